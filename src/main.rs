@@ -1,0 +1,2 @@
+//! Dovecot under LifeKeeper.
+fn main() {}
