@@ -1,2 +1,85 @@
-//! Dovecot under LifeKeeper.
-fn main() {}
+//! Dovecot under SIOS LifeKeeper for Linux: an Application Recovery Kit.
+//!
+//! This file decides nothing: it reads the command line, begins to log, dispatches, and turns the
+//! outcome into an exit status.
+
+mod actions;
+mod cli;
+mod dovecot;
+mod error;
+mod exit;
+mod lifekeeper;
+mod log;
+mod settings;
+mod show;
+mod system;
+#[cfg(test)]
+mod test_root;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ::log::{error, warn};
+
+use actions::Action;
+use cli::{Cli, Command, Resource};
+use exit::Exit;
+use system::real::Machine;
+
+/// All files are read below this folder.
+const ROOT: &str = "/";
+
+fn main() -> ExitCode {
+    let machine = Machine::new();
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors. Where they cannot be printed, the status speaks.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success }.into();
+        }
+    };
+    let exit = match cli.command {
+        Command::QuickCheck(resource) => perform(Action::QuickCheck, &resource, &machine),
+        Command::Restore(resource) => perform(Action::Restore, &resource, &machine),
+        Command::Remove(resource) => perform(Action::Remove, &resource, &machine),
+        Command::Recover(resource) => perform(Action::Recover, &resource, &machine),
+        Command::Settings(how) => match show::settings(Path::new(ROOT), how.json) {
+            Ok(()) => Exit::Success,
+            Err(cause) => {
+                let _ = writeln!(std::io::stderr(), "dovecot-ark: {cause}");
+                Exit::Failure
+            }
+        },
+    };
+    exit.into()
+}
+
+fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
+    let root = Path::new(ROOT);
+    let (settings, report) = settings::read(root);
+    log::start(root, action, &resource.tag, settings.debug);
+    std::panic::set_hook(Box::new(|panic| {
+        error!("internal error: {panic}");
+        std::process::exit(Exit::Failure.status().into());
+    }));
+    if action == Action::QuickCheck
+        && let Err(cause) = machine.end_after(actions::QUICK_CHECK_LIMIT, Exit::Failure)
+    {
+        warn!("starting the watch over quickCheck's end: {cause}");
+    }
+    for warning in &report.warnings {
+        warn!("{warning}");
+    }
+    let outcome = machine
+        .require_root()
+        .and_then(|()| actions::perform(action, &resource.tag, machine, &settings, root));
+    match outcome {
+        Ok(()) => Exit::Success,
+        Err(cause) => {
+            error!("{cause}");
+            Exit::Failure
+        }
+    }
+}

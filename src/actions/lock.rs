@@ -1,0 +1,201 @@
+//! One action at a time for each tag.
+//!
+//! The lock is an flock(2) on a file that stays: the kernel releases it when its holder dies, so
+//! none can be stale. A quickCheck shares it with others of its kind and keeps it while it looks:
+//! if a remove could begin meanwhile, the check would report the removed server as a fault, and
+//! LifeKeeper would start it again.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use log::{info, warn};
+use nix::fcntl::OFlag;
+
+use super::Action;
+use crate::error::Error;
+use crate::lifekeeper::tag::Tag;
+use crate::system::{RUN_FOLDER, System};
+
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A lock, released when it is dropped or its holder dies. `None` inside when the file system
+/// would give none: better an action without a lock than no action.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: Option<File>,
+}
+
+/// Somebody else holds the lock.
+#[derive(Debug)]
+pub(super) struct Busy {
+    /// Who, in its own words.
+    pub(super) holder: String,
+}
+
+impl Lock {
+    /// Takes a share in the lock for a quickCheck, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] while another action runs.
+    pub(super) fn share(root: &Path, tag: &Tag) -> Result<Self, Busy> {
+        let Some(file) = open(root, tag) else {
+            return Ok(Self { file: None });
+        };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(Busy { holder: holder(&file) }),
+            Err(TryLockError::Error(_)) | Ok(()) => {
+                // A holder that was killed could not take its name off.
+                let _ = file.set_len(0);
+                Ok(Self { file: Some(file) })
+            }
+        }
+    }
+
+    /// Takes the whole lock, and waits at most `limit` for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] when somebody holds it longer.
+    pub(super) fn take(
+        system: &impl System,
+        root: &Path,
+        tag: &Tag,
+        action: Action,
+        limit: Duration,
+    ) -> Result<Self, Error> {
+        let Some(mut file) = open(root, tag) else {
+            return Ok(Self { file: None });
+        };
+        let start = system.now();
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(cause)) => {
+                    warn!("locking tag {tag}: {cause}; going on without a lock");
+                    break;
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let waited = system.now().saturating_sub(start);
+                    if waited >= limit {
+                        return Err(Error::Locked { holder: holder(&file), waited });
+                    }
+                    if !told {
+                        info!("waiting until {} has ended", holder(&file));
+                        told = true;
+                    }
+                    system.sleep(PAUSE);
+                }
+            }
+        }
+        // Who holds it is a help for the others, not a condition.
+        let _ = file.set_len(0).and_then(|()| write!(file, "{action}, pid {}", std::process::id()));
+        Ok(Self { file: Some(file) })
+    }
+}
+
+impl Drop for Lock {
+    /// Takes the name off, so that a quickCheck's share is not told under it.
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            let _ = file.set_len(0);
+        }
+    }
+}
+
+fn open(root: &Path, tag: &Tag) -> Option<File> {
+    let folder = root.join(RUN_FOLDER);
+    let path = folder.join(tag.file_name());
+    let opened = fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder).and_then(|()| {
+        OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(&path)
+    });
+    opened
+        .inspect_err(|cause| {
+            warn!("opening {}: {cause}; going on without a lock", path.display());
+        })
+        .ok()
+}
+
+fn holder(file: &File) -> String {
+    let mut words = [0; 64];
+    match file.read_at(&mut words, 0) {
+        Ok(length @ 1..) => String::from_utf8_lossy(words.get(..length).unwrap_or(&words)).into(),
+        _ => "a quickCheck".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::fake::{Machine, words};
+    use crate::test_root::TestRoot;
+
+    const LIMIT: Duration = Duration::from_secs(300);
+
+    fn tag(name: &str) -> Tag {
+        Tag::parse(name).expect("a tag")
+    }
+
+    #[test]
+    fn there_is_one_action_at_a_time_for_a_tag_and_the_wait_ends() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT);
+        let _other_tag = Lock::take(&machine, root.path(), &tag("b"), Action::Remove, LIMIT)
+            .expect("another tag has its own lock");
+        let error = Lock::take(&machine, root.path(), &tag("a"), Action::Restore, LIMIT)
+            .expect_err("it is held");
+        let holder = format!("remove, pid {}", std::process::id());
+        assert_eq!(
+            error.to_string(),
+            format!("waiting for the other action on this tag: {holder} still runs after 300 s")
+        );
+        assert_eq!(machine.now(), LIMIT);
+        assert_eq!(words(), [format!("INFO: waiting until {holder} has ended")]);
+
+        drop(held);
+        Lock::take(&machine, root.path(), &tag("a"), Action::Restore, LIMIT).expect("it is free");
+        assert_eq!(machine.now(), LIMIT);
+    }
+
+    #[test]
+    fn a_quick_check_does_not_wait_and_does_not_exclude_its_kind() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = Lock::take(&machine, root.path(), &tag("a"), Action::Recover, LIMIT);
+        let busy = Lock::share(root.path(), &tag("a")).expect_err("it is held");
+        assert_eq!(busy.holder, format!("recover, pid {}", std::process::id()));
+        drop(held);
+        let _one = Lock::share(root.path(), &tag("a")).expect("a share");
+        let _two = Lock::share(root.path(), &tag("a")).expect("another share");
+    }
+
+    #[test]
+    fn an_action_waits_for_a_quick_check() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let _check = Lock::share(root.path(), &tag("a")).expect("a share");
+        let error = Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT)
+            .expect_err("it is shared");
+        assert!(error.to_string().contains("a quickCheck still runs"), "{error}");
+    }
+
+    #[test]
+    fn an_action_goes_on_where_no_lock_can_be_had() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        root.write("run", "a file where a folder should be");
+        Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT).expect("success");
+        Lock::share(root.path(), &tag("a")).expect("success");
+        let words = words();
+        assert!(words.iter().all(|line| line.ends_with("going on without a lock")), "{words:?}");
+        assert_eq!(words.len(), 2);
+    }
+}

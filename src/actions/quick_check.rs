@@ -1,0 +1,139 @@
+//! Says whether Dovecot is in operation, and always says it in time.
+//!
+//! A check that LifeKeeper has to end by force counts as no fault there, so a check that hangs
+//! switches the protection off.
+
+use std::time::Duration;
+
+use log::warn;
+
+use crate::dovecot::checks;
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::system::System;
+
+/// When quickCheck ends at the latest, below the 22 s that LifeKeeper grants. All that it waits
+/// for ends before; this is for what cannot be bounded, such as a standard error that nobody
+/// reads.
+pub(crate) const LIMIT: Duration = Duration::from_secs(18);
+
+/// Makes the three checks once. Takes at most 16 s.
+///
+/// # Errors
+///
+/// [`Error::NotInOperation`] with what was seen, and any error from reading the process table.
+pub(super) fn quick_check(system: &impl System, settings: &Settings) -> Result<(), Error> {
+    let seen = checks::check(system, settings)?;
+    if !seen.in_operation() {
+        return Err(Error::NotInOperation(seen));
+    }
+    if let Some(cause) = seen.unknown_status() {
+        warn!("no status, the verdict rests on process and ports: {cause}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dovecot::endpoint::Endpoint;
+    use crate::system::End;
+    use crate::system::fake::{Machine, Port, words};
+
+    fn fault(machine: &Machine, settings: &Settings) -> Option<String> {
+        quick_check(machine, settings).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn all_three_checks_succeed_and_dovecot_is_in_operation() {
+        let machine = Machine::running();
+        assert_eq!(fault(&machine, &Settings::default()), None);
+        assert_eq!(machine.deeds(), ["service dovecot status", "connect 1"]);
+        assert_eq!(words(), Vec::<String>::new(), "a healthy server is not worth a line");
+    }
+
+    #[test]
+    fn any_one_check_that_fails_is_a_fault_and_says_which() {
+        let machine = Machine::running();
+        machine.change(100, |master| master.name = "imposter".into());
+        machine.state().ports.insert(143, Port::Open);
+        machine.reply("status", |_| (End::Exited(0), Duration::from_millis(10)));
+        let cause = fault(&machine, &Settings::default()).expect("check 1 fails");
+        assert_eq!(cause, "Dovecot is not in operation: no process named dovecot");
+
+        let machine = Machine::running();
+        machine.state().ports.insert(143, Port::Refusing);
+        let cause = fault(&machine, &Settings::default()).expect("check 2 fails");
+        assert_eq!(cause, "Dovecot is not in operation: 127.0.0.1:143: connection refused");
+
+        let machine = Machine::running();
+        machine.reply("status", |_| (End::Exited(3), Duration::from_millis(10)));
+        let cause = fault(&machine, &Settings::default()).expect("check 3 fails");
+        assert_eq!(cause, "Dovecot is not in operation: `service dovecot status`: exit status 3");
+    }
+
+    #[test]
+    fn every_address_of_the_list_must_accept_a_connection() {
+        let machine = Machine::running();
+        machine.state().ports.insert(993, Port::Refusing);
+        let entries = ["127.0.0.1:143:2", "[::1]:993:2", "192.0.2.1:143:2"];
+        let endpoints = entries.map(|entry| Endpoint::parse(entry).expect(entry)).into();
+        let settings = Settings { endpoints, ..Settings::default() };
+        let cause = fault(&machine, &settings).expect("one of them fails");
+        assert_eq!(cause, "Dovecot is not in operation: [::1]:993: connection refused");
+    }
+
+    #[test]
+    fn each_address_has_its_own_time_out_and_all_are_tried_at_the_same_time() {
+        let machine = Machine::running();
+        machine.state().ports.insert(1143, Port::Silent);
+        let entry = |n: u8| Endpoint::parse(&format!("192.0.2.{n}:1143:{}", 1 + n % 15));
+        let endpoints = (1..=250).map(|n| entry(n).expect("an entry")).collect();
+        let settings = Settings { endpoints, ..Settings::default() };
+        let cause = fault(&machine, &settings).expect("all of them fail");
+        assert!(cause.contains("192.0.2.1:1143: no connection after 2 s"), "{cause}");
+        assert!(cause.ends_with("245 more of the list refused"), "{cause}");
+        assert_eq!(machine.now(), Duration::from_secs(15), "the longest of the time-outs");
+    }
+
+    #[test]
+    fn a_status_that_never_ends_leaves_the_verdict_to_the_other_two() {
+        let machine = Machine::running();
+        machine.reply("status", |_| (End::Exited(0), Duration::MAX));
+        assert_eq!(fault(&machine, &Settings::default()), None);
+        assert_eq!(machine.now(), Duration::from_secs(5));
+        let words = words().concat();
+        assert!(words.ends_with("`service dovecot status`: no end after 5 s"), "{words}");
+
+        machine.state().ports.insert(143, Port::Refusing);
+        assert!(fault(&machine, &Settings::default()).is_some());
+    }
+
+    #[test]
+    fn it_always_ends_within_18_seconds_with_a_verdict() {
+        let machine = Machine::running();
+        machine.reply("status", |_| (End::Exited(0), Duration::MAX));
+        machine.state().ports.insert(143, Port::Silent);
+        let endpoints = vec![Endpoint::parse("192.0.2.1:143:15").expect("an entry")];
+        let settings = Settings { endpoints, ..Settings::default() };
+        assert!(fault(&machine, &settings).is_some());
+        assert!(machine.now() <= LIMIT, "{:?}", machine.now());
+        assert_eq!(LIMIT, Duration::from_secs(18));
+    }
+
+    #[test]
+    fn systemctl_is_used_where_service_is_missing() {
+        let machine = Machine::running();
+        machine.state().programs = vec!["systemctl"];
+        assert_eq!(fault(&machine, &Settings::default()), None);
+        assert_eq!(machine.deeds(), ["systemctl status dovecot", "connect 1"]);
+    }
+
+    #[test]
+    fn the_service_has_the_name_that_is_set() {
+        let machine = Machine::running();
+        let settings = Settings { service: "dovecot2".into(), ..Settings::default() };
+        assert_eq!(fault(&machine, &settings), None);
+        assert_eq!(machine.count("service dovecot2 status"), 1);
+    }
+}

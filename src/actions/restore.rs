@@ -1,0 +1,250 @@
+//! Brings Dovecot into service, and touches nothing when it already is.
+//!
+//! A start command that returns 0 has been seen to leave nothing running, so success is what the
+//! three checks say.
+
+use std::time::Duration;
+
+use log::{info, warn};
+
+use super::remove;
+use super::wait::{Seen, until};
+use crate::dovecot::processes::Census;
+use crate::dovecot::{checks, service};
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::system::System;
+
+/// Brings Dovecot into service within [`longest`].
+///
+/// # Errors
+///
+/// [`Error::NotStarted`] with what the last check saw, and any error from reading the process
+/// table.
+pub(super) fn restore(system: &impl System, settings: &Settings) -> Result<(), Error> {
+    let mut seen = checks::check(system, settings)?;
+    if seen.in_operation() {
+        info!("Dovecot is already in operation");
+        return Ok(());
+    }
+    end_orphans(system)?;
+    for round in 1..=settings.restore_rounds {
+        service::start(system, &settings.service);
+        seen = match until(system, settings.wait, settings.restore_wait, || {
+            let seen = checks::check(system, settings)?;
+            Ok(if seen.in_operation() { Seen::Yes(seen) } else { Seen::No(seen) })
+        })? {
+            Seen::Yes(_) => {
+                info!("Dovecot is in operation");
+                return Ok(());
+            }
+            Seen::No(seen) => seen,
+        };
+        warn!("{seen}, Retry count: {round}.");
+    }
+    Err(Error::NotStarted { rounds: settings.restore_rounds, seen })
+}
+
+/// The longest that [`restore`] may take.
+pub(super) fn longest(settings: &Settings) -> Duration {
+    let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
+    let round = start + settings.restore_wait + checks::LIMIT;
+    checks::LIMIT + remove::KILL_TIME + round * settings.restore_rounds
+}
+
+/// Ends what an earlier master left behind: it can hold the ports, and then no start succeeds.
+/// What cannot be ended is no reason not to try.
+fn end_orphans(system: &impl System) -> Result<(), Error> {
+    let mut census = Census::default();
+    let family = census.take(system)?;
+    if family.masters.is_empty() && !family.others.is_empty() {
+        warn!("ending {} processes that an earlier Dovecot left behind", family.others.len());
+        let left = remove::end(system, &mut census)?;
+        if !left.is_empty() {
+            warn!("{}", Error::StillRunning(left));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Wait;
+    use crate::system::fake::{MASTER, Machine, Port, child, words};
+    use crate::system::{End, Process};
+
+    const MOMENT: Duration = Duration::from_millis(50);
+
+    fn settings(wait: Wait) -> Settings {
+        Settings { wait, ..Settings::default() }
+    }
+
+    /// The times of the start commands, in milliseconds.
+    fn starts(machine: &Machine) -> Vec<u128> {
+        let journal = machine.state().journal.clone();
+        let start = |(_, deed): &(u128, String)| deed == "service dovecot start";
+        journal.into_iter().filter(start).map(|(at, _)| at).collect()
+    }
+
+    #[test]
+    fn in_operation_already_nothing_is_touched() {
+        let machine = Machine::running();
+        restore(&machine, &Settings::default()).expect("success");
+        restore(&machine, &Settings::default()).expect("success");
+        assert_eq!((machine.masters(), starts(&machine)), (vec![MASTER], vec![]));
+    }
+
+    #[test]
+    fn a_stopped_dovecot_is_started_and_ready_ends_as_soon_as_the_answer_is_yes() {
+        let machine = Machine::new();
+        restore(&machine, &Settings::default()).expect("success");
+        assert_eq!((machine.masters(), starts(&machine).len()), (vec![MASTER], 1));
+        assert!(machine.now() < Duration::from_millis(100), "{:?}", machine.now());
+        assert_eq!(words(), ["INFO: Dovecot is in operation"]);
+    }
+
+    #[test]
+    fn a_dovecot_that_is_late_is_waited_for_and_not_started_twice() {
+        let machine = Machine::new();
+        machine.reply("start", |state| {
+            state.after(Duration::from_millis(2500), |state| state.start_dovecot());
+            (End::Exited(0), MOMENT)
+        });
+        restore(&machine, &Settings::default()).expect("success");
+        assert_eq!(starts(&machine).len(), 1);
+        assert!(machine.now() < Duration::from_millis(2900), "{:?}", machine.now());
+    }
+
+    #[test]
+    fn fixed_sleeps_the_whole_wait_as_the_original() {
+        let machine = Machine::new();
+        restore(&machine, &settings(Wait::Fixed)).expect("success");
+        let checks = machine.count("service dovecot status");
+        assert_eq!((machine.now().as_secs(), checks), (3, 2), "one check before, one after");
+    }
+
+    #[test]
+    fn each_failed_round_is_logged_in_the_words_of_the_original() {
+        let machine = Machine::new();
+        machine.reply("start", |_| (End::Exited(1), MOMENT));
+        let error = restore(&machine, &Settings::default()).expect_err("it never starts");
+        let failed = "WARN: `service dovecot start`: exit status 1";
+        let round = |n| {
+            format!(
+                "WARN: Dovecot process not found,Port cannot connected, Status dead, \
+                 Retry count: {n}."
+            )
+        };
+        let expected = [failed.into(), round(1), failed.into(), round(2), failed.into(), round(3)];
+        assert_eq!(words(), expected);
+        assert_eq!(
+            error.to_string(),
+            "starting Dovecot: not in operation after 3 start commands: no process named dovecot; \
+             127.0.0.1:143: connection refused; `service dovecot status`: exit status 3"
+        );
+    }
+
+    #[test]
+    fn the_log_line_names_what_was_found_of_each_check() {
+        let machine = Machine::running();
+        machine.state().ports.insert(143, Port::Refusing);
+        let once = Settings { restore_rounds: 1, ..Settings::default() };
+        restore(&machine, &once).expect_err("the port never opens");
+        let line = "Dovecot process found,Port cannot connected, Status alive, Retry count: 1.";
+        assert_eq!(words(), [format!("WARN: {line}")]);
+
+        let machine = Machine::running();
+        machine.reply("status", |_| (End::Exited(3), MOMENT));
+        restore(&machine, &once).expect_err("the status never succeeds");
+        let line = "Dovecot process found,Port connected, Status dead, Retry count: 1.";
+        assert_eq!(words(), [format!("WARN: {line}")]);
+    }
+
+    #[test]
+    fn start_and_check_are_repeated_at_most_as_often_and_as_long_apart_as_set() {
+        for wait in [Wait::Ready, Wait::Fixed] {
+            for (rounds, seconds) in [(1, 3), (3, 3), (2, 10), (4, 0)] {
+                let machine = Machine::new();
+                machine.reply("start", |_| (End::Exited(0), MOMENT));
+                let settings = Settings {
+                    restore_rounds: rounds,
+                    restore_wait: Duration::from_secs(seconds),
+                    wait,
+                    ..Settings::default()
+                };
+                restore(&machine, &settings).expect_err("it never starts");
+                let starts = starts(&machine);
+                assert_eq!(starts.len(), usize::try_from(rounds).expect("a few"));
+                for pair in starts.windows(2) {
+                    let apart = pair[1] - pair[0];
+                    let least = u128::from(seconds) * 1000 + MOMENT.as_millis();
+                    assert!((least..least + 100).contains(&apart), "{wait}: {starts:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_command_that_never_ends_is_left_after_120_seconds_and_the_next_step_taken() {
+        let machine = Machine::new();
+        machine.reply("start", |_| (End::Exited(0), Duration::MAX));
+        machine.reply("status", |_| (End::Exited(0), Duration::MAX));
+        let settings = Settings::default();
+        restore(&machine, &settings).expect_err("it never starts");
+        assert_eq!(starts(&machine).len(), 3);
+        assert!(machine.now() <= longest(&settings), "{:?}", machine.now());
+
+        let machine = Machine::new();
+        machine.reply("start", |state| {
+            state.start_dovecot();
+            (End::Exited(0), Duration::MAX)
+        });
+        restore(&machine, &settings).expect("it serves, whatever its start command does");
+        assert_eq!(machine.now().as_secs(), 120);
+    }
+
+    #[test]
+    fn under_systemd_the_count_of_failed_starts_is_set_back_before_each_start() {
+        let machine = Machine::new();
+        machine.reply("start", |_| (End::Exited(1), MOMENT));
+        machine.state().programs = vec!["service", "systemctl"];
+        restore(&machine, &Settings::default()).expect_err("it never starts");
+        assert_eq!(machine.count("systemctl reset-failed dovecot"), 0, "no systemd runs here");
+
+        machine.state().systemd = true;
+        machine.state().journal.clear();
+        restore(&machine, &Settings::default()).expect_err("it never starts");
+        let of_interest = |deed: &String| deed.contains("reset") || deed.contains("start");
+        let deeds: Vec<_> = machine.deeds().into_iter().filter(of_interest).collect();
+        let pair = ["systemctl reset-failed dovecot", "service dovecot start"];
+        assert_eq!(deeds, [pair, pair, pair].concat());
+    }
+
+    #[test]
+    fn orphans_of_an_earlier_dovecot_are_ended_before_the_start() {
+        let machine = Machine::new();
+        machine.add(child(50, "imap"), 1, 49);
+        machine.add(Process { state: 'T', ..child(51, "imap-login") }, 1, 49);
+        restore(&machine, &Settings::default()).expect("success");
+        let of_interest = |deed: &String| !deed.contains("status") && !deed.contains("connect");
+        let deeds: Vec<_> = machine.deeds().into_iter().filter(of_interest).collect();
+        assert_eq!(deeds, ["TERM 50", "TERM 51", "KILL 51", "service dovecot start"]);
+    }
+
+    #[test]
+    fn an_orphan_that_cannot_be_ended_does_not_stop_the_start() {
+        let machine = Machine::new();
+        machine.add(Process { state: 'D', ..child(50, "imap") }, 1, 49);
+        restore(&machine, &Settings::default()).expect("success");
+        assert!(words().iter().any(|line| line.ends_with("pid 50 (imap, state D)")));
+    }
+
+    #[test]
+    fn the_children_of_a_living_master_are_no_orphans() {
+        let machine = Machine::running();
+        machine.state().ports.insert(143, Port::Refusing);
+        restore(&machine, &Settings::default()).expect_err("the port never opens");
+        assert!(!machine.deeds().iter().any(|deed| deed.starts_with("TERM")));
+    }
+}

@@ -1,0 +1,162 @@
+//! The command line.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::lifekeeper::tag::Tag;
+
+/// Dovecot under SIOS LifeKeeper for Linux.
+#[derive(Debug, Parser)]
+#[command(name = "dovecot-ark", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say whether Dovecot is in operation
+    #[command(name = "quickCheck")]
+    QuickCheck(Resource),
+    /// Bring Dovecot into service
+    Restore(Resource),
+    /// Take Dovecot out of service
+    Remove(Resource),
+    /// Repair Dovecot on this node: remove, then restore
+    Recover(Resource),
+    /// Show each parameter, its value, and where it comes from
+    Settings(Settings),
+}
+
+/// The resource an action is for.
+#[derive(Args, Debug)]
+#[command(after_help = "Further arguments are accepted and ignored.")]
+pub(crate) struct Resource {
+    /// The resource's tag
+    #[arg(short = 't', long, value_parser = Tag::parse, overrides_with = "tag")]
+    pub(crate) tag: Tag,
+    /// The resource's id
+    #[arg(short = 'i', long, overrides_with = "id")]
+    id: Option<OsString>,
+}
+
+/// How to show the settings.
+#[derive(Args, Debug)]
+pub(crate) struct Settings {
+    /// Print JSON for a program
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, or the help that was asked for.
+    pub(crate) fn read(words: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut words: Vec<OsString> = words.collect();
+        if let Some((verb, further)) = words.get(1..).and_then(|rest| rest.split_first())
+            && ["quickCheck", "restore", "remove", "recover"].iter().any(|action| verb == action)
+        {
+            let known = known_options(further);
+            words.truncate(2);
+            words.extend(known);
+        }
+        Self::try_parse_from(words)
+    }
+}
+
+/// Keeps what an action knows of its arguments. LifeKeeper may pass more, in any order, and that
+/// must never stop an action. Help is only what comes first: an unknown option must not end an
+/// action with success.
+fn known_options(words: &[OsString]) -> Vec<OsString> {
+    let mut known = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let bytes = word.as_bytes();
+        let glued = |prefix: &str| bytes.strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes);
+        if word == "--" {
+            break;
+        }
+        for (short, long) in [("-t", "--tag"), ("-i", "--id")] {
+            let value = if word == short || word == long {
+                rest.next().map(OsString::as_os_str)
+            } else {
+                glued(&format!("{long}=")).or_else(|| glued(short))
+            };
+            // In this form a value may begin with a hyphen.
+            known.extend(value.map(|value| {
+                OsString::from_vec([long.as_bytes(), b"=", value.as_bytes()].concat())
+            }));
+        }
+    }
+    match words.first() {
+        Some(help) if help == "-h" || help == "--help" => vec![help.clone()],
+        _ => known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        Cli::read(std::iter::once("dovecot-ark").chain(line.split(' ')).map(OsString::from))
+    }
+
+    fn tag(line: &str) -> Result<String, clap::Error> {
+        match read(line)?.command {
+            Command::QuickCheck(resource)
+            | Command::Restore(resource)
+            | Command::Remove(resource)
+            | Command::Recover(resource) => Ok(resource.tag.to_string()),
+            Command::Settings(_) => panic!("{line} is no action"),
+        }
+    }
+
+    #[test]
+    fn an_action_takes_its_tag_wherever_it_stands() {
+        for line in [
+            "quickCheck -t T -i I",
+            "restore -i I -t T",
+            "remove -tT -iI",
+            "recover --tag T --id I",
+            "recover --tag=T",
+            "restore -t T -i I -d -n",
+            "restore -d -t T -i I",
+            "restore -d node2 -t T -i I --force --mode=x",
+            "restore word -x -t T -i I word",
+            "restore -x -y -z -t T",
+            "restore -t other -t T -i I",
+            "restore -t T -i I -- -t other",
+            "restore -t T -h",
+            "restore -t T -i -x",
+            "restore -t T -i",
+        ] {
+            assert_eq!(tag(line).unwrap_or_else(|e| panic!("{line}: {e}")), "T", "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error() {
+        for line in
+            ["restore", "restore -i I", "restore -t", "stop -t T", "QuickCheck -t T", "settings x"]
+        {
+            let error = tag(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+        assert_eq!(tag("restore -t ").expect_err("an empty tag").exit_code(), 2);
+        assert_eq!(tag("restore -t -x").expect("a tag").as_str(), "-x");
+    }
+
+    #[test]
+    fn help_is_what_was_asked_for_first() {
+        for line in ["--help", "restore --help", "restore -h -t T", "--version"] {
+            assert_eq!(read(line).expect_err(line).exit_code(), 0, "{line}");
+        }
+    }
+}

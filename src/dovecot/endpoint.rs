@@ -1,0 +1,156 @@
+//! An address and port where Dovecot must accept connections: `IP:port:timeout-seconds`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// Used when an entry names no time-out.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest time-out of an entry, in seconds: with more, the whole check could not end in time.
+const MAX_TIMEOUT: u64 = 15;
+
+/// One entry of the list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Endpoint {
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// The network interface of a link-local IPv6 address, by name or number.
+    pub(crate) zone: Option<String>,
+    /// The TCP port.
+    pub(crate) port: u16,
+    /// How long a connection may take to come about.
+    pub(crate) timeout: Duration,
+}
+
+impl Endpoint {
+    /// The entry that holds when none is set: the IMAP port on the loopback address.
+    pub(crate) const fn default() -> Self {
+        Self {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            zone: None,
+            port: 143,
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+
+    /// Reads `IP:port:seconds` or `IP:port`, an IPv6 address in brackets.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong, without the entry itself.
+    pub(crate) fn parse(entry: &str) -> Result<Self, String> {
+        let (address, zone, rest) = match entry.strip_prefix('[') {
+            Some(rest) => {
+                let (inside, rest) = rest.split_once(']').ok_or("the bracket is not closed")?;
+                let (address, zone) = match inside.split_once('%') {
+                    Some((_, "")) => return Err("the zone after % is empty".into()),
+                    Some((address, zone)) => (address, Some(zone.to_owned())),
+                    None => (inside, None),
+                };
+                let address: Ipv6Addr =
+                    address.parse().map_err(|_| format!("{address} is no IPv6 address"))?;
+                (IpAddr::V6(address), zone, rest.strip_prefix(':').ok_or("the port is missing")?)
+            }
+            None if entry.matches(':').count() > 2 => {
+                return Err("an IPv6 address stands in brackets: [::1]:143:2".into());
+            }
+            None => {
+                let (address, rest) = entry.split_once(':').ok_or("IP:port:seconds is expected")?;
+                let address: Ipv4Addr = address.parse().map_err(|_| {
+                    format!("{address} is no IP address (host names are not looked up)")
+                })?;
+                (IpAddr::V4(address), None, rest)
+            }
+        };
+        let (port, timeout) = match rest.split_once(':') {
+            Some((port, seconds)) => (port, parse_timeout(seconds)?),
+            None => (rest, DEFAULT_TIMEOUT),
+        };
+        match number(port).and_then(|port| u16::try_from(port).ok()) {
+            Some(port) if port > 0 => Ok(Self { address, zone, port, timeout }),
+            _ => Err(format!("the port must be 1 to 65535, not {port:?}")),
+        }
+    }
+
+    /// Whether both mean the same listener, however long one may wait for it.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        (self.address, &self.zone, self.port) == (other.address, &other.zone, other.port)
+    }
+}
+
+/// A number written in digits alone: no sign, no blank.
+fn number(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match number(text) {
+        Some(seconds @ 1..=MAX_TIMEOUT) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("the time-out must be 1 to {MAX_TIMEOUT} seconds, not {text:?}")),
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.address, &self.zone) {
+            (IpAddr::V4(address), _) => write!(f, "{address}:{}", self.port),
+            (IpAddr::V6(address), None) => write!(f, "[{address}]:{}", self.port),
+            (IpAddr::V6(address), Some(zone)) => write!(f, "[{address}%{zone}]:{}", self.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_read_as_the_list_of_forms_says() {
+        for (entry, place, seconds) in [
+            ("127.0.0.1:143:2", "127.0.0.1:143", 2),
+            ("192.0.2.9:993:15", "192.0.2.9:993", 15),
+            ("192.0.2.9:993", "192.0.2.9:993", 2),
+            ("[::1]:143:3", "[::1]:143", 3),
+            ("[2001:db8::1]:65535", "[2001:db8::1]:65535", 2),
+            ("[fe80::1%eth0]:143:1", "[fe80::1%eth0]:143", 1),
+        ] {
+            let endpoint = Endpoint::parse(entry).unwrap_or_else(|e| panic!("{entry}: {e}"));
+            assert_eq!(endpoint.to_string(), place, "{entry}");
+            assert_eq!(endpoint.timeout, Duration::from_secs(seconds), "{entry}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_entry_is_refused_with_its_reason() {
+        for (entry, reason) in [
+            ("", "IP:port:seconds is expected"),
+            ("143", "IP:port:seconds is expected"),
+            (":143:2", " is no IP address"),
+            ("localhost:143:2", "localhost is no IP address (host names are not looked up)"),
+            ("127.0.0.1:0:2", "the port must be 1 to 65535, not \"0\""),
+            ("127.0.0.1:65536:2", "the port must be 1 to 65535"),
+            ("127.0.0.1:+143:2", "the port must be 1 to 65535"),
+            ("127.0.0.1::2", "the port must be 1 to 65535, not \"\""),
+            ("127.0.0.1:143:0", "the time-out must be 1 to 15 seconds, not \"0\""),
+            ("127.0.0.1:143:16", "the time-out must be 1 to 15 seconds"),
+            ("127.0.0.1:143:2s", "the time-out must be 1 to 15 seconds"),
+            ("127.0.0.1:143:", "the time-out must be 1 to 15 seconds"),
+            ("127.0.0.1:143:99999999999999999999", "the time-out must be 1 to 15 seconds"),
+            ("::1:143:2", "an IPv6 address stands in brackets"),
+            ("[::1:143:2", "the bracket is not closed"),
+            ("[::1]", "the port is missing"),
+            ("[::1]143", "the port is missing"),
+            ("[127.0.0.1]:143", "127.0.0.1 is no IPv6 address"),
+            ("[fe80::1%]:143", "the zone after % is empty"),
+        ] {
+            let error = Endpoint::parse(entry).expect_err(entry);
+            assert!(error.contains(reason), "{entry}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_imap_on_the_loopback_address_within_two_seconds() {
+        assert_eq!(Endpoint::parse("127.0.0.1:143:2"), Ok(Endpoint::default()));
+    }
+}

@@ -1,0 +1,99 @@
+//! Dovecot as a service of this machine: `service dovecot start`, `stop` and `status`.
+//!
+//! What these commands return is a hint. `start` has been seen to return 0 with nothing running
+//! and `stop` with everything running, so nobody believes them but the status check.
+
+use std::fmt;
+use std::time::Duration;
+
+use log::{debug, warn};
+
+use crate::system::{Command, End, Ended, System};
+
+/// The longest that `status` may take. It takes 10 ms, and 90 s when pid 1 hangs; with the rest
+/// of quickCheck it must stay below the time that the cluster grants.
+pub(crate) const STATUS_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest that `start` and `stop` may take; above the 90 s after which systemd gives up.
+pub(crate) const CHANGE_LIMIT: Duration = Duration::from_mins(2);
+
+/// What `service dovecot status` says: check 3.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Status {
+    /// It succeeded.
+    Alive,
+    /// It failed, in these words.
+    Dead(String),
+    /// It did not answer, for this reason: no verdict can rest on it.
+    Unknown(String),
+}
+
+impl fmt::Display for Status {
+    /// The word of the original kit's log line; what is not known to be alive is dead there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::Alive { "alive" } else { "dead" })
+    }
+}
+
+/// Asks for the status.
+pub(crate) fn status(system: &impl System, name: &str) -> Status {
+    let Some(command) = command(system, name, "status") else {
+        return Status::Unknown(missing());
+    };
+    let ended = run(system, &command, STATUS_LIMIT);
+    match ended.end {
+        End::Exited(0) => Status::Alive,
+        End::Exited(_) => Status::Dead(format!("`{command}`: {ended}")),
+        End::Signalled(_) | End::TimedOut(_) | End::NotRun(_) => {
+            Status::Unknown(format!("`{command}`: {ended}"))
+        }
+    }
+}
+
+/// Gives the start command. Under systemd the count of failed starts is set back first, because
+/// after five within ten seconds it refuses all others, good ones included.
+pub(crate) fn start(system: &impl System, name: &str) {
+    if system.runs_systemd()
+        && let Some(systemctl) = system.program("systemctl")
+    {
+        let reset = Command::new(systemctl, &["reset-failed", name]);
+        // It fails for a unit that systemd has not loaded yet, which means nothing.
+        run(system, &reset, STATUS_LIMIT);
+    }
+    change(system, name, "start");
+}
+
+/// Gives the stop command.
+pub(crate) fn stop(system: &impl System, name: &str) {
+    change(system, name, "stop");
+}
+
+fn change(system: &impl System, name: &str, verb: &str) {
+    let Some(command) = command(system, name, verb) else {
+        warn!("{}", missing());
+        return;
+    };
+    let ended = run(system, &command, CHANGE_LIMIT);
+    if ended.end != End::Exited(0) {
+        warn!("`{command}`: {ended}");
+    }
+}
+
+/// `service NAME VERB`, or `systemctl VERB NAME` where `service` is missing.
+fn command(system: &impl System, name: &str, verb: &str) -> Option<Command> {
+    if let Some(service) = system.program("service") {
+        return Some(Command::new(service, &[name, verb]));
+    }
+    system.program("systemctl").map(|systemctl| Command::new(systemctl, &[verb, name]))
+}
+
+fn missing() -> String {
+    let folders = crate::system::PROGRAM_FOLDERS.join(", ");
+    format!("looking for a service command: neither service nor systemctl is in {folders}")
+}
+
+fn run(system: &impl System, command: &Command, limit: Duration) -> Ended {
+    let ended = system.run(command, limit);
+    debug!("`{command}`: {ended}");
+    ended
+}

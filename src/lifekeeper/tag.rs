@@ -1,0 +1,113 @@
+//! A resource's tag: the name that LifeKeeper passes with `-t`.
+
+use std::fmt::{self, Write};
+
+/// The longest tag, in bytes (LifeKeeper 8 manual: 256 characters).
+const MAX_LENGTH: usize = 256;
+
+/// The longest file name that a tag becomes; Linux takes 255 bytes.
+const MAX_FILE_NAME: usize = 200;
+
+/// A tag as LifeKeeper may give it. What it may consist of has changed between versions, so only
+/// what would break a log line or a file name is refused here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Tag(String);
+
+impl Tag {
+    /// Takes a tag from the command line.
+    ///
+    /// # Errors
+    ///
+    /// A sentence when it is empty, longer than 256 bytes, or holds a control character.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            Err("a tag is not empty".into())
+        } else if text.len() > MAX_LENGTH {
+            Err(format!("a tag has at most {MAX_LENGTH} bytes, not {}", text.len()))
+        } else if text.chars().any(char::is_control) {
+            Err("a tag has no control characters".into())
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    /// A file name of its own for each tag: letters, digits, `-`, `_` and inner dots stay, other
+    /// bytes become `%XX`; a very long one is cut and ends in a checksum of the whole.
+    pub(crate) fn file_name(&self) -> String {
+        let mut name = String::new();
+        for (n, byte) in self.0.bytes().enumerate() {
+            if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || (byte == b'.' && n > 0) {
+                name.push(char::from(byte));
+            } else {
+                // Writing into a string cannot fail.
+                let _ = write!(name, "%{byte:02X}");
+            }
+        }
+        if name.len() > MAX_FILE_NAME {
+            name.truncate(MAX_FILE_NAME);
+            name = format!("{name}%{:016x}", checksum(self.0.as_bytes()));
+        }
+        name
+    }
+}
+
+/// FNV-1a, 64 bits: the standard library's hashes may change between releases, but two versions
+/// of the kit must agree on a file.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_tag_that_breaks_a_log_line_is_refused() {
+        for (tag, reason) in [
+            ("", "is not empty"),
+            ("a\nb", "control characters"),
+            ("a\x1bb", "control characters"),
+            (&*"x".repeat(257), "at most 256 bytes, not 257"),
+        ] {
+            let error = Tag::parse(tag).expect_err(tag);
+            assert!(error.contains(reason), "{tag:?}: {error}");
+        }
+        for tag in ["dovecot", "mail-1.example.com", "a/b", "メール", &"x".repeat(256)] {
+            assert_eq!(Tag::parse(tag).expect(tag).to_string(), tag);
+        }
+    }
+
+    #[test]
+    fn different_tags_have_different_file_names_that_any_folder_takes() {
+        let long = "x".repeat(255);
+        let tags = [
+            "a-b",
+            "a_b",
+            "a.b",
+            "a/b",
+            "a%2Fb",
+            "..",
+            ".",
+            "../a",
+            "A-B",
+            &format!("{long}y"),
+            &format!("{long}z"),
+            &"/".repeat(256),
+        ];
+        let names: HashSet<_> =
+            tags.iter().map(|tag| Tag::parse(tag).expect(tag).file_name()).collect();
+        assert_eq!(names.len(), tags.len(), "{names:?}");
+        for name in names {
+            assert!(name.len() < 250 && !name.contains('/') && !name.starts_with('.'), "{name}");
+        }
+    }
+}

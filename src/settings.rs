@@ -1,0 +1,442 @@
+//! The kit's parameters: names, units, ranges, defaults, and where each value came from.
+//!
+//! A value that is not understood never stops an action: the default is used, and a warning names
+//! the key, the value and the line. The file is read anew at each action, so a change works at
+//! once.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::dovecot::endpoint::Endpoint;
+use crate::lifekeeper::defaults::{self, Assignment, Defaults};
+
+/// All keys begin so.
+const PREFIX: &str = "APP_DOVECOT_";
+
+const DEBUG: &str = "APP_DOVECOT_DEBUG";
+const RESTORE_CHECK_RETRY: &str = "APP_DOVECOT_RESTORE_CHECK_RETRY";
+const RESTORE_WAIT: &str = "APP_DOVECOT_RESTORE_WAIT";
+const REMOVE_CHECK_RETRY: &str = "APP_DOVECOT_REMOVE_CHECK_RETRY";
+const REMOVE_WAIT: &str = "APP_DOVECOT_REMOVE_WAIT";
+const IP_LIST: &str = "APP_DOVECOT_IP_LIST";
+const WAIT: &str = "APP_DOVECOT_WAIT";
+const SERVICE: &str = "APP_DOVECOT_SERVICE";
+
+/// In the order in which they are shown.
+const KEYS: [&str; 8] = [
+    DEBUG,
+    RESTORE_CHECK_RETRY,
+    RESTORE_WAIT,
+    REMOVE_CHECK_RETRY,
+    REMOVE_WAIT,
+    IP_LIST,
+    WAIT,
+    SERVICE,
+];
+
+/// Rounds of a start or stop command.
+const ROUNDS: RangeInclusive<u32> = 1..=100;
+
+/// Seconds between a command and its check.
+const SECONDS: RangeInclusive<u32> = 0..=600;
+
+/// The longest name of a service, in bytes; systemd's own limit.
+const MAX_SERVICE_NAME: usize = 255;
+
+/// The parameters of an action.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Settings {
+    /// Whether commands and their output are logged too.
+    pub(crate) debug: Switch,
+    /// How often the start command is given at most.
+    pub(crate) restore_rounds: u32,
+    /// The time between a start command and the check.
+    pub(crate) restore_wait: Duration,
+    /// How often the stop command is given at most.
+    pub(crate) remove_rounds: u32,
+    /// The time between a stop command and the check.
+    pub(crate) remove_wait: Duration,
+    /// Where Dovecot must accept connections.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// What the two times mean.
+    pub(crate) wait: Wait,
+    /// Dovecot's name as a service.
+    pub(crate) service: String,
+}
+
+/// On or off, written 1 or 0.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Switch {
+    /// 0.
+    Off,
+    /// 1.
+    On,
+}
+
+/// How the waits of restore and remove are meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wait {
+    /// The longest wait: the check is repeated, and a yes ends it.
+    Ready,
+    /// The whole wait is slept, then the check is made once, as in the original kit.
+    Fixed,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            debug: Switch::Off,
+            restore_rounds: 3,
+            restore_wait: Duration::from_secs(3),
+            remove_rounds: 3,
+            remove_wait: Duration::from_secs(3),
+            endpoints: vec![Endpoint::default()],
+            wait: Wait::Ready,
+            service: "dovecot".into(),
+        }
+    }
+}
+
+/// The settings, and all that a person may want to know of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// The file they were read from.
+    pub(crate) file: String,
+    /// A row for each parameter.
+    pub(crate) settings: Vec<Row>,
+    /// What was not understood.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One parameter as it holds.
+#[derive(Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct Row {
+    /// Its name.
+    pub(crate) key: &'static str,
+    /// Its value as it would be written in the file.
+    pub(crate) value: String,
+    /// Where the value comes from.
+    pub(crate) source: Source,
+    /// The line of the file, when it comes from there.
+    pub(crate) line: Option<usize>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Source {
+    /// It was not set, or not understood.
+    Default,
+    /// A line of the file.
+    File,
+}
+
+/// Reads the settings from LifeKeeper's defaults file below `root`.
+pub(crate) fn read(root: &Path) -> (Settings, Report) {
+    let mut defaults = defaults::read(root, PREFIX, &KEYS);
+    let report = Report {
+        file: format!("/{}", defaults::FILE),
+        settings: Vec::new(),
+        warnings: std::mem::take(&mut defaults.warnings),
+    };
+    let mut reader = Reader { defaults, report };
+    let standard = Settings::default();
+    let settings = Settings {
+        debug: reader.value(DEBUG, standard.debug, switch),
+        restore_rounds: reader.value(RESTORE_CHECK_RETRY, standard.restore_rounds, rounds),
+        restore_wait: reader.value(RESTORE_WAIT, Seconds(standard.restore_wait), seconds).0,
+        remove_rounds: reader.value(REMOVE_CHECK_RETRY, standard.remove_rounds, rounds),
+        remove_wait: reader.value(REMOVE_WAIT, Seconds(standard.remove_wait), seconds).0,
+        endpoints: reader.endpoints(standard.endpoints),
+        wait: reader.value(WAIT, standard.wait, wait),
+        service: reader.value(SERVICE, standard.service, service),
+    };
+    (settings, reader.report)
+}
+
+struct Reader {
+    defaults: Defaults,
+    report: Report,
+}
+
+impl Reader {
+    /// The value of a key: as set, if it is set and understood.
+    fn value<T: fmt::Display>(
+        &mut self,
+        key: &'static str,
+        standard: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        let assignment = self.defaults.take(key);
+        let (value, line) = match assignment.map(|found| (parse(&found.value), found)) {
+            None => (standard, None),
+            Some((Ok(value), found)) => (value, Some(found.line)),
+            Some((Err(cause), found)) => {
+                self.warn(&found, &format!("{cause}; {standard} is used"));
+                (standard, None)
+            }
+        };
+        self.show(key, value.to_string(), line);
+        value
+    }
+
+    /// The list of endpoints: entries that are not understood are left out, and when none is
+    /// left, the default holds.
+    fn endpoints(&mut self, standard: Vec<Endpoint>) -> Vec<Endpoint> {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        let found = self.defaults.take(IP_LIST);
+        if let Some(found) = &found {
+            for entry in found.value.split([' ', '\t', ',']).filter(|entry| !entry.is_empty()) {
+                match Endpoint::parse(entry) {
+                    Ok(new) if endpoints.iter().any(|old| old.is_same_place(&new)) => {}
+                    Ok(new) => endpoints.push(new),
+                    Err(cause) => {
+                        self.warn(found, &format!("entry {entry:?}: {cause}; it is left out"));
+                    }
+                }
+            }
+            if endpoints.is_empty() {
+                self.warn(found, &format!("no entry is left; {} is used", list(&standard)));
+            }
+        }
+        let line = found.filter(|_| !endpoints.is_empty()).map(|found| found.line);
+        let endpoints = if line.is_some() { endpoints } else { standard };
+        self.show(IP_LIST, list(&endpoints), line);
+        endpoints
+    }
+
+    fn warn(&mut self, found: &Assignment, cause: &str) {
+        self.report.warnings.push(format!(
+            "{} line {}: {}={}: {cause}",
+            self.report.file,
+            found.line,
+            found.key,
+            short(&found.value)
+        ));
+    }
+
+    fn show(&mut self, key: &'static str, value: String, line: Option<usize>) {
+        let source = if line.is_some() { Source::File } else { Source::Default };
+        self.report.settings.push(Row { key, value, source, line });
+    }
+}
+
+/// The beginning of a value, enough to find it again.
+fn short(value: &str) -> String {
+    const ENOUGH: usize = 80;
+    match value.char_indices().nth(ENOUGH) {
+        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+        None => value.to_owned(),
+    }
+}
+
+fn list(endpoints: &[Endpoint]) -> String {
+    let entries: Vec<String> =
+        endpoints.iter().map(|one| format!("{one}:{}", one.timeout.as_secs())).collect();
+    entries.join(" ")
+}
+
+/// A duration that is shown in whole seconds.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_secs().fmt(f)
+    }
+}
+
+fn number(text: &str, range: &RangeInclusive<u32>) -> Result<u32, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number) if digits && range.contains(&number) => Ok(number),
+        _ => Err(format!("a number from {} to {} is expected", range.start(), range.end())),
+    }
+}
+
+fn rounds(text: &str) -> Result<u32, String> {
+    number(text, &ROUNDS)
+}
+
+fn seconds(text: &str) -> Result<Seconds, String> {
+    number(text, &SECONDS).map(|seconds| Seconds(Duration::from_secs(seconds.into())))
+}
+
+fn switch(text: &str) -> Result<Switch, String> {
+    match text {
+        "0" => Ok(Switch::Off),
+        "1" => Ok(Switch::On),
+        _ => Err("0 or 1 is expected".into()),
+    }
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "0",
+            Self::On => "1",
+        })
+    }
+}
+
+fn wait(text: &str) -> Result<Wait, String> {
+    match text {
+        "ready" => Ok(Wait::Ready),
+        "fixed" => Ok(Wait::Fixed),
+        _ => Err("ready or fixed is expected".into()),
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::Fixed => "fixed",
+        })
+    }
+}
+
+/// The name goes to `service` and `systemctl` as an argument, so it must not look like an option.
+fn service(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:".contains(&byte);
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= MAX_SERVICE_NAME
+        && text.bytes().all(allowed)
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("a service's name (letters, digits and _ - . @ :) is expected".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_root::TestRoot;
+
+    fn read_text(text: &str) -> (Settings, Report) {
+        let root = TestRoot::new();
+        root.write(defaults::FILE, text);
+        read(root.path())
+    }
+
+    #[test]
+    fn without_a_word_in_the_file_the_originals_defaults_hold() {
+        let (settings, report) = read_text("LKROOT=/opt/LifeKeeper\n");
+        assert_eq!(settings, Settings::default());
+        assert_eq!(report.warnings, Vec::<String>::new());
+        let rows: Vec<_> = report.settings.iter().map(|row| (row.key, &*row.value)).collect();
+        assert_eq!(
+            rows,
+            [
+                ("APP_DOVECOT_DEBUG", "0"),
+                ("APP_DOVECOT_RESTORE_CHECK_RETRY", "3"),
+                ("APP_DOVECOT_RESTORE_WAIT", "3"),
+                ("APP_DOVECOT_REMOVE_CHECK_RETRY", "3"),
+                ("APP_DOVECOT_REMOVE_WAIT", "3"),
+                ("APP_DOVECOT_IP_LIST", "127.0.0.1:143:2"),
+                ("APP_DOVECOT_WAIT", "ready"),
+                ("APP_DOVECOT_SERVICE", "dovecot"),
+            ]
+        );
+        assert!(report.settings.iter().all(|row| row.source == Source::Default));
+    }
+
+    #[test]
+    fn each_value_is_taken_from_the_file_and_knows_its_line() {
+        let (settings, report) = read_text(
+            "APP_DOVECOT_DEBUG=1\n\
+             APP_DOVECOT_RESTORE_CHECK_RETRY=100\n\
+             APP_DOVECOT_RESTORE_WAIT=0\n\
+             APP_DOVECOT_REMOVE_CHECK_RETRY=1\n\
+             APP_DOVECOT_REMOVE_WAIT=600\n\
+             APP_DOVECOT_IP_LIST=\"192.0.2.1:143:5, [::1]:993\"\n\
+             APP_DOVECOT_WAIT=fixed\n\
+             APP_DOVECOT_SERVICE=dovecot@one\n",
+        );
+        let expected = Settings {
+            debug: Switch::On,
+            restore_rounds: 100,
+            restore_wait: Duration::ZERO,
+            remove_rounds: 1,
+            remove_wait: Duration::from_secs(600),
+            endpoints: ["192.0.2.1:143:5", "[::1]:993:2"]
+                .map(|entry| Endpoint::parse(entry).expect(entry))
+                .into(),
+            wait: Wait::Fixed,
+            service: "dovecot@one".into(),
+        };
+        assert_eq!((settings, &report.warnings), (expected, &Vec::new()));
+        let lines: Vec<_> = report.settings.iter().map(|row| (row.source, row.line)).collect();
+        assert_eq!(lines, (1..=8).map(|line| (Source::File, Some(line))).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_line_and_the_default_is_used() {
+        for (line, reason) in [
+            ("APP_DOVECOT_DEBUG=yes", "0 or 1 is expected; 0 is used"),
+            ("APP_DOVECOT_RESTORE_CHECK_RETRY=0", "a number from 1 to 100 is expected; 3 is used"),
+            ("APP_DOVECOT_RESTORE_CHECK_RETRY=101", "a number from 1 to 100 is expected"),
+            ("APP_DOVECOT_RESTORE_WAIT=-1", "a number from 0 to 600 is expected; 3 is used"),
+            ("APP_DOVECOT_RESTORE_WAIT=+1", "a number from 0 to 600 is expected"),
+            ("APP_DOVECOT_RESTORE_WAIT=3s", "a number from 0 to 600 is expected"),
+            ("APP_DOVECOT_RESTORE_WAIT=", "a number from 0 to 600 is expected"),
+            ("APP_DOVECOT_REMOVE_CHECK_RETRY=99999999999", "a number from 1 to 100 is expected"),
+            ("APP_DOVECOT_REMOVE_WAIT=601", "a number from 0 to 600 is expected; 3 is used"),
+            ("APP_DOVECOT_WAIT=Ready", "ready or fixed is expected; ready is used"),
+            ("APP_DOVECOT_SERVICE=--help", "a service's name"),
+            ("APP_DOVECOT_SERVICE='a b'", "a service's name"),
+            ("APP_DOVECOT_SERVICE=../x", "a service's name"),
+            ("APP_DOVECOT_SERVICE=", "a service's name"),
+            ("APP_DOVECOT_IP_LIST=", "no entry is left; 127.0.0.1:143:2 is used"),
+            ("APP_DOVECOT_IP_LIST=\" , \"", "no entry is left; 127.0.0.1:143:2 is used"),
+        ] {
+            let (settings, report) = read_text(&format!("# first\n{line}\n"));
+            assert_eq!(settings, Settings::default(), "{line}");
+            let warning = report.warnings.concat();
+            let key = line.split('=').next().expect(line);
+            assert!(
+                warning.starts_with(&format!("/etc/default/LifeKeeper line 2: {key}="))
+                    && warning.contains(reason),
+                "{line}: {warning}"
+            );
+        }
+    }
+
+    #[test]
+    fn lists_are_split_at_blanks_and_commas_and_duplicates_are_one() {
+        let (settings, report) = read_text(
+            "APP_DOVECOT_IP_LIST='127.0.0.1:143:2,127.0.0.1:993  127.0.0.1:143:5\t[::1]:143,'",
+        );
+        assert_eq!(list(&settings.endpoints), "127.0.0.1:143:2 127.0.0.1:993:2 [::1]:143:2");
+        assert_eq!(report.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_bad_entry_is_left_out_by_name_and_the_others_hold() {
+        let (settings, report) =
+            read_text("APP_DOVECOT_IP_LIST='mail.example.com:143 192.0.2.1:143:2 143'");
+        assert_eq!(list(&settings.endpoints), "192.0.2.1:143:2");
+        assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
+        assert!(
+            report.warnings[0].contains("entry \"mail.example.com:143\": mail.example.com is no")
+        );
+        assert!(report.warnings[1].contains("entry \"143\": IP:port:seconds is expected"));
+    }
+
+    #[test]
+    fn a_long_bad_value_is_cut_in_its_warning() {
+        let (_, report) = read_text(&format!("APP_DOVECOT_WAIT={}\n", "é".repeat(5000)));
+        assert!(report.warnings.concat().len() < 300, "{:?}", report.warnings);
+    }
+
+    #[test]
+    fn five_hundred_entries_fit_into_a_line() {
+        let entries: Vec<_> = (1..=500).map(|n| format!("192.0.2.255:{n}:15")).collect();
+        let (settings, _) = read_text(&format!("APP_DOVECOT_IP_LIST=\"{}\"\n", entries.join(" ")));
+        assert_eq!(settings.endpoints.len(), 500);
+    }
+}

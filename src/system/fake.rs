@@ -1,0 +1,343 @@
+//! A machine for the tests of the actions: its clock moves only by sleeping and by commands that
+//! take time, and it holds a Dovecot that starts and stops as it is told to.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::{Command, End, Ended, Listed, Process, Refusal, Signal, System};
+use crate::dovecot::endpoint::Endpoint;
+use crate::error::Error;
+
+/// The pid of the fake's first master.
+pub(crate) const MASTER: i32 = 100;
+
+type Event = Box<dyn FnOnce(&mut State) + Send>;
+type Reply = Box<dyn FnMut(&mut State) -> (End, Duration) + Send>;
+
+/// The machine.
+pub(crate) struct Machine(Mutex<State>);
+
+/// What the machine is like at the moment.
+pub(crate) struct State {
+    pub(crate) clock: Duration,
+    pub(crate) processes: Vec<Entry>,
+    events: Vec<(Duration, Event)>,
+    replies: HashMap<String, Reply>,
+    /// Every command given and every signal sent, with its time in milliseconds.
+    pub(crate) journal: Vec<(u128, String)>,
+    /// Ports that accept a connection exactly while a master lives, unless told here.
+    pub(crate) ports: HashMap<u16, Port>,
+    /// The programs that exist.
+    pub(crate) programs: Vec<&'static str>,
+    pub(crate) systemd: bool,
+    next_pid: i32,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Port {
+    Open,
+    Refusing,
+    Silent,
+}
+
+/// A process and its place.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    process: Process,
+    parent: i32,
+    session: i32,
+}
+
+/// A master.
+pub(crate) fn master(pid: i32) -> Process {
+    Process {
+        pid,
+        started: 1,
+        name: "dovecot".into(),
+        state: 'S',
+        user: 0,
+        executable: Some("/usr/sbin/dovecot".into()),
+        same_pid_namespace: true,
+        same_root: true,
+    }
+}
+
+/// A child of a master.
+pub(crate) fn child(pid: i32, name: &str) -> Process {
+    let executable = PathBuf::from(format!("/usr/lib/dovecot/{name}"));
+    Process { name: name.into(), user: 1000, executable: Some(executable), ..master(pid) }
+}
+
+impl Machine {
+    /// A machine without systemd on which Dovecot does not run; `start` and `stop` work at once.
+    pub(crate) fn new() -> Self {
+        listen_to_words();
+        let machine = Self(Mutex::new(State {
+            clock: Duration::ZERO,
+            processes: vec![Entry {
+                process: Process { name: "init".into(), ..child(1, "../../sbin/init") },
+                parent: 0,
+                session: 1,
+            }],
+            events: Vec::new(),
+            replies: HashMap::new(),
+            journal: Vec::new(),
+            ports: HashMap::new(),
+            programs: vec!["service"],
+            systemd: false,
+            next_pid: MASTER,
+        }));
+        machine.reply("start", |state| {
+            state.start_dovecot();
+            (End::Exited(0), Duration::from_millis(50))
+        });
+        machine.reply("stop", |state| {
+            state.stop_dovecot();
+            (End::Exited(0), Duration::from_millis(1100))
+        });
+        machine.reply("status", |state| {
+            let status = if state.masters().is_empty() { 3 } else { 0 };
+            (End::Exited(status), Duration::from_millis(10))
+        });
+        machine.reply("reset-failed", |_| (End::Exited(0), Duration::from_millis(10)));
+        machine
+    }
+
+    /// The same with Dovecot running, its master under [`MASTER`].
+    pub(crate) fn running() -> Self {
+        let machine = Self::new();
+        machine.state().start_dovecot();
+        machine
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test has failed with the lock held")
+    }
+
+    /// Says how a verb of the service command ends, and after how long.
+    pub(crate) fn reply(
+        &self,
+        verb: &str,
+        reply: impl FnMut(&mut State) -> (End, Duration) + Send + 'static,
+    ) {
+        self.state().replies.insert(verb.into(), Box::new(reply));
+    }
+
+    pub(crate) fn add(&self, process: Process, parent: i32, session: i32) {
+        self.state().processes.push(Entry { process, parent, session });
+    }
+
+    pub(crate) fn change(&self, pid: i32, change: impl FnOnce(&mut Process)) {
+        if let Some(entry) = self.state().entry(pid) {
+            change(&mut entry.process);
+        }
+    }
+
+    /// The pids of the living masters.
+    pub(crate) fn masters(&self) -> Vec<i32> {
+        self.state().masters()
+    }
+
+    /// The commands and signals so far, without their times.
+    pub(crate) fn deeds(&self) -> Vec<String> {
+        self.state().journal.iter().map(|(_, deed)| deed.clone()).collect()
+    }
+
+    /// How often a deed was done.
+    pub(crate) fn count(&self, deed: &str) -> usize {
+        self.deeds().iter().filter(|done| *done == deed).count()
+    }
+}
+
+impl State {
+    fn entry(&mut self, pid: i32) -> Option<&mut Entry> {
+        self.processes.iter_mut().find(|entry| entry.process.pid == pid)
+    }
+
+    fn masters(&self) -> Vec<i32> {
+        let is_master =
+            |entry: &&Entry| entry.process.name == "dovecot" && entry.process.state != 'Z';
+        self.processes.iter().filter(is_master).map(|entry| entry.process.pid).collect()
+    }
+
+    pub(crate) fn start_dovecot(&mut self) {
+        if self.masters().is_empty() {
+            let pid = self.next_pid;
+            self.next_pid += 10;
+            self.processes.push(Entry { process: master(pid), parent: 1, session: pid });
+            let log = child(pid + 1, "log");
+            self.processes.push(Entry { process: log, parent: pid, session: pid });
+        }
+    }
+
+    /// Ends the masters and those children that are not frozen or stuck.
+    pub(crate) fn stop_dovecot(&mut self) {
+        let masters = self.masters();
+        self.processes.retain(|entry| {
+            !masters.contains(&entry.session) || matches!(entry.process.state, 'T' | 'D')
+        });
+    }
+
+    pub(crate) fn end(&mut self, pid: i32) {
+        self.processes.retain(|entry| entry.process.pid != pid);
+    }
+
+    /// Takes a process out, to be put back.
+    pub(crate) fn take(&mut self, pid: i32) -> Option<Entry> {
+        let taken = self.entry(pid).cloned();
+        self.end(pid);
+        taken
+    }
+
+    /// Lets something happen after a time.
+    pub(crate) fn after(&mut self, time: Duration, event: impl FnOnce(&mut Self) + Send + 'static) {
+        self.events.push((self.clock + time, Box::new(event)));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let end = self.clock + time;
+        while let Some(next) = (0..self.events.len())
+            .filter(|n| self.events[*n].0 <= end)
+            .min_by_key(|n| self.events[*n].0)
+        {
+            let (at, event) = self.events.remove(next);
+            self.clock = self.clock.max(at);
+            event(self);
+        }
+        self.clock = self.clock.max(end);
+    }
+
+    fn note(&mut self, deed: String) {
+        self.journal.push((self.clock.as_millis(), deed));
+    }
+}
+
+impl System for Machine {
+    fn now(&self) -> Duration {
+        self.state().clock
+    }
+
+    fn sleep(&self, time: Duration) {
+        assert!(time > Duration::ZERO, "a sleep of nothing would never end on this clock");
+        self.state().pass(time);
+    }
+
+    fn processes(&self) -> Result<Vec<Listed>, Error> {
+        let list = |entry: &Entry| Listed {
+            pid: entry.process.pid,
+            parent: entry.parent,
+            session: entry.session,
+            name: entry.process.name.clone(),
+            zombie: entry.process.is_dead(),
+        };
+        Ok(self.state().processes.iter().map(list).collect())
+    }
+
+    fn inspect(&self, pid: i32) -> Option<Process> {
+        self.state().entry(pid).map(|entry| entry.process.clone())
+    }
+
+    fn signal(&self, process: &Process, signal: Signal) {
+        let mut state = self.state();
+        state.note(format!("{signal:?} {}", process.pid).to_uppercase());
+        let Some(now) = state.entry(process.pid).map(|entry| entry.process.clone()) else {
+            return;
+        };
+        if now.is(process) && now.state != 'D' && (signal == Signal::Kill || now.state != 'T') {
+            state.end(process.pid);
+        }
+    }
+
+    fn run(&self, command: &Command, limit: Duration) -> Ended {
+        let mut state = self.state();
+        state.note(command.to_string());
+        let verb = ["start", "stop", "status", "reset-failed"]
+            .into_iter()
+            .find(|verb| command.arguments().iter().any(|argument| argument == verb))
+            .expect("a verb that the machine knows");
+        let mut reply = state.replies.remove(verb).expect("a reply to each verb");
+        let (end, took) = reply(&mut state);
+        state.replies.insert(verb.into(), reply);
+        state.pass(took.min(limit));
+        let end = if took > limit { End::TimedOut(limit) } else { end };
+        Ended { end, output: String::new() }
+    }
+
+    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>> {
+        let mut state = self.state();
+        let serving = !state.masters().is_empty();
+        let mut longest = Duration::from_millis(1);
+        let mut answer = |endpoint: &Endpoint| match state.ports.get(&endpoint.port) {
+            Some(Port::Silent) => {
+                let waited = endpoint.timeout.min(limit);
+                longest = longest.max(waited);
+                Err(Refusal::TimedOut(waited))
+            }
+            Some(Port::Open) => Ok(()),
+            None if serving => Ok(()),
+            Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
+        };
+        let answers = endpoints.iter().map(&mut answer).collect();
+        state.note(format!("connect {}", endpoints.len()));
+        state.pass(longest);
+        answers
+    }
+
+    fn together<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        let start = self.now();
+        let a = one();
+        let end = std::mem::replace(&mut self.state().clock, start);
+        let b = other();
+        let mut state = self.state();
+        state.clock = state.clock.max(end);
+        (a, b)
+    }
+
+    fn program(&self, name: &str) -> Option<PathBuf> {
+        let known = self.state().programs.contains(&name);
+        known.then(|| PathBuf::from(format!("/usr/sbin/{name}")))
+    }
+
+    fn runs_systemd(&self) -> bool {
+        self.state().systemd
+    }
+}
+
+/// Keeps what is logged in each thread, for the tests of words.
+struct Words;
+
+thread_local! {
+    static WORDS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+impl log::Log for Words {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        WORDS.with_borrow_mut(|words| words.push(format!("{}: {}", record.level(), record.args())));
+    }
+
+    fn flush(&self) {}
+}
+
+/// What was logged in this thread since a machine was made.
+pub(crate) fn words() -> Vec<String> {
+    WORDS.with_borrow(Clone::clone)
+}
+
+fn listen_to_words() {
+    // All but the first call fail, and have nothing to do.
+    if log::set_logger(&Words).is_ok() {
+        log::set_max_level(log::LevelFilter::Info);
+    }
+    WORDS.with_borrow_mut(Vec::clear);
+}

@@ -1,0 +1,213 @@
+//! The machine behind one narrow trait: commands, processes, connections and time.
+//!
+//! Actions see the world only through [`System`], so that the tests can give them a machine whose
+//! clock moves only by sleeping. Files are no part of it: they are read below a root folder.
+
+#[cfg(test)]
+pub(crate) mod fake;
+pub(crate) mod real;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::dovecot::endpoint::Endpoint;
+use crate::error::Error;
+
+/// Where programs are looked up, never in the caller's `PATH`.
+pub(crate) const PROGRAM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// Where the kit keeps its locks and the output of running commands.
+pub(crate) const RUN_FOLDER: &str = "run/dovecot-ark";
+
+/// What the actions need of a machine.
+pub(crate) trait System: Sync {
+    /// Monotonic time since some fixed moment; a step of the wall clock does not move it.
+    fn now(&self) -> Duration;
+
+    /// Sleeps at least so long.
+    fn sleep(&self, time: Duration);
+
+    /// Lists the processes that can be seen, threads left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ProcessTable`] when the table is obviously not to be believed.
+    fn processes(&self) -> Result<Vec<Listed>, Error>;
+
+    /// Looks closely at one process; `None` when it has gone.
+    fn inspect(&self, pid: i32) -> Option<Process>;
+
+    /// Sends a signal to a process if it is still the one that was inspected.
+    fn signal(&self, process: &Process, signal: Signal);
+
+    /// Runs a command to its end, or for `limit` and then kills its process group.
+    fn run(&self, command: &Command, limit: Duration) -> Ended;
+
+    /// Connects to all endpoints at the same time and closes again; one answer each, in their
+    /// order. Each has its own time-out, and all together have `limit`.
+    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>>;
+
+    /// Does two things side by side; takes as long as the longer one.
+    fn together<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B);
+
+    /// Finds a program in [`PROGRAM_FOLDERS`].
+    fn program(&self, name: &str) -> Option<PathBuf>;
+
+    /// Whether systemd is this machine's service manager, after `sd_booted(3)`: the program
+    /// systemctl alone proves nothing.
+    fn runs_systemd(&self) -> bool;
+}
+
+/// A line of the process table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Listed {
+    /// Process id.
+    pub(crate) pid: i32,
+    /// The parent's process id; 0 when it is not to be seen.
+    pub(crate) parent: i32,
+    /// Session id; 0 when it is not to be seen.
+    pub(crate) session: i32,
+    /// The kernel's name of it, at most 15 bytes.
+    pub(crate) name: String,
+    /// Dead, and only its exit status is left.
+    pub(crate) zombie: bool,
+}
+
+/// A process seen closely. It is its pid *plus* its start: a pid alone is used again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Process {
+    /// Process id.
+    pub(crate) pid: i32,
+    /// When it started, in clock ticks since boot (`proc(5)`, field 22 of `stat`).
+    pub(crate) started: u64,
+    /// The kernel's name of it, at most 15 bytes.
+    pub(crate) name: String,
+    /// `R`, `S`, `D`, `T`, `Z`, … (`proc(5)`).
+    pub(crate) state: char,
+    /// Effective user id.
+    pub(crate) user: u32,
+    /// The executable, without the mark of a deleted file; `None` for a process that is about to
+    /// end and for one of the kernel's.
+    pub(crate) executable: Option<PathBuf>,
+    /// Whether it lives in this program's pid namespace.
+    pub(crate) same_pid_namespace: bool,
+    /// Whether its root folder is the folder of that name in this program's root.
+    pub(crate) same_root: bool,
+}
+
+impl Process {
+    /// Whether both are one process, and not one pid used twice.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.pid == other.pid && self.started == other.started
+    }
+
+    /// Whether it has ended, whoever has not yet asked for its exit status.
+    pub(crate) const fn is_dead(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {} ({}, state {})", self.pid, self.name, self.state)
+    }
+}
+
+/// The two signals the kit sends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Signal {
+    /// SIGTERM: end in good order.
+    Term,
+    /// SIGKILL: end at once.
+    Kill,
+}
+
+/// A program and its arguments; no shell in between.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Command {
+    program: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Command {
+    /// Names a program by its full path, and its arguments.
+    pub(crate) fn new(program: PathBuf, arguments: &[&str]) -> Self {
+        Self { program, arguments: arguments.iter().map(ToString::to_string).collect() }
+    }
+
+    /// The program's full path.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// What follows the program's name.
+    pub(crate) fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.program.file_name().unwrap_or(self.program.as_os_str());
+        f.write_str(&name.to_string_lossy())?;
+        self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+    }
+}
+
+/// How a command ended, and the end of what it printed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Ended {
+    /// How.
+    pub(crate) end: End,
+    /// The end of its standard output and standard error, in the order printed.
+    pub(crate) output: String,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// By itself, with this exit status.
+    Exited(i32),
+    /// By this signal, which was not ours.
+    Signalled(i32),
+    /// It had not ended after so long and was killed.
+    TimedOut(Duration),
+    /// It could not even be started, or not be waited for.
+    NotRun(String),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.end {
+            End::Exited(status) => write!(f, "exit status {status}")?,
+            End::Signalled(signal) => write!(f, "ended by signal {signal}")?,
+            End::TimedOut(limit) => write!(f, "no end after {} s", limit.as_secs())?,
+            End::NotRun(cause) => f.write_str(cause)?,
+        }
+        let words = self.output.trim();
+        if words.is_empty() { Ok(()) } else { write!(f, ": {words}") }
+    }
+}
+
+/// Why a connection did not come about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Refusal {
+    /// Nothing came back within so long.
+    TimedOut(Duration),
+    /// The kernel's or the peer's answer.
+    Failed(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut(limit) => write!(f, "no connection after {} s", limit.as_secs()),
+            Self::Failed(cause) => f.write_str(cause),
+        }
+    }
+}

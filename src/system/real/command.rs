@@ -1,0 +1,226 @@
+//! Commands with a time-out.
+//!
+//! Their output goes to a file and not to a pipe: `service dovecot start` leaves its standard
+//! error open in the daemon, and who reads a pipe to its end would wait as long as Dovecot lives.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use signal_hook::consts::SIGCHLD;
+
+use crate::system::{Command, End, Ended, PROGRAM_FOLDERS, RUN_FOLDER};
+
+/// The longest time between two looks at a command: what it may print meanwhile is in memory.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a killed command may take to vanish; one stuck in the kernel is left behind.
+const KILL_WAIT: Duration = Duration::from_millis(500);
+
+/// A command that prints without an end is cut at this many bytes, again and again.
+const MAX_OUTPUT: u64 = 1 << 20;
+
+/// How much of the output is kept, in bytes: its end, where the reason stands.
+const KEPT_OUTPUT: u64 = 2048;
+
+/// Tells that a child has ended. It also undoes a caller's ignoring of SIGCHLD, which programs
+/// inherit, and with which the kernel keeps no exit status for us.
+pub(super) struct ChildSignal(UnixStream);
+
+impl ChildSignal {
+    /// Watches from now on; `None` where the kernel refuses, and then one looks now and then.
+    pub(super) fn watch() -> Option<Self> {
+        let (read, write) = UnixStream::pair().ok()?;
+        read.set_nonblocking(true).ok()?;
+        signal_hook::low_level::pipe::register(SIGCHLD, write).ok()?;
+        Some(Self(read))
+    }
+
+    fn wait(&self, limit: Duration) {
+        let mut polled = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut polled, PollTimeout::try_from(limit).unwrap_or(PollTimeout::ZERO));
+        let _ = io::copy(&mut &self.0, &mut io::sink());
+    }
+}
+
+/// Runs a command in a process group of its own, with an environment that is always the same.
+pub(super) fn run(command: &Command, limit: Duration, signal: Option<&ChildSignal>) -> Ended {
+    // Without the file the command still runs, only its words are lost.
+    let output = scratch_file();
+    let sink = || {
+        let file = output.as_ref().and_then(|file| file.try_clone().ok());
+        file.map_or_else(Stdio::null, Stdio::from)
+    };
+    let started = std::process::Command::new(command.program())
+        .args(command.arguments())
+        .env_clear()
+        .env("PATH", PROGRAM_FOLDERS.join(":"))
+        .env("LC_ALL", "C")
+        .env("HOME", "/")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(sink())
+        .stderr(sink())
+        .process_group(0)
+        .spawn();
+    let end = match started {
+        Err(cause) => End::NotRun(format!("starting {}: {cause}", command.program().display())),
+        Ok(mut child) => {
+            let pause = |left: Duration| match signal {
+                Some(signal) => signal.wait(left.min(LOOK_AGAIN)),
+                None => std::thread::sleep(left.min(LOOK_AGAIN / 10)),
+            };
+            let cut_and_pause = |left| {
+                output.as_ref().map(cut);
+                pause(left);
+            };
+            match wait(&mut child, limit, cut_and_pause) {
+                Ok(Some(status)) => ended(status),
+                Ok(None) => {
+                    // Not yet waited for, so the group is still ours.
+                    if let Ok(group) = i32::try_from(child.id()) {
+                        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+                    }
+                    let _ = wait(&mut child, KILL_WAIT, pause);
+                    End::TimedOut(limit)
+                }
+                Err(cause) => End::NotRun(format!("waiting for its end: {cause}")),
+            }
+        }
+    };
+    Ended { end, output: output.as_ref().map(end_of).unwrap_or_default() }
+}
+
+/// Waits for a child's end; `None` when it has not come within the limit.
+fn wait(
+    child: &mut Child,
+    limit: Duration,
+    pause: impl Fn(Duration),
+) -> io::Result<Option<ExitStatus>> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        pause(left.max(Duration::from_millis(1)));
+    }
+}
+
+fn ended(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Exited(code),
+        (None, Some(signal)) => End::Signalled(signal),
+        (None, None) => End::NotRun(status.to_string()),
+    }
+}
+
+/// A file without a name, in memory like all of `/run`.
+fn scratch_file() -> Option<File> {
+    let folder = Path::new("/").join(RUN_FOLDER);
+    fs::create_dir_all(&folder).ok()?;
+    let path = folder.join(format!(".output-{}", std::process::id()));
+    // What a killed predecessor with our pid may have left.
+    let _ = fs::remove_file(&path);
+    let file =
+        OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path).ok()?;
+    fs::remove_file(&path).ok()?;
+    Some(file)
+}
+
+fn cut(file: &File) {
+    if file.metadata().is_ok_and(|data| data.len() > MAX_OUTPUT) {
+        let _ = file.set_len(0);
+    }
+}
+
+fn end_of(file: &File) -> String {
+    let length = file.metadata().map_or(0, |data| data.len());
+    let kept = length.min(KEPT_OUTPUT);
+    let mut bytes = vec![0; usize::try_from(kept).unwrap_or_default()];
+    match file.read_exact_at(&mut bytes, length - kept) {
+        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(300);
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn sh(script: &str, limit: Duration) -> Ended {
+        run(&Command::new("/bin/sh".into(), &["-c", script]), limit, ChildSignal::watch().as_ref())
+    }
+
+    #[test]
+    fn the_end_and_the_words_of_a_command_are_told() {
+        for (script, end, words) in [
+            ("exit 0", End::Exited(0), ""),
+            ("echo one; echo two >&2; exit 3", End::Exited(3), "one\ntwo\n"),
+            ("kill -KILL $$", End::Signalled(9), ""),
+        ] {
+            assert_eq!(sh(script, LONG), Ended { end, output: words.into() }, "{script}");
+        }
+        let missing = Command::new("/no/such/program".into(), &[]);
+        let ended = run(&missing, LONG, None);
+        let End::NotRun(cause) = ended.end else { panic!("{ended:?}") };
+        assert!(cause.starts_with("starting /no/such/program: No such file"), "{cause}");
+    }
+
+    #[test]
+    fn a_command_that_never_ends_is_killed_with_its_group() {
+        let start = Instant::now();
+        let ended = sh("sleep 1000 & echo $!; wait", SHORT);
+        assert_eq!(ended.end, End::TimedOut(SHORT));
+        assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
+        let grandchild = ended.output.trim();
+        for _ in 0..100 {
+            let line = fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
+            if line.is_empty() || line.contains(") Z ") {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("pid {grandchild} outlived its group");
+    }
+
+    #[test]
+    fn a_daemon_that_keeps_standard_error_does_not_hold_the_command() {
+        let start = Instant::now();
+        let ended = sh("setsid sleep 30 & echo $!", LONG);
+        assert_eq!(ended.end, End::Exited(0));
+        assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
+        let daemon = ended.output.trim().parse().expect("a pid");
+        nix::sys::signal::kill(Pid::from_raw(daemon), Signal::SIGKILL).expect("ending the daemon");
+    }
+
+    #[test]
+    fn a_command_that_prints_without_end_fills_no_memory() {
+        let ended = sh("yes", SHORT);
+        assert_eq!(ended.end, End::TimedOut(SHORT));
+        assert!(ended.output.len() <= 2048 && ended.output.ends_with('\n'), "{:?}", ended.output);
+    }
+
+    #[test]
+    fn a_command_finds_the_same_place_whoever_calls() {
+        let script = "env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= | sort; pwd; cat";
+        let ended = sh(script, LONG);
+        let expected = "HOME=/\nLC_ALL=C\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n/\n";
+        assert_eq!(ended.output, expected);
+    }
+}

@@ -1,0 +1,132 @@
+//! The machine as it is.
+
+mod command;
+mod connect;
+mod process;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use nix::sys::stat::{Mode, umask};
+
+use super::{Command, Ended, Listed, PROGRAM_FOLDERS, Process, Refusal, Signal, System};
+use crate::dovecot::endpoint::Endpoint;
+use crate::error::Error;
+use crate::exit::Exit;
+use command::ChildSignal;
+
+/// This machine.
+pub(crate) struct Machine {
+    start: Instant,
+    child_signal: Option<ChildSignal>,
+}
+
+impl Machine {
+    /// Makes the process independent of who started it, and must come before anything else opens
+    /// a file. LifeKeeper says nothing of the environment in which it runs an action; whatever it
+    /// leaves open, Dovecot would keep open as long as it lives.
+    pub(crate) fn new() -> Self {
+        close_inherited();
+        umask(Mode::S_IWGRP | Mode::S_IWOTH);
+        // A folder that is to be unmounted later must not be ours.
+        let _ = std::env::set_current_dir("/");
+        Self { start: Instant::now(), child_signal: ChildSignal::watch() }
+    }
+
+    /// Makes sure that the actions may do what they must.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRoot`].
+    #[expect(clippy::unused_self, reason = "only who has a machine may ask what it lets one do")]
+    pub(crate) fn require_root(&self) -> Result<(), Error> {
+        if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
+    }
+
+    /// Ends the program with `exit` if it still runs then, whatever it hangs in.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be had for it.
+    pub(crate) fn end_after(&self, limit: Duration, exit: Exit) -> io::Result<()> {
+        let left = limit.saturating_sub(self.now());
+        let end = move || {
+            std::thread::sleep(left);
+            std::process::exit(exit.status().into());
+        };
+        std::thread::Builder::new().spawn(end).map(drop)
+    }
+}
+
+/// Closes all descriptors above standard error.
+fn close_inherited() {
+    let descriptors: Vec<i32> = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|descriptor| *descriptor > 2)
+        .collect();
+    for descriptor in descriptors {
+        // The one that listed the folder is closed already.
+        let _ = nix::unistd::close(descriptor);
+    }
+}
+
+impl System for Machine {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn processes(&self) -> Result<Vec<Listed>, Error> {
+        process::list()
+    }
+
+    fn inspect(&self, pid: i32) -> Option<Process> {
+        process::inspect(pid)
+    }
+
+    fn signal(&self, process: &Process, signal: Signal) {
+        process::signal(process, signal);
+    }
+
+    fn run(&self, command: &Command, limit: Duration) -> Ended {
+        command::run(command, limit, self.child_signal.as_ref())
+    }
+
+    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>> {
+        connect::connect(endpoints, limit)
+    }
+
+    fn together<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        std::thread::scope(|scope| {
+            let first = scope.spawn(one);
+            let b = other();
+            match first.join() {
+                Ok(a) => (a, b),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    fn program(&self, name: &str) -> Option<PathBuf> {
+        PROGRAM_FOLDERS.iter().map(|folder| PathBuf::from(folder).join(name)).find(|path| {
+            let is_program =
+                |data: fs::Metadata| data.is_file() && data.permissions().mode() & 0o111 != 0;
+            fs::metadata(path).is_ok_and(is_program)
+        })
+    }
+
+    fn runs_systemd(&self) -> bool {
+        fs::symlink_metadata("/run/systemd/system").is_ok_and(|data| data.is_dir())
+    }
+}
