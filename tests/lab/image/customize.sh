@@ -1,0 +1,32 @@
+# shellcheck shell=sh
+# Turns a freshly unpacked Debian into the lab's node; run once inside the image, as root.
+set -eu
+groupadd --gid 5000 vmail
+useradd --uid 5000 --gid 5000 --home-dir /srv/vmail --no-create-home --shell /usr/sbin/nologin vmail
+install -d -o vmail -g vmail -m 0750 /srv/vmail
+chown root:dovecot /etc/dovecot/users
+chmod 0640 /etc/dovecot/users
+
+# Only the lab's own accounts: PAM would slow each refused login down.
+sed -i 's/^!include auth-system.conf.ext/#&/' /etc/dovecot/conf.d/10-auth.conf
+
+# Dovecot starts when the cluster says so. In a folder that is not booted, systemctl only edits links.
+systemctl disable dovecot.service dovecot.socket apt-daily.timer apt-daily-upgrade.timer 2>/dev/null
+update-rc.d dovecot disable
+[ ! -e /etc/systemd/system/multi-user.target.wants/dovecot.service ]
+
+# Debian's packages make a self-signed key pair; where they did not, make one.
+for file in dovecot.pem dovecot.key; do
+	[ -s "/etc/dovecot/private/$file" ] && continue
+	rm -f /etc/dovecot/private/dovecot.pem /etc/dovecot/private/dovecot.key
+	openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=node.example.com \
+		-out /etc/dovecot/private/dovecot.pem -keyout /etc/dovecot/private/dovecot.key
+	break
+done
+doveconf -n >/dev/null
+
+# What was copied from the machine that built the image has no place on a node.
+rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/resolv.conf /var/log/dovecot.log
+echo node >/etc/hostname
+: >/etc/machine-id
+printf '127.0.0.1 localhost node\n::1 localhost\n' >/etc/hosts

@@ -1,0 +1,139 @@
+//! Reads and changes a node's files and processes, as root on the node would.
+//!
+//! Paths are the node's and absolute; pids are those that the node's own programs see.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::command::scratch;
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::process::{self, Process};
+
+impl Node {
+    /// Reads a file; what is no UTF-8 is marked.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn read(&self, path: &str) -> Result<String> {
+        let bytes = self
+            .namespaces
+            .inside(|| fs::read(path))
+            .map_err(Error::io(format!("reading {path} on a node")))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Writes a file; one that is there keeps its mode and owner.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write(&self, path: &str, text: &str) -> Result<()> {
+        self.put_text(path, text, "cat >\"$1\"")
+    }
+
+    /// Adds to the end of a file, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn append(&self, path: &str, text: &str) -> Result<()> {
+        self.put_text(path, text, "cat >>\"$1\"")
+    }
+
+    /// Writes a program with mode 0755, in place of what is there.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write_program(&self, path: &str, text: &str) -> Result<()> {
+        self.put_text(path, text, "rm -f \"$1\" && cat >\"$1\" && chmod 0755 \"$1\"")
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed, also when it is not there.
+    pub fn remove_file(&self, path: &str) -> Result<()> {
+        self.namespaces
+            .inside(|| fs::remove_file(path))
+            .map_err(Error::io(format!("removing {path} on a node")))
+    }
+
+    /// Tells whether the path leads to something.
+    ///
+    /// # Errors
+    ///
+    /// When the node cannot be asked.
+    pub fn exists(&self, path: &str) -> Result<bool> {
+        self.namespaces
+            .inside(|| fs::exists(path))
+            .map_err(Error::io(format!("looking at {path} on a node")))
+    }
+
+    /// Lists the node's processes in order of their pids.
+    ///
+    /// # Errors
+    ///
+    /// When the node's `/proc` cannot be read.
+    pub fn processes(&self) -> Result<Vec<Process>> {
+        self.namespaces
+            .inside(|| process::table(Path::new("/proc")))
+            .map_err(Error::io("reading /proc on a node"))
+    }
+
+    /// Lists Dovecot's processes: the master, its children and its orphans, zombies included.
+    ///
+    /// # Errors
+    ///
+    /// When the node's `/proc` cannot be read.
+    pub fn dovecot(&self) -> Result<Vec<Process>> {
+        let mut processes = self.processes()?;
+        processes.retain(|process| {
+            process.comm == "dovecot" && !process.args.contains("/etc/init.d/")
+                || process.args.starts_with("dovecot/")
+        });
+        Ok(processes)
+    }
+
+    /// Returns the pid of Dovecot's master; none when it does not run, or is a zombie.
+    ///
+    /// # Errors
+    ///
+    /// When the node's `/proc` cannot be read.
+    pub fn master(&self) -> Result<Option<u32>> {
+        self.namespaces
+            .inside(|| {
+                let executable = |pid| {
+                    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+                    Some(path.to_string_lossy().into_owned())
+                };
+                Ok(process::master_of(&process::table(Path::new("/proc"))?, executable))
+            })
+            .map_err(Error::io("reading /proc on a node"))
+    }
+
+    /// Sends a signal, by its name without SIG, to a process of the node.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such process or no such signal.
+    pub fn signal(&self, pid: u32, name: &str) -> Result<()> {
+        let sent = self.run(&["kill", "-s", name, &pid.to_string()])?;
+        if sent.success() {
+            return Ok(());
+        }
+        Err(Error::failed(format!("sending SIG{name} to pid {pid} on a node"), sent.ending()))
+    }
+
+    /// Feeds `text` to a shell script on the node whose `$1` is `path`.
+    fn put_text(&self, path: &str, text: &str, script: &str) -> Result<()> {
+        let (mut end, start) = scratch()?;
+        let written: io::Result<()> = end.write_all(text.as_bytes());
+        written.map_err(Error::io(format!("preparing {path} for a node")))?;
+        self.put(start, path, script)
+    }
+}

@@ -1,0 +1,134 @@
+//! The Debian that all nodes are overlays of: built once, kept below `target/lab`.
+//!
+//! Its name holds a hash of all that goes into it, so a changed recipe makes a new image. It is
+//! built under another name and renamed when complete; a file lock lets several test programs
+//! ask for it at once.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::setup;
+
+/// Debian 12: Dovecot 2.3.19, systemd 252.
+const SUITE: &str = "bookworm";
+/// tini is pid 1 where systemd is not: it reaps.
+const PACKAGES: &str =
+    "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,psmisc,tini,openssl";
+const LOCAL_CONF: &str = include_str!("../image/local.conf");
+const CUSTOMIZE: &str = include_str!("../image/customize.sh");
+
+/// The accounts on every node: user and plain-text password.
+pub const USERS: [(&str, &str); 4] = [
+    ("alice@example.com", "alice-secret"),
+    ("bob@example.com", "bob-secret"),
+    ("carol@example.com", "carol-secret"),
+    ("dave@example.com", "dave-secret"),
+];
+
+/// A complete image.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// The lab's folder, which also holds the mount point `mnt`.
+    pub(crate) folder: PathBuf,
+    /// The image's folder in it.
+    pub(crate) name: String,
+}
+
+/// Builds the image unless it is there; installs first what that needs.
+///
+/// # Errors
+///
+/// When the caller is not root, or the image cannot be built.
+pub fn prepare() -> Result<()> {
+    ensure().map(drop)
+}
+
+/// Returns the image, built if need be.
+pub(crate) fn ensure() -> Result<Image> {
+    setup::require_root()?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab");
+    let image = Image { name: name(), folder };
+    let root = image.folder.join(&image.name);
+    let mount_point = image.folder.join("mnt");
+    fs::create_dir_all(&mount_point)
+        .map_err(Error::io(format!("making {}", mount_point.display())))?;
+    let lock_path = image.folder.join("lock");
+    let lock =
+        File::create(&lock_path).map_err(Error::io(format!("opening {}", lock_path.display())))?;
+    lock.lock().map_err(Error::io(format!("locking {}", lock_path.display())))?;
+    setup::ensure()?;
+    if !root.is_dir() {
+        build(&image, &root)?;
+    }
+    Ok(image)
+}
+
+/// Names the image after its suite and a hash of its recipe.
+fn name() -> String {
+    let mut hasher = DefaultHasher::new();
+    (SUITE, PACKAGES, LOCAL_CONF, CUSTOMIZE, USERS).hash(&mut hasher);
+    format!("{SUITE}-{:016x}", hasher.finish())
+}
+
+/// Unpacks Debian under a temporary name, configures it, and gives it its name.
+fn build(image: &Image, root: &Path) -> Result<()> {
+    let started = Instant::now();
+    eprintln!("lab: building the image {} (about half a minute, once)", image.name);
+    let new = image.folder.join(format!("{}.new", image.name));
+    if new.exists() {
+        fs::remove_dir_all(&new).map_err(Error::io(format!("removing {}", new.display())))?;
+    }
+    // mmdebstrap mounts and starts things: in namespaces, an interrupted build leaves none of them.
+    let mut unpack = isolated();
+    unpack
+        .args(["mmdebstrap", "--variant=minbase", "--aptopt=APT::Sandbox::User \"root\""])
+        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={PACKAGES}"), SUITE])
+        .arg(&new);
+    succeed(unpack, "building the image with mmdebstrap")?;
+    let users = USERS.map(|(user, password)| format!("{user}:{password}\n")).concat();
+    for (path, text) in [("etc/dovecot/local.conf", LOCAL_CONF), ("etc/dovecot/users", &users)] {
+        let path = new.join(path);
+        fs::write(&path, text).map_err(Error::io(format!("writing {}", path.display())))?;
+    }
+    let mut customize = isolated();
+    customize.arg("chroot").arg(&new).args(["/bin/sh", "-c", CUSTOMIZE]);
+    succeed(customize, "configuring the image")?;
+    fs::rename(&new, root).map_err(Error::io(format!("naming {}", root.display())))?;
+    eprintln!("lab: image ready after {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Begins a command that ends with this process and takes its mounts along.
+fn isolated() -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"])
+        .args(["--mount", "--mount-proc"])
+        .env("LC_ALL", "C")
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command, its output going where the caller's goes, and fails unless it succeeds.
+fn succeed(mut command: Command, doing: &str) -> Result<()> {
+    let status = command.status().map_err(Error::io(doing))?;
+    if status.success() { Ok(()) } else { Err(Error::failed(doing, status.to_string())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_a_folder_and_the_same_each_time() {
+        assert_eq!(name(), name());
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        assert!(name().starts_with("bookworm-") && name().chars().all(plain), "{}", name());
+    }
+}

@@ -1,0 +1,229 @@
+//! A small IMAP client, since sessions of logged-in users are what a fault may cut.
+//!
+//! Each answer has a limit in time and in length, so a frozen or babbling server fails a test and
+//! never hangs it.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// Longest wait for one answer; Dovecot's own longest pause before one is 10 s.
+const ANSWER: Duration = Duration::from_secs(15);
+/// Longest line taken, in bytes; Dovecot's longest, the capabilities, has about 300.
+const LINE: u64 = 8192;
+
+/// A connection that has been greeted; dropping it cuts it without a word.
+#[derive(Debug)]
+pub struct Imap {
+    reader: BufReader<TcpStream>,
+    greeting: String,
+    tags: u32,
+}
+
+impl Imap {
+    /// Takes the greeting from a fresh connection.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in time, or it is not that of a ready server.
+    pub fn greeted(stream: TcpStream) -> Result<Self> {
+        stream.set_read_timeout(Some(ANSWER)).map_err(Error::io("setting a socket's limit"))?;
+        stream.set_write_timeout(Some(ANSWER)).map_err(Error::io("setting a socket's limit"))?;
+        let mut client = Self { reader: BufReader::new(stream), greeting: String::new(), tags: 0 };
+        client.greeting = client.line()?;
+        if is_ready(&client.greeting) {
+            return Ok(client);
+        }
+        Err(Error::failed("waiting for the IMAP greeting", client.greeting))
+    }
+
+    /// Returns the greeting.
+    #[must_use]
+    pub fn greeting(&self) -> &str {
+        &self.greeting
+    }
+
+    /// Logs in.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses or does not answer.
+    pub fn login(&mut self, user: &str, password: &str) -> Result<()> {
+        self.command(&format!("LOGIN {user} {password}")).map(drop)
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn noop(&mut self) -> Result<()> {
+        self.command("NOOP").map(drop)
+    }
+
+    /// Says good-bye.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub fn logout(mut self) -> Result<()> {
+        self.command("LOGOUT").map(drop)
+    }
+
+    /// Enters IDLE: from now on the session only listens, until [`Imap::done`].
+    ///
+    /// # Errors
+    ///
+    /// When the server does not agree.
+    pub fn idle(&mut self) -> Result<()> {
+        let tag = self.send("IDLE")?;
+        let answer = self.line()?;
+        if answer.starts_with('+') {
+            return Ok(());
+        }
+        Err(Error::failed(format!("sending {tag} IDLE"), answer))
+    }
+
+    /// Leaves IDLE.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not agree.
+    pub fn done(&mut self) -> Result<()> {
+        let tag = format!("a{}", self.tags);
+        self.write("DONE")?;
+        self.answer(&tag, "DONE").map(drop)
+    }
+
+    /// Sends a command and returns the untagged lines before its OK.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is not OK, or there is none in time.
+    pub fn command(&mut self, text: &str) -> Result<Vec<String>> {
+        let tag = self.send(text)?;
+        self.answer(&tag, text)
+    }
+
+    /// Reads one line, without its end.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends, nothing comes in time, or the line is too long.
+    pub fn line(&mut self) -> Result<String> {
+        let start = Instant::now();
+        let mut bytes = Vec::new();
+        self.reader
+            .by_ref()
+            .take(LINE)
+            .read_until(b'\n', &mut bytes)
+            .map_err(|error| late(error, start.elapsed()))?;
+        if bytes.last() == Some(&b'\n') {
+            return Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned());
+        }
+        let cause = if bytes.is_empty() { "the server hung up" } else { "the line never ends" };
+        Err(Error::failed("reading from the IMAP server", cause))
+    }
+
+    /// Sends a command under a new tag, and returns the tag.
+    fn send(&mut self, text: &str) -> Result<String> {
+        self.tags += 1;
+        let tag = format!("a{}", self.tags);
+        self.write(&format!("{tag} {text}"))?;
+        Ok(tag)
+    }
+
+    /// Sends one line.
+    fn write(&mut self, line: &str) -> Result<()> {
+        let sent = self.reader.get_mut().write_all(format!("{line}\r\n").as_bytes());
+        sent.map_err(Error::io("writing to the IMAP server"))
+    }
+
+    /// Reads lines up to the one with `tag`; `text` is what it answers.
+    fn answer(&mut self, tag: &str, text: &str) -> Result<Vec<String>> {
+        let start = Instant::now();
+        let mut untagged = Vec::new();
+        while start.elapsed() < ANSWER {
+            let line = self.line()?;
+            match line.strip_prefix(tag).and_then(|rest| rest.strip_prefix(' ')) {
+                Some(rest) if rest.starts_with("OK") => return Ok(untagged),
+                Some(rest) => return Err(Error::failed(format!("sending {text}"), rest)),
+                None => untagged.push(line),
+            }
+        }
+        Err(Error::Late { doing: format!("waiting for the answer to {text}"), limit: ANSWER })
+    }
+}
+
+/// Tells a ready server's greeting from a refusal and from Dovecot's apology for a slow start.
+fn is_ready(greeting: &str) -> bool {
+    (greeting.starts_with("* OK") || greeting.starts_with("* PREAUTH"))
+        && !greeting.contains("Waiting for authentication process")
+}
+
+/// Tells a silent server from a broken connection.
+fn late(error: io::Error, limit: Duration) -> Error {
+    let doing = "reading from the IMAP server";
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            Error::Late { doing: doing.into(), limit }
+        }
+        _ => Error::io(doing)(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Shutdown, TcpListener};
+    use std::thread;
+
+    /// Serves `script` to one client and returns what that client makes of the greeting.
+    fn served(script: &'static str) -> Result<Imap> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            stream.write_all(script.as_bytes()).expect("a listening client");
+            stream.shutdown(Shutdown::Write).expect("a hang-up");
+            let _ = io::copy(&mut stream, &mut io::sink());
+        });
+        Imap::greeted(TcpStream::connect(address).expect("a connection"))
+    }
+
+    #[test]
+    fn only_a_ready_server_greets() {
+        let cases = [
+            ("* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n", None),
+            ("* PREAUTH hello\r\n", None),
+            ("* BYE Auth process broken\r\n", Some("* BYE Auth process broken")),
+            (
+                "* OK Waiting for authentication process to respond..\r\n",
+                Some("* OK Waiting for authentication process to respond.."),
+            ),
+            ("", Some("the server hung up")),
+            ("* OK", Some("the line never ends")),
+        ];
+        for (script, refusal) in cases {
+            let answer = served(script).err().map(|error| error.to_string());
+            match (answer, refusal) {
+                (None, None) => {}
+                (Some(error), Some(cause)) => {
+                    assert!(error.ends_with(cause), "{script:?}: {error}");
+                }
+                (answer, _) => panic!("{script:?}: {answer:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_is_the_lines_up_to_its_tag() {
+        let script = "* OK ready\r\n* 1 EXISTS\r\na1 OK done\r\na2 NO no such user\r\n";
+        let mut client = served(script).expect("a greeting");
+        assert_eq!(client.command("NOOP").expect("an answer"), ["* 1 EXISTS"]);
+        let error = client.login("x", "y").expect_err("a refusal").to_string();
+        assert_eq!(error, "sending LOGIN x y: NO no such user");
+    }
+}

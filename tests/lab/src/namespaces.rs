@@ -1,0 +1,67 @@
+//! Enters a node's namespaces, for the length of one function.
+//!
+//! The work runs in a thread of its own that joins the node and ends with the work: the calling
+//! thread never changes. Files opened in there by absolute path are the node's, also through
+//! absolute symbolic links, which a path below `/proc/PID/root` would follow into the machine.
+
+use std::fs::File;
+use std::{io, thread};
+
+use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::error::{Error, Result};
+
+/// In the order of joining. The mount namespace is last: it takes the machine's `/proc` away.
+const KINDS: [(&str, CloneFlags); 6] = [
+    ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+    ("ipc", CloneFlags::CLONE_NEWIPC),
+    ("uts", CloneFlags::CLONE_NEWUTS),
+    ("net", CloneFlags::CLONE_NEWNET),
+    ("pid", CloneFlags::CLONE_NEWPID),
+    ("mnt", CloneFlags::CLONE_NEWNS),
+];
+
+/// Open handles on the namespaces of one process; they stay valid when its pid is reused.
+#[derive(Debug)]
+pub(crate) struct Namespaces(Vec<(CloneFlags, File)>);
+
+impl Namespaces {
+    /// Opens the namespaces of the process `pid` of this machine.
+    pub(crate) fn of(pid: u32) -> Result<Self> {
+        let mut handles = Vec::new();
+        for (name, kind) in KINDS {
+            let path = format!("/proc/{pid}/ns/{name}");
+            match File::open(&path) {
+                Ok(file) => handles.push((kind, file)),
+                // Kernels before 4.6 have no cgroup namespace.
+                Err(error) if name == "cgroup" && error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io(format!("opening {path}"))(error)),
+            }
+        }
+        Ok(Self(handles))
+    }
+
+    /// Does `work` inside: files, network and new processes are the node's.
+    pub(crate) fn inside<T: Send>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send,
+    ) -> io::Result<T> {
+        thread::scope(|scope| {
+            let visit = scope.spawn(|| {
+                self.join()?;
+                work()
+            });
+            visit.join().unwrap_or_else(|_| Err(io::Error::other("the visiting thread panicked")))
+        })
+    }
+
+    /// Moves the calling thread into the node, for good.
+    fn join(&self) -> io::Result<()> {
+        // A thread that shares its root and working folder with others cannot change its mounts.
+        unshare(CloneFlags::CLONE_FS)?;
+        for (kind, file) in &self.0 {
+            setns(file, *kind)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! Gives this machine what making nodes needs, and says so.
+//!
+//! Only what is missing is installed, by the machine's own package manager, and every package is
+//! named before. A machine that has all of it is not touched.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::error::{Error, Result};
+
+/// Where programs are looked for.
+const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// A program of this machine, and the packages that bring it.
+struct Tool {
+    program: &'static str,
+    apt: &'static str,
+    rpm: &'static str,
+}
+
+const TOOLS: [Tool; 6] = [
+    Tool { program: "mmdebstrap", apt: "mmdebstrap", rpm: "mmdebstrap" },
+    Tool { program: "systemd-nspawn", apt: "systemd-container", rpm: "systemd-container" },
+    Tool { program: "ip", apt: "iproute2", rpm: "iproute" },
+    Tool { program: "unshare", apt: "util-linux", rpm: "util-linux" },
+    Tool { program: "setpriv", apt: "util-linux", rpm: "util-linux" },
+    Tool { program: "find", apt: "findutils", rpm: "findutils" },
+];
+
+/// The keys of Debian's archive, which other distributions ship apart.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// A package manager, the lines that refresh its lists and install with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manager {
+    Apt,
+    Dnf,
+    Zypper,
+}
+
+impl Manager {
+    /// Returns its program.
+    fn program(self) -> &'static str {
+        match self {
+            Self::Apt => "apt-get",
+            Self::Dnf => "dnf",
+            Self::Zypper => "zypper",
+        }
+    }
+
+    /// Returns the arguments that install without a question.
+    fn install(self) -> &'static [&'static str] {
+        match self {
+            Self::Apt => &[
+                "-o",
+                "DPkg::Lock::Timeout=540",
+                "-qq",
+                "-y",
+                "--no-install-recommends",
+                "install",
+            ],
+            Self::Dnf => &["-q", "-y", "install"],
+            Self::Zypper => &["--quiet", "--non-interactive", "install"],
+        }
+    }
+
+    /// Returns the arguments that fetch the lists of packages anew.
+    fn refresh(self) -> &'static [&'static str] {
+        match self {
+            Self::Apt => &["-o", "DPkg::Lock::Timeout=540", "-qq", "update"],
+            Self::Dnf => &["-q", "makecache"],
+            Self::Zypper => &["--quiet", "--non-interactive", "refresh"],
+        }
+    }
+
+    /// Returns the package of this manager that brings `tool`.
+    fn package(self, tool: &Tool) -> &'static str {
+        match (self, tool.program) {
+            (Self::Apt, _) => tool.apt,
+            (Self::Zypper, "ip") => "iproute2",
+            (Self::Dnf | Self::Zypper, _) => tool.rpm,
+        }
+    }
+}
+
+/// Refuses unless the caller is root.
+///
+/// # Errors
+///
+/// [`Error::NotRoot`].
+pub fn require_root() -> Result<()> {
+    let myself = fs::metadata("/proc/self").map_err(Error::io("reading /proc/self"))?;
+    if myself.uid() == 0 { Ok(()) } else { Err(Error::NotRoot) }
+}
+
+/// Installs what is missing, with the machine's package manager.
+///
+/// # Errors
+///
+/// When the caller is not root, no package manager is known, or one of its packages is refused.
+pub fn ensure() -> Result<()> {
+    require_root()?;
+    let managers = [Manager::Apt, Manager::Dnf, Manager::Zypper];
+    let manager = managers.into_iter().find(|manager| has(manager.program()));
+    let packages = missing(manager.unwrap_or(Manager::Apt), &has);
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let names = packages.join(" ");
+    let doing = format!("installing {names}");
+    let Some(manager) = manager else {
+        return Err(Error::failed(doing, "none of apt-get, dnf, zypper is here; install by hand"));
+    };
+    eprintln!("lab: installing with {}: {names}", manager.program());
+    // Stale lists name packages that have moved on: refresh them when the first try fails.
+    if call(manager, manager.install(), &packages).is_err() {
+        call(manager, manager.refresh(), &[])?;
+        call(manager, manager.install(), &packages)?;
+    }
+    let left = missing(manager, &has);
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Error::failed(doing, format!("still missing after it: {}", left.join(" "))))
+}
+
+/// Lists the packages that bring what is not there.
+fn missing(manager: Manager, has: &impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let absent = TOOLS.iter().filter(|tool| !has(tool.program));
+    let mut packages: Vec<&str> = absent.map(|tool| manager.package(tool)).collect();
+    if manager == Manager::Apt && !has(KEYRING) {
+        packages.push("debian-archive-keyring");
+    }
+    packages.dedup();
+    packages
+}
+
+/// Tells whether this machine has a program, or a file when an absolute path is given.
+fn has(program: &str) -> bool {
+    FOLDERS.iter().any(|folder| Path::new(folder).join(program).exists())
+}
+
+/// Runs the package manager, its output going where the caller's goes.
+fn call(manager: Manager, arguments: &[&str], packages: &[&str]) -> Result<()> {
+    let doing = format!("running {} {}", manager.program(), arguments.join(" "));
+    let status = Command::new(manager.program())
+        .args(arguments)
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .status()
+        .map_err(Error::io(doing.clone()))?;
+    if status.success() { Ok(()) } else { Err(Error::failed(doing, status.to_string())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_missing_package_is_named_once_and_as_its_manager_calls_it() {
+        let all = |_: &str| true;
+        let none = |_: &str| false;
+        let no_ip = |program: &str| program != "ip";
+        assert_eq!(missing(Manager::Apt, &all), [""; 0]);
+        assert_eq!(missing(Manager::Apt, &no_ip), ["iproute2"]);
+        assert_eq!(missing(Manager::Dnf, &no_ip), ["iproute"]);
+        assert_eq!(missing(Manager::Zypper, &no_ip), ["iproute2"]);
+        assert_eq!(
+            missing(Manager::Apt, &none),
+            [
+                "mmdebstrap",
+                "systemd-container",
+                "iproute2",
+                "util-linux",
+                "findutils",
+                "debian-archive-keyring"
+            ]
+        );
+    }
+}
