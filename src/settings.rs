@@ -362,7 +362,7 @@ mod tests {
             restore_rounds: 100,
             restore_wait: Duration::ZERO,
             remove_rounds: 1,
-            remove_wait: Duration::from_secs(600),
+            remove_wait: Duration::from_mins(10),
             endpoints: ["192.0.2.1:143:5", "[::1]:993:2"]
                 .map(|entry| Endpoint::parse(entry).expect(entry))
                 .into(),

@@ -141,7 +141,7 @@ mod tests {
     use crate::system::fake::{Machine, words};
     use crate::test_root::TestRoot;
 
-    const LIMIT: Duration = Duration::from_secs(300);
+    const LIMIT: Duration = Duration::from_mins(5);
 
     fn tag(name: &str) -> Tag {
         Tag::parse(name).expect("a tag")

@@ -71,7 +71,7 @@ fn end_orphans(system: &impl System) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::settings::Wait;
-    use crate::system::fake::{MASTER, Machine, Port, child, words};
+    use crate::system::fake::{MASTER, Machine, Port, State, child, words};
     use crate::system::{End, Process};
 
     const MOMENT: Duration = Duration::from_millis(50);
@@ -108,7 +108,7 @@ mod tests {
     fn a_dovecot_that_is_late_is_waited_for_and_not_started_twice() {
         let machine = Machine::new();
         machine.reply("start", |state| {
-            state.after(Duration::from_millis(2500), |state| state.start_dovecot());
+            state.after(Duration::from_millis(2500), State::start_dovecot);
             (End::Exited(0), MOMENT)
         });
         restore(&machine, &Settings::default()).expect("success");

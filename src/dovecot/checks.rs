@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use log::debug;
+
 use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::processes;
 use crate::dovecot::service::{self, Status};
@@ -37,8 +39,10 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
     let (status, (masters, answers)) = system.together(
         || service::status(system, &settings.service),
         || {
-            let answers = system.connect(&settings.endpoints, LIMIT);
-            (processes::masters(system), answers)
+            system.together(
+                || processes::masters(system),
+                || system.connect(&settings.endpoints, LIMIT),
+            )
         },
     );
     let refused = settings
@@ -47,7 +51,9 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
         .zip(answers)
         .filter_map(|(endpoint, answer)| Some((endpoint.clone(), answer.err()?)))
         .collect();
-    Ok(Checks { masters: masters?, refused, status })
+    let checks = Checks { masters: masters?, refused, status };
+    debug!("{checks}");
+    Ok(checks)
 }
 
 impl Checks {

@@ -150,7 +150,7 @@ mod tests {
             ("a master", true, |_| ()),
             ("a frozen one", true, |p| p.state = 'T'),
             ("one from /usr/local", true, |p| {
-                p.executable = Some("/usr/local/sbin/dovecot".into())
+                p.executable = Some("/usr/local/sbin/dovecot".into());
             }),
             ("a zombie", false, |p| p.state = 'Z'),
             ("another user's", false, |p| p.user = 1000),

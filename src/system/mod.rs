@@ -96,7 +96,7 @@ pub(crate) struct Process {
     pub(crate) executable: Option<PathBuf>,
     /// Whether it lives in this program's pid namespace.
     pub(crate) same_pid_namespace: bool,
-    /// Whether its root folder is the folder of that name in this program's root.
+    /// Whether it lives under this program's root, and not in a container's.
     pub(crate) same_root: bool,
 }
 

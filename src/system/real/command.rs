@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -127,17 +128,23 @@ fn ended(status: ExitStatus) -> End {
     }
 }
 
-/// A file without a name, in memory like all of `/run`.
+/// A file without a name: in memory like all of `/run`, or wherever there is room.
 fn scratch_file() -> Option<File> {
-    let folder = Path::new("/").join(RUN_FOLDER);
-    fs::create_dir_all(&folder).ok()?;
-    let path = folder.join(format!(".output-{}", std::process::id()));
-    // What a killed predecessor with our pid may have left.
+    let run = Path::new("/").join(RUN_FOLDER);
+    let _ = fs::create_dir_all(&run);
+    [run, std::env::temp_dir()].iter().find_map(|folder| nameless_file(folder).ok())
+}
+
+fn nameless_file(folder: &Path) -> io::Result<File> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let path = folder.join(format!(".output-{}-{count}", std::process::id()));
+    // What a predecessor with our pid may have left when it was killed.
     let _ = fs::remove_file(&path);
-    let file =
-        OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path).ok()?;
-    fs::remove_file(&path).ok()?;
-    Some(file)
+    let mut how = OpenOptions::new();
+    let file = how.read(true).append(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 fn cut(file: &File) {

@@ -47,15 +47,16 @@ pub(super) fn inspect(pid: i32) -> Option<Process> {
     let folder = Path::new(PROC).join(pid.to_string());
     let stat = parse_stat(&fs::read(folder.join("stat")).ok()?)?;
     let user = effective_user(&fs::read(folder.join("status")).ok()?)?;
+    let executable = fs::read_link(folder.join("exe")).ok().map(without_deleted);
     Some(Process {
         pid,
         started: stat.started,
         name: stat.name,
         state: stat.state,
         user,
-        executable: fs::read_link(folder.join("exe")).ok().map(without_deleted),
         same_pid_namespace: is_same(&folder.join("ns/pid"), Path::new("/proc/self/ns/pid")),
-        same_root: has_same_root(&folder),
+        same_root: has_same_root(&folder, executable.as_deref()),
+        executable,
     })
 }
 
@@ -105,12 +106,16 @@ fn without_deleted(path: PathBuf) -> PathBuf {
     }
 }
 
-/// Whether the process's root is the folder that has its name here: `/` for most, a folder of
-/// Dovecot's own for those it locks in. In a container the names are the same and the folders are
-/// not; a mount namespace alone, as systemd gives to a service, changes neither.
-fn has_same_root(folder: &Path) -> bool {
+/// Whether the process shares our root, or has locked itself in a folder of it as Dovecot's login
+/// processes do: its executable lies outside then. In a container the root has the same name and
+/// is another folder, or it is a folder of ours that holds the executable too. A mount namespace
+/// alone, as systemd gives to a service, changes nothing of this.
+fn has_same_root(folder: &Path, executable: Option<&Path>) -> bool {
     let root = folder.join("root");
-    fs::read_link(&root).is_ok_and(|name| is_same(&root, &name))
+    let locked_in = |name: PathBuf| {
+        is_same(&root, &name) && executable.is_some_and(|program| !program.starts_with(&name))
+    };
+    is_same(&root, Path::new("/")) || fs::read_link(&root).is_ok_and(locked_in)
 }
 
 /// Whether both paths lead to one thing.

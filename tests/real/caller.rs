@@ -1,0 +1,162 @@
+//! Whoever calls: the actions stand alone, one at a time, and survive being killed.
+
+use crate::kit::Kit;
+use crate::on_both;
+use std::time::{Duration, Instant};
+
+on_both!(
+    two_restores_at_once_are_one_start,
+    a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait,
+    an_action_that_is_killed_is_finished_by_the_next_one,
+    a_caller_that_ignores_sigchld_or_closes_everything_changes_nothing,
+    nothing_of_the_caller_is_left_open_in_dovecot,
+    many_failed_starts_do_not_block_the_next_one,
+    only_root_may_act_and_wrong_use_is_status_2,
+    the_settings_are_shown_to_people_and_programs,
+);
+
+/// How long something may take that is sure to come.
+const WAIT: Duration = Duration::from_mins(1);
+
+const ACTION: [&str; 4] = ["-t", "dovecot", "-i", "dovecot"];
+
+fn two_restores_at_once_are_one_start(kit: &Kit) {
+    let words = [&["/usr/sbin/dovecot-ark", "restore"][..], &ACTION].concat();
+    let two = [(); 2].map(|()| kit.node.spawn(&words).expect("calling an action"));
+    let ends = two.map(|one| one.wait(WAIT).expect("its end"));
+    assert!(ends.iter().all(|one| one.status == Some(0)), "{ends:?}");
+    let words = ends.map(|one| one.stderr).concat();
+    assert_eq!(words.matches("Dovecot is in operation").count(), 1, "{words}");
+    assert_eq!(words.matches("Dovecot is already in operation").count(), 1, "{words}");
+    kit.expect("quickCheck", 0);
+}
+
+fn a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait(kit: &Kit) {
+    kit.expect("remove", 0); // makes the lock's file
+    let lock = "/run/dovecot-ark/dovecot";
+    let held = format!("echo 'remove, pid 1' >{lock}; exec flock {lock} sleep 1000");
+    let holder = kit.node.spawn(&["/bin/sh", "-c", &held]).expect("a holder");
+    let free = format!("flock -n {lock} true");
+    let start = Instant::now();
+    while kit.node.sh(&free).expect("a try").success() {
+        assert!(start.elapsed() < WAIT, "the holder never takes the lock");
+    }
+    let ended = kit.expect("quickCheck", 0);
+    assert!(ended.stderr.contains("not checked: remove, pid 1"), "{ended:?}");
+    let other = kit.node.run(&["dovecot-ark", "quickCheck", "-t", "other"]).expect("an action");
+    assert_eq!(other.status, Some(1), "another tag is another resource");
+
+    let words = [&["/usr/sbin/dovecot-ark", "restore"][..], &ACTION].concat();
+    let waiting = kit.node.spawn(&words).expect("calling an action");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(kit.dovecot(), [], "it waits");
+    holder.kill();
+    let ended = waiting.wait(WAIT).expect("its end");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("waiting until remove, pid 1"), "{ended:?}");
+    kit.expect("quickCheck", 0);
+}
+
+fn an_action_that_is_killed_is_finished_by_the_next_one(kit: &Kit) {
+    // With these waits each action is still on its way when it has done its deed.
+    kit.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_RESTORE_WAIT=600\nAPP_DOVECOT_REMOVE_WAIT=600\n");
+    for (action, runs) in [("restore", true), ("remove", false)] {
+        let stub = format!("/usr/lib/dovecot-ark/{action}");
+        let running = kit.node.spawn(&[&[&*stub][..], &ACTION].concat()).expect("an action");
+        let start = Instant::now();
+        while kit.node.master().expect("the process table").is_some() != runs {
+            assert!(start.elapsed() < WAIT, "{action} does nothing");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running.kill();
+    }
+    kit.set("");
+    kit.expect("remove", 0);
+    kit.assert_gone();
+    kit.expect("restore", 0);
+    kit.expect("quickCheck", 0);
+}
+
+fn a_caller_that_ignores_sigchld_or_closes_everything_changes_nothing(kit: &Kit) {
+    for caller in [
+        "trap '' CHLD HUP TERM",
+        "exec <&- >&- 2>&-",
+        "cd /srv && umask 777",
+        "exec >/dev/full 2>/dev/full",
+        "PATH=/nowhere; LC_ALL=ja_JP.UTF-8; export PATH LC_ALL",
+    ] {
+        for (action, status) in
+            [("quickCheck", 1), ("restore", 0), ("quickCheck", 0), ("remove", 0)]
+        {
+            let stub = format!("/usr/lib/dovecot-ark/{action} -t dovecot -i dovecot");
+            let script = format!("{caller}; exec {stub}");
+            let ended = kit.node.run(&["/bin/bash", "-c", &script]).expect("an action");
+            assert_eq!(ended.status, Some(status), "{script}: {ended:?}");
+        }
+        kit.assert_gone();
+    }
+}
+
+fn nothing_of_the_caller_is_left_open_in_dovecot(kit: &Kit) {
+    let script = "exec 5>/tmp/leak 77>/tmp/leak; cd /srv; umask 777
+                  exec /usr/lib/dovecot-ark/restore -t dovecot -i dovecot";
+    let ended = kit.node.run(&["/bin/bash", "-c", script]).expect("an action");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let master = kit.master();
+    let open = kit.sh(&format!("ls -l /proc/{master}/fd /proc/{master}/cwd"));
+    assert!(!open.contains("leak") && !open.contains("/srv"), "{open}");
+    assert_eq!(kit.sh("stat -c %a /run/dovecot-ark"), "755\n", "the caller's umask is not ours");
+    kit.log_in().logout().expect("a logout");
+}
+
+fn many_failed_starts_do_not_block_the_next_one(kit: &Kit) {
+    kit.set("APP_DOVECOT_RESTORE_WAIT=0\nAPP_DOVECOT_RESTORE_CHECK_RETRY=8\n");
+    kit.node.append("/etc/dovecot/local.conf", "x {{\n").expect("breaking the configuration");
+    kit.expect("restore", 1);
+    kit.sh("sed -i '/x {{/d' /etc/dovecot/local.conf");
+    kit.expect("restore", 0);
+}
+
+fn only_root_may_act_and_wrong_use_is_status_2(kit: &Kit) {
+    kit.expect("restore", 0);
+    let master = kit.master();
+    let script = "setpriv --reuid=1000 --regid=1000 --clear-groups dovecot-ark remove -t dovecot";
+    let ended = kit.node.sh(script).expect("an action");
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    assert!(ended.stderr.ends_with("performing an action: only root may\n"), "{ended:?}");
+    for words in ["", "remove", "stop -t dovecot", "remove -t ''", "remove -t \"a\nb\""] {
+        let ended = kit.node.sh(&format!("dovecot-ark {words}")).expect("a command");
+        assert_eq!(ended.status, Some(2), "{words}: {ended:?}");
+    }
+    assert_eq!(kit.master(), master);
+}
+
+fn the_settings_are_shown_to_people_and_programs(kit: &Kit) {
+    kit.set("# ours\nexport APP_DOVECOT_RESTORE_WAIT=\"10\" # s\r\nAPP_DOVECOT_WAIT=soon\n");
+    let table = kit.sh("dovecot-ark settings");
+    for line in [
+        "APP_DOVECOT_RESTORE_WAIT         10  (/etc/default/LifeKeeper line 2)\n",
+        "APP_DOVECOT_DEBUG                0  (default)\n",
+        "warning: /etc/default/LifeKeeper line 3: APP_DOVECOT_WAIT=soon: ready or fixed",
+    ] {
+        assert!(table.contains(line), "{table}");
+    }
+    let text = kit.sh("dovecot-ark settings --json");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(json["file"], "/etc/default/LifeKeeper");
+    assert_eq!(json["settings"].as_array().map(Vec::len), Some(8));
+    assert_eq!(
+        json["settings"][2],
+        serde_json::json!({
+            "key": "APP_DOVECOT_RESTORE_WAIT", "value": "10", "source": "file", "line": 2
+        })
+    );
+    assert_eq!(
+        json["settings"][0],
+        serde_json::json!({
+            "key": "APP_DOVECOT_DEBUG", "value": "0", "source": "default", "line": null
+        })
+    );
+    assert_eq!(json["warnings"].as_array().map(Vec::len), Some(1));
+    assert_eq!(kit.sh("dovecot-ark settings | head -n 1 | wc -l"), "1\n");
+}

@@ -1,0 +1,101 @@
+//! A node with the kit on it, and what each test asks of both.
+
+use std::path::Path;
+
+pub(crate) use lab::{Finished, Imap, Init, Node, Process};
+
+/// Makes a test of each function, on a node of either kind.
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sysv {
+            $(#[test] fn $name() { super::$name(&$crate::kit::Kit::new(lab::Init::SysV)); })+
+        }
+        mod systemd {
+            $(#[test] fn $name() { super::$name(&$crate::kit::Kit::new(lab::Init::Systemd)); })+
+        }
+    };
+}
+
+/// A node with the kit installed, its settings file empty, and Dovecot stopped.
+pub(crate) struct Kit {
+    pub(crate) node: Node,
+}
+
+impl Kit {
+    pub(crate) fn new(init: Init) -> Self {
+        Self::on(Node::start(init).expect("starting a node"))
+    }
+
+    pub(crate) fn on(node: Node) -> Self {
+        node.install(Path::new(env!("CARGO_BIN_EXE_dovecot-ark"))).expect("installing the kit");
+        let kit = Self { node };
+        kit.set("LKROOT=/opt/LifeKeeper\n");
+        kit
+    }
+
+    /// Writes the settings file.
+    pub(crate) fn set(&self, text: &str) {
+        self.node.write("/etc/default/LifeKeeper", text).expect("writing the settings");
+    }
+
+    /// Calls an action as LifeKeeper does, through its stub.
+    pub(crate) fn act(&self, action: &str) -> Finished {
+        let stub = format!("/usr/lib/dovecot-ark/{action}");
+        self.node.run(&[&stub, "-t", "dovecot", "-i", "dovecot"]).expect("calling an action")
+    }
+
+    /// Calls an action and insists on its exit status.
+    #[track_caller]
+    pub(crate) fn expect(&self, action: &str, status: i32) -> Finished {
+        let ended = self.act(action);
+        assert_eq!(ended.status, Some(status), "{action}: {ended:?}\n{}", self.dovecots_log());
+        ended
+    }
+
+    /// Runs a shell script that must succeed; returns what it prints.
+    #[track_caller]
+    pub(crate) fn sh(&self, script: &str) -> String {
+        let ended = self.node.sh(script).expect("running a script");
+        assert_eq!(ended.status, Some(0), "{script}: {ended:?}");
+        ended.stdout
+    }
+
+    /// The pid of the master, which must run.
+    #[track_caller]
+    pub(crate) fn master(&self) -> u32 {
+        self.node.master().expect("reading the process table").expect("a master")
+    }
+
+    /// Whatever runs of Dovecot, zombies left out.
+    pub(crate) fn dovecot(&self) -> Vec<Process> {
+        let mut all = self.node.dovecot().expect("reading the process table");
+        all.retain(|process| process.state != 'Z');
+        all
+    }
+
+    /// Insists that no process of Dovecot is left and nobody listens on its port.
+    #[track_caller]
+    pub(crate) fn assert_gone(&self) {
+        assert_eq!(self.dovecot(), []);
+        assert!(self.node.connect(lab::IMAP).is_err(), "somebody listens on the IMAP port");
+    }
+
+    /// Insists that a user can log in; returns the session.
+    #[track_caller]
+    pub(crate) fn log_in(&self) -> Imap {
+        let mut session = self.node.imap().expect("a greeting");
+        let (user, password) = lab::USERS[0];
+        session.login(user, password).expect("a login");
+        session
+    }
+
+    /// The kit's own log.
+    pub(crate) fn log(&self) -> String {
+        self.node.read("/var/log/dovecot-ark.log").expect("reading the log")
+    }
+
+    fn dovecots_log(&self) -> String {
+        self.node.read("/var/log/dovecot.log").unwrap_or_default()
+    }
+}
