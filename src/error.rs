@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::dovecot::checks::Checks;
 use crate::system::Process;
@@ -14,13 +13,6 @@ pub(crate) enum Error {
     NotRoot,
     /// The process table does not even show this program.
     ProcessTable(PathBuf),
-    /// Another action on the same tag did not end in time.
-    Locked {
-        /// Who holds the lock, in its own words: action and pid.
-        holder: String,
-        /// How long it was waited for.
-        waited: Duration,
-    },
     /// A check found Dovecot out of operation.
     NotInOperation(Checks),
     /// Dovecot did not come into operation in any of the rounds.
@@ -44,11 +36,6 @@ impl fmt::Display for Error {
                 f,
                 "reading the process table: {} does not show this process; is proc mounted?",
                 path.display()
-            ),
-            Self::Locked { holder, waited } => write!(
-                f,
-                "waiting for the other action on this tag: {holder} still runs after {} s",
-                waited.as_secs()
             ),
             Self::NotInOperation(seen) => {
                 write!(f, "Dovecot is not in operation: {}", seen.causes())

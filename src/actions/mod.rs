@@ -68,7 +68,7 @@ pub(crate) fn perform(
             }
         };
     }
-    let _lock = Lock::take(system, root, tag, action, longest(settings))?;
+    let _lock = Lock::take(system, root, tag, action, longest(settings));
     match action {
         Action::QuickCheck => Ok(()),
         Action::Restore => restore::restore(system, settings),
