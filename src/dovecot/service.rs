@@ -35,12 +35,24 @@ impl fmt::Display for Status {
     }
 }
 
-/// Asks for the status.
-pub(crate) fn status(system: &impl System, name: &str) -> Status {
-    let Some(command) = command(system, name, "status") else {
+/// The status command on its way.
+pub(crate) struct Asked<S: System>(Option<(Command, S::Running)>);
+
+/// Asks for the status, and does not wait for the answer.
+pub(crate) fn ask<S: System>(system: &S, name: &str) -> Asked<S> {
+    Asked(command(system, name, "status").map(|command| {
+        let running = system.start(&command);
+        (command, running)
+    }))
+}
+
+/// Waits for the answer, at most [`STATUS_LIMIT`] from the question on.
+pub(crate) fn status<S: System>(system: &S, asked: Asked<S>) -> Status {
+    let Asked(Some((command, running))) = asked else {
         return Status::Unknown(missing());
     };
-    let ended = run(system, &command, STATUS_LIMIT);
+    let ended = system.finish(running, STATUS_LIMIT);
+    debug!("`{command}`: {ended}");
     match ended.end {
         End::Exited(0) => Status::Alive,
         End::Exited(_) => Status::Dead(format!("`{command}`: {ended}")),

@@ -215,7 +215,16 @@ impl State {
     }
 }
 
+/// A command whose end is known, and will be told when its time has come.
+pub(crate) struct Running {
+    start: Duration,
+    took: Duration,
+    end: End,
+}
+
 impl System for Machine {
+    type Running = Running;
+
     fn now(&self) -> Duration {
         self.state().clock
     }
@@ -251,7 +260,7 @@ impl System for Machine {
         }
     }
 
-    fn run(&self, command: &Command, limit: Duration) -> Ended {
+    fn start(&self, command: &Command) -> Self::Running {
         let mut state = self.state();
         state.note(command.to_string());
         let verb = ["start", "stop", "status", "reset-failed"]
@@ -261,8 +270,16 @@ impl System for Machine {
         let mut reply = state.replies.remove(verb).expect("a reply to each verb");
         let (end, took) = reply(&mut state);
         state.replies.insert(verb.into(), reply);
-        state.pass(took.min(limit));
-        let end = if took > limit { End::TimedOut(limit) } else { end };
+        Running { start: state.clock, took, end }
+    }
+
+    fn finish(&self, running: Running, limit: Duration) -> Ended {
+        let mut state = self.state();
+        let end = running.start + running.took.min(limit);
+        let left = end.saturating_sub(state.clock);
+        state.pass(left);
+        let in_time = running.took <= limit;
+        let end = if in_time { running.end } else { End::TimedOut(limit) };
         Ended { end, output: String::new() }
     }
 
@@ -284,20 +301,6 @@ impl System for Machine {
         state.note(format!("connect {}", endpoints.len()));
         state.pass(longest);
         answers
-    }
-
-    fn together<A: Send, B: Send>(
-        &self,
-        one: impl FnOnce() -> A + Send,
-        other: impl FnOnce() -> B + Send,
-    ) -> (A, B) {
-        let start = self.now();
-        let a = one();
-        let end = std::mem::replace(&mut self.state().clock, start);
-        let b = other();
-        let mut state = self.state();
-        state.clock = state.clock.max(end);
-        (a, b)
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {

@@ -21,7 +21,10 @@ pub(crate) const PROGRAM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin",
 pub(crate) const RUN_FOLDER: &str = "run/dovecot-ark";
 
 /// What the actions need of a machine.
-pub(crate) trait System: Sync {
+pub(crate) trait System {
+    /// A command on its way.
+    type Running;
+
     /// Monotonic time since some fixed moment; a step of the wall clock does not move it.
     fn now(&self) -> Duration;
 
@@ -41,19 +44,21 @@ pub(crate) trait System: Sync {
     /// Sends a signal to a process if it is still the one that was inspected.
     fn signal(&self, process: &Process, signal: Signal);
 
-    /// Runs a command to its end, or for `limit` and then kills its process group.
-    fn run(&self, command: &Command, limit: Duration) -> Ended;
+    /// Starts a command; it goes on beside whatever its starter does.
+    fn start(&self, command: &Command) -> Self::Running;
+
+    /// Waits for a command's end; when it has not come so long after the start, kills the
+    /// command's process group.
+    fn finish(&self, running: Self::Running, limit: Duration) -> Ended;
+
+    /// Starts a command and waits for its end.
+    fn run(&self, command: &Command, limit: Duration) -> Ended {
+        self.finish(self.start(command), limit)
+    }
 
     /// Connects to all endpoints at the same time and closes again; one answer each, in their
     /// order. Each has its own time-out, and all together have `limit`.
     fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>>;
-
-    /// Does two things side by side; takes as long as the longer one.
-    fn together<A: Send, B: Send>(
-        &self,
-        one: impl FnOnce() -> A + Send,
-        other: impl FnOnce() -> B + Send,
-    ) -> (A, B);
 
     /// Finds a program in [`PROGRAM_FOLDERS`].
     fn program(&self, name: &str) -> Option<PathBuf>;

@@ -196,3 +196,16 @@ fn unknown_further_arguments_are_ignored(kit: &Kit) {
     }
     assert!(kit.log().contains(":recover:a tag:"), "{}", kit.log());
 }
+
+#[test]
+fn without_a_service_command_systemctl_does_it_all() {
+    let kit = Kit::new(lab::Init::Systemd);
+    kit.sh("rm /usr/sbin/service");
+    kit.expect("quickCheck", 1);
+    kit.expect("restore", 0);
+    kit.expect("quickCheck", 0);
+    kit.expect("recover", 0);
+    kit.expect("remove", 0);
+    kit.assert_gone();
+    assert_eq!(kit.sh("systemctl is-failed dovecot || true"), "inactive\n", "it was asked to stop");
+}

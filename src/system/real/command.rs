@@ -53,61 +53,75 @@ impl ChildSignal {
     }
 }
 
-/// Runs a command in a process group of its own, with an environment that is always the same.
-pub(super) fn run(command: &Command, limit: Duration, signal: Option<&ChildSignal>) -> Ended {
-    // Without the file the command still runs, only its words are lost.
-    let output = scratch_file();
-    let sink = || {
-        let file = output.as_ref().and_then(|file| file.try_clone().ok());
-        file.map_or_else(Stdio::null, Stdio::from)
-    };
-    let started = std::process::Command::new(command.program())
-        .args(command.arguments())
-        .env_clear()
-        .env("PATH", PROGRAM_FOLDERS.join(":"))
-        .env("LC_ALL", "C")
-        .env("HOME", "/")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(sink())
-        .stderr(sink())
-        .process_group(0)
-        .spawn();
-    let end = match started {
-        Err(cause) => End::NotRun(format!("starting {}: {cause}", command.program().display())),
-        Ok(mut child) => {
-            let pause = |left: Duration| match signal {
-                Some(signal) => signal.wait(left.min(LOOK_AGAIN)),
-                None => std::thread::sleep(left.min(LOOK_AGAIN / 10)),
-            };
-            let cut_and_pause = |left| {
-                output.as_ref().map(cut);
-                pause(left);
-            };
-            match wait(&mut child, limit, cut_and_pause) {
+/// A command on its way.
+pub(crate) struct Running {
+    child: Result<Child, String>,
+    /// Without it the command runs all the same, only its words are lost.
+    output: Option<File>,
+    start: Instant,
+}
+
+impl Running {
+    /// Starts a command in a process group of its own, with an environment that is always the
+    /// same.
+    pub(super) fn start(command: &Command) -> Self {
+        let output = scratch_file();
+        let sink = || {
+            let file = output.as_ref().and_then(|file| file.try_clone().ok());
+            file.map_or_else(Stdio::null, Stdio::from)
+        };
+        let child = std::process::Command::new(command.program())
+            .args(command.arguments())
+            .env_clear()
+            .env("PATH", PROGRAM_FOLDERS.join(":"))
+            .env("LC_ALL", "C")
+            .env("HOME", "/")
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(sink())
+            .stderr(sink())
+            .process_group(0)
+            .spawn()
+            .map_err(|cause| format!("starting {}: {cause}", command.program().display()));
+        Self { child, output, start: Instant::now() }
+    }
+
+    /// Waits for its end until `limit` after its start, then kills its process group.
+    pub(super) fn finish(self, limit: Duration, signal: Option<&ChildSignal>) -> Ended {
+        let Self { child, output, start } = self;
+        let pause = |left: Duration| match signal {
+            Some(signal) => signal.wait(left.min(LOOK_AGAIN)),
+            None => std::thread::sleep(left.min(LOOK_AGAIN / 10)),
+        };
+        let cut_and_pause = |left| {
+            output.as_ref().map(cut);
+            pause(left);
+        };
+        let end = match child {
+            Err(cause) => End::NotRun(cause),
+            Ok(mut child) => match wait(&mut child, start + limit, cut_and_pause) {
                 Ok(Some(status)) => ended(status),
                 Ok(None) => {
                     // Not yet waited for, so the group is still ours.
                     if let Ok(group) = i32::try_from(child.id()) {
                         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
                     }
-                    let _ = wait(&mut child, KILL_WAIT, pause);
+                    let _ = wait(&mut child, Instant::now() + KILL_WAIT, pause);
                     End::TimedOut(limit)
                 }
                 Err(cause) => End::NotRun(format!("waiting for its end: {cause}")),
-            }
-        }
-    };
-    Ended { end, output: output.as_ref().map(end_of).unwrap_or_default() }
+            },
+        };
+        Ended { end, output: output.as_ref().map(end_of).unwrap_or_default() }
+    }
 }
 
-/// Waits for a child's end; `None` when it has not come within the limit.
+/// Waits for a child's end; `None` when it has not come by then.
 fn wait(
     child: &mut Child,
-    limit: Duration,
+    end: Instant,
     pause: impl Fn(Duration),
 ) -> io::Result<Option<ExitStatus>> {
-    let end = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
@@ -171,7 +185,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     fn sh(script: &str, limit: Duration) -> Ended {
-        run(&Command::new("/bin/sh".into(), &["-c", script]), limit, ChildSignal::watch().as_ref())
+        let running = Running::start(&Command::new("/bin/sh".into(), &["-c", script]));
+        running.finish(limit, ChildSignal::watch().as_ref())
     }
 
     #[test]
@@ -184,7 +199,7 @@ mod tests {
             assert_eq!(sh(script, LONG), Ended { end, output: words.into() }, "{script}");
         }
         let missing = Command::new("/no/such/program".into(), &[]);
-        let ended = run(&missing, LONG, None);
+        let ended = Running::start(&missing).finish(LONG, None);
         let End::NotRun(cause) = ended.end else { panic!("{ended:?}") };
         assert!(cause.starts_with("starting /no/such/program: No such file"), "{cause}");
     }

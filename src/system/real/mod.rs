@@ -15,7 +15,7 @@ use super::{Command, Ended, Listed, PROGRAM_FOLDERS, Process, Refusal, Signal, S
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exit::Exit;
-use command::ChildSignal;
+use command::{ChildSignal, Running};
 
 /// This machine.
 pub(crate) struct Machine {
@@ -75,6 +75,8 @@ fn close_inherited() {
 }
 
 impl System for Machine {
+    type Running = Running;
+
     fn now(&self) -> Duration {
         self.start.elapsed()
     }
@@ -95,27 +97,16 @@ impl System for Machine {
         process::signal(process, signal);
     }
 
-    fn run(&self, command: &Command, limit: Duration) -> Ended {
-        command::run(command, limit, self.child_signal.as_ref())
+    fn start(&self, command: &Command) -> Running {
+        Running::start(command)
+    }
+
+    fn finish(&self, running: Running, limit: Duration) -> Ended {
+        running.finish(limit, self.child_signal.as_ref())
     }
 
     fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>> {
         connect::connect(endpoints, limit)
-    }
-
-    fn together<A: Send, B: Send>(
-        &self,
-        one: impl FnOnce() -> A + Send,
-        other: impl FnOnce() -> B + Send,
-    ) -> (A, B) {
-        std::thread::scope(|scope| {
-            let first = scope.spawn(one);
-            let b = other();
-            match first.join() {
-                Ok(a) => (a, b),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        })
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {
