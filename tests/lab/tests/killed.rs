@@ -8,6 +8,9 @@ use std::{env, fs, thread};
 
 use lab::{Init, Node};
 
+/// What runs in the node when its owner is killed; no other program has these words.
+const HELD: [&str; 2] = ["sleep", "86.4242"];
+
 /// Lists the pids on this machine whose command line holds `word`.
 fn pids_with(word: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").expect("a readable /proc");
@@ -34,7 +37,7 @@ fn wait_until(what: &str, done: impl Fn() -> bool) {
 fn hold_a_node() {
     let node = Node::start(Init::Systemd).expect("a node");
     node.run(&["service", "dovecot", "start"]).expect("a command");
-    node.run(&["sleep", "60"]).expect("a command");
+    node.run(&HELD).expect("a command");
 }
 
 #[test]
@@ -47,11 +50,11 @@ fn a_killed_owner_takes_its_node_along_and_the_next_start_sweeps_the_cgroup() {
         .expect("the other test");
     let name = format!("dovecot-ark-lab.{}.", owner.id());
     let cgroups = || lab::cgroups().into_iter().filter(|cgroup| cgroup.starts_with(&name)).count();
-    wait_until("the node has a cgroup", || cgroups() == 1);
-    assert!(!pids_with(&name).is_empty());
+    let held = || pids_with(HELD[1]).len();
+    wait_until("the node is up", || cgroups() == 1 && held() == 1);
     owner.kill().expect("a signal");
     owner.wait().expect("an end");
-    wait_until("the node's processes are gone", || pids_with(&name).is_empty());
+    wait_until("the node is gone", || held() == 0 && pids_with(&name).is_empty());
     drop(Node::start(Init::Systemd).expect("a node"));
     assert_eq!(cgroups(), 0);
 }

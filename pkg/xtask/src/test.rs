@@ -1,0 +1,104 @@
+//! `cargo xtask test`: all that must hold before a change is taken.
+//!
+//! The cheap checks come first and the first failure ends the run, so that the last line names the
+//! one thing to look at.
+
+use std::env;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lab::{Error, Result};
+
+use crate::cargo::{cargo, succeed};
+use crate::heading::{heading, shown};
+
+/// Tests on nodes mostly wait: more of them at once than there are processors.
+const NODE_THREADS: &str = "--test-threads=4";
+
+/// A step: its name, and what does it.
+type Step = (&'static str, fn() -> Result<()>);
+
+/// The steps, cheapest first.
+const STEPS: [Step; 7] = [
+    ("machine", machine),
+    ("format", || subcommand(&["fmt", "--all", "--check"])),
+    ("lints", || {
+        subcommand(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+    }),
+    ("documentation", documentation),
+    ("unit tests", || subcommand(&["test", "--workspace", "--bins", "--lib", "--locked"])),
+    ("image of the nodes", lab::prepare),
+    ("tests on nodes", || {
+        subcommand(&["test", "--workspace", "--test", "*", "--locked", "--", NODE_THREADS])
+    }),
+];
+
+/// Runs all steps, up to the first that fails.
+///
+/// # Errors
+///
+/// The failed step's, with its name.
+pub(crate) fn run() -> Result<()> {
+    let started = Instant::now();
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    for (number, (name, step)) in STEPS.iter().enumerate() {
+        heading(&format!("{}/{} {name}", number + 1, STEPS.len()));
+        let start = Instant::now();
+        let done = step();
+        let took = start.elapsed();
+        if let Err(error) = done {
+            let doing = format!("step \"{name}\" failed after {}", shown(took));
+            return Err(Error::failed(doing, error.to_string()));
+        }
+        println!("   {name}: passed, {}", shown(took));
+        times.push((name, took));
+    }
+    heading("summary");
+    for (name, took) in times {
+        println!("   {name:<20} {:>10}", shown(took));
+    }
+    println!("all {} steps passed in {}", STEPS.len(), shown(started.elapsed()));
+    Ok(())
+}
+
+/// Makes the machine ready: packages for the nodes, components of the toolchain.
+fn machine() -> Result<()> {
+    lab::setup::ensure()?;
+    for component in ["rustfmt", "clippy"] {
+        let word = if component == "rustfmt" { "fmt" } else { component };
+        if has_subcommand(word) {
+            continue;
+        }
+        println!("   installing with rustup: {component}");
+        let mut rustup = Command::new("rustup");
+        rustup.args(["component", "add", component]);
+        succeed(rustup, &format!("adding {component} to the Rust toolchain with rustup"))?;
+    }
+    Ok(())
+}
+
+/// Tells whether cargo knows a subcommand.
+fn has_subcommand(word: &str) -> bool {
+    let mut command = cargo();
+    command.args([word, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Runs a subcommand of cargo, after showing it.
+fn subcommand(arguments: &[&str]) -> Result<()> {
+    println!("$ cargo {}", arguments.join(" "));
+    let mut command = cargo();
+    command.args(arguments);
+    succeed(command, &format!("running cargo {}", arguments.join(" ")))
+}
+
+/// Builds the documentation with every warning an error.
+fn documentation() -> Result<()> {
+    let words = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
+    println!("$ RUSTDOCFLAGS='-D warnings' cargo {}", words.join(" "));
+    let mut flags = env::var("RUSTDOCFLAGS").unwrap_or_default();
+    flags.push_str(" -D warnings");
+    let mut command = cargo();
+    command.args(words).env("RUSTDOCFLAGS", flags.trim_start());
+    succeed(command, "running cargo doc")
+}
