@@ -4,7 +4,7 @@
 //! error open in the daemon, and who reads a pipe to its end would wait as long as Dovecot lives.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
@@ -27,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a killed command may take to vanish; one stuck in the kernel is left behind.
 const KILL_WAIT: Duration = Duration::from_millis(500);
 
-/// A command that prints without an end is cut at this many bytes, again and again.
+/// An output that grows beyond so many bytes is cut down to its end.
 const MAX_OUTPUT: u64 = 1 << 20;
 
 /// How much of the output is kept, in bytes: its end, where the reason stands.
@@ -161,9 +161,11 @@ fn nameless_file(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Keeps only the end of an output that grows too long.
 fn cut(file: &File) {
     if file.metadata().is_ok_and(|data| data.len() > MAX_OUTPUT) {
-        let _ = file.set_len(0);
+        let end = end_of(file);
+        let _ = file.set_len(0).and_then(|()| (&mut &*file).write_all(end.as_bytes()));
     }
 }
 
