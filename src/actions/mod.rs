@@ -81,3 +81,60 @@ pub(crate) fn perform(
 fn longest(settings: &Settings) -> Duration {
     remove::longest(settings) + restore::longest(settings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::End;
+    use crate::system::fake::{Machine, words};
+    use crate::test_root::TestRoot;
+
+    fn tag() -> Tag {
+        Tag::parse("dovecot").expect("a tag")
+    }
+
+    fn try_to(action: Action, machine: &Machine, root: &TestRoot) -> bool {
+        perform(action, &tag(), machine, &Settings::default(), root.path()).is_ok()
+    }
+
+    #[test]
+    fn each_action_does_its_own() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        assert!(!try_to(Action::QuickCheck, &machine, &root));
+        assert!(try_to(Action::Restore, &machine, &root));
+        assert!(try_to(Action::QuickCheck, &machine, &root));
+        assert!(try_to(Action::Recover, &machine, &root));
+        assert_eq!(machine.count("service dovecot stop"), 1);
+        assert!(try_to(Action::Remove, &machine, &root));
+        assert!(machine.masters().is_empty());
+        assert!(!try_to(Action::QuickCheck, &machine, &root));
+    }
+
+    #[test]
+    fn a_quick_check_during_another_action_succeeds_at_once_and_looks_at_nothing() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let lock = Lock::take(&machine, root.path(), &tag(), Action::Remove, Duration::ZERO);
+        assert!(try_to(Action::QuickCheck, &machine, &root));
+        assert_eq!((machine.deeds(), machine.now()), (vec![], Duration::ZERO));
+        assert!(words().concat().starts_with("INFO: not checked: remove, pid "), "{:?}", words());
+        drop(lock);
+        assert!(!try_to(Action::QuickCheck, &machine, &root));
+    }
+
+    #[test]
+    fn an_action_waits_for_another_as_long_as_a_recover_may_take() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let _lock = Lock::take(&machine, root.path(), &tag(), Action::Recover, Duration::ZERO);
+        assert!(try_to(Action::Restore, &machine, &root), "then it goes on");
+        let waited = machine.now();
+
+        let slow = Machine::running();
+        for verb in ["start", "stop", "status"] {
+            slow.reply(verb, |_| (End::Exited(1), Duration::MAX));
+        }
+        slow.change(100, |master| master.state = 'D');
+        slow.state().ports.insert(143, crate::system::fake::Port::Silent);
+        assert!(!try_to(Action::Recover, &slow, &TestRoot::new()));
+        assert!(slow.now() <= waited, "{:?} {waited:?}", slow.now());
+    }
+}
