@@ -179,6 +179,8 @@ mod tests {
         let busy = Lock::share(root.path(), &tag("a")).expect_err("it is held");
         assert_eq!(busy.holder, format!("recover, pid {}", std::process::id()));
         drop(held);
+        let words = std::fs::read(root.path().join(RUN_FOLDER).join("a")).expect("the lock");
+        assert_eq!(words, b"", "the name goes with the lock");
         let _one = Lock::share(root.path(), &tag("a")).expect("a share");
         let _two = Lock::share(root.path(), &tag("a")).expect("another share");
     }

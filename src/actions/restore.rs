@@ -70,6 +70,7 @@ fn end_orphans(system: &impl System) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dovecot::endpoint::Endpoint;
     use crate::settings::Wait;
     use crate::system::fake::{MASTER, Machine, Port, State, child, words};
     use crate::system::{End, Process};
@@ -202,6 +203,26 @@ mod tests {
         });
         restore(&machine, &settings).expect("it serves, whatever its start command does");
         assert_eq!(machine.now().as_secs(), 120);
+    }
+
+    #[test]
+    fn whatever_hangs_it_ends_in_the_time_it_promises() {
+        let machine = Machine::new();
+        for verb in ["start", "status", "reset-failed"] {
+            machine.reply(verb, |_| (End::Exited(0), Duration::MAX));
+        }
+        machine.state().systemd = true;
+        machine.state().programs = vec!["service", "systemctl"];
+        machine.state().ports.insert(143, Port::Silent);
+        machine.add(Process { state: 'D', ..child(50, "imap") }, 1, 49);
+        let settings = Settings {
+            endpoints: vec![Endpoint::parse("127.0.0.1:143:15").expect("an entry")],
+            ..Settings::default()
+        };
+        restore(&machine, &settings).expect_err("it never starts");
+        let promised = longest(&settings);
+        assert!(machine.now() <= promised, "{:?} {promised:?}", machine.now());
+        assert!(machine.now() + Duration::from_secs(15) > promised, "{:?}", machine.now());
     }
 
     #[test]

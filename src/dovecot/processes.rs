@@ -195,6 +195,50 @@ mod tests {
     }
 
     #[test]
+    fn programs_of_dovecot_that_somebody_else_runs_are_not_its_processes() {
+        let machine = Machine::new();
+        machine.add(master(100), 1, 100);
+        // A user's own imap over ssh, and the daemon of a test that leads its own session.
+        machine.add(Process { name: "sshd".into(), ..child(80, "../../sbin/sshd") }, 1, 80);
+        machine.add(child(110, "imap"), 80, 80);
+        machine.add(child(111, "imap"), 1, 111);
+        // One whose session is not to be seen.
+        machine.add(child(112, "imap"), 1, 0);
+        let family = Census::default().take(&machine).expect("the process table");
+        assert_eq!((family.masters.len(), family.others), (1, vec![]));
+    }
+
+    #[test]
+    fn a_master_that_leads_no_session_has_children_all_the_same() {
+        let machine = Machine::new();
+        machine.add(Process { name: "bash".into(), ..child(80, "../../bin/bash") }, 1, 80);
+        machine.add(master(100), 80, 80);
+        machine.add(child(101, "log"), 100, 80);
+        let family = Census::default().take(&machine).expect("the process table");
+        assert_eq!((family.masters.len(), family.others.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_programs_lie_in_a_libexec_folder_of_dovecots() {
+        for (program, is) in [
+            ("/usr/lib/dovecot/imap", true),
+            ("/usr/lib64/dovecot/imap", true),
+            ("/usr/libexec/dovecot/imap", true),
+            ("/usr/local/libexec/dovecot/imap", true),
+            ("/usr/lib/dovecot/dovecot-lda", false),
+            ("/usr/lib/dovecot/deliver", false),
+            ("/usr/share/dovecot/imap", false),
+            ("/usr/lib/postfix/imap", false),
+            ("/usr/lib/dovecot/modules/imap", false),
+            ("/usr/bin/doveadm", false),
+            ("/dovecot/imap", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_in_libexec(Path::new(program)), is, "{program}");
+        }
+    }
+
+    #[test]
     fn a_zombie_leader_leads_nobody() {
         let machine = Machine::new();
         machine.add(Process { state: 'Z', ..master(100) }, 1, 100);
