@@ -278,7 +278,7 @@ impl System for Machine {
         let end = running.start + running.took.min(limit);
         let left = end.saturating_sub(state.clock);
         state.pass(left);
-        let in_time = running.took <= limit;
+        let in_time = running.start.saturating_add(running.took) <= state.clock;
         let end = if in_time { running.end } else { End::TimedOut(limit) };
         Ended { end, output: String::new() }
     }

@@ -48,7 +48,8 @@ pub(crate) trait System {
     fn start(&self, command: &Command) -> Self::Running;
 
     /// Waits for a command's end; when it has not come so long after the start, kills the
-    /// command's process group.
+    /// command's process group. One that has ended before it is waited for has ended, however
+    /// late.
     fn finish(&self, running: Self::Running, limit: Duration) -> Ended;
 
     /// Starts a command and waits for its end.
