@@ -254,6 +254,9 @@ mod tests {
         machine.state().programs = vec![];
         remove(&machine, &Settings::default()).expect("success");
         assert_eq!(machine.deeds(), ["TERM 100", "TERM 101"]);
+        let warning = "WARN: looking for a service command: neither service nor systemctl is in \
+                       /usr/sbin, /usr/bin, /sbin, /bin";
+        assert_eq!(words()[0], warning);
     }
 
     #[test]

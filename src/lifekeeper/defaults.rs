@@ -345,6 +345,7 @@ mod tests {
 
         let long = format!("APP_X={}\nAPP_X=3\n", "x".repeat(MAX_LINE));
         let mut defaults = parse(long.as_bytes());
+        assert_eq!(defaults.warnings.len(), 1, "{:?}", defaults.warnings);
         assert_eq!(defaults.take("APP_X").map(|assignment| assignment.line), Some(2));
         assert!(defaults.warnings.concat().contains("line 1: longer than 64 KiB"));
     }

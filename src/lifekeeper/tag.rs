@@ -87,6 +87,21 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_tag_is_its_own_file_name() {
+        for (tag, name) in [
+            ("dovecot", "dovecot"),
+            ("Mail-1_a.b", "Mail-1_a.b"),
+            (".a", "%2Ea"),
+            ("a/b c", "a%2Fb%20c"),
+            ("é", "%C3%A9"),
+        ] {
+            assert_eq!(Tag::parse(tag).expect(tag).file_name(), name);
+        }
+        let longest = "x".repeat(MAX_FILE_NAME);
+        assert_eq!(Tag::parse(&longest).expect("a tag").file_name(), longest);
+    }
+
+    #[test]
     fn different_tags_have_different_file_names_that_any_folder_takes() {
         let long = "x".repeat(255);
         let tags = [
