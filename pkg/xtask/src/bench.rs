@@ -9,7 +9,7 @@ use lab::{Error, Init, Node, Result};
 
 use crate::cargo::top;
 use crate::heading::{heading, shown};
-use crate::kit::{self, Profile};
+use crate::kit;
 
 /// Where the benchmark lays the original kit on its node.
 const ORIGINAL: &str = "/usr/local/lib/original";
@@ -54,7 +54,7 @@ impl Runs {
 /// When a node cannot be made, a run fails, or a ratio is above its limit.
 pub(crate) fn run() -> Result<()> {
     heading("building the kit as it is shipped");
-    let binary = kit::build(Profile::Release)?;
+    let binary = kit::build_release()?;
     heading("a clean node with SysV");
     let node = kit::node_with(&binary, Init::SysV)?;
     node.run(&["mkdir", "-p", ORIGINAL])?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lab::{Error, Finished, IMAP, Init, Node, Result, STUBS, USERS};
 
 use crate::heading::{heading, shown};
-use crate::kit::{self, Profile};
+use crate::kit;
 
 /// What a login answers when it works.
 const LOGGED_IN: &str = "logged in";
@@ -56,7 +56,7 @@ struct Stage<'a> {
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     heading("building the kit");
-    let binary = kit::build(Profile::Dev)?;
+    let binary = lab::program("dovecot-ark")?;
     let mut rows = Vec::new();
     for init in [Init::SysV, Init::Systemd] {
         heading(&format!("a clean node with {init}"));

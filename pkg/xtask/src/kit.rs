@@ -11,35 +11,20 @@ use crate::cargo::{cargo, succeed};
 const DEFAULTS: (&str, &str) =
     ("/etc/default/LifeKeeper", "# LifeKeeper's own entries would stand here.\n");
 
-/// How the kit's binary is compiled.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Profile {
-    /// Quickly.
-    Dev,
-    /// As it is shipped.
-    Release,
-}
-
-/// Builds the kit and returns its binary.
-pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
+/// Builds the kit as it is shipped, and returns its binary.
+pub(crate) fn build_release() -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--locked", "--package", "dovecot-ark"]);
-    let folder = match profile {
-        Profile::Dev => "debug",
-        Profile::Release => {
-            command.arg("--release");
-            "release"
-        }
-    };
-    succeed(command, "building dovecot-ark")?;
-    // This program lies beside it: target/debug/xtask.
+    command.args(["build", "--locked", "--package", "dovecot-ark", "--release"]);
+    let doing = "building dovecot-ark";
+    succeed(command, doing)?;
+    // This program lies in the folder beside it: target/debug/xtask.
     let myself = env::current_exe().map_err(Error::io("finding this program's file"))?;
     let target = myself.parent().and_then(Path::parent).unwrap_or(Path::new("target"));
-    let binary = target.join(folder).join("dovecot-ark");
+    let binary = target.join("release/dovecot-ark");
     if binary.is_file() {
         return Ok(binary);
     }
-    Err(Error::failed("building dovecot-ark", format!("{} is not there", binary.display())))
+    Err(Error::failed(doing, format!("{} is not there", binary.display())))
 }
 
 /// Starts a clean node and lays the kit on it.

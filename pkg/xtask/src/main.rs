@@ -5,6 +5,7 @@
 
 mod bench;
 mod cargo;
+mod cluster;
 mod demo;
 mod heading;
 mod kit;
@@ -17,24 +18,28 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND        (as root: the commands make real nodes)
 
   test   format, lints, documentation, unit tests, tests on real nodes
-  demo   the four actions on a private real Dovecot, shown step by step
-  bench  the actions beside the bare commands and the original kit";
+  demo   the four actions on a private real Dovecot, then a cluster's life, shown step by step
+  bench  the actions beside the bare commands and the original kit
+  failovers [ROUNDS]
+         power cuts and killed masters in a row, 20 of each if nothing is said";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::run(),
-        ["demo"] => demo::run(),
+        ["demo"] => demo::run().and_then(|()| cluster::show()),
+        ["failovers"] => cluster::failovers(20),
+        ["failovers", rounds] => match rounds.parse() {
+            Ok(rounds) => cluster::failovers(rounds),
+            Err(_) => return usage(),
+        },
         ["bench"] => bench::run(),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        _ => return usage(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,4 +48,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }

@@ -15,11 +15,14 @@ use crate::heading::{heading, shown};
 /// Tests on nodes mostly wait: more of them at once than there are processors.
 const NODE_THREADS: &str = "--test-threads=4";
 
+/// Clusters have heartbeats, which a machine that is too busy would miss.
+const CLUSTER_THREADS: &str = "--test-threads=2";
+
 /// A step: its name, and what does it.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// The steps, cheapest first.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 9] = [
     ("machine", machine),
     ("format", || subcommand(&["fmt", "--all", "--check"])),
     ("lints", || {
@@ -28,9 +31,11 @@ const STEPS: [Step; 7] = [
     ("documentation", documentation),
     ("unit tests", || subcommand(&["test", "--workspace", "--bins", "--lib", "--locked"])),
     ("image of the nodes", lab::prepare),
-    ("tests on nodes", || {
-        subcommand(&["test", "--workspace", "--test", "*", "--locked", "--", NODE_THREADS])
+    ("tests of the lab", || {
+        subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
     }),
+    ("tests on nodes", || node_tests("real", NODE_THREADS)),
+    ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
 ];
 
 /// Runs all steps, up to the first that fails.
@@ -90,6 +95,11 @@ fn subcommand(arguments: &[&str]) -> Result<()> {
     let mut command = cargo();
     command.args(arguments);
     succeed(command, &format!("running cargo {}", arguments.join(" ")))
+}
+
+/// Runs one of the kit's own suites on real nodes.
+fn node_tests(suite: &str, threads: &str) -> Result<()> {
+    subcommand(&["test", "--package", "dovecot-ark", "--test", suite, "--locked", "--", threads])
 }
 
 /// Builds the documentation with every warning an error.

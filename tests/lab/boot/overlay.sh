@@ -7,7 +7,8 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd "$1"
 image=$2
 mount -t tmpfs -o mode=755 tmpfs mnt
-mkdir mnt/upper mnt/work mnt/root
+root=mnt/root
+mkdir mnt/upper mnt/work "$root"
 # Relative paths: a colon or comma in the checkout's path would end an overlay option.
-mount -t overlay -o "lowerdir=$image,upperdir=mnt/upper,workdir=mnt/work" overlay mnt/root
+mount -t overlay -o "lowerdir=$image,upperdir=mnt/upper,workdir=mnt/work" overlay "$root"
 ip link set lo up

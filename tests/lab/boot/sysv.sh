@@ -3,7 +3,7 @@
 # The devices are the node's own; the machine's /dev is never bound, because what a node does to
 # its console or its null device would happen to the whole machine. The fourth argument is pid 1.
 node=$3
-cd mnt/root || exit 1
+cd "$root" || exit 1
 mount -t proc proc proc
 mount -t tmpfs -o mode=755 tmpfs run
 mkdir -m 1777 run/lock

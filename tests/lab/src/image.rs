@@ -17,8 +17,8 @@ use crate::setup;
 /// Debian 12: Dovecot 2.3.19, systemd 252.
 const SUITE: &str = "bookworm";
 /// tini is pid 1 where systemd is not: it reaps.
-const PACKAGES: &str =
-    "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,psmisc,tini,openssl";
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,\
+     psmisc,tini,openssl,iputils-arping,iputils-ping";
 const LOCAL_CONF: &str = include_str!("../image/local.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");
 

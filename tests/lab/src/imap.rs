@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// Longest wait for one answer; Dovecot's own longest pause before one is 10 s.
+/// Usual longest wait for one answer; Dovecot's own longest pause before one is 10 s.
 const ANSWER: Duration = Duration::from_secs(15);
 /// Longest line taken, in bytes; Dovecot's longest, the capabilities, has about 300.
 const LINE: u64 = 8192;
@@ -20,18 +20,29 @@ pub struct Imap {
     reader: BufReader<TcpStream>,
     greeting: String,
     tags: u32,
+    limit: Duration,
 }
 
 impl Imap {
-    /// Takes the greeting from a fresh connection.
+    /// Takes the greeting from a fresh connection; each answer may take 15 s.
     ///
     /// # Errors
     ///
     /// When there is none in time, or it is not that of a ready server.
     pub fn greeted(stream: TcpStream) -> Result<Self> {
-        stream.set_read_timeout(Some(ANSWER)).map_err(Error::io("setting a socket's limit"))?;
-        stream.set_write_timeout(Some(ANSWER)).map_err(Error::io("setting a socket's limit"))?;
-        let mut client = Self { reader: BufReader::new(stream), greeting: String::new(), tags: 0 };
+        Self::greeted_within(stream, ANSWER)
+    }
+
+    /// Takes the greeting from a fresh connection; each answer may take `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Imap::greeted`].
+    pub fn greeted_within(stream: TcpStream, limit: Duration) -> Result<Self> {
+        stream.set_read_timeout(Some(limit)).map_err(Error::io("setting a socket's limit"))?;
+        stream.set_write_timeout(Some(limit)).map_err(Error::io("setting a socket's limit"))?;
+        let (reader, greeting) = (BufReader::new(stream), String::new());
+        let mut client = Self { reader, greeting, tags: 0, limit };
         client.greeting = client.line()?;
         if is_ready(&client.greeting) {
             return Ok(client);
@@ -97,6 +108,37 @@ impl Imap {
         self.answer(&tag, "DONE").map(drop)
     }
 
+    /// Stores a message; when this returns, the server has taken it in charge.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses or does not answer; it may have stored the message all the same.
+    pub fn append(&mut self, mailbox: &str, message: &str) -> Result<()> {
+        let text = format!("APPEND {mailbox} {{{}}}", message.len());
+        let tag = self.send(&text)?;
+        let ready = self.line()?;
+        if !ready.starts_with('+') {
+            return Err(Error::failed(format!("sending {text}"), ready));
+        }
+        self.write(message)?;
+        self.answer(&tag, &text).map(drop)
+    }
+
+    /// Lists the Message-IDs in a mailbox, and selects it.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses or does not answer.
+    pub fn message_ids(&mut self, mailbox: &str) -> Result<Vec<String>> {
+        let state = self.command(&format!("SELECT {mailbox}"))?;
+        if state.iter().any(|line| line == "* 0 EXISTS") {
+            return Ok(Vec::new());
+        }
+        let lines = self.command("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")?;
+        let ids = lines.iter().filter_map(|line| line.strip_prefix("Message-ID: "));
+        Ok(ids.map(str::to_owned).collect())
+    }
+
     /// Sends a command and returns the untagged lines before its OK.
     ///
     /// # Errors
@@ -145,7 +187,7 @@ impl Imap {
     fn answer(&mut self, tag: &str, text: &str) -> Result<Vec<String>> {
         let start = Instant::now();
         let mut untagged = Vec::new();
-        while start.elapsed() < ANSWER {
+        while start.elapsed() < self.limit {
             let line = self.line()?;
             match line.strip_prefix(tag).and_then(|rest| rest.strip_prefix(' ')) {
                 Some(rest) if rest.starts_with("OK") => return Ok(untagged),
@@ -153,7 +195,7 @@ impl Imap {
                 None => untagged.push(line),
             }
         }
-        Err(Error::Late { doing: format!("waiting for the answer to {text}"), limit: ANSWER })
+        Err(Error::Late { doing: format!("waiting for the answer to {text}"), limit: self.limit })
     }
 }
 
@@ -216,6 +258,16 @@ mod tests {
                 (answer, _) => panic!("{script:?}: {answer:?}"),
             }
         }
+    }
+
+    #[test]
+    fn message_ids_are_read_out_of_the_headers_and_an_empty_mailbox_has_none() {
+        let script = "* OK ready\r\n* 1 EXISTS\r\na1 OK done\r\n\
+            * 1 FETCH (BODY[HEADER.FIELDS (MESSAGE-ID)] {23}\r\nMessage-ID: <one@x>\r\n\r\n)\r\n\
+            a2 OK done\r\n* 0 EXISTS\r\na3 OK done\r\n";
+        let mut client = served(script).expect("a greeting");
+        assert_eq!(client.message_ids("INBOX").expect("a list"), ["<one@x>"]);
+        assert_eq!(client.message_ids("INBOX").expect("a list"), [""; 0]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Starts and ends the process that is a node.
+//! Starts and ends the process that is a node, or the rack that nodes stand in.
 //!
 //! The launcher is bound to this process by the kernel: when this process ends in whatever way, the
 //! launcher gets SIGKILL, then pid 1 of its pid namespace, then all that is in it. That signal
 //! follows the *thread* that started the launcher, so one thread that never ends starts them all.
+//! A node in a rack is bound to the rack instead, whose pid namespace it is started in.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -14,13 +16,14 @@ use std::{io, thread};
 
 use crate::command::{scratch, send_kill, text};
 use crate::error::{Error, Result};
-use crate::image::Image;
-use crate::node::Init;
+use crate::namespaces::Namespaces;
 use crate::process::{Process, table};
 
 const OVERLAY: &str = include_str!("../boot/overlay.sh");
 const SYSV: &str = include_str!("../boot/sysv.sh");
 const SYSTEMD: &str = include_str!("../boot/systemd.sh");
+const RACK: &str = include_str!("../boot/rack.sh");
+const RACKED: &str = include_str!("../boot/racked.sh");
 
 /// Longest wait for a node's pid 1; only the mounts are made until then.
 const PID_ONE: Duration = Duration::from_secs(20);
@@ -32,43 +35,87 @@ const LOOK: Duration = Duration::from_millis(5);
 /// A command for the keeper thread, and where its child is wanted.
 type Order = (Command, mpsc::Sender<io::Result<Child>>);
 
-/// The process that a node hangs on; dropping it ends the node.
+/// What a launcher starts: which scripts run in the new namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Machine {
+    /// A clean node with init scripts.
+    SysV,
+    /// A clean node with systemd.
+    Systemd,
+    /// A rack.
+    Rack,
+    /// A node with systemd and a disk of the rack that it is started in.
+    Racked,
+}
+
+impl Machine {
+    /// Returns its boot script.
+    fn script(self) -> String {
+        match self {
+            Self::SysV => format!("{OVERLAY}{SYSV}"),
+            Self::Systemd => format!("{OVERLAY}{SYSTEMD}"),
+            Self::Rack => RACK.to_owned(),
+            Self::Racked => format!("{RACKED}{SYSTEMD}"),
+        }
+    }
+
+    /// Begins its launcher: new namespaces, and the boot script in them as pid 1.
+    fn unshare(self, arguments: &[&OsStr]) -> Vec<Box<OsStr>> {
+        let script = self.script();
+        let words = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"];
+        let words = words.iter().chain(&["--uts", "--ipc", "--net", "/bin/sh", "-c"]);
+        let words = words.copied().chain([script.as_str(), "machine"]).map(OsStr::new);
+        words.chain(arguments.iter().copied()).map(Box::from).collect()
+    }
+}
+
+/// The process that a node or a rack hangs on; dropping it ends them.
 #[derive(Debug)]
 pub(crate) struct Launcher {
     child: Child,
     log: File,
+    machine: Machine,
 }
 
 impl Launcher {
-    /// Starts a node over `image`; `name` is its cgroup's, `last` what its boot script takes fourth.
-    pub(crate) fn start(init: Init, image: &Image, name: &str, last: &str) -> Result<Self> {
-        let (log, reader) = scratch()?;
-        let errors = log.try_clone().map_err(Error::io("copying a log's handle"))?;
+    /// Starts a machine that ends with this process; `arguments` are its boot script's.
+    pub(crate) fn start(machine: Machine, arguments: &[&OsStr]) -> Result<Self> {
         let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"])
-            .args(["--mount", "--mount-proc", "--uts", "--ipc", "--net", "/bin/sh", "-c"])
-            .arg(match init {
-                Init::SysV => format!("{OVERLAY}{SYSV}"),
-                Init::Systemd => format!("{OVERLAY}{SYSTEMD}"),
-            })
-            .arg("node")
-            .args([image.folder.as_os_str(), image.name.as_ref(), name.as_ref(), last.as_ref()])
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors);
-        let child = spawn_kept(command).map_err(Error::io("starting setpriv"))?;
-        Ok(Self { child, log: reader })
+        command.args(["--pdeathsig", "KILL"]).args(machine.unshare(arguments));
+        Self::spawned(machine, command, spawn_kept)
     }
 
-    /// Waits for the node's pid 1 and returns its pid on this machine.
-    pub(crate) fn pid_one(&mut self, init: Init) -> Result<u32> {
+    /// Starts a machine that ends with the rack whose namespaces are given.
+    pub(crate) fn start_in(
+        rack: &Namespaces,
+        machine: Machine,
+        arguments: &[&OsStr],
+    ) -> Result<Self> {
+        let mut command = Command::new("/usr/bin/env");
+        command.args(machine.unshare(arguments));
+        Self::spawned(machine, command, |mut command| rack.inside(|| command.spawn()))
+    }
+
+    /// Starts `command` by `spawn`, its output going to a log that an error can show.
+    fn spawned(
+        machine: Machine,
+        mut command: Command,
+        spawn: impl FnOnce(Command) -> io::Result<Child>,
+    ) -> Result<Self> {
+        let (log, reader) = scratch()?;
+        let errors = log.try_clone().map_err(Error::io("copying a log's handle"))?;
+        command.process_group(0).stdin(Stdio::null()).stdout(log).stderr(errors);
+        let child = spawn(command).map_err(Error::io("starting the launcher of a node"))?;
+        Ok(Self { child, log: reader, machine })
+    }
+
+    /// Waits for the machine's own pid 1 and returns its pid here.
+    pub(crate) fn pid_one(&mut self) -> Result<u32> {
         let start = Instant::now();
         while start.elapsed() < PID_ONE {
             self.check()?;
             let table = table(Path::new("/proc")).map_err(Error::io("reading /proc"))?;
-            if let Some(pid) = pid_one_below(&table, self.child.id(), init) {
+            if let Some(pid) = pid_one_below(&table, self.child.id(), self.machine) {
                 return Ok(pid);
             }
             thread::sleep(LOOK);
@@ -97,31 +144,41 @@ impl Launcher {
         self.child.id()
     }
 
-    /// Kills all of the node's processes and waits until the kernel has buried them.
-    fn end(&mut self) {
+    /// Kills all of the machine's processes, and does not wait.
+    pub(crate) fn kill(&mut self) {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
-        // Its pid 1 first: the launcher ends when the whole pid namespace has.
+        // Its pid 1: the launcher ends by itself when the whole pid namespace has.
         let table = table(Path::new("/proc")).unwrap_or_default();
-        let Some(outer) = table.iter().find(|process| process.parent == self.child.id()) else {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-            return;
-        };
-        send_kill(&outer.pid.to_string());
+        match table.iter().find(|process| process.parent == self.child.id()) {
+            Some(outer) => send_kill(&outer.pid.to_string()),
+            None => drop(self.child.kill()),
+        }
+    }
+
+    /// Tells whether the kernel has buried all of the machine's processes, within `limit`.
+    ///
+    /// What was started in the machine from here is buried by whoever waits for it.
+    pub(crate) fn is_buried_within(&mut self, limit: Duration) -> bool {
         let start = Instant::now();
-        while start.elapsed() < END && matches!(self.child.try_wait(), Ok(None)) {
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if start.elapsed() > limit {
+                return false;
+            }
             thread::sleep(LOOK);
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        true
     }
 }
 
 impl Drop for Launcher {
     fn drop(&mut self) {
-        self.end();
+        self.kill();
+        if !self.is_buried_within(END) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -143,18 +200,22 @@ fn spawn_kept(command: Command) -> io::Result<Child> {
     child.recv().map_err(|_| gone())?
 }
 
-/// Finds the node's pid 1 below `launcher`: the shell's successor, or what systemd-nspawn started.
-fn pid_one_below(table: &[Process], launcher: u32, init: Init) -> Option<u32> {
+/// Finds a machine's own pid 1 below `launcher`, once its boot script is through.
+fn pid_one_below(table: &[Process], launcher: u32, machine: Machine) -> Option<u32> {
     let child = |parent: u32, names: &[&str]| {
         let is =
             |process: &&Process| process.parent == parent && names.contains(&process.comm.as_str());
         table.iter().find(is).map(|process| process.pid)
     };
-    match init {
-        Init::SysV => child(launcher, &["tini", "sleep"]),
-        Init::Systemd => {
+    match machine {
+        Machine::SysV => child(launcher, &["tini", "sleep"]),
+        Machine::Systemd | Machine::Racked => {
             let shell = child(launcher, &["sh"])?;
             child(child(shell, &["systemd-nspawn"])?, &["systemd", "init"])
+        }
+        Machine::Rack => {
+            let shell = child(launcher, &["sh"])?;
+            child(shell, &["sleep"]).map(|_| shell)
         }
     }
 }
@@ -171,12 +232,20 @@ mod tests {
     #[test]
     fn pid_one_is_found_only_after_its_exec() {
         let mut table = vec![process(5, 1, "unshare"), process(6, 5, "sh"), process(9, 6, "mount")];
-        assert_eq!(pid_one_below(&table, 5, Init::SysV), None);
-        assert_eq!(pid_one_below(&table, 5, Init::Systemd), None);
+        assert_eq!(pid_one_below(&table, 5, Machine::SysV), None);
+        assert_eq!(pid_one_below(&table, 5, Machine::Systemd), None);
         table.extend([process(7, 6, "systemd-nspawn"), process(8, 7, "systemd-nspawn")]);
-        assert_eq!(pid_one_below(&table, 5, Init::Systemd), None);
+        assert_eq!(pid_one_below(&table, 5, Machine::Systemd), None);
         table.push(process(10, 7, "systemd"));
-        assert_eq!(pid_one_below(&table, 5, Init::Systemd), Some(10));
-        assert_eq!(pid_one_below(&[process(6, 5, "tini")], 5, Init::SysV), Some(6));
+        assert_eq!(pid_one_below(&table, 5, Machine::Systemd), Some(10));
+        assert_eq!(pid_one_below(&[process(6, 5, "tini")], 5, Machine::SysV), Some(6));
+    }
+
+    #[test]
+    fn a_rack_is_ready_when_its_shell_sleeps() {
+        let mut table = vec![process(5, 1, "unshare"), process(6, 5, "sh"), process(9, 6, "mount")];
+        assert_eq!(pid_one_below(&table, 5, Machine::Rack), None);
+        table.push(process(10, 6, "sleep"));
+        assert_eq!(pid_one_below(&table, 5, Machine::Rack), Some(6));
     }
 }

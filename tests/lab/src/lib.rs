@@ -1,26 +1,45 @@
 //! Real nodes with a real Dovecot, for tests, demonstration and benchmark.
 //!
 //! A [`Node`] is a Debian in namespaces of its own, with the SysV scripts or with systemd: nothing
-//! about the kit is believed that was not seen on one. Needs root; leaves nothing behind.
+//! about the kit is believed that was not seen on one. A [`Cluster`] is two of them with a network,
+//! shared storage and power cuts. Needs root; leaves nothing behind.
 
 mod cgroup;
+mod client;
+mod cluster;
 mod command;
 mod error;
 mod files;
 mod image;
 mod imap;
 mod launch;
+mod ledger;
 mod namespaces;
 mod net;
 mod node;
+mod poller;
 mod process;
+mod program;
+mod protection;
+mod rack;
 pub mod setup;
+mod timeline;
+mod watch;
 
 pub use cgroup::list as cgroups;
+pub use client::{Client, FLOATING};
+pub use cluster::{Cluster, SHARED};
 pub use command::{Finished, Running};
 pub use error::{Error, Result};
 pub use image::{USERS, prepare};
 pub use imap::Imap;
+pub use ledger::Ledger;
 pub use net::IMAP;
 pub use node::{ACTIONS, Init, Node, STUBS};
+pub use poller::{PERIOD, Poller};
 pub use process::Process;
+pub use program::program;
+pub use protection::{FILESYS_TAG, IP_TAG, LKROOT, MAIL, TAG};
+pub use rack::{NODES, address, host};
+pub use timeline::{Outage, Poll, Timeline};
+pub use watch::{Sighting, Violation, Watch};

@@ -5,7 +5,8 @@
 //! absolute symbolic links, which a path below `/proc/PID/root` would follow into the machine.
 
 use std::fs::File;
-use std::{io, thread};
+use std::os::unix::fs::MetadataExt;
+use std::{fs, io, thread};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
@@ -53,6 +54,35 @@ impl Namespaces {
             });
             visit.join().unwrap_or_else(|_| Err(io::Error::other("the visiting thread panicked")))
         })
+    }
+
+    /// Lists this machine's processes that are in the same network and can still act.
+    ///
+    /// A process that dies has left its network, even if it is not buried yet.
+    pub(crate) fn inhabitants(&self) -> Vec<u32> {
+        let Ok(entries) = fs::read_dir("/proc") else {
+            return Vec::new();
+        };
+        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| self.is_inhabited_by(*pid)).collect()
+    }
+
+    /// Tells whether a process of this machine is in the same network and can still act.
+    pub(crate) fn is_inhabited_by(&self, pid: u32) -> bool {
+        let mine = self.handle(CloneFlags::CLONE_NEWNET).and_then(|file| file.metadata().ok());
+        let theirs = fs::metadata(format!("/proc/{pid}/ns/net")).ok();
+        mine.zip(theirs).is_some_and(|(mine, theirs)| mine.ino() == theirs.ino())
+    }
+
+    /// Returns another handle on the network, to be joined alone.
+    pub(crate) fn network(&self) -> io::Result<File> {
+        let missing = || io::Error::other("there is no network namespace");
+        self.handle(CloneFlags::CLONE_NEWNET).ok_or_else(missing)?.try_clone()
+    }
+
+    /// Finds the handle of one kind.
+    fn handle(&self, wanted: CloneFlags) -> Option<&File> {
+        self.0.iter().find(|(kind, _)| *kind == wanted).map(|(_, file)| file)
     }
 
     /// Moves the calling thread into the node, for good.

@@ -4,16 +4,18 @@
 //! network. Dovecot is installed, not running, and not started at boot. Dropping the node
 //! is a power cut, and leaves nothing behind.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
 use crate::command::{Finished, Running};
 use crate::error::{Error, Result};
-use crate::launch::Launcher;
+use crate::launch::{Launcher, Machine};
 use crate::namespaces::Namespaces;
 use crate::{cgroup, image};
 
@@ -21,6 +23,8 @@ use crate::{cgroup, image};
 const RUN: Duration = Duration::from_mins(2);
 /// Longest time for systemd to finish its boot; it takes about 1 s.
 const BOOT: Duration = Duration::from_mins(1);
+/// Longest wait for the processes of a killed node to stop acting; it takes some milliseconds.
+const CUT: Duration = Duration::from_secs(5);
 /// The actions that LifeKeeper calls, each by a stub of its own.
 pub const ACTIONS: [&str; 4] = ["quickCheck", "restore", "remove", "recover"];
 /// Where the kit's stubs lie on a node.
@@ -48,10 +52,11 @@ impl fmt::Display for Init {
 #[derive(Debug)]
 pub struct Node {
     init: Init,
-    name: String,
+    cgroup: Option<String>,
     pub(crate) namespaces: Namespaces,
-    // Dropped before the cgroup is removed: see `Drop`.
-    launcher: Option<Launcher>,
+    /// The pid, on this machine, of its own pid 1.
+    pid_one: u32,
+    launcher: Mutex<Option<Launcher>>,
 }
 
 impl Node {
@@ -78,18 +83,29 @@ impl Node {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let image = image::ensure()?;
         let host = format!("node{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let name = match init {
-            Init::SysV => host.clone(),
+        let (machine, cgroup, name, last) = match init {
+            Init::SysV => (Machine::SysV, None, host.clone(), pid_one),
             Init::Systemd => {
                 cgroup::sweep();
-                cgroup::new_name()
+                let name = cgroup::new_name();
+                (Machine::Systemd, Some(name.clone()), name, host.as_str())
             }
         };
-        let last = if init == Init::SysV { pid_one } else { &host };
-        let mut launcher = Launcher::start(init, &image, &name, last)?;
-        let pid = launcher.pid_one(init)?;
-        let namespaces = Namespaces::of(pid)?;
-        let mut node = Self { init, name, namespaces, launcher: Some(launcher) };
+        let words: [&OsStr; 4] =
+            [image.folder.as_os_str(), image.name.as_ref(), name.as_ref(), last.as_ref()];
+        Self::launched(init, Launcher::start(machine, &words)?, cgroup)
+    }
+
+    /// Boots the node that hangs on `launcher`; its `cgroup` is removed when it has ended.
+    pub(crate) fn launched(
+        init: Init,
+        mut launcher: Launcher,
+        cgroup: Option<String>,
+    ) -> Result<Self> {
+        let pid_one = launcher.pid_one()?;
+        let namespaces = Namespaces::of(pid_one)?;
+        let launcher = Mutex::new(Some(launcher));
+        let node = Self { init, cgroup, namespaces, pid_one, launcher };
         if init == Init::Systemd {
             node.wait_for_systemd()?;
         }
@@ -97,7 +113,7 @@ impl Node {
     }
 
     /// Waits until systemd has done its boot; "degraded" is a finished boot too.
-    fn wait_for_systemd(&mut self) -> Result<()> {
+    fn wait_for_systemd(&self) -> Result<()> {
         let start = Instant::now();
         loop {
             let answer = self.run(&["systemctl", "is-system-running"])?;
@@ -105,7 +121,7 @@ impl Node {
             if matches!(state, "running" | "degraded") {
                 return Ok(());
             }
-            if let Some(launcher) = &mut self.launcher {
+            if let Some(launcher) = self.hold().as_mut() {
                 launcher.check()?;
                 if start.elapsed() > BOOT {
                     let cause = format!("systemd is \"{state}\" after {} s", BOOT.as_secs());
@@ -113,6 +129,59 @@ impl Node {
                 }
             }
             thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Takes hold of the launcher; there is none after the node's end.
+    fn hold(&self) -> MutexGuard<'_, Option<Launcher>> {
+        self.launcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whether the node is on: it is not after a power cut, or when it powered itself off.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.namespaces.is_inhabited_by(self.pid_one)
+    }
+
+    /// Kills all of the node's processes and waits until none can act any more.
+    pub(crate) fn cut(&self) {
+        let Some(launcher) = self.hold().as_mut().map(|launcher| {
+            launcher.kill();
+            launcher.pid()
+        }) else {
+            return;
+        };
+        let start = Instant::now();
+        // The launcher is in the node's network and does nothing but wait.
+        while self.namespaces.inhabitants().iter().any(|pid| *pid != launcher)
+            && start.elapsed() < CUT
+        {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Tells whether the node has ended and left nothing, within `limit`.
+    pub(crate) fn is_gone_within(&self, limit: Duration) -> bool {
+        let mut launcher = self.hold();
+        if launcher.as_mut().is_some_and(|launcher| !launcher.is_buried_within(limit)) {
+            return false;
+        }
+        self.sweep(&mut launcher);
+        true
+    }
+
+    /// Ends the node, once.
+    pub(crate) fn end(&self) {
+        self.sweep(&mut self.hold());
+    }
+
+    /// Ends what the launcher still holds and removes the cgroup.
+    fn sweep(&self, launcher: &mut Option<Launcher>) {
+        if let Some(launcher) = launcher.take() {
+            drop(launcher);
+            if let Some(cgroup) = &self.cgroup {
+                cgroup::remove(cgroup);
+            }
         }
     }
 
@@ -125,7 +194,7 @@ impl Node {
     /// Returns the pid, on this machine, of the process that the node hangs on.
     #[must_use]
     pub fn launcher(&self) -> Option<u32> {
-        self.launcher.as_ref().map(Launcher::pid)
+        self.hold().as_ref().map(Launcher::pid)
     }
 
     /// Lays the kit's `binary` and its four stubs where the package does.
@@ -196,9 +265,6 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        drop(self.launcher.take());
-        if self.init == Init::Systemd {
-            cgroup::remove(&self.name);
-        }
+        self.end();
     }
 }

@@ -1,0 +1,107 @@
+//! The rack of a cluster: what outlives a power cut of its nodes.
+//!
+//! One process in namespaces of its own holds the nodes' disks and the shared storage on a tmpfs, and
+//! the bridge between the nodes. The nodes are started in its pid namespace, so its end is theirs,
+//! and whatever ends the rack leaves no mount, no network and no process behind.
+
+use std::ffi::OsStr;
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::command::Running;
+use crate::error::{Error, Result};
+use crate::launch::{Launcher, Machine};
+use crate::namespaces::Namespaces;
+use crate::node::{Init, Node};
+use crate::{cgroup, image};
+
+/// The nodes' numbers.
+pub const NODES: [usize; 2] = [1, 2];
+/// Where the clients are.
+const CLIENTS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+/// Longest time for a change of the network; it takes some milliseconds.
+const CHANGE: Duration = Duration::from_secs(10);
+
+/// Returns a node's name.
+#[must_use]
+pub fn host(node: usize) -> String {
+    format!("node{node}")
+}
+
+/// Returns a node's own address.
+#[must_use]
+pub fn address(node: usize) -> Ipv4Addr {
+    Ipv4Addr::new(192, 0, 2, u8::try_from(node).unwrap_or(u8::MAX))
+}
+
+/// A rack; dropping it ends it, with all nodes in it.
+#[derive(Debug)]
+pub(crate) struct Rack {
+    folder: Box<OsStr>,
+    namespaces: Namespaces,
+    launcher: Launcher,
+}
+
+impl Rack {
+    /// Sets up a rack with a clean disk for each node; the image is built before, if need be.
+    pub(crate) fn start() -> Result<Self> {
+        let image = image::ensure()?;
+        cgroup::sweep();
+        let nodes = NODES.map(|node| [host(node), address(node).to_string()]);
+        let clients = CLIENTS.to_string();
+        let words = [image.folder.as_os_str(), image.name.as_ref(), clients.as_ref()];
+        let words: Vec<&OsStr> =
+            words.into_iter().chain(nodes.iter().flatten().map(OsStr::new)).collect();
+        let mut launcher = Launcher::start(Machine::Rack, &words)?;
+        let namespaces = Namespaces::of(launcher.pid_one()?)?;
+        Ok(Self { folder: image.folder.into_os_string().into(), namespaces, launcher })
+    }
+
+    /// Boots a node from its disk.
+    pub(crate) fn boot(&self, node: usize) -> Result<Node> {
+        // The end of a node that powered itself off may still be plugged in.
+        self.unplug(node)?;
+        let (number, host, address) = (node.to_string(), host(node), address(node).to_string());
+        let cgroup = cgroup::new_name();
+        let words: [&OsStr; 5] =
+            [&self.folder, number.as_ref(), cgroup.as_ref(), host.as_ref(), address.as_ref()];
+        let launcher = Launcher::start_in(&self.namespaces, Machine::Racked, &words)?;
+        Node::launched(Init::Systemd, launcher, Some(cgroup))
+    }
+
+    /// Takes a node's end of the network away for good: not even a farewell gets out.
+    pub(crate) fn unplug(&self, node: usize) -> Result<()> {
+        let host = host(node);
+        let deleted = self.ip(&["link", "delete", "dev", &host]);
+        // It was not there, or went with the node's own end at this moment.
+        if self.ip(&["link", "show", "dev", &host]).is_err() { Ok(()) } else { deleted }
+    }
+
+    /// Switches a node's end of the network on or off: `up` or `down`.
+    pub(crate) fn link(&self, node: usize, state: &str) -> Result<()> {
+        self.ip(&["link", "set", "dev", &host(node), state])
+    }
+
+    /// Returns the clients' host.
+    pub(crate) fn client(&self) -> Result<Client> {
+        let network = self.namespaces.network();
+        Ok(Client::at(network.map_err(Error::io("opening the clients' network"))?))
+    }
+
+    /// Returns the pid, on this machine, of the process that the rack hangs on.
+    pub(crate) fn launcher(&self) -> u32 {
+        self.launcher.pid()
+    }
+
+    /// Runs `ip` in the rack's network.
+    fn ip(&self, words: &[&str]) -> Result<()> {
+        let argv: Vec<&str> = ["ip"].into_iter().chain(words.iter().copied()).collect();
+        let done = Running::start(&self.namespaces, &argv, Stdio::null())?.wait(CHANGE)?;
+        if done.success() {
+            return Ok(());
+        }
+        Err(Error::failed(format!("running {} in a rack", argv.join(" ")), done.ending()))
+    }
+}

@@ -1,0 +1,142 @@
+//! Sees to it, all the time, that Dovecot never runs on both nodes at once.
+//!
+//! A sample reads the first node's process table, the second's, and the first's again: a process
+//! that is in both readings lived while the other was seen. So what is recorded is true, whatever
+//! happened between the readings.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::cluster::Slots;
+use crate::process::Process;
+
+/// Between two samples; a start of Dovecot takes longer.
+const PERIOD: Duration = Duration::from_millis(25);
+
+/// A moment at which Dovecot ran on both nodes.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// When it was seen.
+    pub at: Instant,
+    /// Dovecot's processes on each node.
+    pub processes: [Vec<Process>; 2],
+}
+
+/// What was seen so far.
+#[derive(Clone, Debug, Default)]
+pub struct Sighting {
+    /// How often both nodes were looked at.
+    pub samples: u64,
+    /// The longest time between two looks: a shorter overlap may have been missed.
+    pub longest_pause: Duration,
+    /// The moments at which Dovecot ran on both nodes.
+    pub violations: Vec<Violation>,
+}
+
+/// A thread that watches; dropping it ends it.
+#[derive(Debug)]
+pub struct Watch {
+    seen: Arc<Mutex<Sighting>>,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Begins to watch the nodes, whichever of them are on.
+    pub(crate) fn start(nodes: Arc<Slots>) -> Self {
+        let (seen, ended) = (Arc::default(), Arc::default());
+        let (seen_there, ended_there) = (Arc::clone(&seen), Arc::clone(&ended));
+        let thread = thread::spawn(move || watch_until_ended(&nodes, &seen_there, &ended_there));
+        Self { seen, ended, thread: Some(thread) }
+    }
+
+    /// Returns what was seen so far.
+    #[must_use]
+    pub fn seen(&self) -> Sighting {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the watch and returns all that was seen.
+    #[must_use]
+    pub fn stop(mut self) -> Sighting {
+        self.end();
+        self.seen()
+    }
+
+    fn end(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been shown; what was recorded still counts.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Takes samples, and records them.
+fn watch_until_ended(nodes: &Slots, seen: &Mutex<Sighting>, ended: &AtomicBool) {
+    let mut last = Instant::now();
+    while !ended.load(Ordering::Relaxed) {
+        let violation = sample(nodes);
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.samples += 1;
+        seen.longest_pause = seen.longest_pause.max(last.elapsed());
+        seen.violations.extend(violation);
+        drop(seen);
+        last = Instant::now();
+        thread::sleep(PERIOD);
+    }
+}
+
+/// Looks at both nodes once.
+fn sample(nodes: &Slots) -> Option<Violation> {
+    // A node that is off, or goes off meanwhile, has no processes.
+    let running = |node: usize| {
+        let mut processes = nodes.get(node)?.dovecot().ok()?;
+        processes.retain(|process| process.state != 'Z');
+        (!processes.is_empty()).then_some(processes)
+    };
+    let before = running(1)?;
+    let other = running(2)?;
+    let both = lasting(&before, &running(1)?);
+    let processes = [both, other];
+    processes
+        .iter()
+        .all(|list| !list.is_empty())
+        .then(|| Violation { at: Instant::now(), processes })
+}
+
+/// Picks the processes that were there before and after.
+fn lasting(before: &[Process], after: &[Process]) -> Vec<Process> {
+    let name = |process: &Process| (process.pid, process.started);
+    let is_still_there = |one: &&Process| after.iter().any(|other| name(other) == name(one));
+    before.iter().filter(is_still_there).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_process_is_lasting() {
+        let process = |pid, started| Process {
+            pid,
+            parent: 1,
+            session: pid,
+            state: 'S',
+            started,
+            comm: "dovecot".into(),
+            args: String::new(),
+        };
+        let before = [process(7, 100), process(8, 100), process(9, 100)];
+        let after = [process(8, 100), process(9, 250)];
+        assert_eq!(lasting(&before, &after), [process(8, 100)]);
+    }
+}

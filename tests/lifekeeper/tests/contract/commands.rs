@@ -1,0 +1,174 @@
+//! The LCDI commands: fields, words, exit statuses.
+
+use crate::fixture::{Node, text};
+
+#[test]
+fn without_an_engine_some_commands_answer_and_the_others_refuse() {
+    let node = Node::laid("node1", "plain");
+    assert_ne!(node.status("lktest", &[]), 0);
+    assert_eq!(node.out("lcduname", &[]), "node1\n");
+    let down = node.run("lcdstatus", &["-q"]);
+    assert_eq!(text(&down.stdout), "LifeKeeper does not appear to be running.\n");
+    assert_ne!(node.status("ins_list", &[]), 0);
+    assert_eq!(node.status("lkstop", &[]), 0);
+}
+
+#[test]
+fn a_started_engine_is_seen_by_lktest_and_marks_the_end_of_its_start() {
+    let node = Node::new("node1", "plain");
+    assert!(node.out("lktest", &[]).contains("lcd"));
+    assert!(node.file("config/LK_INITDONE").exists());
+    node.out("lkstart", &[]);
+    node.out("lkstop", &[]);
+    assert_ne!(node.status("lktest", &[]), 0);
+    assert!(!node.file("config/LK_INITDONE").exists());
+}
+
+#[test]
+fn ins_list_has_seven_known_fields_and_both_separators() {
+    let node = Node::new("node1", "plain");
+    node.create("app1", &node.scripts("app1"), "No");
+    for (separator, words) in [("\u{1}", vec!["-t", "app1"]), (":", vec!["-f:", "-t", "app1"])] {
+        let line = node.out("ins_list", &words);
+        let fields: Vec<_> = line.trim_end().split(separator).collect();
+        let known = ["node1", "gen", "app", "app1", "app1", "info of app", "OSU"];
+        assert_eq!(fields[..7], known, "{words:?}");
+    }
+    assert_eq!(node.out("ins_list", &[]).lines().count(), 1);
+    assert_eq!(node.out("ins_list", &["-a", "gen", "-r", "app", "-i", "app1"]).lines().count(), 1);
+    assert_eq!(node.out("ins_gettag", &["-i", "app1"]), "app1\n");
+}
+
+#[test]
+fn what_is_absent_unknown_or_refused_has_its_exit_status() {
+    let node = Node::new("node1", "plain");
+    node.create("app1", &node.scripts("app1"), "No");
+    for (status, command, words) in [
+        (7, "ins_list", &["-t", "none"][..]),
+        (7, "ins_list", &["-R", "none"]),
+        (7, "ins_gettag", &["-i", "none"]),
+        (7, "ins_setstate", &["-t", "none", "-S", "OSU"]),
+        (7, "eqv_list", &["-t", "app1"]),
+        (7, "dep_create", &["-p", "app1", "-c", "none"]),
+        (7, "sys_getst", &["-s", "none"]),
+        (7, "flg_remove", &["-f", "none"]),
+        (5, "ins_setstate", &["-t", "app1", "-S", "OSF"]),
+        (5, "dep_create", &["-p", "app1", "-c", "app1"]),
+        (2, "ins_list", &["-Z"]),
+        (2, "ins_setstate", &["-t", "app1"]),
+        (9, "ins_list", &["-d", "none"]),
+        (9, "lcdremexec", &["-d", "none", "--", "true"]),
+    ] {
+        assert_eq!(node.status(command, words), status, "{command} {words:?}");
+    }
+}
+
+#[test]
+fn setting_a_state_or_an_info_runs_no_script() {
+    let node = Node::new("node1", "plain");
+    node.create("app1", &node.scripts("app1"), "No");
+    for state in ["ISP", "ISU", "OSU"] {
+        node.out("ins_setstate", &["-t", "app1", "-S", state, "-R", "a reason"]);
+        assert_eq!(node.state("app1"), state);
+    }
+    node.out("ins_setinfo", &["-t", "app1", "-v", "new info"]);
+    assert!(node.out("ins_list", &["-f:"]).contains(":new info:OSU:a reason"));
+    assert_eq!(node.trace(), [""; 0]);
+}
+
+#[test]
+fn removing_a_resource_removes_what_depends_on_it() {
+    let node = Node::new("node1", "plain");
+    for tag in ["top", "mid", "low", "other"] {
+        node.create(tag, &node.scripts(tag), "No");
+    }
+    node.out("dep_create", &["-p", "top", "-c", "mid"]);
+    node.out("dep_create", &["-p", "mid", "-c", "low"]);
+    assert_eq!(node.out("dep_list", &["-f:"]), "top:mid\nmid:low\n");
+    assert_eq!(node.out("ins_list", &["-R", "mid"]).lines().count(), 2);
+    assert_eq!(node.out("ins_remove", &["-v", "-t", "mid"]), "mid\ntop\n");
+    assert_eq!(node.out("ins_list", &[]).lines().count(), 2);
+    assert_eq!(node.out("dep_list", &[]), "");
+    assert_eq!(node.trace(), [""; 0]);
+}
+
+#[test]
+fn flags_are_made_tested_listed_and_removed_and_volatile_ones_end_with_the_engine() {
+    let node = Node::new("node1", "plain");
+    assert_ne!(node.status("flg_test", &["-f", "!volatile!x"]), 0);
+    node.out("flg_create", &["-f", "!volatile!x"]);
+    node.out("flg_create", &["-f", "confirmso!node2"]);
+    assert_eq!(node.out("flg_list", &[]), "!volatile!x\nconfirmso!node2\n");
+    node.out("lkstop", &["-f"]);
+    node.out("lkstart", &["-w"]);
+    assert_eq!(node.out("flg_list", &[]), "confirmso!node2\n");
+    node.out("flg_remove", &["-f", "confirmso!node2"]);
+    assert_ne!(node.status("flg_test", &["-f", "confirmso!node2"]), 0);
+}
+
+#[test]
+fn the_status_displays_have_the_documented_lines() {
+    let (one, two) = Node::extended("app1");
+    one.create("low", &one.scripts("low"), "Yes");
+    one.out("dep_create", &["-p", "app1", "-c", "low"]);
+    let short = one.out("lcdstatus", &["-q"]);
+    let lines: Vec<_> = short.lines().collect();
+    assert_eq!(lines[0], "LOCAL      TAG        ID         STATE     PRIO  PRIMARY");
+    let fields: Vec<_> = lines[1].split_whitespace().collect();
+    assert_eq!(fields, ["node1", "app1", "app1", "ISP", "1", "node1"]);
+    assert!(lines[2].contains("  low"), "{short}");
+    assert_eq!(lines[4].split_whitespace().collect::<Vec<_>>()[..2], ["MACHINE", "NETWORK"]);
+    let fields: Vec<_> = lines[5].split_whitespace().collect();
+    let ends = format!("{}/{}", one.address, two.address);
+    assert_eq!(fields, ["node2", "TCP", &ends, "ALIVE", "1"]);
+
+    let long = one.out("lcdstatus", &[]);
+    for line in [
+        "ROOT of RESOURCE HIERARCHY",
+        "app1: id=app1 app=gen type=app state=ISP",
+        "        initialize=(AUTORES_ISP) automatic restore to IN-SERVICE by LifeKeeper",
+        "        info=info of app",
+        "        reason=restore action has succeeded",
+        "        depends on resources: low",
+        "        these resources are dependent: app1",
+        "        Local priority = 1",
+        "        SHARED equivalency with \"app1\" on \"node2\", priority = 10",
+        "                FAILOVER ALLOWED",
+        "The following LifeKeeper machines are known:",
+        "        machine=node2      state=ALIVE",
+    ] {
+        assert!(long.lines().any(|found| found == line), "{line}\n{long}");
+    }
+    assert_eq!(
+        two.out("lcdstatus", &["-q"]).lines().nth(1).unwrap().split_whitespace().last(),
+        Some("node1")
+    );
+    let net = one.out("net_list", &[]);
+    assert_eq!(net.split('\u{1}').nth(2), Some(ends.as_str()));
+}
+
+#[test]
+fn lkcli_speaks_two_dialects_and_refuses_the_other() {
+    for (dialect, mine, others) in [
+        ("plain", ["--quickCheck", "--appInfo"], ["--quickcheck", "--info"]),
+        ("gnu", ["--quickcheck", "--info"], ["--quickCheck", "--appInfo"]),
+    ] {
+        let node = Node::new("node1", dialect);
+        let help = node.out("lkcli", &["resource", "create", "gen", "--help"]);
+        assert!(mine.iter().all(|option| help.contains(option)), "{help}");
+        assert!(!others.iter().any(|option| help.contains(option)), "{help}");
+        let [restore, remove, quick_check, _] = node.scripts("app1");
+        let words = ["resource", "create", "gen", "--tag", "app1", "--restore", &restore];
+        let words = [&words[..], &["--remove", &remove]].concat();
+        let refused = [&words[..], &[others[0], &quick_check]].concat();
+        assert_ne!(node.status("lkcli", &refused), 0, "{dialect}");
+        assert_eq!(node.out("ins_list", &[]), "");
+        let accepted = [&words[..], &[mine[0], &quick_check, mine[1], "a b"]].concat();
+        node.out("lkcli", &accepted);
+        assert!(node.out("ins_list", &["-f:"]).contains(":app1:app1:a b:ISP:"));
+        assert_ne!(node.status("lkcli", &["resource", "create", "gen"]), 0);
+        node.out("lkcli", &["resource", "delete", "--tag", "app1"]);
+        assert_eq!(node.out("ins_list", &[]), "");
+    }
+    assert!(!Node::laid("node1", "none").file("bin/lkcli").exists());
+}
