@@ -143,8 +143,22 @@ fn a_dovecot_that_cannot_start_is_failed_over_and_can_come_back() {
     scene.await_mail();
     scene.assert_in_service_on(2);
     scene.assert_state(1, TAG, &["OSF"]);
-    let failed = "starting Dovecot: not in operation after 3 start commands";
-    assert_in_order(&scene.log(1), &["no process named dovecot", failed]);
+    assert_in_order(
+        &scene.log(1),
+        &[
+            "no process named dovecot",
+            "attempting local recovery of \"dovecot\"",
+            "starting Dovecot: not in operation after 3 start commands",
+            "BEGIN remove of \"dovecot\"",
+            "END successful remove of \"dovecot\"",
+            "BEGIN remove of \"vmail\"",
+            "failover of \"dovecot\" to \"node2\"",
+        ],
+    );
+    let below = "END successful restore of \"vmail\"";
+    assert_in_order(&scene.log(2), &[below, "BEGIN restore of \"dovecot\""]);
+    let address = "END successful restore of \"ip-mail\"";
+    assert_in_order(&scene.log(2), &[address, "BEGIN restore of \"dovecot\""]);
 
     scene.repair_configuration(1);
     let moved = scene.cluster.bring_in(1).expect("a command");
