@@ -7,6 +7,10 @@
 //! session id (seen with 2.3.19 and 2.4.1). The kernel gives a pid that is in use as a session id
 //! to nobody else, so orphans cannot be mistaken for a newcomer's children. `master.pid` is never
 //! asked: it can be late, lost, or a stranger's.
+//!
+//! A process that is about to end has no executable any more, and for some milliseconds (or for
+//! ever, if it hangs in the kernel) it still has its name: that is enough for a master, lest its
+//! children be taken for nobody's in that moment.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -23,7 +27,7 @@ const MASTER: &str = "dovecot";
 ///
 /// Any error from reading the process table. A process that vanishes meanwhile is no error.
 pub(crate) fn masters(system: &impl System) -> Result<Vec<Process>, Error> {
-    Ok(masters_in(system, &system.processes()?))
+    Ok(masters_in(system, &system.processes()?).0)
 }
 
 /// Who was seen of Dovecot, from the first look to the last.
@@ -63,10 +67,10 @@ impl Census {
     /// Any error from reading the process table.
     pub(crate) fn take(&mut self, system: &impl System) -> Result<Family, Error> {
         let table = system.processes()?;
-        let masters = masters_in(system, &table);
+        let (masters, ended) = masters_in(system, &table);
         let mut others: Vec<Process> = table
             .iter()
-            .filter(|listed| is_led_by(listed, &masters) || is_orphan(listed, &table))
+            .filter(|listed| is_led_by(listed, &masters) || is_orphan(listed, &table, &ended))
             .filter_map(|listed| system.inspect(listed.pid))
             .filter(|process| is_member(process) && !masters.iter().any(|one| one.is(process)))
             .collect();
@@ -83,13 +87,17 @@ impl Census {
     }
 }
 
-fn masters_in(system: &impl System, table: &[Listed]) -> Vec<Process> {
-    table
-        .iter()
-        .filter(|listed| listed.name == MASTER && !listed.zombie)
-        .filter_map(|listed| system.inspect(listed.pid))
-        .filter(is_master)
-        .collect()
+/// The living masters, and the pids of namesakes that have ended since the table was read.
+fn masters_in(system: &impl System, table: &[Listed]) -> (Vec<Process>, Vec<i32>) {
+    let (mut masters, mut ended) = (Vec::new(), Vec::new());
+    for listed in table.iter().filter(|listed| listed.name == MASTER && !listed.zombie) {
+        match system.inspect(listed.pid).filter(|process| !process.is_dead()) {
+            Some(process) if is_master(&process) => masters.push(process),
+            Some(_) => {}
+            None => ended.push(listed.pid),
+        }
+    }
+    (masters, ended)
 }
 
 /// The identity of a master, see the head of this file.
@@ -97,7 +105,10 @@ fn is_master(process: &Process) -> bool {
     process.name == MASTER
         && process.user == 0
         && is_here(process)
-        && process.executable.as_deref().and_then(Path::file_name) == Some(OsStr::new(MASTER))
+        && process
+            .executable
+            .as_deref()
+            .is_none_or(|program| program.file_name() == Some(OsStr::new(MASTER)))
 }
 
 /// The identity of a child or orphan, as far as the process itself tells.
@@ -127,11 +138,13 @@ fn is_led_by(listed: &Listed, masters: &[Process]) -> bool {
 
 /// Whether the leader of its session is dead. The session of somebody in another pid namespace
 /// is 0, and its leader is not for us to judge.
-fn is_orphan(listed: &Listed, table: &[Listed]) -> bool {
+fn is_orphan(listed: &Listed, table: &[Listed], ended: &[i32]) -> bool {
     listed.session != 0
         && listed.session != listed.pid
         && !listed.zombie
-        && !table.iter().any(|leader| leader.pid == listed.session && !leader.zombie)
+        && !table.iter().any(|leader| {
+            leader.pid == listed.session && !leader.zombie && !ended.contains(&leader.pid)
+        })
 }
 
 #[cfg(test)]
@@ -146,7 +159,7 @@ mod tests {
     #[test]
     fn only_a_real_master_counts() {
         type Change = fn(&mut Process);
-        let cases: [(&str, bool, Change); 12] = [
+        let cases: [(&str, bool, Change); 13] = [
             ("a master", true, |_| ()),
             ("a frozen one", true, |p| p.state = 'T'),
             ("one from /usr/local", true, |p| {
@@ -160,7 +173,11 @@ mod tests {
             ("the kit", false, |p| p.name = "dovecot-ark".into()),
             ("an editor", false, |p| p.name = "vim".into()),
             ("a 1.x auth process", false, |p| p.name = "dovecot-auth".into()),
-            ("one that has just ended", false, |p| p.executable = None),
+            ("one that is about to end", true, |p| p.executable = None),
+            ("a user's that is about to end", false, |p| {
+                p.executable = None;
+                p.user = 1000;
+            }),
         ];
         for (case, counts, change) in cases {
             let machine = Machine::new();
@@ -246,6 +263,23 @@ mod tests {
         let family = Census::default().take(&machine).expect("the process table");
         assert!(family.masters.is_empty());
         assert_eq!(family.others.len(), 1);
+    }
+
+    #[test]
+    fn the_children_of_a_master_that_is_about_to_end_are_not_overlooked() {
+        let machine = Machine::running();
+        machine.change(100, |master| {
+            master.executable = None;
+            master.state = 'R';
+        });
+        let family = Census::default().take(&machine).expect("the process table");
+        assert_eq!((family.masters.len(), family.others.len()), (1, 1));
+
+        // It ends between the look at the table and the look at itself.
+        let machine = Machine::running();
+        machine.state().ended_since = vec![100];
+        let family = Census::default().take(&machine).expect("the process table");
+        assert_eq!((family.masters.len(), family.others.len()), (0, 1));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) struct State {
     /// The programs that exist.
     pub(crate) programs: Vec<&'static str>,
     pub(crate) systemd: bool,
+    /// Pids that are listed, and have ended when they are looked at.
+    pub(crate) ended_since: Vec<i32>,
     next_pid: i32,
 }
 
@@ -88,6 +90,7 @@ impl Machine {
             ports: HashMap::new(),
             programs: vec!["service"],
             systemd: false,
+            ended_since: Vec::new(),
             next_pid: MASTER,
         }));
         machine.reply("start", |state| {
@@ -246,7 +249,9 @@ impl System for Machine {
     }
 
     fn inspect(&self, pid: i32) -> Option<Process> {
-        self.state().entry(pid).map(|entry| entry.process.clone())
+        let mut state = self.state();
+        let ended = state.ended_since.contains(&pid);
+        state.entry(pid).filter(|_| !ended).map(|entry| entry.process.clone())
     }
 
     fn signal(&self, process: &Process, signal: Signal) {

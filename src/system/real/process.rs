@@ -109,13 +109,17 @@ fn without_deleted(path: PathBuf) -> PathBuf {
 /// Whether the process shares our root, or has locked itself in a folder of it as Dovecot's login
 /// processes do: its executable lies outside then. In a container the root has the same name and
 /// is another folder, or it is a folder of ours that holds the executable too. A mount namespace
-/// alone, as systemd gives to a service, changes nothing of this.
+/// alone, as systemd gives to a service, changes nothing of this. A process that is about to end
+/// has neither root nor executable, and is not called a stranger for that.
 fn has_same_root(folder: &Path, executable: Option<&Path>) -> bool {
     let root = folder.join("root");
     let locked_in = |name: PathBuf| {
         is_same(&root, &name) && executable.is_some_and(|program| !program.starts_with(&name))
     };
-    is_same(&root, Path::new("/")) || fs::read_link(&root).is_ok_and(locked_in)
+    match fs::read_link(&root) {
+        Ok(name) => is_same(&root, Path::new("/")) || locked_in(name),
+        Err(_) => executable.is_none(),
+    }
 }
 
 /// Whether both paths lead to one thing.
