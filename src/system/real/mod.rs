@@ -6,10 +6,16 @@ mod process;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
+use nix::sys::signal::{SigSet, Signal as KernelSignal};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::alarm;
+use signal_hook::consts::SIGALRM;
+use signal_hook::flag;
 
 use super::{Command, Ended, Listed, PROGRAM_FOLDERS, Process, Refusal, Signal, System};
 use crate::dovecot::endpoint::Endpoint;
@@ -45,18 +51,20 @@ impl Machine {
         if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
     }
 
-    /// Ends the program with `exit` if it still runs then, whatever it hangs in.
+    /// Ends the program with `exit` if it still runs so many seconds from now, whatever it hangs
+    /// in. The kernel's alarm does it: a thread would have to be started at each quickCheck.
     ///
     /// # Errors
     ///
-    /// When no thread can be had for it.
+    /// When the kernel takes no handler for the alarm.
+    #[expect(clippy::unused_self, reason = "only who has a machine may have an end set to itself")]
     pub(crate) fn end_after(&self, limit: Duration, exit: Exit) -> io::Result<()> {
-        let left = limit.saturating_sub(self.now());
-        let end = move || {
-            std::thread::sleep(left);
-            std::process::exit(exit.status().into());
-        };
-        std::thread::Builder::new().spawn(end).map(drop)
+        let always = Arc::new(AtomicBool::new(true));
+        flag::register_conditional_shutdown(SIGALRM, exit.status().into(), always)?;
+        // A caller may have blocked it.
+        SigSet::from(KernelSignal::SIGALRM).thread_unblock()?;
+        alarm::set(u32::try_from(limit.as_secs()).unwrap_or(u32::MAX));
+        Ok(())
     }
 }
 
