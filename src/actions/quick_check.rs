@@ -93,7 +93,7 @@ mod tests {
         let cause = fault(&machine, &settings).expect("all of them fail");
         assert!(cause.contains("192.0.2.1:1143: no connection after 2 s"), "{cause}");
         assert!(cause.ends_with("245 more of the list refused"), "{cause}");
-        assert_eq!(machine.now(), Duration::from_secs(15), "the longest of the time-outs");
+        assert_eq!(machine.now().as_secs(), 15, "the longest of the time-outs");
     }
 
     #[test]

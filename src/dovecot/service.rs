@@ -46,6 +46,15 @@ pub(crate) fn ask<S: System>(system: &S, name: &str) -> Asked<S> {
     }))
 }
 
+impl<S: System> Asked<S> {
+    /// Waits until the answer is there, but no longer than this.
+    pub(crate) fn let_come(&mut self, system: &S, limit: Duration) {
+        if let Self(Some((_, running))) = self {
+            system.let_end(running, limit);
+        }
+    }
+}
+
 /// Waits for the answer, at most [`STATUS_LIMIT`] from the question on.
 pub(crate) fn status<S: System>(system: &S, asked: Asked<S>) -> Status {
     let Asked(Some((command, running))) = asked else {

@@ -278,6 +278,12 @@ impl System for Machine {
         Running { start: state.clock, took, end }
     }
 
+    fn let_end(&self, running: &mut Running, limit: Duration) {
+        let mut state = self.state();
+        let left = running.start.saturating_add(running.took).saturating_sub(state.clock);
+        state.pass(left.min(limit));
+    }
+
     fn finish(&self, running: Running, limit: Duration) -> Ended {
         let mut state = self.state();
         let end = running.start + running.took.min(limit);

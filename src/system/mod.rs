@@ -47,6 +47,9 @@ pub(crate) trait System {
     /// Starts a command; it goes on beside whatever its starter does.
     fn start(&self, command: &Command) -> Self::Running;
 
+    /// Waits for a command's end, at most so long, and does nothing when it has not come.
+    fn let_end(&self, running: &mut Self::Running, limit: Duration);
+
     /// Waits for a command's end; when it has not come so long after the start, kills the
     /// command's process group. One that has ended before it is waited for has ended, however
     /// late.

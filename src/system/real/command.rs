@@ -86,13 +86,17 @@ impl Running {
         Self { child, output, start: Instant::now() }
     }
 
+    /// Waits for its end, at most so long; what became of it is for [`Self::finish`] to say.
+    pub(super) fn let_end(&mut self, limit: Duration, signal: Option<&ChildSignal>) {
+        if let Ok(child) = &mut self.child {
+            let _ = wait(child, Instant::now() + limit, |left| pause(left, signal));
+        }
+    }
+
     /// Waits for its end until `limit` after its start, then kills its process group.
     pub(super) fn finish(self, limit: Duration, signal: Option<&ChildSignal>) -> Ended {
         let Self { child, output, start } = self;
-        let pause = |left: Duration| match signal {
-            Some(signal) => signal.wait(left.min(LOOK_AGAIN)),
-            None => std::thread::sleep(left.min(LOOK_AGAIN / 10)),
-        };
+        let pause = |left: Duration| pause(left, signal);
         let cut_and_pause = |left| {
             output.as_ref().map(cut);
             pause(left);
@@ -113,6 +117,14 @@ impl Running {
             },
         };
         Ended { end, output: output.as_ref().map(end_of).unwrap_or_default() }
+    }
+}
+
+/// Sleeps until a child has ended, or it is time to look again.
+fn pause(left: Duration, signal: Option<&ChildSignal>) {
+    match signal {
+        Some(signal) => signal.wait(left.min(LOOK_AGAIN)),
+        None => std::thread::sleep(left.min(LOOK_AGAIN / 10)),
     }
 }
 

@@ -109,6 +109,10 @@ impl System for Machine {
         Running::start(command)
     }
 
+    fn let_end(&self, running: &mut Running, limit: Duration) {
+        running.let_end(limit, self.child_signal.as_ref());
+    }
+
     fn finish(&self, running: Running, limit: Duration) -> Ended {
         running.finish(limit, self.child_signal.as_ref())
     }
