@@ -44,7 +44,7 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
     let mut asked = service::ask(system, &settings.service);
     asked.let_come(system, HEAD_START);
     let masters = processes::masters(system);
-    let answers = system.connect(&settings.endpoints, LIMIT);
+    let answers = system.connect(&settings.endpoints, LIMIT.saturating_sub(HEAD_START));
     let status = service::status(system, asked);
     let refused = settings
         .endpoints

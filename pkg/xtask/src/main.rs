@@ -1,6 +1,6 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `bench`.
+//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `failovers`.
 //!
-//! Each has a file of its own; here the words of the command line are told apart, nothing else. Exit
+//! Here the words of the command line are told apart, nothing else. Exit
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
 
 mod bench;
