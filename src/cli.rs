@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::lifekeeper::tag::Tag;
 
@@ -27,6 +27,14 @@ pub(crate) enum Command {
     Remove(Resource),
     /// Repair Dovecot on this node: remove, then restore
     Recover(Resource),
+    /// Create the resource, write default settings, disable Dovecot's start at boot
+    Install(Install),
+    /// Give back exactly what install changed
+    Uninstall(Uninstall),
+    /// Check the preconditions on every node, each with its cure; changes nothing
+    Doctor(Doctor),
+    /// Show what the checks say now, and LifeKeeper's state
+    Status(Status),
     /// Show each parameter, its value, and where it comes from
     Settings(Settings),
 }
@@ -41,6 +49,93 @@ pub(crate) struct Resource {
     /// The resource's id
     #[arg(short = 'i', long, overrides_with = "id")]
     id: Option<OsString>,
+}
+
+/// What to install, and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Install {
+    /// The resource's tag
+    #[arg(long, value_parser = Tag::parse_new, default_value = "dovecot")]
+    pub(crate) tag: Tag,
+    /// Whether the resource moves back by itself to the node it came from
+    #[arg(long, value_enum, default_value_t = Switchback::Intelligent)]
+    pub(crate) switchback: Switchback,
+    /// Do not bring the resource into service
+    #[arg(long)]
+    pub(crate) no_start: bool,
+    /// A resource that Dovecot needs; repeatable
+    #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
+    pub(crate) depends_on: Vec<Tag>,
+    /// The longest that LifeKeeper lets quickCheck take
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(20..=3600))]
+    pub(crate) quickcheck_timeout: Option<u32>,
+    /// Prepare a node to which the resource will be extended
+    #[arg(long, conflicts_with_all = ["switchback", "no_start", "depends_on"])]
+    pub(crate) standby: bool,
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Where a resource goes when the node that it left is back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Switchback {
+    /// It stays where it is until somebody moves it.
+    Intelligent,
+    /// It moves back.
+    Automatic,
+}
+
+/// What to take out.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Uninstall {
+    /// The resource's tag
+    #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]
+    pub(crate) tag: Tag,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Take the resource out with ins_remove where lkcli cannot
+    #[arg(long)]
+    pub(crate) use_ins_remove: bool,
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Which nodes to look at.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Doctor {
+    /// The resource's tag
+    #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]
+    pub(crate) tag: Tag,
+    /// Look at this node alone
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// Print JSON for a program
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to show, and to whom.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Status {
+    /// The resource's tag
+    #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]
+    pub(crate) tag: Tag,
+    /// Print JSON for a program
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// Print in another form
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+}
+
+/// Another form of the status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    /// One line, performance data and exit status of a monitoring plugin.
+    Nagios,
 }
 
 /// How to show the settings.
@@ -114,7 +209,7 @@ mod tests {
             | Command::Restore(resource)
             | Command::Remove(resource)
             | Command::Recover(resource) => Ok(resource.tag.to_string()),
-            Command::Settings(_) => panic!("{line} is no action"),
+            other => panic!("{line} is no action: {other:?}"),
         }
     }
 

@@ -1,16 +1,16 @@
 //! What can go wrong, as the operator is told: doing what, to what: cause.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::dovecot::checks::Checks;
-use crate::system::Process;
+use crate::system::{Ended, Process};
 
 /// A reason for a failing exit.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// An action was called by somebody other than root.
-    NotRoot,
+    /// Somebody other than root asked for this.
+    NotRoot(&'static str),
     /// The process table does not even show this program.
     ProcessTable(PathBuf),
     /// A check found Dovecot out of operation.
@@ -26,12 +26,41 @@ pub(crate) enum Error {
     StillRunning(Vec<Process>),
     /// Standard output could not be written.
     Output(std::io::Error),
+    /// LifeKeeper is not where it should be.
+    NoLifeKeeper(PathBuf),
+    /// LifeKeeper is installed and does not run.
+    LifeKeeperDown,
+    /// A command failed.
+    Command {
+        /// The command line.
+        command: String,
+        /// How it ended.
+        ended: Ended,
+    },
+    /// A command succeeded, and what it printed cannot be understood.
+    Answer {
+        /// The command line.
+        command: String,
+        /// What is wrong with the answer.
+        cause: String,
+    },
+    /// A file or folder could not be dealt with.
+    File {
+        /// What was being done to it.
+        doing: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why it could not be done.
+        cause: String,
+    },
+    /// What was asked for is not done, for this reason.
+    Refused(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotRoot => f.write_str("performing an action: only root may"),
+            Self::NotRoot(doing) => write!(f, "{doing}: only root may"),
             Self::ProcessTable(path) => write!(
                 f,
                 "reading the process table: {} does not show this process; is proc mounted?",
@@ -56,7 +85,29 @@ impl fmt::Display for Error {
                 Ok(())
             }
             Self::Output(cause) => write!(f, "writing standard output: {cause}"),
+            Self::NoLifeKeeper(folder) => write!(
+                f,
+                "looking for LifeKeeper: {} has no bin/ins_list; is LifeKeeper installed, and is LKROOT in /etc/default/LifeKeeper right?",
+                folder.display()
+            ),
+            Self::LifeKeeperDown => f.write_str(
+                "asking LifeKeeper: it does not run on this node; start it with lkstart",
+            ),
+            Self::Command { command, ended } => write!(f, "running `{command}`: {ended}"),
+            Self::Answer { command, cause } => write!(f, "reading what `{command}` says: {cause}"),
+            Self::File { doing, path, cause } => write!(f, "{doing} {}: {cause}", path.display()),
+            Self::Refused(cause) => f.write_str(cause),
         }
+    }
+}
+
+impl Error {
+    /// What became of a file, for [`Result::map_err`].
+    pub(crate) fn file<E: fmt::Display>(
+        doing: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(E) -> Self {
+        move |cause| Self::File { doing, path: path.to_owned(), cause: cause.to_string() }
     }
 }
 

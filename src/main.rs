@@ -5,13 +5,16 @@
 
 mod actions;
 mod cli;
+mod doctor;
 mod dovecot;
 mod error;
 mod exit;
+mod install;
 mod lifekeeper;
 mod log;
 mod settings;
 mod show;
+mod status;
 mod system;
 #[cfg(test)]
 mod test_root;
@@ -24,6 +27,7 @@ use ::log::{error, warn};
 
 use actions::Action;
 use cli::{Cli, Command, Resource};
+use error::Error;
 use exit::Exit;
 use system::real::Machine;
 
@@ -32,6 +36,7 @@ const ROOT: &str = "/";
 
 fn main() -> ExitCode {
     let machine = Machine::new();
+    let root = Path::new(ROOT);
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
@@ -45,15 +50,21 @@ fn main() -> ExitCode {
         Command::Restore(resource) => perform(Action::Restore, &resource, &machine),
         Command::Remove(resource) => perform(Action::Remove, &resource, &machine),
         Command::Recover(resource) => perform(Action::Recover, &resource, &machine),
-        Command::Settings(how) => match show::settings(Path::new(ROOT), how.json) {
-            Ok(()) => Exit::Success,
-            Err(cause) => {
-                let _ = writeln!(std::io::stderr(), "dovecot-ark: {cause}");
-                Exit::Failure
-            }
-        },
+        Command::Install(what) => told(install::install(&machine, root, &what)),
+        Command::Uninstall(what) => told(install::uninstall(&machine, root, &what)),
+        Command::Doctor(how) => told(doctor::doctor(&machine, root, &how)),
+        Command::Status(how) => told(status::status(&machine, root, &how)),
+        Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
     };
     exit.into()
+}
+
+/// Tells a person why something did not work.
+fn told(outcome: Result<Exit, Error>) -> Exit {
+    outcome.unwrap_or_else(|cause| {
+        let _ = writeln!(std::io::stderr(), "dovecot-ark: {cause}");
+        Exit::Failure
+    })
 }
 
 fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
@@ -73,7 +84,7 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
         warn!("{warning}");
     }
     let outcome = machine
-        .require_root()
+        .require_root("performing an action")
         .and_then(|()| actions::perform(action, &resource.tag, machine, &settings, root));
     match outcome {
         Ok(()) => Exit::Success,

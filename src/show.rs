@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::error::Error;
 use crate::settings::{self, Report, Source};
 
@@ -13,15 +15,29 @@ use crate::settings::{self, Report, Source};
 /// [`Error::Output`] when they cannot be printed; a reader who has seen enough is none.
 pub(crate) fn settings(root: &Path, json: bool) -> Result<(), Error> {
     let (_, report) = settings::read(root);
-    let text = if json { as_json(&report) } else { Ok(as_table(&report)) };
-    match text.and_then(|text| io::stdout().lock().write_all(text.as_bytes())) {
+    if json { print_json(&report) } else { print(&as_table(&report)) }
+}
+
+/// Prints a text on standard output.
+///
+/// # Errors
+///
+/// [`Error::Output`] when it cannot be printed; a reader who has seen enough is none.
+pub(crate) fn print(text: &str) -> Result<(), Error> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(cause)),
         Err(_) | Ok(()) => Ok(()),
     }
 }
 
-fn as_json(report: &Report) -> io::Result<String> {
-    Ok(serde_json::to_string_pretty(report)? + "\n")
+/// Prints what a program is to read.
+///
+/// # Errors
+///
+/// As [`print`].
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|cause| Error::Output(cause.into()))?;
+    print(&(text + "\n"))
 }
 
 fn as_table(report: &Report) -> String {

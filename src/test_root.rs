@@ -1,6 +1,7 @@
 //! A root folder of a test's own, removed with it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,6 +28,13 @@ impl TestRoot {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("making the folder");
         fs::write(path, text).expect("writing the file");
+    }
+
+    /// Writes a program that does nothing.
+    pub(crate) fn write_program(&self, name: &str) {
+        self.write(name, "#!/bin/sh\n");
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.0.join(name), mode).expect("making it a program");
     }
 }
 

@@ -1,4 +1,8 @@
-//! What LifeKeeper is to the kit: its defaults file and the tags of its resources.
+//! What LifeKeeper is to the kit: its defaults file, its commands, and the resources they show.
 
+pub(crate) mod copies;
 pub(crate) mod defaults;
+pub(crate) mod installation;
+pub(crate) mod peers;
+pub(crate) mod resources;
 pub(crate) mod tag;

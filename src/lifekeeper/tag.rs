@@ -5,6 +5,9 @@ use std::fmt::{self, Write};
 /// The longest tag, in bytes (LifeKeeper 8 manual: 256 characters).
 const MAX_LENGTH: usize = 256;
 
+/// The longest tag of a new resource.
+const MAX_NEW: usize = 63;
+
 /// The longest file name that a tag becomes; Linux takes 255 bytes.
 const MAX_FILE_NAME: usize = 200;
 
@@ -29,6 +32,38 @@ impl Tag {
         } else {
             Ok(Self(text.to_owned()))
         }
+    }
+
+    /// Takes a tag for a new resource: letters, digits, `-` and `_`, at most 63 of them, a letter
+    /// or digit first. Versions of LifeKeeper differ in what else they take, and a tag becomes a
+    /// file name and a part of variables' names.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names what is wrong.
+    pub(crate) fn parse_new(text: &str) -> Result<Self, String> {
+        let tag = Self::parse(text)?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if let Some(odd) = text.chars().find(|c| !allowed(*c)) {
+            Err(format!("a new tag has letters, digits, - and _, not {odd:?}"))
+        } else if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            Err("a new tag begins with a letter or digit".into())
+        } else if text.len() > MAX_NEW {
+            Err(format!("a new tag has at most {MAX_NEW} characters, not {}", text.len()))
+        } else {
+            Ok(tag)
+        }
+    }
+
+    /// As it was given.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// CONVTAG: the tag with every character that is not a letter or digit replaced by `_`, as
+    /// LifeKeeper names a resource's own keys in its defaults file.
+    pub(crate) fn converted(&self) -> String {
+        self.0.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
     }
 
     /// A file name of its own for each tag: letters, digits, `-`, `_` and inner dots stay, other
@@ -84,6 +119,29 @@ mod tests {
         for tag in ["dovecot", "mail-1.example.com", "a/b", "メール", &"x".repeat(256)] {
             assert_eq!(Tag::parse(tag).expect(tag).to_string(), tag);
         }
+    }
+
+    #[test]
+    fn a_new_tag_is_what_every_version_takes() {
+        for tag in ["dovecot", "Mail-1_a", "9", &"x".repeat(63)] {
+            assert_eq!(Tag::parse_new(tag).expect(tag).as_str(), tag);
+        }
+        for (tag, reason) in [
+            ("a/b", "not '/'"),
+            ("..", "not '.'"),
+            ("a b", "not ' '"),
+            ("a\nb", "control characters"),
+            (&*"x".repeat(64), "at most 63 characters, not 64"),
+            (&*"x".repeat(300), "at most 256 bytes, not 300"),
+            ("メール", "not 'メ'"),
+            ("-x", "begins with a letter or digit"),
+            ("", "is not empty"),
+            ("a;b", "not ';'"),
+        ] {
+            let error = Tag::parse_new(tag).expect_err(tag);
+            assert!(error.contains(reason), "{tag:?}: {error}");
+        }
+        assert_eq!(Tag::parse("mail-1.example").expect("a tag").converted(), "mail_1_example");
     }
 
     #[test]

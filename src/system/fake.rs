@@ -291,7 +291,7 @@ impl System for Machine {
         state.pass(left);
         let in_time = running.start.saturating_add(running.took) <= state.clock;
         let end = if in_time { running.end } else { End::TimedOut(limit) };
-        Ended { end, output: String::new() }
+        Ended { end, output: String::new(), answer: String::new() }
     }
 
     fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>> {

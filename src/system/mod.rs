@@ -141,12 +141,46 @@ pub(crate) enum Signal {
 pub(crate) struct Command {
     program: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+    kept: Kept,
+}
+
+/// What is kept of what a command prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kept {
+    /// The end of standard output and standard error, for the log.
+    Words,
+    /// Standard output by itself, up to 1 MiB, because somebody reads it; and the end of standard
+    /// error.
+    Answer,
 }
 
 impl Command {
     /// Names a program by its full path, and its arguments.
     pub(crate) fn new(program: PathBuf, arguments: &[&str]) -> Self {
-        Self { program, arguments: arguments.iter().map(ToString::to_string).collect() }
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        Self { program, arguments, environment: Vec::new(), kept: Kept::Words }
+    }
+
+    /// The same command, asked for its answer.
+    pub(crate) fn asked(self) -> Self {
+        Self { kept: Kept::Answer, ..self }
+    }
+
+    /// The same command with one more variable in its environment.
+    pub(crate) fn with(mut self, name: &'static str, value: String) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
+    /// The variables that it has beside, or instead of, those that all commands have.
+    pub(crate) fn environment(&self) -> &[(&'static str, String)] {
+        &self.environment
+    }
+
+    /// What is kept of what it prints.
+    pub(crate) const fn kept(&self) -> Kept {
+        self.kept
     }
 
     /// The program's full path.
@@ -173,8 +207,18 @@ impl fmt::Display for Command {
 pub(crate) struct Ended {
     /// How.
     pub(crate) end: End,
-    /// The end of its standard output and standard error, in the order printed.
+    /// The end of its standard output and standard error, in the order printed; of standard error
+    /// alone when it was asked for its answer.
     pub(crate) output: String,
+    /// Its answer, empty unless it was asked.
+    pub(crate) answer: String,
+}
+
+impl Ended {
+    /// Whether it ended by itself with exit status 0.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.end == End::Exited(0)
+    }
 }
 
 /// How a command ended.
@@ -198,7 +242,10 @@ impl fmt::Display for Ended {
             End::TimedOut(limit) => write!(f, "no end after {} s", limit.as_secs())?,
             End::NotRun(cause) => f.write_str(cause)?,
         }
-        let words = self.output.trim();
+        let words = match self.output.trim() {
+            "" => self.answer.trim(),
+            words => words,
+        };
         if words.is_empty() { Ok(()) } else { write!(f, ": {words}") }
     }
 }

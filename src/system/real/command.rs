@@ -19,7 +19,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use signal_hook::consts::SIGCHLD;
 
-use crate::system::{Command, End, Ended, PROGRAM_FOLDERS, RUN_FOLDER};
+use crate::system::{Command, End, Ended, Kept, PROGRAM_FOLDERS, RUN_FOLDER};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -32,6 +32,9 @@ const MAX_OUTPUT: u64 = 1 << 20;
 
 /// How much of the output is kept, in bytes: its end, where the reason stands.
 const KEPT_OUTPUT: u64 = 2048;
+
+/// How much of an answer is kept, in bytes. One that is longer has lost its beginning.
+const KEPT_ANSWER: u64 = MAX_OUTPUT;
 
 /// Tells that a child has ended. It also undoes a caller's ignoring of SIGCHLD, which programs
 /// inherit, and with which the kernel keeps no exit status for us.
@@ -58,6 +61,8 @@ pub(crate) struct Running {
     child: Result<Child, String>,
     /// Without it the command runs all the same, only its words are lost.
     output: Option<File>,
+    /// Where standard output goes when it is not to stand among the words.
+    answer: Option<File>,
     start: Instant,
 }
 
@@ -66,8 +71,9 @@ impl Running {
     /// same.
     pub(super) fn start(command: &Command) -> Self {
         let output = scratch_file();
-        let sink = || {
-            let file = output.as_ref().and_then(|file| file.try_clone().ok());
+        let answer = (command.kept() == Kept::Answer).then(scratch_file).flatten();
+        let sink = |file: &Option<File>| {
+            let file = file.as_ref().and_then(|file| file.try_clone().ok());
             file.map_or_else(Stdio::null, Stdio::from)
         };
         let child = std::process::Command::new(command.program())
@@ -76,14 +82,15 @@ impl Running {
             .env("PATH", PROGRAM_FOLDERS.join(":"))
             .env("LC_ALL", "C")
             .env("HOME", "/")
+            .envs(command.environment().iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::null())
-            .stdout(sink())
-            .stderr(sink())
+            .stdout(sink(if command.kept() == Kept::Answer { &answer } else { &output }))
+            .stderr(sink(&output))
             .process_group(0)
             .spawn()
             .map_err(|cause| format!("starting {}: {cause}", command.program().display()));
-        Self { child, output, start: Instant::now() }
+        Self { child, output, answer, start: Instant::now() }
     }
 
     /// Waits for its end, at most so long; what became of it is for [`Self::finish`] to say.
@@ -95,10 +102,10 @@ impl Running {
 
     /// Waits for its end until `limit` after its start, then kills its process group.
     pub(super) fn finish(self, limit: Duration, signal: Option<&ChildSignal>) -> Ended {
-        let Self { child, output, start } = self;
+        let Self { child, output, answer, start } = self;
         let pause = |left: Duration| pause(left, signal);
         let cut_and_pause = |left| {
-            output.as_ref().map(cut);
+            output.iter().chain(&answer).for_each(cut);
             pause(left);
         };
         let end = match child {
@@ -116,7 +123,12 @@ impl Running {
                 Err(cause) => End::NotRun(format!("waiting for its end: {cause}")),
             },
         };
-        Ended { end, output: output.as_ref().map(end_of).unwrap_or_default() }
+        let text = |file: Option<File>, kept| file.map(|file| end_of(&file, kept));
+        Ended {
+            end,
+            output: text(output, KEPT_OUTPUT).unwrap_or_default(),
+            answer: text(answer, KEPT_ANSWER).unwrap_or_default(),
+        }
     }
 }
 
@@ -176,14 +188,14 @@ fn nameless_file(folder: &Path) -> io::Result<File> {
 /// Keeps only the end of an output that grows too long.
 fn cut(file: &File) {
     if file.metadata().is_ok_and(|data| data.len() > MAX_OUTPUT) {
-        let end = end_of(file);
+        let end = end_of(file, KEPT_OUTPUT);
         let _ = file.set_len(0).and_then(|()| (&mut &*file).write_all(end.as_bytes()));
     }
 }
 
-fn end_of(file: &File) -> String {
+fn end_of(file: &File, kept: u64) -> String {
     let length = file.metadata().map_or(0, |data| data.len());
-    let kept = length.min(KEPT_OUTPUT);
+    let kept = length.min(kept);
     let mut bytes = vec![0; usize::try_from(kept).unwrap_or_default()];
     match file.read_exact_at(&mut bytes, length - kept) {
         Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -210,12 +222,23 @@ mod tests {
             ("echo one; echo two >&2; exit 3", End::Exited(3), "one\ntwo\n"),
             ("kill -KILL $$", End::Signalled(9), ""),
         ] {
-            assert_eq!(sh(script, LONG), Ended { end, output: words.into() }, "{script}");
+            let answer = String::new();
+            assert_eq!(sh(script, LONG), Ended { end, output: words.into(), answer }, "{script}");
         }
         let missing = Command::new("/no/such/program".into(), &[]);
         let ended = Running::start(&missing).finish(LONG, None);
         let End::NotRun(cause) = ended.end else { panic!("{ended:?}") };
         assert!(cause.starts_with("starting /no/such/program: No such file"), "{cause}");
+    }
+
+    #[test]
+    fn an_answer_is_kept_whole_and_apart_from_what_went_wrong() {
+        let script = "seq 10000; echo oops >&2; echo $ANSWER";
+        let command = Command::new("/bin/sh".into(), &["-c", script]).asked();
+        let ended = Running::start(&command.with("ANSWER", "42".into())).finish(LONG, None);
+        let lines: Vec<&str> = ended.answer.lines().collect();
+        assert_eq!((lines.len(), lines.first(), lines.last()), (10_001, Some(&"1"), Some(&"42")));
+        assert_eq!((ended.end, &*ended.output), (End::Exited(0), "oops\n"));
     }
 
     #[test]

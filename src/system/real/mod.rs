@@ -41,14 +41,14 @@ impl Machine {
         Self { start: Instant::now(), child_signal: ChildSignal::watch() }
     }
 
-    /// Makes sure that the actions may do what they must.
+    /// Makes sure that this process may do what it must.
     ///
     /// # Errors
     ///
-    /// [`Error::NotRoot`].
+    /// [`Error::NotRoot`] with what was to be done.
     #[expect(clippy::unused_self, reason = "only who has a machine may ask what it lets one do")]
-    pub(crate) fn require_root(&self) -> Result<(), Error> {
-        if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
+    pub(crate) fn require_root(&self, doing: &'static str) -> Result<(), Error> {
+        if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot(doing)) }
     }
 
     /// Ends the program with `exit` if it still runs so many seconds from now, whatever it hangs

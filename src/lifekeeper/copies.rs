@@ -1,0 +1,37 @@
+//! The copies that LifeKeeper keeps of a resource's four programs.
+
+use std::path::PathBuf;
+
+use super::installation::LifeKeeper;
+use super::tag::Tag;
+
+/// The actions, and the folder below which LifeKeeper keeps the copies of each.
+const FOLDERS: [(&str, &str); 4] = [
+    ("restore", "actions"),
+    ("remove", "actions"),
+    ("quickCheck", "actions"),
+    ("recover", "recovery"),
+];
+
+/// The copy of one action's program.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    /// The action.
+    pub(crate) action: &'static str,
+    /// Where it is, if it is there.
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl LifeKeeper {
+    /// Looks where the four copies are. Shipped scripts spell a folder `resources`, some manuals
+    /// `Resources`; whichever exists is taken.
+    pub(crate) fn copies(&self, tag: &Tag) -> [Copy; 4] {
+        FOLDERS.map(|(action, folder)| Copy {
+            action,
+            path: ["resources", "Resources"]
+                .map(|word| self.path(&format!("subsys/gen/{word}/app/{folder}/!{action}/{tag}")))
+                .into_iter()
+                .find(|path| path.is_file()),
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! The resources that LifeKeeper knows, and what depends on what.
+//!
+//! Its lists have one item a line with fields that U+0001 splits (manual pages; shipped scripts).
+//! What does not have this shape is never taken for "there is none".
+
+use super::installation::{LifeKeeper, garbage, is_system_name};
+use super::tag::Tag;
+use crate::error::Error;
+use crate::system::{End, System};
+
+/// Splits the fields of a line.
+const SEPARATOR: char = '\u{1}';
+
+/// The exit status of LifeKeeper's commands for what does not exist (manual pages).
+const ABSENT: i32 = 7;
+
+/// A resource on one system.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Instance {
+    /// Its application; `gen` for the kit's.
+    pub(crate) app: String,
+    /// Its type; `app` for the kit's.
+    pub(crate) kind: String,
+    /// Its tag on that system.
+    pub(crate) tag: String,
+    /// Its id.
+    pub(crate) id: String,
+    /// What its kit noted about it.
+    pub(crate) info: String,
+    /// ISP, OSU, OSF, ISU or ILLSTATE.
+    pub(crate) state: String,
+}
+
+/// The same resource on another system, which may know it by another tag.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Equivalent {
+    /// That system's name.
+    pub(crate) system: String,
+    /// The tag there.
+    pub(crate) tag: String,
+}
+
+impl LifeKeeper {
+    /// Looks a resource up on this node, or on another with `there`. `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be had or understood.
+    pub(crate) fn instance(
+        &self,
+        system: &impl System,
+        there: Option<&str>,
+        tag: &str,
+    ) -> Result<Option<Instance>, Error> {
+        let narrow = [on(there), vec!["-t", tag]].concat();
+        let ended = self.ask(system, "ins_list", &narrow);
+        let command = || self.command("ins_list", &narrow).to_string();
+        match ended.end {
+            End::Exited(0) => parse(&ended.answer)
+                .and_then(|found| found.into_iter().find(|one| one.tag == tag))
+                .map(Some)
+                .ok_or_else(|| garbage(&command(), &ended.answer)),
+            End::Exited(ABSENT) => Ok(None),
+            // Another status may mean the same; the whole list tells.
+            End::Exited(_) => {
+                let all = self.answer(system, "ins_list", &on(there))?;
+                match parse(&all) {
+                    Some(found) if found.iter().all(|one| one.tag != tag) => Ok(None),
+                    _ => Err(Error::Command { command: command(), ended }),
+                }
+            }
+            _ => Err(Error::Command { command: command(), ended }),
+        }
+    }
+
+    /// The tags that depend on a resource here.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be had or understood.
+    pub(crate) fn parents(&self, system: &impl System, tag: &str) -> Result<Vec<String>, Error> {
+        self.dependencies(system, &["-c", tag], tag)
+    }
+
+    /// The tags that a resource depends on here.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be had or understood.
+    pub(crate) fn children(&self, system: &impl System, tag: &str) -> Result<Vec<String>, Error> {
+        self.dependencies(system, &["-p", tag], tag)
+    }
+
+    /// The other ends of the dependencies of a tag. Which field is parent and which is child is
+    /// not documented, and need not be known: the other one is what was asked for.
+    fn dependencies(
+        &self,
+        system: &impl System,
+        narrow: &[&str],
+        tag: &str,
+    ) -> Result<Vec<String>, Error> {
+        let ended = self.ask(system, "dep_list", narrow);
+        if ended.end == End::Exited(ABSENT) {
+            return Ok(Vec::new());
+        }
+        let command = || self.command("dep_list", narrow).to_string();
+        if !ended.succeeded() {
+            return Err(Error::Command { command: command(), ended });
+        }
+        let mut others = Vec::new();
+        for line in lines(&ended.answer) {
+            let fields: Vec<&str> = line.split(SEPARATOR).collect();
+            let (Some(one), Some(two)) = (fields.first(), fields.get(1)) else {
+                return Err(garbage(&command(), &ended.answer));
+            };
+            match (*one == tag, *two == tag) {
+                (true, false) => others.push((*two).to_owned()),
+                (false, true) => others.push((*one).to_owned()),
+                _ => return Err(garbage(&command(), &ended.answer)),
+            }
+        }
+        Ok(others)
+    }
+
+    /// Where else a resource is known. Empty when it was not extended.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be had or understood.
+    pub(crate) fn equivalents(
+        &self,
+        system: &impl System,
+        tag: &Tag,
+    ) -> Result<Vec<Equivalent>, Error> {
+        let narrow = ["-t", tag.as_str()];
+        let ended = self.ask(system, "eqv_list", &narrow);
+        let command = || self.command("eqv_list", &narrow).to_string();
+        match ended.end {
+            End::Exited(0) => {}
+            // Shipped scripts take any failure for "not extended".
+            End::Exited(_) => return Ok(Vec::new()),
+            _ => return Err(Error::Command { command: command(), ended }),
+        }
+        let me = self.node(system)?;
+        let mut found = Vec::new();
+        for line in lines(&ended.answer) {
+            let mut fields = line.split(SEPARATOR).skip(2);
+            match (fields.next(), fields.next()) {
+                (Some(there), Some(tag)) if is_system_name(there) && !tag.is_empty() => {
+                    if there != me {
+                        found.push(Equivalent { system: there.to_owned(), tag: tag.to_owned() });
+                    }
+                }
+                _ => return Err(garbage(&command(), &ended.answer)),
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn on(there: Option<&str>) -> Vec<&str> {
+    there.map_or_else(Vec::new, |system| vec!["-d", system])
+}
+
+fn lines(answer: &str) -> impl Iterator<Item = &str> {
+    answer.lines().filter(|line| !line.trim().is_empty())
+}
+
+/// Reads the list of resources; `None` when a line is none of it.
+fn parse(answer: &str) -> Option<Vec<Instance>> {
+    lines(answer)
+        .map(|line| {
+            let mut fields = line.split(SEPARATOR).map(str::to_owned);
+            let _system = fields.next()?;
+            let mut next = || fields.next();
+            Some(Instance {
+                app: next()?,
+                kind: next()?,
+                tag: next().filter(|tag| !tag.is_empty())?,
+                id: next()?,
+                info: next()?,
+                state: next().filter(|state| is_state(state))?,
+            })
+        })
+        .collect()
+}
+
+fn is_state(word: &str) -> bool {
+    ["ISP", "ISU", "OSF", "OSU", "ILLSTATE"].contains(&word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_and_its_later_fields_are_let_alone() {
+        let line =
+            "node1\u{1}gen\u{1}app\u{1}dovecot\u{1}dovecot\u{1}a: b\u{1}ISP\u{1}reason\u{1}x";
+        let found = parse(&format!("{line}\n")).expect("a list");
+        let [instance] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((&*instance.app, &*instance.kind), ("gen", "app"));
+        assert_eq!((&*instance.tag, &*instance.id), ("dovecot", "dovecot"));
+        assert_eq!((&*instance.info, &*instance.state), ("a: b", "ISP"));
+        assert_eq!(parse("\n"), Some(vec![]));
+    }
+
+    #[test]
+    fn what_is_no_list_is_not_taken_for_an_empty_one() {
+        for text in [
+            "LifeKeeper does not appear to be running.",
+            "node1:gen:app:dovecot:dovecot::ISP",
+            "node1\u{1}gen\u{1}app\u{1}dovecot\u{1}dovecot\u{1}",
+            "node1\u{1}gen\u{1}app\u{1}dovecot\u{1}dovecot\u{1}\u{1}WELL",
+            "node1\u{1}gen\u{1}app\u{1}\u{1}dovecot\u{1}\u{1}ISP",
+            "\u{0}\u{1}\u{2}",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+}
