@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::lifekeeper::creation::Switchback;
 use crate::lifekeeper::tag::Tag;
 
 /// Dovecot under SIOS LifeKeeper for Linux.
@@ -75,15 +76,6 @@ pub(crate) struct Install {
     /// Print the plan and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-/// Where a resource goes when the node that it left is back.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Switchback {
-    /// It stays where it is until somebody moves it.
-    Intelligent,
-    /// It moves back.
-    Automatic,
 }
 
 /// What to take out.

@@ -29,6 +29,7 @@ use actions::Action;
 use cli::{Cli, Command, Resource};
 use error::Error;
 use exit::Exit;
+use log::Audience;
 use system::real::Machine;
 
 /// All files are read below this folder.
@@ -50,8 +51,16 @@ fn main() -> ExitCode {
         Command::Restore(resource) => perform(Action::Restore, &resource, &machine),
         Command::Remove(resource) => perform(Action::Remove, &resource, &machine),
         Command::Recover(resource) => perform(Action::Recover, &resource, &machine),
-        Command::Install(what) => told(install::install(&machine, root, &what)),
-        Command::Uninstall(what) => told(install::uninstall(&machine, root, &what)),
+        Command::Install(what) => told(
+            machine
+                .require_root("installing")
+                .and_then(|()| install::install(&machine, root, &what)),
+        ),
+        Command::Uninstall(what) => told(
+            machine
+                .require_root("uninstalling")
+                .and_then(|()| install::uninstall(&machine, root, &what)),
+        ),
         Command::Doctor(how) => told(doctor::doctor(&machine, root, &how)),
         Command::Status(how) => told(status::status(&machine, root, &how)),
         Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
@@ -70,7 +79,7 @@ fn told(outcome: Result<Exit, Error>) -> Exit {
 fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     let root = Path::new(ROOT);
     let (settings, report) = settings::read(root);
-    log::start(root, action, &resource.tag, settings.debug);
+    log::start(root, action, &resource.tag, settings.debug, Audience::LifeKeeper);
     std::panic::set_hook(Box::new(|panic| {
         error!("internal error: {panic}");
         std::process::exit(Exit::Failure.status().into());
