@@ -87,7 +87,7 @@ pub(crate) struct Uninstall {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Take the resource out with ins_remove where lkcli cannot
+    /// Delete the resource with LifeKeeper's low-level command where lkcli cannot
     #[arg(long)]
     pub(crate) use_ins_remove: bool,
     /// Print the plan and change nothing

@@ -45,9 +45,9 @@ type Links = BTreeMap<String, String>;
 /// When a folder that is there cannot be read.
 pub(super) fn look(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
     let mut links = Links::new();
-    for folder in
-        folders(root, ENABLED, |name| name.ends_with(".wants") || name.ends_with(".requires"))?
-    {
+    for folder in folders(root, ENABLED, |name| {
+        [".wants", ".requires"].iter().any(|end| name.strip_suffix(end).is_some())
+    })? {
         collect(root, &folder, &mut links, |name| units(service).iter().any(|unit| unit == name))?;
     }
     for place in LEVELS {

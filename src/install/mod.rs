@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::tag::Tag;
 use crate::log::Audience;
 use crate::settings;
 use crate::show;
@@ -50,7 +51,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
         show::print(if plan.steps.is_empty() { "nothing to do\n" } else { &text })?;
         return Ok(Exit::Success);
     }
-    logged("install", root, what.tag.clone(), || {
+    logged("install", root, &what.tag, || {
         let _alone = Alone::take(system, root)?;
         tidy(root)?;
         let mut plan = plan::plan(&resource, root, what)?;
@@ -74,11 +75,11 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
 fn logged(
     action: &str,
     root: &Path,
-    tag: crate::lifekeeper::tag::Tag,
+    tag: &Tag,
     work: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Exit, Error> {
     let (settings, _) = settings::read(root);
-    crate::log::start(root, action, &tag, settings.debug, Audience::File);
+    crate::log::start(root, action, tag, settings.debug, Audience::File);
     work().map(|()| Exit::Success).inspect_err(|cause| error!("{cause}"))
 }
 

@@ -219,14 +219,10 @@ fn resource_steps<S: System>(
     }
     let mut steps = Vec::new();
     let start = if what.no_start { Start::Later } else { Start::Now };
-    let found = resource.look()?;
+    let found = resource.ours()?;
     match &found {
-        Some(found) => {
-            resource.require_ours(found)?;
-            if found.state != "ISP" {
-                warnings.push(format!("{tag} is {} on this node", found.state));
-            }
-        }
+        Some(found) if found.state == "ISP" => {}
+        Some(found) => warnings.push(format!("{tag} is {} on this node", found.state)),
         None => {
             let node = lifekeeper.node(system)?;
             let switchback = what.switchback;
@@ -296,7 +292,7 @@ fn by_hand(node: &str, wanted: &Wanted<'_>, reasons: &[String]) -> String {
         ),
         ("Resource tag", wanted.tag.to_string()),
     ];
-    let rows: String = rows.iter().map(|(what, value)| format!("  {what:26} {value}\n")).collect();
+    let rows = rows.map(|(what, value)| format!("  {what:26} {value}")).join("\n");
     format!(
         "creating the resource {}: no command of this LifeKeeper is known to do it: {}\nNothing \
          has been changed. Create it in LifeKeeper's graphical interface as a Generic Application \

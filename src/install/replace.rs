@@ -1,7 +1,7 @@
 //! Replaces a file in one step: whoever reads it, and whenever the machine dies, finds the old one
 //! or the new one, whole.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -61,7 +61,7 @@ impl Original {
         }
         let mut attributes = Vec::new();
         // A file system without attributes has none to keep.
-        for name in file.list_xattr().into_iter().flatten() {
+        for name in file.list_xattr().into_iter().flatten().filter(|name| outlives(name)) {
             if let Some(value) = file.get_xattr(&name)? {
                 attributes.push((name, value));
             }
@@ -100,6 +100,11 @@ impl Original {
             }
         })
     }
+}
+
+/// Whether an attribute is about the file, and not a checksum of its content.
+fn outlives(name: &OsStr) -> bool {
+    name != "security.ima" && name != "security.evm"
 }
 
 fn identity(data: &fs::Metadata) -> (u64, u64, i64, i64) {

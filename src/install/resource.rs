@@ -54,32 +54,35 @@ impl<S: System> Resource<'_, S> {
         self.lifekeeper.instance(self.system, None, self.tag.as_str())
     }
 
-    /// Makes sure that what has this tag is this kit's. Copies that are missing are waited for: a
-    /// run that was killed may have left a command behind that is still making them.
+    /// Looks it up on this node, and makes sure that it is this kit's. Copies that are missing are
+    /// waited for: a run that was killed may have left a command behind that is still at work.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] with what it is instead.
-    pub(super) fn require_ours(&self, found: &Instance) -> Result<(), Error> {
-        let tag = self.tag;
-        let refuse = |what: String| {
-            Err(Error::Refused(format!("LifeKeeper has a resource {tag} already, and {what}")))
-        };
-        if (found.app.as_str(), found.kind.as_str()) != ("gen", "app") {
-            return refuse(format!("it is of type {}/{}, not gen/app", found.app, found.kind));
-        }
+    /// When LifeKeeper does not tell; [`Error::Refused`] with what it is instead of ours.
+    pub(super) fn ours(&self) -> Result<Option<Instance>, Error> {
         let start = self.system.now();
         loop {
-            match self.copies()? {
-                Copies::Ours => return Ok(()),
-                Copies::Foreign(path) => {
-                    return refuse(format!("{path} does not call this kit; choose another tag"));
+            let Some(found) = self.look()? else { return Ok(None) };
+            let cause = match self.copies()? {
+                _ if (found.app.as_str(), found.kind.as_str()) != ("gen", "app") => {
+                    format!("it is of type {}/{}, not gen/app", found.app, found.kind)
                 }
+                Copies::Ours => return Ok(Some(found)),
+                Copies::Foreign(path) => format!("{path} does not call this kit"),
                 Copies::Missing(action) if self.is_over(start) => {
-                    return refuse(format!("it has no program for {action}"));
+                    format!("it has no program for {action}")
                 }
-                Copies::Missing(_) => self.system.sleep(PAUSE),
-            }
+                Copies::Missing(_) => {
+                    self.system.sleep(PAUSE);
+                    continue;
+                }
+            };
+            let tag = self.tag;
+            return Err(Error::Refused(format!(
+                "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
+                 {cause}; choose another tag"
+            )));
         }
     }
 

@@ -80,7 +80,7 @@ pub(crate) fn uninstall(
         show::print(&steps.concat())?;
         return Ok(Exit::Success);
     }
-    logged("uninstall", root, what.tag.clone(), || {
+    logged("uninstall", root, &what.tag, || {
         let _alone = Alone::take(system, root)?;
         let (steps, mut record) = plan(system, root, what)?;
         if steps.is_empty() {
@@ -111,8 +111,8 @@ fn confirm(steps: &[Step]) -> Result<(), Error> {
         let cause = "uninstalling: nobody is there to be asked; say --yes, or --dry-run to look";
         return Err(Error::Refused(cause.into()));
     }
-    let plan: String = steps.iter().map(|step| format!("{step}\n")).collect();
-    show::print(&format!("{plan}Go on? [y/N] "))?;
+    let plan: Vec<String> = steps.iter().map(|step| format!("{step}\n")).collect();
+    show::print(&format!("{}Go on? [y/N] ", plan.concat()))?;
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer).map_err(Error::Output)?;
     if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
@@ -171,8 +171,7 @@ fn taking_out<S: System>(
 ) -> Result<Option<Step>, Error> {
     let Resource { system, lifekeeper, tag } = *resource;
     lifekeeper.require_running(system)?;
-    let Some(found) = resource.look()? else { return Ok(None) };
-    resource.require_ours(&found)?;
+    let Some(found) = resource.ours()? else { return Ok(None) };
     let refuse = |cause: String| {
         Err(Error::Refused(format!("taking the resource {tag} out of LifeKeeper: {cause}")))
     };

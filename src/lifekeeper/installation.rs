@@ -136,6 +136,7 @@ impl LifeKeeper {
     /// # Errors
     ///
     /// A sentence that says why it cannot be told.
+    #[expect(clippy::unused_self, reason = "only who has found LifeKeeper may ask for its version")]
     pub(crate) fn version(&self, system: &impl System) -> Result<Version, String> {
         let rpm = system.program("rpm").ok_or("rpm is not here to tell LifeKeeper's version")?;
         let query = Command::new(rpm, &["-q", "--qf", "%{VERSION}\n", PACKAGE]).asked();
