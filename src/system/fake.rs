@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::{Command, End, Ended, Listed, Process, Refusal, Signal, System};
+use super::{Attempt, Command, End, Ended, Listed, Process, Refusal, Signal, System};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 
@@ -294,19 +294,23 @@ impl System for Machine {
         Ended { end, output: String::new(), answer: String::new() }
     }
 
-    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>> {
+    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt> {
         let mut state = self.state();
         let serving = !state.masters().is_empty();
         let mut longest = Duration::from_millis(1);
-        let mut answer = |endpoint: &Endpoint| match state.ports.get(&endpoint.port) {
-            Some(Port::Silent) => {
-                let waited = endpoint.timeout.min(limit);
-                longest = longest.max(waited);
-                Err(Refusal::TimedOut(waited))
-            }
-            Some(Port::Open) => Ok(()),
-            None if serving => Ok(()),
-            Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
+        let mut answer = |endpoint: &Endpoint| {
+            let mut took = Duration::from_millis(1);
+            let outcome = match state.ports.get(&endpoint.port) {
+                Some(Port::Silent) => {
+                    took = endpoint.timeout.min(limit);
+                    Err(Refusal::TimedOut(took))
+                }
+                Some(Port::Open) => Ok(()),
+                None if serving => Ok(()),
+                Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
+            };
+            longest = longest.max(took);
+            Attempt { outcome, took }
         };
         let answers = endpoints.iter().map(&mut answer).collect();
         state.note(format!("connect {}", endpoints.len()));
