@@ -22,6 +22,8 @@ pub(crate) enum Error {
         /// What the last check saw.
         seen: Checks,
     },
+    /// Dovecot cannot start with its configuration, in its own words.
+    Configuration(String),
     /// These outlived SIGKILL.
     StillRunning(Vec<Process>),
     /// Standard output could not be written.
@@ -76,6 +78,9 @@ impl fmt::Display for Error {
                     "starting Dovecot: not in operation after {rounds} start command{s}: {}",
                     seen.causes()
                 )
+            }
+            Self::Configuration(cause) => {
+                write!(f, "starting Dovecot: its configuration is broken: {cause}")
             }
             Self::StillRunning(left) => {
                 f.write_str("stopping Dovecot: still running after SIGKILL: ")?;

@@ -80,7 +80,7 @@ pub(crate) fn perform(
 
 /// The longest that another action may hold the lock: as long as a recover may take.
 fn longest(settings: &Settings) -> Duration {
-    remove::longest(settings) + restore::longest(settings)
+    recover::longest(settings)
 }
 
 #[cfg(test)]
@@ -134,6 +134,8 @@ mod tests {
             slow.reply(verb, |_| (End::Exited(1), Duration::MAX));
         }
         slow.change(100, |master| master.state = 'D');
+        slow.state().programs.push("doveconf");
+        slow.answer("doveconf", End::Exited(89), Duration::from_secs(4), "");
         slow.state().ports.insert(143, crate::system::fake::Port::Silent);
         assert!(!try_to(Action::Recover, &slow, &TestRoot::new()));
         assert!(slow.now() <= waited, "{:?} {waited:?}", slow.now());

@@ -1,8 +1,11 @@
 //! Repairs Dovecot on this node: remove, then restore.
 
+use std::time::Duration;
+
 use log::warn;
 
 use super::{remove, restore};
+use crate::dovecot::{checks, configuration};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -11,14 +14,29 @@ use crate::system::System;
 /// its SIGKILL, a Dovecot that serves is still better than a failover, in which the same remove
 /// would fail again and halt the node.
 ///
+/// A Dovecot that is in operation and could not be started again is left alone: with a broken
+/// configuration, stopping it would turn a warning into an outage.
+///
 /// # Errors
 ///
 /// Those of restore.
 pub(super) fn recover(system: &impl System, settings: &Settings) -> Result<(), Error> {
+    if let Some(cause) = configuration::error(system)
+        && checks::check(system, settings)?.in_operation()
+    {
+        warn!("Dovecot is in operation and left running: it could not start again: {cause}");
+        return Ok(());
+    }
     if let Err(cause) = remove::remove(system, settings) {
         warn!("{cause}");
     }
     restore::restore(system, settings)
+}
+
+/// The longest that [`recover`] may take.
+pub(super) fn longest(settings: &Settings) -> Duration {
+    let look = configuration::LIMIT + checks::LIMIT;
+    look + remove::longest(settings) + restore::longest(settings)
 }
 
 #[cfg(test)]
@@ -26,7 +44,6 @@ mod tests {
     use super::*;
     use crate::system::fake::{MASTER, Machine, child, words};
     use crate::system::{End, Process};
-    use std::time::Duration;
 
     #[test]
     fn it_removes_and_then_restores() {
@@ -44,6 +61,23 @@ mod tests {
             ]
         );
         assert_ne!(machine.masters(), [MASTER], "it is another master");
+    }
+
+    #[test]
+    fn a_dovecot_that_serves_and_could_not_start_again_is_left_running() {
+        let machine = Machine::running();
+        machine.state().programs.push("doveconf");
+        machine.complain("doveconf -n", End::Exited(89), "doveconf: Fatal: /etc/x line 2: Garbage");
+        recover(&machine, &Settings::default()).expect("it serves");
+        assert_eq!((machine.masters(), machine.count("service dovecot stop")), (vec![MASTER], 0));
+        assert_eq!(
+            words(),
+            ["WARN: Dovecot is in operation and left running: it could not start again: /etc/x \
+              line 2: Garbage"]
+        );
+        machine.state().ports.insert(143, crate::system::fake::Port::Refusing);
+        recover(&machine, &Settings::default()).expect_err("it does not serve");
+        assert_eq!(machine.count("service dovecot stop"), 1);
     }
 
     #[test]

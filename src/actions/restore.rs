@@ -10,7 +10,7 @@ use log::{info, warn};
 use super::remove;
 use super::wait::{Seen, until};
 use crate::dovecot::processes::Census;
-use crate::dovecot::{checks, service};
+use crate::dovecot::{checks, configuration, service};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -19,8 +19,8 @@ use crate::system::System;
 ///
 /// # Errors
 ///
-/// [`Error::NotStarted`] with what the last check saw, and any error from reading the process
-/// table.
+/// [`Error::Configuration`] when that is why Dovecot does not start; [`Error::NotStarted`] with what
+/// the last check saw; any error from reading the process table.
 pub(super) fn restore(system: &impl System, settings: &Settings) -> Result<(), Error> {
     let mut seen = checks::check(system, settings)?;
     if seen.in_operation() {
@@ -41,6 +41,12 @@ pub(super) fn restore(system: &impl System, settings: &Settings) -> Result<(), E
             Seen::No(seen) => seen,
         };
         warn!("{seen}, Retry count: {round}.");
+        // What is broken stays broken however long one waits.
+        if seen.has_no_master()
+            && let Some(cause) = configuration::error(system)
+        {
+            return Err(Error::Configuration(cause));
+        }
     }
     Err(Error::NotStarted { rounds: settings.restore_rounds, seen })
 }
@@ -48,7 +54,7 @@ pub(super) fn restore(system: &impl System, settings: &Settings) -> Result<(), E
 /// The longest that [`restore`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
     let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
-    let round = start + settings.restore_wait + checks::LIMIT;
+    let round = start + settings.restore_wait + checks::LIMIT + configuration::LIMIT;
     checks::LIMIT + remove::KILL_TIME + round * settings.restore_rounds
 }
 
@@ -147,6 +153,29 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_configuration_is_named_and_not_tried_again() {
+        let machine = Machine::new();
+        machine.reply("start", |_| (End::Exited(1), MOMENT));
+        machine.state().programs.push("doveconf");
+        let words = "doveconf: Fatal: Error in configuration file /etc/x line 2: Garbage";
+        machine.complain("doveconf -n", End::Exited(89), words);
+        let error = restore(&machine, &Settings::default()).expect_err("it cannot start");
+        assert_eq!(
+            error.to_string(),
+            "starting Dovecot: its configuration is broken: Error in configuration file /etc/x \
+             line 2: Garbage"
+        );
+        assert_eq!(starts(&machine).len(), 1);
+
+        let machine = Machine::new();
+        machine.reply("start", |_| (End::Exited(1), MOMENT));
+        machine.state().programs.push("doveconf");
+        machine.complain("doveconf -n", End::Exited(0), "");
+        restore(&machine, &Settings::default()).expect_err("it does not start");
+        assert_eq!(starts(&machine).len(), 3, "something else is wrong, and may pass");
+    }
+
+    #[test]
     fn the_log_line_names_what_was_found_of_each_check() {
         let machine = Machine::running();
         machine.state().ports.insert(143, Port::Refusing);
@@ -212,7 +241,8 @@ mod tests {
             machine.reply(verb, |_| (End::Exited(0), Duration::MAX));
         }
         machine.state().systemd = true;
-        machine.state().programs = vec!["service", "systemctl"];
+        machine.state().programs = vec!["service", "systemctl", "doveconf"];
+        machine.answer("doveconf", End::Exited(0), Duration::MAX, "");
         machine.state().ports.insert(143, Port::Silent);
         machine.add(Process { state: 'D', ..child(50, "imap") }, 1, 49);
         let settings = Settings {

@@ -69,6 +69,11 @@ impl Checks {
             && !matches!(self.status, Status::Dead(_))
     }
 
+    /// Whether check 1 failed.
+    pub(crate) const fn has_no_master(&self) -> bool {
+        self.masters.is_empty()
+    }
+
     /// Why no status came, if none did.
     pub(crate) fn unknown_status(&self) -> Option<&str> {
         match &self.status {

@@ -18,7 +18,7 @@ type Event = Box<dyn FnOnce(&mut State) + Send>;
 type Reply = Box<dyn FnMut(&mut State) -> (End, Duration) + Send>;
 
 /// How a command ends, after how long, and what it prints.
-type Answer = (End, Duration, String);
+type Answer = (End, Duration, String, String);
 
 /// The machine.
 pub(crate) struct Machine(Mutex<State>);
@@ -137,7 +137,13 @@ impl Machine {
     /// Says how a command ends that is not the service's, after how long, and what it prints; the
     /// whole line names it, or the program alone all its other lines.
     pub(crate) fn answer(&self, line: &str, end: End, took: Duration, text: &str) {
-        self.state().answers.insert(line.into(), (end, took, text.into()));
+        self.state().answers.insert(line.into(), (end, took, text.into(), String::new()));
+    }
+
+    /// The same for what it prints on standard error, after 10 ms.
+    pub(crate) fn complain(&self, line: &str, end: End, words: &str) {
+        let took = Duration::from_millis(10);
+        self.state().answers.insert(line.into(), (end, took, String::new(), words.into()));
     }
 
     pub(crate) fn add(&self, process: Process, parent: i32, session: i32) {
@@ -235,6 +241,7 @@ pub(crate) struct Running {
     took: Duration,
     end: End,
     answer: String,
+    output: String,
 }
 
 impl System for Machine {
@@ -283,8 +290,8 @@ impl System for Machine {
         state.note(line.clone());
         let program = line.split(' ').next().unwrap_or_default();
         if let Some(found) = state.answers.get(&line).or_else(|| state.answers.get(program)) {
-            let (end, took, answer) = found.clone();
-            return Running { start: state.clock, took, end, answer };
+            let (end, took, answer, output) = found.clone();
+            return Running { start: state.clock, took, end, answer, output };
         }
         let verb = ["start", "stop", "status", "reset-failed"]
             .into_iter()
@@ -293,7 +300,8 @@ impl System for Machine {
         let mut reply = state.replies.remove(verb).expect("a reply to each verb");
         let (end, took) = reply(&mut state);
         state.replies.insert(verb.into(), reply);
-        Running { start: state.clock, took, end, answer: String::new() }
+        let (answer, output) = (String::new(), String::new());
+        Running { start: state.clock, took, end, answer, output }
     }
 
     fn let_end(&self, running: &mut Running, limit: Duration) {
@@ -308,12 +316,12 @@ impl System for Machine {
         let left = end.saturating_sub(state.clock);
         state.pass(left);
         let in_time = running.start.saturating_add(running.took) <= state.clock;
-        let (end, answer) = if in_time {
-            (running.end, running.answer)
+        let (end, answer, output) = if in_time {
+            (running.end, running.answer, running.output)
         } else {
-            (End::TimedOut(limit), String::new())
+            (End::TimedOut(limit), String::new(), String::new())
         };
-        Ended { end, output: String::new(), answer }
+        Ended { end, output, answer }
     }
 
     fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt> {

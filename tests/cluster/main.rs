@@ -148,7 +148,7 @@ fn a_dovecot_that_cannot_start_is_failed_over_and_can_come_back() {
         &[
             "no process named dovecot",
             "attempting local recovery of \"dovecot\"",
-            "starting Dovecot: not in operation after 3 start commands",
+            "starting Dovecot: its configuration is broken: ",
             "BEGIN remove of \"dovecot\"",
             "END successful remove of \"dovecot\"",
             "BEGIN remove of \"vmail\"",

@@ -13,5 +13,6 @@
 mod actions;
 mod bounds;
 mod caller;
+mod faults;
 mod kit;
 mod processes;
