@@ -17,6 +17,7 @@ use crate::cli::{self, Format};
 use crate::error::Error;
 use crate::exit::{Exit, Plugin};
 use crate::lifekeeper::tag::Tag;
+use crate::log::one_line;
 use crate::settings;
 use crate::show;
 use crate::system::System;
@@ -115,6 +116,7 @@ fn report(system: &impl System, root: &Path, tag: &Tag) -> Result<Report, Error>
     // One that began meanwhile makes what was seen worthless as well.
     let action = before.or_else(|| actions::running(root, tag));
     let protection = protection::protection(system, root, tag);
+    let action = action.map(|words| one_line(&words));
     Ok(Report { tag: tag.clone(), action, misread, look, protection })
 }
 
@@ -157,7 +159,7 @@ mod tests {
 
         /// Holds the resource's lock as a remove does.
         pub(super) fn busy(&self) -> File {
-            self.root.write("run/dovecot-ark/dovecot", "remove, pid 4242");
+            self.root.write("run/dovecot-ark/dovecot", "remove, pid 4242\n");
             let lock = File::open(self.root.path().join("run/dovecot-ark/dovecot"));
             let lock = lock.expect("the lock's file");
             lock.lock().expect("the lock");

@@ -16,3 +16,4 @@ mod caller;
 mod faults;
 mod kit;
 mod processes;
+mod status;
