@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::dovecot::endpoint::Endpoint;
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
 use crate::lifekeeper::template::Template;
+use crate::system::Depth;
 
 /// All keys begin so.
 const PREFIX: &str = "APP_DOVECOT_";
@@ -24,18 +25,20 @@ const RESTORE_WAIT: &str = "APP_DOVECOT_RESTORE_WAIT";
 const REMOVE_CHECK_RETRY: &str = "APP_DOVECOT_REMOVE_CHECK_RETRY";
 const REMOVE_WAIT: &str = "APP_DOVECOT_REMOVE_WAIT";
 const IP_LIST: &str = "APP_DOVECOT_IP_LIST";
+const PROBE: &str = "APP_DOVECOT_PROBE";
 const WAIT: &str = "APP_DOVECOT_WAIT";
 const SERVICE: &str = "APP_DOVECOT_SERVICE";
 const CREATE: &str = "APP_DOVECOT_CREATE";
 
 /// In the order in which they are shown.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     DEBUG,
     RESTORE_CHECK_RETRY,
     RESTORE_WAIT,
     REMOVE_CHECK_RETRY,
     REMOVE_WAIT,
     IP_LIST,
+    PROBE,
     WAIT,
     SERVICE,
     CREATE,
@@ -65,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) remove_wait: Duration,
     /// Where Dovecot must accept connections.
     pub(crate) endpoints: Vec<Endpoint>,
+    /// How deep they are tried.
+    pub(crate) probe: Depth,
     /// What the two times mean.
     pub(crate) wait: Wait,
     /// Dovecot's name as a service.
@@ -100,6 +105,7 @@ impl Default for Settings {
             remove_rounds: 3,
             remove_wait: Duration::from_secs(3),
             endpoints: vec![Endpoint::default()],
+            probe: Depth::Connect,
             wait: Wait::Ready,
             service: "dovecot".into(),
             create: None,
@@ -158,6 +164,7 @@ pub(crate) fn read(root: &Path) -> (Settings, Report) {
         remove_rounds: reader.value(REMOVE_CHECK_RETRY, standard.remove_rounds, rounds),
         remove_wait: reader.value(REMOVE_WAIT, Seconds(standard.remove_wait), seconds).0,
         endpoints: reader.endpoints(standard.endpoints),
+        probe: reader.value(PROBE, Probe(standard.probe), probe).0,
         wait: reader.value(WAIT, standard.wait, wait),
         service: reader.value(SERVICE, standard.service, service),
         create: reader.value(CREATE, Create(standard.create), create).0,
@@ -289,6 +296,26 @@ impl fmt::Display for Switch {
     }
 }
 
+/// A depth as it is written.
+struct Probe(Depth);
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Depth::Connect => "connect",
+            Depth::Greeting => "greeting",
+        })
+    }
+}
+
+fn probe(text: &str) -> Result<Probe, String> {
+    match text {
+        "connect" => Ok(Probe(Depth::Connect)),
+        "greeting" => Ok(Probe(Depth::Greeting)),
+        _ => Err("connect or greeting is expected".into()),
+    }
+}
+
 fn wait(text: &str) -> Result<Wait, String> {
     match text {
         "ready" => Ok(Wait::Ready),
@@ -361,6 +388,7 @@ mod tests {
                 ("APP_DOVECOT_REMOVE_CHECK_RETRY", "3"),
                 ("APP_DOVECOT_REMOVE_WAIT", "3"),
                 ("APP_DOVECOT_IP_LIST", "127.0.0.1:143:2"),
+                ("APP_DOVECOT_PROBE", "connect"),
                 ("APP_DOVECOT_WAIT", "ready"),
                 ("APP_DOVECOT_SERVICE", "dovecot"),
                 ("APP_DOVECOT_CREATE", "lkcli or creapphier"),
@@ -378,6 +406,7 @@ mod tests {
              APP_DOVECOT_REMOVE_CHECK_RETRY=1\n\
              APP_DOVECOT_REMOVE_WAIT=600\n\
              APP_DOVECOT_IP_LIST=\"192.0.2.1:143:5, [::1]:993\"\n\
+             APP_DOVECOT_PROBE=greeting\n\
              APP_DOVECOT_WAIT=fixed\n\
              APP_DOVECOT_SERVICE=dovecot@one\n\
              APP_DOVECOT_CREATE='x {tag} {restore} {remove} {quickCheck} {recover}'\n",
@@ -392,13 +421,14 @@ mod tests {
             endpoints: ["192.0.2.1:143:5", "[::1]:993:2"]
                 .map(|entry| Endpoint::parse(entry).expect(entry))
                 .into(),
+            probe: Depth::Greeting,
             wait: Wait::Fixed,
             service: "dovecot@one".into(),
             create: Some(Template::parse(create).expect(create)),
         };
         assert_eq!((settings, &report.warnings), (expected, &Vec::new()));
         let lines: Vec<_> = report.settings.iter().map(|row| (row.source, row.line)).collect();
-        assert_eq!(lines, (1..=9).map(|line| (Source::File, Some(line))).collect::<Vec<_>>());
+        assert_eq!(lines, (1..=10).map(|line| (Source::File, Some(line))).collect::<Vec<_>>());
     }
 
     #[test]
@@ -414,6 +444,7 @@ mod tests {
             ("APP_DOVECOT_REMOVE_CHECK_RETRY=99999999999", "a number from 1 to 100 is expected"),
             ("APP_DOVECOT_REMOVE_WAIT=601", "a number from 0 to 600 is expected; 3 is used"),
             ("APP_DOVECOT_WAIT=Ready", "ready or fixed is expected; ready is used"),
+            ("APP_DOVECOT_PROBE=login", "connect or greeting is expected; connect is used"),
             ("APP_DOVECOT_SERVICE=--help", "a service's name"),
             ("APP_DOVECOT_SERVICE='a b'", "a service's name"),
             ("APP_DOVECOT_SERVICE=../x", "a service's name"),

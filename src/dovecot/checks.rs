@@ -47,7 +47,8 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
     let mut asked = service::ask(system, &settings.service);
     asked.let_come(system, HEAD_START);
     let masters = processes::masters(system);
-    let answers = system.connect(&settings.endpoints, LIMIT.saturating_sub(HEAD_START));
+    let limit = LIMIT.saturating_sub(HEAD_START);
+    let answers = system.probe(&settings.endpoints, settings.probe, limit);
     let status = service::status(system, asked);
     let refused = settings
         .endpoints

@@ -19,9 +19,26 @@ pub(crate) struct Endpoint {
     pub(crate) zone: Option<String>,
     /// The TCP port.
     pub(crate) port: u16,
-    /// How long a connection may take to come about.
+    /// How long a connection, and the greeting behind it, may take to come about.
     pub(crate) timeout: Duration,
+    /// What comes first on a connection.
+    pub(crate) security: Security,
 }
+
+/// What comes first on a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Security {
+    /// The server's greeting.
+    Plain,
+    /// TLS, and the greeting behind it.
+    Tls,
+}
+
+/// The ports that are TLS's own: IMAPS, POP3S, submissions (RFC 8314).
+const TLS_PORTS: [u16; 3] = [993, 995, 465];
+
+/// Written before an entry whose port is TLS's, and not one of the usual.
+const TLS_MARK: &str = "tls:";
 
 impl Endpoint {
     /// The entry that holds when none is set: the IMAP port on the loopback address.
@@ -31,15 +48,21 @@ impl Endpoint {
             zone: None,
             port: 143,
             timeout: DEFAULT_TIMEOUT,
+            security: Security::Plain,
         }
     }
 
-    /// Reads `IP:port:seconds` or `IP:port`, an IPv6 address in brackets.
+    /// Reads `IP:port:seconds` or `IP:port`, an IPv6 address in brackets, `tls:` before all of it
+    /// where TLS comes first.
     ///
     /// # Errors
     ///
     /// A sentence that says what is wrong, without the entry itself.
     pub(crate) fn parse(entry: &str) -> Result<Self, String> {
+        let (marked, entry) = match entry.strip_prefix(TLS_MARK) {
+            Some(rest) => (true, rest),
+            None => (false, entry),
+        };
         let (address, zone, rest) = match entry.strip_prefix('[') {
             Some(rest) => {
                 let (inside, rest) = rest.split_once(']').ok_or("the bracket is not closed")?;
@@ -68,7 +91,11 @@ impl Endpoint {
             None => (rest, DEFAULT_TIMEOUT),
         };
         match number(port).and_then(|port| u16::try_from(port).ok()) {
-            Some(port) if port > 0 => Ok(Self { address, zone, port, timeout }),
+            Some(port) if port > 0 => {
+                let tls = marked || TLS_PORTS.contains(&port);
+                let security = if tls { Security::Tls } else { Security::Plain };
+                Ok(Self { address, zone, port, timeout, security })
+            }
             _ => Err(format!("the port must be 1 to 65535, not {port:?}")),
         }
     }
@@ -93,6 +120,9 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.security == Security::Tls && !TLS_PORTS.contains(&self.port) {
+            f.write_str(TLS_MARK)?;
+        }
         match (self.address, &self.zone) {
             (IpAddr::V4(address), _) => write!(f, "{address}:{}", self.port),
             (IpAddr::V6(address), None) => write!(f, "[{address}]:{}", self.port),
@@ -114,6 +144,8 @@ mod tests {
             ("[::1]:143:3", "[::1]:143", 3),
             ("[2001:db8::1]:65535", "[2001:db8::1]:65535", 2),
             ("[fe80::1%eth0]:143:1", "[fe80::1%eth0]:143", 1),
+            ("tls:192.0.2.9:1993:5", "tls:192.0.2.9:1993", 5),
+            ("tls:[::1]:993", "[::1]:993", 2),
         ] {
             let endpoint = Endpoint::parse(entry).unwrap_or_else(|e| panic!("{entry}: {e}"));
             assert_eq!(endpoint.to_string(), place, "{entry}");
@@ -146,6 +178,20 @@ mod tests {
         ] {
             let error = Endpoint::parse(entry).expect_err(entry);
             assert!(error.contains(reason), "{entry}: {error}");
+        }
+    }
+
+    #[test]
+    fn tls_comes_first_on_its_own_ports_and_where_it_is_said() {
+        for (entry, security) in [
+            ("127.0.0.1:143", Security::Plain),
+            ("127.0.0.1:993", Security::Tls),
+            ("[::1]:995:3", Security::Tls),
+            ("127.0.0.1:465", Security::Tls),
+            ("127.0.0.1:10993", Security::Plain),
+            ("tls:127.0.0.1:10993", Security::Tls),
+        ] {
+            assert_eq!(Endpoint::parse(entry).expect(entry).security, security, "{entry}");
         }
     }
 

@@ -3,5 +3,6 @@
 pub(crate) mod checks;
 pub(crate) mod configuration;
 pub(crate) mod endpoint;
+pub(crate) mod greeting;
 pub(crate) mod processes;
 pub(crate) mod service;

@@ -101,7 +101,7 @@ pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Res
     } else if masters.is_empty() {
         endpoints.iter().map(|_| Err("no process")).collect()
     } else {
-        system.connect(endpoints, checks::LIMIT).into_iter().map(Ok).collect()
+        system.probe(endpoints, settings.probe, checks::LIMIT).into_iter().map(Ok).collect()
     };
     let both = endpoints.iter().cloned().zip(attempts);
     let connections: Vec<_> =

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::{Attempt, Command, End, Ended, Listed, Process, Refusal, Signal, System};
+use super::{Attempt, Command, Depth, End, Ended, Listed, Process, Refusal, Signal, System};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 
@@ -324,7 +324,7 @@ impl System for Machine {
         Ended { end, output, answer }
     }
 
-    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt> {
+    fn probe(&self, endpoints: &[Endpoint], _: Depth, limit: Duration) -> Vec<Attempt> {
         let mut state = self.state();
         let serving = !state.masters().is_empty();
         let mut longest = Duration::from_millis(1);

@@ -60,9 +60,9 @@ pub(crate) trait System {
         self.finish(self.start(command), limit)
     }
 
-    /// Connects to all endpoints at the same time and closes again; one answer each, in their
-    /// order. Each has its own time-out, and all together have `limit`.
-    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt>;
+    /// Tries all endpoints at the same time; one answer each, in their order. Each has its own
+    /// time-out, and all together have `limit`.
+    fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt>;
 
     /// Finds a program in [`PROGRAM_FOLDERS`].
     fn program(&self, name: &str) -> Option<PathBuf>;
@@ -250,6 +250,15 @@ impl fmt::Display for Ended {
     }
 }
 
+/// How deep an endpoint is tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Depth {
+    /// It must accept a connection.
+    Connect,
+    /// It must greet, behind TLS where that comes first.
+    Greeting,
+}
+
 /// What became of a connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Attempt {
@@ -264,8 +273,20 @@ pub(crate) struct Attempt {
 pub(crate) enum Refusal {
     /// Nothing came back within so long.
     TimedOut(Duration),
-    /// The kernel's or the peer's answer.
+    /// The kernel's answer.
     Failed(String),
+    /// It was accepted, and not a word came within so long.
+    Silent(Duration),
+    /// The first line had not ended after so long.
+    Unfinished(Duration),
+    /// It was accepted and ended without a greeting.
+    Closed,
+    /// The server says that it is not ready, in these words.
+    NotReady(String),
+    /// These words are of no protocol that Dovecot speaks.
+    Foreign(String),
+    /// TLS did not come about.
+    Tls(String),
 }
 
 impl fmt::Display for Refusal {
@@ -273,6 +294,14 @@ impl fmt::Display for Refusal {
         match self {
             Self::TimedOut(limit) => write!(f, "no connection after {} s", limit.as_secs()),
             Self::Failed(cause) => f.write_str(cause),
+            Self::Silent(limit) => write!(f, "no greeting after {} s", limit.as_secs()),
+            Self::Unfinished(limit) => {
+                write!(f, "no end of the greeting after {} s", limit.as_secs())
+            }
+            Self::Closed => f.write_str("closed without a greeting"),
+            Self::NotReady(words) => write!(f, "not ready: {words:?}"),
+            Self::Foreign(words) => write!(f, "no mail server: {words:?}"),
+            Self::Tls(cause) => write!(f, "no TLS: {cause}"),
         }
     }
 }

@@ -4,10 +4,97 @@ use crate::kit::Kit;
 use crate::on_both;
 
 on_both!(
+    a_healthy_dovecot_greets_in_every_protocol,
+    f1_a_frozen_master_is_a_fault_and_recovered,
+    f1_with_connect_a_frozen_master_is_as_healthy_as_for_the_original,
+    f2_an_authentication_that_hangs_is_a_fault,
+    f3_an_authentication_that_cannot_start_is_no_success,
+    f4_a_certificate_that_is_garbage_is_a_fault_where_tls_is_listed,
+    f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed,
     f12_a_configuration_broken_while_running_is_no_reason_to_stop,
     f12_a_configuration_that_keeps_it_from_starting_is_named_with_file_and_line,
     f14_a_certificate_that_is_missing_is_named,
 );
+
+const GREETING: &str = "APP_DOVECOT_PROBE=greeting\n";
+const WITH_TLS: &str =
+    "APP_DOVECOT_PROBE=greeting\nAPP_DOVECOT_IP_LIST='127.0.0.1:143 127.0.0.1:993'\n";
+
+fn a_healthy_dovecot_greets_in_every_protocol(kit: &Kit) {
+    kit.set(
+        "APP_DOVECOT_PROBE=greeting\n\
+         APP_DOVECOT_IP_LIST='127.0.0.1:143 [::1]:143 127.0.0.1:110 127.0.0.1:993 [::1]:995'\n",
+    );
+    kit.expect("restore", 0);
+    for _ in 0..10 {
+        let ended = kit.expect("quickCheck", 0);
+        assert_eq!(ended.stderr, "", "healthy is silent");
+    }
+    let log = kit.node.read("/var/log/dovecot.log").expect("Dovecot's log");
+    assert!(!log.contains("Connection closed"), "each look ends politely: {log}");
+}
+
+fn f1_a_frozen_master_is_a_fault_and_recovered(kit: &Kit) {
+    kit.set(GREETING);
+    kit.expect("restore", 0);
+    let master = kit.master();
+    kit.node.signal(master, "STOP").expect("a signal");
+    let ended = kit.expect("quickCheck", 1);
+    assert!(ended.stderr.contains("127.0.0.1:143: no greeting after 2 s"), "{ended:?}");
+    kit.expect("recover", 0);
+    assert_ne!(kit.master(), master);
+    kit.log_in().logout().expect("a logout");
+}
+
+fn f1_with_connect_a_frozen_master_is_as_healthy_as_for_the_original(kit: &Kit) {
+    kit.expect("restore", 0);
+    kit.node.signal(kit.master(), "STOP").expect("a signal");
+    kit.expect("quickCheck", 0);
+    kit.expect("remove", 0);
+    kit.assert_gone();
+}
+
+fn f2_an_authentication_that_hangs_is_a_fault(kit: &Kit) {
+    kit.set("APP_DOVECOT_PROBE=greeting\nAPP_DOVECOT_IP_LIST='127.0.0.1:143:2 [::1]:143:12'\n");
+    kit.expect("restore", 0);
+    kit.log_in().logout().expect("a logout");
+    kit.sh("kill -STOP $(pgrep -x auth)");
+    let ended = kit.expect("quickCheck", 1);
+    assert!(ended.stderr.contains("127.0.0.1:143: no greeting after 2 s"), "{ended:?}");
+    let waiting = "[::1]:143: not ready: \"* OK Waiting for authentication process";
+    assert!(ended.stderr.contains(waiting), "{ended:?}");
+    kit.expect("recover", 0);
+    kit.log_in().logout().expect("a logout");
+}
+
+fn f3_an_authentication_that_cannot_start_is_no_success(kit: &Kit) {
+    kit.set(GREETING);
+    let broken = "passdb {\n  driver = nonsense\n}\n";
+    kit.node.append("/etc/dovecot/local.conf", broken).expect("a passdb");
+    let ended = kit.expect("restore", 1);
+    let bye = ended.stderr.contains("127.0.0.1:143: not ready: \"* BYE");
+    assert!(bye || ended.stderr.contains("127.0.0.1:143: no greeting"), "{ended:?}");
+    kit.expect("quickCheck", 1);
+    kit.expect("remove", 0);
+}
+
+fn f4_a_certificate_that_is_garbage_is_a_fault_where_tls_is_listed(kit: &Kit) {
+    kit.set(GREETING);
+    kit.sh("echo garbage >/etc/dovecot/private/dovecot.pem");
+    kit.expect("restore", 0);
+    kit.set(WITH_TLS);
+    let ended = kit.expect("quickCheck", 1);
+    assert!(ended.stderr.contains("127.0.0.1:993: no TLS: "), "{ended:?}");
+}
+
+fn f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed(kit: &Kit) {
+    kit.set(GREETING);
+    kit.sh("openssl genrsa -out /etc/dovecot/private/dovecot.key 2048");
+    kit.expect("restore", 0);
+    kit.set(WITH_TLS);
+    let ended = kit.expect("quickCheck", 1);
+    assert!(ended.stderr.contains("127.0.0.1:993: no TLS: "), "{ended:?}");
+}
 
 fn f12_a_configuration_broken_while_running_is_no_reason_to_stop(kit: &Kit) {
     kit.expect("restore", 0);

@@ -1,8 +1,9 @@
 //! The machine as it is.
 
 mod command;
-mod connect;
+mod probe;
 mod process;
+mod tls;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use nix::unistd::alarm;
 use signal_hook::consts::SIGALRM;
 use signal_hook::flag;
 
-use super::{Attempt, Command, Ended, Listed, PROGRAM_FOLDERS, Process, Signal, System};
+use super::{Attempt, Command, Depth, Ended, Listed, PROGRAM_FOLDERS, Process, Signal, System};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -117,8 +118,8 @@ impl System for Machine {
         running.finish(limit, self.child_signal.as_ref())
     }
 
-    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt> {
-        connect::connect(endpoints, limit)
+    fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt> {
+        probe::probe(endpoints, depth, limit)
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {
