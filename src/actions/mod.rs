@@ -72,9 +72,9 @@ pub(crate) fn perform(
     let _lock = Lock::take(system, root, tag, action, longest(settings));
     match action {
         Action::QuickCheck => Ok(()),
-        Action::Restore => restore::restore(system, settings),
+        Action::Restore => restore::restore(system, settings, root),
         Action::Remove => remove::remove(system, settings),
-        Action::Recover => recover::recover(system, settings),
+        Action::Recover => recover::recover(system, settings, root),
     }
 }
 

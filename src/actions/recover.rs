@@ -1,11 +1,12 @@
 //! Repairs Dovecot on this node: remove, then restore.
 
+use std::path::Path;
 use std::time::Duration;
 
 use log::warn;
 
 use super::{remove, restore};
-use crate::dovecot::{checks, configuration};
+use crate::dovecot::{checks, mistake};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -20,8 +21,8 @@ use crate::system::System;
 /// # Errors
 ///
 /// Those of restore.
-pub(super) fn recover(system: &impl System, settings: &Settings) -> Result<(), Error> {
-    if let Some(cause) = configuration::error(system)
+pub(super) fn recover(system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
+    if let Some(cause) = mistake::look(system)
         && checks::check(system, settings)?.in_operation()
     {
         warn!("Dovecot is in operation and left running: it could not start again: {cause}");
@@ -30,20 +31,25 @@ pub(super) fn recover(system: &impl System, settings: &Settings) -> Result<(), E
     if let Err(cause) = remove::remove(system, settings) {
         warn!("{cause}");
     }
-    restore::restore(system, settings)
+    restore::restore(system, settings, root)
 }
 
 /// The longest that [`recover`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
-    let look = configuration::LIMIT + checks::LIMIT;
+    let look = mistake::LIMIT + checks::LIMIT;
     look + remove::longest(settings) + restore::longest(settings)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Duration, Error, Settings};
     use crate::system::fake::{MASTER, Machine, child, words};
     use crate::system::{End, Process};
+    use crate::test_root::TestRoot;
+
+    fn recover(machine: &Machine, settings: &Settings) -> Result<(), Error> {
+        super::recover(machine, settings, TestRoot::new().path())
+    }
 
     #[test]
     fn it_removes_and_then_restores() {
@@ -67,7 +73,7 @@ mod tests {
     fn a_dovecot_that_serves_and_could_not_start_again_is_left_running() {
         let machine = Machine::running();
         machine.state().programs.push("doveconf");
-        machine.complain("doveconf -n", End::Exited(89), "doveconf: Fatal: /etc/x line 2: Garbage");
+        machine.complain("doveconf", End::Exited(89), "doveconf: Fatal: /etc/x line 2: Garbage");
         recover(&machine, &Settings::default()).expect("it serves");
         assert_eq!((machine.masters(), machine.count("service dovecot stop")), (vec![MASTER], 0));
         assert_eq!(

@@ -3,6 +3,7 @@
 //! A start command that returns 0 has been seen to leave nothing running, so success is what the
 //! three checks say.
 
+use std::path::Path;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -10,7 +11,7 @@ use log::{info, warn};
 use super::remove;
 use super::wait::{Seen, until};
 use crate::dovecot::processes::Census;
-use crate::dovecot::{checks, configuration, service};
+use crate::dovecot::{checks, mistake, pid_file, service};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -21,13 +22,14 @@ use crate::system::System;
 ///
 /// [`Error::Configuration`] when that is why Dovecot does not start; [`Error::NotStarted`] with what
 /// the last check saw; any error from reading the process table.
-pub(super) fn restore(system: &impl System, settings: &Settings) -> Result<(), Error> {
+pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
     let mut seen = checks::check(system, settings)?;
     if seen.in_operation() {
         info!("Dovecot is already in operation");
         return Ok(());
     }
     end_orphans(system)?;
+    pid_file::clear(system, root)?;
     for round in 1..=settings.restore_rounds {
         service::start(system, &settings.service);
         seen = match until(system, settings.wait, settings.restore_wait, || {
@@ -43,7 +45,7 @@ pub(super) fn restore(system: &impl System, settings: &Settings) -> Result<(), E
         warn!("{seen}, Retry count: {round}.");
         // What is broken stays broken however long one waits.
         if seen.has_no_master()
-            && let Some(cause) = configuration::error(system)
+            && let Some(cause) = mistake::look(system)
         {
             return Err(Error::Configuration(cause));
         }
@@ -54,8 +56,8 @@ pub(super) fn restore(system: &impl System, settings: &Settings) -> Result<(), E
 /// The longest that [`restore`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
     let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
-    let round = start + settings.restore_wait + checks::LIMIT + configuration::LIMIT;
-    checks::LIMIT + remove::KILL_TIME + round * settings.restore_rounds
+    let round = start + settings.restore_wait + checks::LIMIT + mistake::LIMIT;
+    checks::LIMIT + remove::KILL_TIME + mistake::LIMIT + round * settings.restore_rounds
 }
 
 /// Ends what an earlier master left behind: it can hold the ports, and then no start succeeds.
@@ -75,13 +77,18 @@ fn end_orphans(system: &impl System) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Duration, Error, Settings, System, longest};
     use crate::dovecot::endpoint::Endpoint;
     use crate::settings::Wait;
     use crate::system::fake::{MASTER, Machine, Port, State, child, words};
     use crate::system::{End, Process};
+    use crate::test_root::TestRoot;
 
     const MOMENT: Duration = Duration::from_millis(50);
+
+    fn restore(machine: &Machine, settings: &Settings) -> Result<(), Error> {
+        super::restore(machine, settings, TestRoot::new().path())
+    }
 
     fn settings(wait: Wait) -> Settings {
         Settings { wait, ..Settings::default() }
@@ -158,7 +165,7 @@ mod tests {
         machine.reply("start", |_| (End::Exited(1), MOMENT));
         machine.state().programs.push("doveconf");
         let words = "doveconf: Fatal: Error in configuration file /etc/x line 2: Garbage";
-        machine.complain("doveconf -n", End::Exited(89), words);
+        machine.complain("doveconf", End::Exited(89), words);
         let error = restore(&machine, &Settings::default()).expect_err("it cannot start");
         assert_eq!(
             error.to_string(),
@@ -170,7 +177,7 @@ mod tests {
         let machine = Machine::new();
         machine.reply("start", |_| (End::Exited(1), MOMENT));
         machine.state().programs.push("doveconf");
-        machine.complain("doveconf -n", End::Exited(0), "");
+        machine.complain("doveconf", End::Exited(0), "");
         restore(&machine, &Settings::default()).expect_err("it does not start");
         assert_eq!(starts(&machine).len(), 3, "something else is wrong, and may pass");
     }

@@ -11,6 +11,9 @@ on_both!(
     f3_an_authentication_that_cannot_start_is_no_success,
     f4_a_certificate_that_is_garbage_is_a_fault_where_tls_is_listed,
     f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed,
+    f9_a_stale_pid_file_that_names_a_stranger_is_removed_and_the_stranger_spared,
+    f10_a_pid_file_that_is_empty_garbage_or_gone_changes_no_verdict,
+    f13_a_listen_address_that_the_node_lacks_is_named,
     f12_a_configuration_broken_while_running_is_no_reason_to_stop,
     f12_a_configuration_that_keeps_it_from_starting_is_named_with_file_and_line,
     f14_a_certificate_that_is_missing_is_named,
@@ -94,6 +97,41 @@ fn f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed(kit: &Kit) {
     kit.set(WITH_TLS);
     let ended = kit.expect("quickCheck", 1);
     assert!(ended.stderr.contains("127.0.0.1:993: no TLS: "), "{ended:?}");
+}
+
+fn f9_a_stale_pid_file_that_names_a_stranger_is_removed_and_the_stranger_spared(kit: &Kit) {
+    kit.set(GREETING);
+    let script =
+        "mkdir -p /run/dovecot; sleep 1000 >/dev/null 2>&1 & echo $! | tee /run/dovecot/master.pid";
+    let stranger = kit.sh(script);
+    kit.expect("restore", 0);
+    kit.expect("quickCheck", 0);
+    kit.log_in().logout().expect("a logout");
+    kit.sh(&format!("kill -0 {}", stranger.trim()));
+    kit.expect("remove", 0);
+    kit.sh(&format!("kill -0 {}", stranger.trim()));
+}
+
+fn f10_a_pid_file_that_is_empty_garbage_or_gone_changes_no_verdict(kit: &Kit) {
+    kit.set(GREETING);
+    for change in [": >", "echo garbage >", "rm"] {
+        kit.expect("restore", 0);
+        kit.sh(&format!("while [ ! -s /run/dovecot/master.pid ]; do sleep 0.05; done; {change} /run/dovecot/master.pid"));
+        kit.expect("remove", 0);
+        kit.assert_gone();
+        kit.sh(&format!("{change} /run/dovecot/master.pid || true"));
+    }
+    kit.expect("restore", 0);
+    kit.log_in().logout().expect("a logout");
+}
+
+fn f13_a_listen_address_that_the_node_lacks_is_named(kit: &Kit) {
+    kit.set(GREETING);
+    kit.listen_elsewhere();
+    let ended = kit.expect("restore", 1);
+    let words = "192.0.2.9 is not an address of this node (is the IP resource below this one in \
+                 service?)";
+    assert!(ended.stderr.contains(words), "{ended:?}");
 }
 
 fn f12_a_configuration_broken_while_running_is_no_reason_to_stop(kit: &Kit) {

@@ -1,4 +1,4 @@
-//! Dovecot's configuration, as far as it can keep Dovecot from starting.
+//! A mistake in the configuration that keeps Dovecot from starting.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const BROKEN: i32 = 89;
 
 /// Says in Dovecot's own words why the configuration cannot be used: file, line and reason.
 /// `None` when it can, and when nobody tells: then it is not known to be the cause of anything.
-pub(crate) fn error(system: &impl System) -> Option<String> {
+pub(crate) fn look(system: &impl System) -> Option<String> {
     let command = Command::new(system.program("doveconf")?, &["-n"]).asked();
     let ended = system.run(&command, LIMIT);
     debug!("`{command}`: {:?}: {}", ended.end, ended.output.trim());

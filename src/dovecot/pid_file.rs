@@ -1,0 +1,120 @@
+//! `master.pid`: no evidence of anything, and in the way of a start when it is wrong.
+//!
+//! Dovecot refuses to start while the file names a living process or a zombie, whoever that is; a
+//! pid that nobody has, or something that is no pid, it passes over. So a file that names somebody
+//! who is not Dovecot is taken away; the process named there is never touched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use log::{debug, info, warn};
+
+use super::processes;
+use crate::error::Error;
+use crate::system::{Command, Process, System};
+
+/// The file's name in Dovecot's base folder.
+const NAME: &str = "master.pid";
+
+/// Where the base folder is when Dovecot does not tell.
+const USUAL: [&str; 2] = ["/run/dovecot", "/var/run/dovecot"];
+
+/// Takes the file away if no master lives and it names somebody else.
+///
+/// # Errors
+///
+/// Any error from reading the process table. That the file cannot be removed is told, and the
+/// start will tell more.
+pub(crate) fn clear(system: &impl System, root: &Path) -> Result<(), Error> {
+    let Some((path, process)) = find(system, root) else { return Ok(()) };
+    if !processes::masters(system)?.is_empty() {
+        return Ok(());
+    }
+    match fs::remove_file(&path) {
+        Ok(()) => info!("removed {}: it named {process}, which is not Dovecot", path.display()),
+        Err(cause) => warn!("removing {}: {cause}", path.display()),
+    }
+    Ok(())
+}
+
+/// The file, and the process that it names.
+fn find(system: &impl System, root: &Path) -> Option<(PathBuf, Process)> {
+    base(system).iter().map(|base| root.join(base.trim_start_matches('/')).join(NAME)).find_map(
+        |path| {
+            let text = fs::read_to_string(&path).ok()?;
+            let process = system.inspect(text.trim().parse().ok()?)?;
+            Some((path, process))
+        },
+    )
+}
+
+/// Dovecot's base folder, or where it usually is.
+fn base(system: &impl System) -> Vec<String> {
+    let told = system.program("doveconf").and_then(|doveconf| {
+        let command = Command::new(doveconf, &["-h", "base_dir"]).asked();
+        let ended = system.run(&command, super::mistake::LIMIT);
+        debug!("`{command}`: {ended}");
+        Some(ended.answer.trim().to_owned()).filter(|path| path.starts_with('/'))
+    });
+    told.map_or_else(|| USUAL.map(str::to_owned).into(), |base| vec![base])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::End;
+    use crate::system::fake::{MASTER, Machine, child, master, words};
+    use crate::test_root::TestRoot;
+
+    const FILE: &str = "run/dovecot/master.pid";
+
+    fn is_left(machine: &Machine, pid: &str) -> bool {
+        let root = TestRoot::new();
+        root.write(FILE, pid);
+        clear(machine, root.path()).expect("looking");
+        root.path().join(FILE).exists()
+    }
+
+    #[test]
+    fn a_file_that_names_a_stranger_goes_and_the_stranger_stays() {
+        let machine = Machine::new();
+        machine.add(child(50, "sleep"), 1, 50);
+        assert!(!is_left(&machine, "50\n"));
+        assert_eq!(machine.deeds(), Vec::<String>::new(), "nobody is signalled");
+        let told = "run/dovecot/master.pid: it named pid 50 (sleep, state S), which is not Dovecot";
+        assert!(words().concat().ends_with(told), "{:?}", words());
+    }
+
+    #[test]
+    fn a_file_that_names_a_zombie_goes() {
+        let machine = Machine::new();
+        machine.add(Process { state: 'Z', ..master(50) }, 1, 50);
+        assert!(!is_left(&machine, "50"));
+    }
+
+    #[test]
+    fn a_file_that_is_in_nobodys_way_stays() {
+        let machine = Machine::new();
+        for text in ["77", "", "garbage", "-1", "99999999999"] {
+            assert!(is_left(&machine, text), "{text:?}");
+        }
+        assert!(is_left(&Machine::running(), &MASTER.to_string()));
+        machine.state().start_dovecot();
+        machine.add(child(50, "sleep"), 1, 50);
+        assert!(is_left(&machine, "50"), "a master lives, and the file may be about to be right");
+    }
+
+    #[test]
+    fn dovecot_tells_where_its_folder_is() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        machine.add(child(50, "sleep"), 1, 50);
+        machine.state().programs.push("doveconf");
+        let took = std::time::Duration::from_millis(7);
+        machine.answer("doveconf -h base_dir", End::Exited(0), took, "/srv/run\n");
+        root.write("srv/run/master.pid", "50");
+        root.write(FILE, "50");
+        clear(&machine, root.path()).expect("looking");
+        assert!(!root.path().join("srv/run/master.pid").exists());
+        assert!(root.path().join(FILE).exists(), "of another instance");
+    }
+}
