@@ -218,16 +218,25 @@ fn listen(
         .and_then(|()| tls.receive(socket, heard, room))
         .and_then(|ended| tls.send(socket).map(|()| ended));
     match done {
-        Ok(true) if shaking => Err(Refusal::Tls("the server ended the connection".into())),
+        Ok(true) if shaking => Err(Refusal::Tls(ENDED.into())),
+        Err(cause) if shaking && is_end(&cause) => Err(Refusal::Tls(ENDED.into())),
         Err(cause) if shaking => Err(Refusal::Tls(cause.to_string())),
         Ok(ended) => Ok(ended),
         Err(_) => Ok(true),
     }
 }
 
+/// What is told of a handshake that the other side broke off.
+const ENDED: &str = "the server ended the connection";
+
+/// A reset is an end as well; which of them one sees is chance.
+fn is_end(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}
+
 fn closed(tls: Option<&Tls>) -> Refusal {
     match tls {
-        Some(tls) if tls.is_handshaking() => Refusal::Tls("the server ended the connection".into()),
+        Some(tls) if tls.is_handshaking() => Refusal::Tls(ENDED.into()),
         _ => Refusal::Closed,
     }
 }
