@@ -9,15 +9,16 @@ use std::time::Duration;
 use log::debug;
 
 use crate::dovecot::endpoint::Endpoint;
+use crate::dovecot::load;
 use crate::dovecot::processes;
 use crate::dovecot::service::{self, Status};
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::system::{Process, Refusal, System};
+use crate::system::{Depth, Process, Refusal, System};
 
 /// The longest that the checks may take. An entry's own time-out is at most 15 s, and it can begin
-/// late only where descriptors are short.
-pub(crate) const LIMIT: Duration = Duration::from_secs(16);
+/// late only where descriptors are short; after it the master may be asked.
+pub(crate) const LIMIT: Duration = Duration::from_millis(17_500);
 
 /// How long the status command goes alone, if it takes so long. It takes 10 ms, and on a machine
 /// with few processors what runs beside it costs it more than it costs afterwards.
@@ -33,6 +34,9 @@ pub(crate) struct Checks {
     pub(crate) masters: Vec<Process>,
     /// Check 2: the endpoints that accepted no connection.
     pub(crate) refused: Vec<(Endpoint, Refusal)>,
+    /// The endpoints that would have been refused, and serve as many clients as they may: each
+    /// with the name of its service.
+    pub(crate) full: Vec<(Endpoint, String)>,
     /// Check 3: the service's status.
     pub(crate) status: Status,
 }
@@ -47,7 +51,7 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
     let mut asked = service::ask(system, &settings.service);
     asked.let_come(system, HEAD_START);
     let masters = processes::masters(system);
-    let limit = LIMIT.saturating_sub(HEAD_START);
+    let limit = LIMIT.saturating_sub(HEAD_START).saturating_sub(load::LIMIT);
     let answers = system.probe(&settings.endpoints, settings.probe, limit);
     let status = service::status(system, asked);
     let refused = settings
@@ -56,12 +60,56 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
         .zip(answers)
         .filter_map(|(endpoint, answer)| Some((endpoint.clone(), answer.outcome.err()?)))
         .collect();
-    let checks = Checks { masters: masters?, refused, status };
+    let checks = Checks::new(system, settings.probe, masters?, refused, status);
     debug!("{checks}");
     Ok(checks)
 }
 
 impl Checks {
+    /// Puts together what the checks saw. Where a greeting was to be heard and was not, the master
+    /// is asked.
+    pub(crate) fn new(
+        system: &impl System,
+        depth: Depth,
+        masters: Vec<Process>,
+        refused: Vec<(Endpoint, Refusal)>,
+        status: Status,
+    ) -> Self {
+        let mut checks = Self { masters, refused, full: Vec::new(), status };
+        if depth == Depth::Greeting && !checks.masters.is_empty() {
+            checks.hear_second_opinion(system);
+        }
+        checks
+    }
+
+    /// Asks the master of those that are silent: who is only full serves.
+    fn hear_second_opinion(&mut self, system: &impl System) {
+        let (silent, others): (Vec<_>, Vec<_>) =
+            self.refused.drain(..).partition(|(_, refusal)| load::may_be_full(refusal));
+        let services = load::full(system, silent.iter().map(|(endpoint, _)| endpoint));
+        self.refused = others;
+        for (refused, service) in silent.into_iter().zip(services) {
+            match service {
+                Some(service) => self.full.push((refused.0, service)),
+                None => self.refused.push(refused),
+            }
+        }
+    }
+
+    /// What is no fault, and should be looked at.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let full = self.full.iter().take(MAX_TOLD).map(|(endpoint, service)| {
+            format!(
+                "{endpoint}: saturated: all processes of {service} serve somebody, new clients \
+                 wait (raise its process_limit)"
+            )
+        });
+        let unknown = self
+            .unknown_status()
+            .map(|cause| format!("no status, the verdict rests on process and ports: {cause}"));
+        full.chain(unknown).collect()
+    }
+
     /// Whether Dovecot is in operation: a status that did not answer leaves the verdict to the
     /// other two.
     pub(crate) fn in_operation(&self) -> bool {

@@ -3,6 +3,7 @@
 pub(crate) mod checks;
 pub(crate) mod endpoint;
 pub(crate) mod greeting;
+pub(crate) mod load;
 pub(crate) mod mistake;
 pub(crate) mod pid_file;
 pub(crate) mod processes;

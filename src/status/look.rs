@@ -111,7 +111,7 @@ pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Res
     let start = system.now();
     let status = service::status(system, service::ask(system, &settings.service));
     let service_time = since(system, start);
-    let checks = Checks { masters, refused, status };
+    let checks = Checks::new(system, settings.probe, masters, refused, status);
     Ok(Look { checks, process_time, connections, service_time })
 }
 

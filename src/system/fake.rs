@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) journal: Vec<(u128, String)>,
     /// Ports that accept a connection exactly while a master lives, unless told here.
     pub(crate) ports: HashMap<u16, Port>,
+    /// Who listens on a port.
+    pub(crate) listeners: HashMap<u16, Vec<Process>>,
     /// The programs that exist.
     pub(crate) programs: Vec<&'static str>,
     pub(crate) systemd: bool,
@@ -93,6 +95,7 @@ impl Machine {
             answers: HashMap::new(),
             journal: Vec::new(),
             ports: HashMap::new(),
+            listeners: HashMap::new(),
             programs: vec!["service"],
             systemd: false,
             ended_since: Vec::new(),
@@ -324,7 +327,7 @@ impl System for Machine {
         Ended { end, output, answer }
     }
 
-    fn probe(&self, endpoints: &[Endpoint], _: Depth, limit: Duration) -> Vec<Attempt> {
+    fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt> {
         let mut state = self.state();
         let serving = !state.masters().is_empty();
         let mut longest = Duration::from_millis(1);
@@ -333,7 +336,10 @@ impl System for Machine {
             let outcome = match state.ports.get(&endpoint.port) {
                 Some(Port::Silent) => {
                     took = endpoint.timeout.min(limit);
-                    Err(Refusal::TimedOut(took))
+                    Err(match depth {
+                        Depth::Connect => Refusal::TimedOut(took),
+                        Depth::Greeting => Refusal::Silent(took),
+                    })
                 }
                 Some(Port::Open) => Ok(()),
                 None if serving => Ok(()),
@@ -346,6 +352,10 @@ impl System for Machine {
         state.note(format!("connect {}", endpoints.len()));
         state.pass(longest);
         answers
+    }
+
+    fn listeners(&self, port: u16) -> Vec<Process> {
+        self.state().listeners.get(&port).cloned().unwrap_or_default()
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {

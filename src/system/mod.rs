@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub(crate) mod fake;
 pub(crate) mod real;
+pub(crate) mod sockets;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,9 @@ pub(crate) trait System {
     /// Tries all endpoints at the same time; one answer each, in their order. Each has its own
     /// time-out, and all together have `limit`.
     fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt>;
+
+    /// Who has a socket open that listens on a TCP port.
+    fn listeners(&self, port: u16) -> Vec<Process>;
 
     /// Finds a program in [`PROGRAM_FOLDERS`].
     fn program(&self, name: &str) -> Option<PathBuf>;

@@ -11,6 +11,7 @@ on_both!(
     f3_an_authentication_that_cannot_start_is_no_success,
     f4_a_certificate_that_is_garbage_is_a_fault_where_tls_is_listed,
     f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed,
+    f5_a_login_service_that_is_full_is_a_warning_and_no_fault,
     f9_a_stale_pid_file_that_names_a_stranger_is_removed_and_the_stranger_spared,
     f10_a_pid_file_that_is_empty_garbage_or_gone_changes_no_verdict,
     f13_a_listen_address_that_the_node_lacks_is_named,
@@ -97,6 +98,22 @@ fn f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed(kit: &Kit) {
     kit.set(WITH_TLS);
     let ended = kit.expect("quickCheck", 1);
     assert!(ended.stderr.contains("127.0.0.1:993: no TLS: "), "{ended:?}");
+}
+
+fn f5_a_login_service_that_is_full_is_a_warning_and_no_fault(kit: &Kit) {
+    kit.set(GREETING);
+    let few = "service imap-login {\n  process_limit = 2\n}\n";
+    kit.node.append("/etc/dovecot/local.conf", few).expect("a limit");
+    kit.expect("restore", 0);
+    let session = "{ sleep 1; printf 'a LOGIN alice@example.com alice-secret\\r\\n'; sleep 60; } | \
+                   timeout 60 openssl s_client -quiet -connect 127.0.0.1:993 >/tmp/session$i 2>&1 &";
+    kit.sh(&format!("for i in 1 2; do {session} done; sleep 0.1"));
+    kit.sh("for i in 1 2; do until grep -q 'Logged in' /tmp/session$i; do sleep 0.1; done; done");
+    let ended = kit.expect("quickCheck", 0);
+    assert!(ended.stderr.contains("127.0.0.1:143: saturated: "), "{ended:?}");
+    kit.node.signal(kit.master(), "STOP").expect("a signal");
+    let ended = kit.expect("quickCheck", 1);
+    assert!(ended.stderr.contains("127.0.0.1:143: no greeting after 2 s"), "{ended:?}");
 }
 
 fn f9_a_stale_pid_file_that_names_a_stranger_is_removed_and_the_stranger_spared(kit: &Kit) {

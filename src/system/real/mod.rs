@@ -5,8 +5,9 @@ mod probe;
 mod process;
 mod tls;
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use nix::unistd::alarm;
 use signal_hook::consts::SIGALRM;
 use signal_hook::flag;
 
+use super::sockets;
 use super::{Attempt, Command, Depth, Ended, Listed, PROGRAM_FOLDERS, Process, Signal, System};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
@@ -120,6 +122,12 @@ impl System for Machine {
 
     fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt> {
         probe::probe(endpoints, depth, limit)
+    }
+
+    fn listeners(&self, port: u16) -> Vec<Process> {
+        let found = sockets::look(Path::new("/"), &BTreeSet::from([port])).unwrap_or_default();
+        let holders = found.into_iter().flat_map(|socket| socket.holders);
+        holders.filter_map(|holder| process::inspect(holder.pid)).collect()
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {
