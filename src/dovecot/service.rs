@@ -64,11 +64,23 @@ pub(crate) fn status<S: System>(system: &S, asked: Asked<S>) -> Status {
     debug!("`{command}`: {ended}");
     match ended.end {
         End::Exited(0) => Status::Alive,
+        End::Exited(1) if is_about_the_bus(&ended.output) => {
+            Status::Unknown(format!("`{command}`: {ended}"))
+        }
         End::Exited(_) => Status::Dead(format!("`{command}`: {ended}")),
         End::Signalled(_) | End::TimedOut(_) | End::NotRun(_) => {
             Status::Unknown(format!("`{command}`: {ended}"))
         }
     }
+}
+
+/// Whether systemctl could not even ask. It says so with status 1, which it gives for nothing else
+/// that a status can be.
+fn is_about_the_bus(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    ["connect to bus", "d-bus connection", "connect to system scope bus"]
+        .iter()
+        .any(|sign| words.contains(sign))
 }
 
 /// Gives the start command. Under systemd the count of failed starts is set back first, because
@@ -117,4 +129,26 @@ fn run(system: &impl System, command: &Command, limit: Duration) -> Ended {
     let ended = system.run(command, limit);
     debug!("`{command}`: {ended}");
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::fake::Machine;
+
+    #[test]
+    fn a_status_that_could_not_ask_is_no_answer() {
+        for (end, words, known) in [
+            (End::Exited(1), "Failed to connect to bus: No such file or directory", false),
+            (End::Exited(1), "Failed to get D-Bus connection: Operation not permitted", false),
+            (End::Exited(1), "dovecot is not running ... failed!", true),
+            (End::Exited(3), "Active: inactive (dead)\nFailed to connect to bus", true),
+        ] {
+            let machine = Machine::running();
+            machine.complain("service", end, words);
+            let status = status(&machine, ask(&machine, "dovecot"));
+            assert_eq!(matches!(status, Status::Dead(_)), known, "{words}: {status:?}");
+            assert_eq!(matches!(status, Status::Unknown(_)), !known, "{words}: {status:?}");
+        }
+    }
 }

@@ -369,7 +369,7 @@ mod tests {
             (say(b"* BYE no\r\n"), Err(Refusal::NotReady("* BYE no".into()))),
             (say(b"SSH-2.0\r\n"), Err(Refusal::Foreign("SSH-2.0".into()))),
             (server(drop), Err(Refusal::Closed)),
-            (server(|client| std::mem::forget(client)), Err(Refusal::Silent(second))),
+            (server(std::mem::forget), Err(Refusal::Silent(second))),
             (
                 server(|mut client| {
                     while client.write_all(b"x").is_ok() {
@@ -383,7 +383,7 @@ mod tests {
                 Err(Refusal::Foreign(format!("{}…", "x".repeat(60)))),
             ),
             (
-                Endpoint { security: Security::Tls, ..server(|client| std::mem::forget(client)) },
+                Endpoint { security: Security::Tls, ..server(std::mem::forget) },
                 Err(Refusal::Tls("no handshake within 1 s".into())),
             ),
             (
