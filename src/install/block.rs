@@ -116,6 +116,7 @@ mod tests {
     use super::*;
     use crate::lifekeeper::defaults::FILE;
     use crate::settings::{self, Settings, Source};
+    use crate::system::Depth;
     use crate::test_root::TestRoot;
 
     fn entry(key: &str) -> Entry {
@@ -123,19 +124,24 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_entries_are_the_defaults_with_a_comment_each() {
+    fn the_shipped_entries_are_the_defaults_but_for_the_probe_with_a_comment_each() {
         let entries = defaults();
         let root = TestRoot::new();
         root.write(FILE, &String::from_utf8(add(b"", &entries)).expect("text"));
         let (settings, report) = settings::read(root.path());
-        assert_eq!((settings, &report.warnings), (Settings::default(), &vec![]));
+        let expected = Settings { probe: Depth::Greeting, ..Settings::default() };
+        assert_eq!((settings, &report.warnings), (expected, &vec![]));
         let set: Vec<_> = report.settings.iter().filter(|row| row.source == Source::File).collect();
         assert_eq!(set.len(), entries.len(), "{set:?}");
         for entry in entries {
             let (comment, line) = entry.text.split_once('\n').expect("two lines");
             assert!(comment.starts_with(&format!("# {}: ", entry.key)), "{comment}");
             let value = line.trim().split_once('=').expect("an assignment").1.trim_matches('"');
-            assert!(comment.ends_with(&format!("; default {value}")), "{comment}: {value}");
+            let default = match entry.key.as_str() {
+                "APP_DOVECOT_PROBE" => "default connect, written by install: greeting".to_owned(),
+                _ => format!("default {value}"),
+            };
+            assert!(comment.ends_with(&format!("; {default}")), "{comment}: {value}");
         }
     }
 
