@@ -4,6 +4,7 @@
 //! outcome into an exit status.
 
 mod actions;
+mod checksum;
 mod cli;
 mod doctor;
 mod dovecot;
@@ -52,7 +53,11 @@ fn main() -> ExitCode {
         Command::Recover(resource) => perform(Action::Recover, &resource, &machine),
         Command::Install(what) => told(install::install(&machine, root, &what)),
         Command::Uninstall(what) => told(install::uninstall(&machine, root, &what)),
-        Command::Doctor(how) => told(doctor::doctor(&machine, root, &how)),
+        Command::Doctor(how) => told(
+            machine
+                .require_root("looking at the preconditions")
+                .and_then(|()| doctor::doctor(&machine, root, &how)),
+        ),
         Command::Status(how) => told(status::status(&machine, root, &how)),
         Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
     };
