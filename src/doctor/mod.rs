@@ -98,7 +98,7 @@ pub(crate) fn doctor(system: &impl System, root: &Path, how: &Doctor) -> Result<
     findings.extend(cluster::judge(&seen));
     if how.json {
         let here = Node {
-            node: facts.node().to_owned(),
+            name: facts.node().to_owned(),
             alive: facts.installed.node.known().is_some(),
             reached: true,
             facts: Some(facts.clone()),

@@ -23,7 +23,8 @@ const PROGRAM: &str = "/usr/sbin/dovecot-ark";
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Node {
     /// Its name.
-    pub(super) node: String,
+    #[serde(rename = "node")]
+    pub(super) name: String,
     /// Whether LifeKeeper calls it alive.
     pub(super) alive: bool,
     /// Whether it answered.
@@ -87,7 +88,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
 
 fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) -> (Node, Finding) {
     let node = |alive, facts: Option<Facts>| Node {
-        node: name.to_owned(),
+        name: name.to_owned(),
         alive,
         reached: facts.is_some(),
         facts,
@@ -182,16 +183,16 @@ pub(super) fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
         return Vec::new();
     };
     let tag = &here.resource.tag;
-    let alone = peers.iter().filter(|peer| peer.alive && !extended.contains_key(&peer.node));
+    let alone = peers.iter().filter(|peer| peer.alive && !extended.contains_key(&peer.name));
     alone
         .map(|peer| {
             let finding = Finding::warning(
                 "resource",
-                format!("{tag} is not extended to {}", peer.node),
+                format!("{tag} is not extended to {}", peer.name),
                 "LifeKeeper cannot move Dovecot there",
-                format!("extend the hierarchy of {tag} to {} in LifeKeeper", peer.node),
+                format!("extend the hierarchy of {tag} to {} in LifeKeeper", peer.name),
             );
-            finding.on(&peer.node)
+            finding.on(&peer.name)
         })
         .collect()
 }
@@ -288,7 +289,7 @@ mod tests {
     fn an_alive_node_to_which_the_resource_is_not_extended_is_a_warning() {
         let here = healthy("node1");
         let node =
-            |name: &str, alive| Node { node: name.into(), alive, reached: false, facts: None };
+            |name: &str, alive| Node { name: name.into(), alive, reached: false, facts: None };
         let peers = [node("node2", true), node("node3", true), node("node4", false)];
         let findings = judge_extension(&here, &peers);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };

@@ -61,7 +61,8 @@ pub(super) struct Unit {
     /// `active`, `inactive`, …
     pub(super) active_state: String,
     /// `enabled`, `disabled`, `static`, …
-    pub(super) unit_file_state: String,
+    #[serde(rename = "UnitFileState")]
+    pub(super) file_state: String,
     /// The file that it comes from.
     pub(super) fragment_path: String,
     /// When systemd itself starts it anew.
@@ -134,7 +135,7 @@ fn parse(answer: &str) -> Option<Units> {
         let unit = Unit {
             load_state: get("LoadState"),
             active_state: get("ActiveState"),
-            unit_file_state: get("UnitFileState"),
+            file_state: get("UnitFileState"),
             fragment_path: get("FragmentPath"),
             restart: get("Restart"),
             kill_mode: get("KillMode"),
@@ -230,7 +231,7 @@ fn boot(service: &Service) -> Finding {
     if let Some(Fact::Known(units)) = &service.units {
         let all = [("service", &units.service), ("socket", &units.socket)];
         let name = |(kind, _): &(&str, &Unit)| format!("{}.{kind}", service.name);
-        let enabled = |(_, unit): &&(&str, &Unit)| unit.unit_file_state.starts_with("enabled");
+        let enabled = |(_, unit): &&(&str, &Unit)| unit.file_state.starts_with("enabled");
         let names: Vec<String> = all.iter().filter(enabled).map(name).collect();
         if !names.is_empty() {
             let loaded = |(_, unit): &&(&str, &Unit)| unit.load_state != "not-found";
@@ -303,7 +304,7 @@ mod tests {
         Unit {
             load_state: load.into(),
             active_state: active.into(),
-            unit_file_state: enabled.into(),
+            file_state: enabled.into(),
             fragment_path: "/usr/lib/systemd/system/dovecot.service".into(),
             restart: "no".into(),
             kill_mode: "control-group".into(),
@@ -362,16 +363,16 @@ mod tests {
         let cases: [(&str, Level, Option<&str>, Change); 6] = [
             ("disabled", Level::Ok, None, |_| ()),
             ("the service", Level::Error, Some(both), |u| {
-                u.service.unit_file_state = "enabled".into();
+                u.service.file_state = "enabled".into();
             }),
             ("the socket", Level::Error, Some(both), |u| {
-                u.socket.unit_file_state = "enabled-runtime".into();
+                u.socket.file_state = "enabled-runtime".into();
             }),
             ("no socket", Level::Error, Some("systemctl disable dovecot.service"), |u| {
-                u.service.unit_file_state = "enabled".into();
+                u.service.file_state = "enabled".into();
                 u.socket.load_state = "not-found".into();
             }),
-            ("static", Level::Ok, None, |u| u.service.unit_file_state = "static".into()),
+            ("static", Level::Ok, None, |u| u.service.file_state = "static".into()),
             ("a link that a unit outweighs", Level::Ok, None, |_| ()),
         ];
         for (case, level, cure, change) in cases {

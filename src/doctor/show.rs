@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(finding["level"], "error");
         assert_eq!(document["findings"][0]["cure"], Value::Null);
 
-        let node = Node { node: "node1".into(), alive: true, reached: true, facts: Some(facts) };
+        let node = Node { name: "node1".into(), alive: true, reached: true, facts: Some(facts) };
         let document = serde_json::to_value(whole("mail", &[node], &findings)).expect("a document");
         let expected = ["errors", "findings", "format", "kit", "nodes", "tag", "warnings"];
         assert_eq!(keys(&document), expected);

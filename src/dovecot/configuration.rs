@@ -139,13 +139,12 @@ fn is_name(text: &str) -> bool {
 
 /// Adds an entry, under a name with a number if there is one of this name.
 fn insert(settings: &mut Settings, name: String, value: &str) -> String {
-    let name = match settings.contains_key(&name) {
-        false => name,
-        true => (2..)
-            .map(|n| format!("{name} ({n})"))
-            .find(|name| !settings.contains_key(name))
-            .unwrap_or(name),
+    let taken = |name: &String| settings.contains_key(name);
+    let numbered = || {
+        let mut names = (2..=settings.len() + 2).map(|n| format!("{name} ({n})"));
+        names.find(|name| !taken(name))
     };
+    let name = if taken(&name) { numbered().unwrap_or(name) } else { name };
     let value = if is_secret(&name, value) { HIDDEN } else { value };
     settings.insert(name.clone(), value.to_owned());
     name
