@@ -4,16 +4,16 @@
 //! that is no certificate it starts, greets, and serves nobody over TLS. Which key belongs to a
 //! certificate cannot be told: up to 2.3 Dovecot hides the name of its file.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use crate::dovecot::configuration::Settings;
-use crate::system::{Command, System};
+use crate::system::{Command, End, System};
 
 const CERTIFICATE: &str = "certificate";
 
@@ -68,8 +68,12 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings) -> Ve
         settings.iter().filter_map(|(name, value)| file(name, value)).collect();
     files.sort_unstable();
     files.dedup();
-    let look = |file: &str| Certificate { file: file.to_owned(), state: state(system, root, file) };
-    files.into_iter().take(MAX_LOOKED_AT).map(look).collect()
+    let mut openssl = system.program("openssl");
+    let mut look = |file: &str| {
+        let state = state(system, root, file, &mut openssl);
+        Certificate { file: file.to_owned(), state }
+    };
+    files.into_iter().take(MAX_LOOKED_AT).map(&mut look).collect()
 }
 
 /// The file that a setting names, if it names a certificate's.
@@ -79,26 +83,33 @@ fn file<'a>(name: &str, value: &'a str) -> Option<&'a str> {
     (SETTINGS.contains(&name) && file.starts_with('/')).then_some(file)
 }
 
-fn state(system: &impl System, root: &Path, file: &str) -> State {
-    let mut text = Vec::new();
-    let path = root.join(file.trim_start_matches('/'));
-    let read = File::open(path).and_then(|open| open.take(MAX_FILE).read_to_end(&mut text));
-    if let Err(cause) = read {
-        return State::Unreadable(cause.to_string());
+/// How a certificate stands. An openssl that hangs is not asked again.
+fn state(system: &impl System, root: &Path, file: &str, openssl: &mut Option<PathBuf>) -> State {
+    match read(&root.join(file.trim_start_matches('/'))) {
+        Ok(text) if text.contains(MARK) => {}
+        Ok(_) => return State::Garbage,
+        Err(cause) => return State::Unreadable(cause.to_string()),
     }
-    if !String::from_utf8_lossy(&text).contains(MARK) {
-        return State::Garbage;
-    }
-    let Some(openssl) = system.program("openssl") else { return State::Good };
-    let succeeds = |more: &[&str]| {
+    for (more, fault) in [(&[][..], State::Garbage), (&["-checkend", SOON], State::Ending)] {
+        let Some(program) = openssl else { break };
         let words = [&["x509", "-noout", "-in", file], more].concat();
-        system.run(&Command::new(openssl.clone(), &words), LIMIT).succeeded()
-    };
-    match (succeeds(&[]), succeeds(&["-checkend", SOON])) {
-        (true, true) => State::Good,
-        (true, false) => State::Ending,
-        (false, _) => State::Garbage,
+        match system.run(&Command::new(program.clone(), &words), LIMIT).end {
+            End::Exited(0) => {}
+            End::Exited(_) => return fault,
+            _ => *openssl = None,
+        }
     }
+    State::Good
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    // Opening a FIFO would wait for its writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("no regular file"));
+    }
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_FILE).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Judges the certificates.

@@ -90,6 +90,8 @@ impl Program {
     /// Looks at a file; `None` when it cannot be read.
     fn look(root: &Path, name: &Path) -> Option<Self> {
         let path = root.join(name);
+        // Opening a FIFO would wait for its writer.
+        fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
         let mut bytes = Vec::new();
         File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes)).ok()?;
         Some(Self {
@@ -165,27 +167,29 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
 fn stubs(copies: &Copies) -> Vec<Finding> {
     let cure = "install the package dovecot-ark again (rpm -V dovecot-ark shows what is odd)";
     let why = "what LifeKeeper runs calls it, and a new resource is made of it";
-    let unusable = |what: String| Finding::error(STUBS, what, why, cure);
-    let mut findings = Vec::new();
+    let mut unusable = Vec::new();
+    let mut edited = Vec::new();
     if !copies.program {
-        findings.push(unusable(format!("/{PROGRAM} is missing or not executable")));
+        unusable.push(format!("/{PROGRAM}"));
     }
     for (action, text) in TEXTS {
         match copies.stubs.get(action) {
-            None => findings.push(unusable(format!("/{FOLDER}/{action} is missing"))),
-            Some(Program { path, executable: false, .. }) => {
-                findings.push(unusable(format!("{path} is not executable")));
+            Some(Program { checksum, executable: true, .. }) => {
+                if *checksum != of(text.as_bytes()) {
+                    edited.push(format!("/{FOLDER}/{action}"));
+                }
             }
-            Some(Program { path, checksum, .. }) if *checksum != of(text.as_bytes()) => {
-                findings.push(Finding::warning(
-                    STUBS,
-                    format!("{path} is not as the package laid it"),
-                    why,
-                    cure,
-                ));
-            }
-            Some(_) => {}
+            _ => unusable.push(format!("/{FOLDER}/{action}")),
         }
+    }
+    let mut findings = Vec::new();
+    if !unusable.is_empty() {
+        let what = format!("missing or not executable: {}", unusable.join(", "));
+        findings.push(Finding::error(STUBS, what, why, cure));
+    }
+    if !edited.is_empty() {
+        let what = format!("not as the package laid it: {}", edited.join(", "));
+        findings.push(Finding::warning(STUBS, what, why, cure));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(STUBS, "the kit's four stubs and its program are there"));
@@ -254,16 +258,16 @@ mod tests {
     fn a_stub_that_cannot_be_run_is_an_error_and_an_edited_one_a_warning() {
         type Change = fn(&mut Copies);
         let cases: [(Level, &str, Change); 4] = [
-            (Level::Error, "/usr/sbin/dovecot-ark is missing or not executable", |c| {
+            (Level::Error, "missing or not executable: /usr/sbin/dovecot-ark", |c| {
                 c.program = false;
             }),
-            (Level::Error, "quickCheck is missing", |c| {
+            (Level::Error, "executable: /usr/lib/dovecot-ark/quickCheck", |c| {
                 c.stubs.remove("quickCheck");
             }),
-            (Level::Error, "remove is not executable", |c| {
+            (Level::Error, "executable: /usr/lib/dovecot-ark/remove", |c| {
                 c.stubs.get_mut("remove").expect("a stub").executable = false;
             }),
-            (Level::Warning, "recover is not as the package laid it", |c| {
+            (Level::Warning, "not as the package laid it: /usr/lib/dovecot-ark/recover", |c| {
                 c.stubs.get_mut("recover").expect("a stub").checksum = "0".into();
             }),
         ];

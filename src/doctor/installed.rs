@@ -19,8 +19,8 @@ const DOVECOT: &str = "dovecot";
 /// Where LifeKeeper keeps its licences (manual).
 const LICENCES: &str = "var/LifeKeeper/license";
 
-/// The longest that Dovecot may take to tell its version.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The longest that Dovecot may take to tell its version. It takes 10 ms.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// What is installed.
 #[derive(Clone, Debug, Deserialize, Serialize)]

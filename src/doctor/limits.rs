@@ -34,9 +34,9 @@ pub(super) struct Limits {
     pub(super) settings: BTreeMap<String, String>,
     /// What was not understood of them.
     pub(super) warnings: Vec<String>,
-    /// The two keys for the limit of this resource's quickCheck, the older first.
-    pub(super) keys: [String; 2],
-    /// What is set of them and of `REMOTETIMEOUT`.
+    /// How LifeKeeper writes the tag in the keys of this resource.
+    pub(super) converted_tag: String,
+    /// What is set of the two keys for the limit of its quickCheck, and of `REMOTETIMEOUT`.
     pub(super) set: BTreeMap<String, String>,
     /// How long the checks may take before they have their verdict, in seconds.
     pub(super) checks: u64,
@@ -49,7 +49,8 @@ pub(super) struct Limits {
 impl Limits {
     /// Reads what the defaults file says beside the settings, which are read already.
     pub(super) fn look(root: &Path, tag: &Tag, settings: &Settings, report: Report) -> Self {
-        let keys = quick_check_keys(&tag.converted());
+        let converted_tag = tag.converted();
+        let keys = quick_check_keys(&converted_tag);
         let read = |key: &str| {
             let found = defaults::read(root, key, &[key]).take(key)?;
             Some((key.to_owned(), found.value))
@@ -60,7 +61,7 @@ impl Limits {
         Self {
             settings: rows.map(|row| (row.key.to_owned(), row.value)).collect(),
             warnings: report.warnings,
-            keys,
+            converted_tag,
             set,
             checks: longest.unwrap_or(Duration::ZERO).max(STATUS_LIMIT).as_secs(),
             quick_check: actions::QUICK_CHECK_LIMIT.as_secs(),
@@ -80,7 +81,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
                 SETTINGS,
                 warning,
                 "the kit goes on with another value than somebody meant",
-                "correct the line in /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds",
+                "correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds",
             )
         })
         .collect();
@@ -94,16 +95,14 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
 
 /// Whether LifeKeeper grants quickCheck the time it may take.
 fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
-    let [old, new] = &limits.keys;
+    let keys = quick_check_keys(&limits.converted_tag);
+    let read = version.map(|version| version.quick_check_key(&limits.converted_tag));
     // Where the version is not known, whichever key is set may be the one that is read.
-    let (read, other) = match version.map(|version| version.quick_check_key("") == "_TIMEOUT") {
-        Some(true) => (vec![old], Some(new)),
-        Some(false) => (vec![new], Some(old)),
-        None => (vec![old, new], None),
-    };
+    let is_read = |key: &&String| read.as_ref().is_none_or(|read| read == *key);
     let mut findings = Vec::new();
     let mut granted = Vec::new();
-    for (key, value) in read.iter().filter_map(|key| limits.set.get_key_value(*key)) {
+    for (key, value) in keys.iter().filter(is_read).filter_map(|key| limits.set.get_key_value(key))
+    {
         match value.parse::<u64>() {
             Ok(seconds @ 1..) => {
                 granted.push(format!("{key}={seconds}"));
@@ -117,18 +116,16 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
             )),
         }
     }
-    if let Some((other, version)) = other.zip(version)
-        && limits.set.contains_key(other)
-    {
-        findings.push(Finding::warning(
-            TIME_LIMIT,
-            format!("{other} is set, and LifeKeeper {version} does not read it"),
-            "the limit that somebody meant does not hold",
-            format!(
-                "rename it to {} in /etc/default/LifeKeeper",
-                if other == old { new } else { old }
-            ),
-        ));
+    if let Some((read, version)) = read.as_ref().zip(version) {
+        let unread = keys.iter().filter(|key| *key != read && limits.set.contains_key(*key));
+        findings.extend(unread.map(|key| {
+            Finding::warning(
+                TIME_LIMIT,
+                format!("{key} is set, and LifeKeeper {version} does not read it"),
+                "the limit that somebody meant does not hold",
+                format!("rename it to {read} in /etc/default/LifeKeeper"),
+            )
+        }));
     }
     if findings.is_empty() {
         let usual = version.and_then(Version::quick_check_default);

@@ -178,11 +178,20 @@ fn unread(name: &str, cause: &Unread, ended: &Ended) -> Finding {
 
 /// Whether the resource is extended to the nodes that are alive.
 pub(super) fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
-    let (Some(_), Fact::Known(extended)) = (here.resource.is_registered(), &here.resource.extended)
-    else {
-        return Vec::new();
-    };
     let tag = &here.resource.tag;
+    let extended = match (here.resource.is_registered(), &here.resource.extended) {
+        (None, _) => return Vec::new(),
+        (Some(_), Fact::Known(extended)) => extended,
+        (Some(_), Fact::Unknown(cause)) => {
+            let finding = Finding::warning(
+                "resource",
+                format!("LifeKeeper does not tell to which nodes {tag} is extended: {cause}"),
+                "LifeKeeper moves Dovecot only to a node to which it is extended",
+                here.installed.command(&format!("eqv_list -t {tag}")),
+            );
+            return vec![finding.on(here.node())];
+        }
+    };
     let alone = peers.iter().filter(|peer| peer.alive && !extended.contains_key(&peer.name));
     alone
         .map(|peer| {
@@ -294,5 +303,11 @@ mod tests {
         let findings = judge_extension(&here, &peers);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.node.as_deref(), Some("node3"));
+
+        let mut here = here;
+        here.resource.extended = Fact::Unknown("garbage".into());
+        assert_eq!(judge_extension(&here, &peers).len(), 1);
+        here.resource.registered = Fact::Known(None);
+        assert_eq!(judge_extension(&here, &peers), []);
     }
 }

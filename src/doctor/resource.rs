@@ -61,66 +61,56 @@ impl Resource {
         engine: Option<&LifeKeeper>,
         tag: &Tag,
     ) -> Self {
-        let ask = |engine: &LifeKeeper| {
-            let all = engine.instances(system)?;
-            let registered = all.iter().any(|one| one.tag == tag.as_str());
-            let below = if registered { below(engine, system, tag) } else { Ok(BTreeSet::new()) };
-            let extended = match &below {
-                Ok(_) if registered => engine
-                    .equivalents(system, tag)
-                    .map(|all| all.into_iter().map(|there| (there.system, there.tag)).collect()),
-                _ => Ok(BTreeMap::new()),
-            };
-            Ok::<_, Error>((all, below.into(), extended.into()))
-        };
-        let asked = match engine {
-            Some(engine) => ask(engine).map_err(|cause| cause.to_string()),
-            None => Err("LifeKeeper does not run here".to_owned()),
-        };
         let copies = Copies::look(root, engine, tag);
-        let tag = tag.to_string();
-        match asked {
-            Ok((all, below, extended)) => {
-                let named = all.iter().find(|one| one.tag == tag);
-                let is_application = |one: &&Instance| (&*one.app, &*one.kind) == ("gen", "app");
-                let is_address = |one: &&Instance| (&*one.app, &*one.kind) == ("comm", "ip");
-                let addresses = |one: &Instance| {
-                    [&one.info, &one.id, &one.tag]
-                        .iter()
-                        .flat_map(|text| addresses_in(text))
-                        .collect()
-                };
-                Self {
-                    registered: Fact::Known(named.map(|one| Registered {
-                        app: one.app.clone(),
-                        kind: one.kind.clone(),
-                        state: one.state.clone(),
-                    })),
-                    applications: all
-                        .iter()
-                        .filter(is_application)
-                        .map(|o| o.tag.clone())
-                        .collect(),
-                    addresses: all
-                        .iter()
-                        .filter(is_address)
-                        .map(|one| (one.tag.clone(), addresses(one)))
-                        .collect(),
-                    tag,
-                    below,
-                    extended,
-                    copies,
-                }
-            }
-            Err(cause) => Self {
-                tag,
-                registered: Fact::Unknown(cause.clone()),
-                applications: Vec::new(),
-                addresses: BTreeMap::new(),
-                below: Fact::Unknown(cause.clone()),
-                extended: Fact::Unknown(cause),
-                copies,
-            },
+        let Some(engine) = engine else {
+            return Self::unknown(tag, copies, "LifeKeeper does not run here");
+        };
+        let all = match engine.instances(system) {
+            Ok(all) => all,
+            Err(cause) => return Self::unknown(tag, copies, &cause.to_string()),
+        };
+        let named = all.iter().find(|one| one.tag == tag.as_str());
+        let below = match named {
+            Some(_) => below(engine, system, tag),
+            None => Ok(BTreeSet::new()),
+        };
+        let extended = match (named, &below) {
+            (Some(_), Ok(_)) => extended(engine, system, tag).into(),
+            (Some(_), Err(cause)) => Fact::Unknown(cause.to_string()),
+            (None, _) => Fact::Known(BTreeMap::new()),
+        };
+        let of_kind = |app: &str, kind: &str| {
+            let wanted = (app.to_owned(), kind.to_owned());
+            all.iter().filter(move |one| (&one.app, &one.kind) == (&wanted.0, &wanted.1))
+        };
+        let addresses = |one: &Instance| {
+            [&one.info, &one.id, &one.tag].into_iter().flat_map(|text| addresses_in(text)).collect()
+        };
+        Self {
+            tag: tag.to_string(),
+            registered: Fact::Known(named.map(|one| Registered {
+                app: one.app.clone(),
+                kind: one.kind.clone(),
+                state: one.state.clone(),
+            })),
+            applications: of_kind("gen", "app").map(|one| one.tag.clone()).collect(),
+            addresses: of_kind("comm", "ip").map(|one| (one.tag.clone(), addresses(one))).collect(),
+            below: below.into(),
+            extended,
+            copies,
+        }
+    }
+
+    /// One of which LifeKeeper tells nothing, for this reason.
+    fn unknown(tag: &Tag, copies: Copies, cause: &str) -> Self {
+        Self {
+            tag: tag.to_string(),
+            registered: Fact::Unknown(cause.to_owned()),
+            applications: Vec::new(),
+            addresses: BTreeMap::new(),
+            below: Fact::Unknown(cause.to_owned()),
+            extended: Fact::Unknown(cause.to_owned()),
+            copies,
         }
     }
 
@@ -146,6 +136,16 @@ impl Resource {
         let (app, kind, state) = ("gen".into(), "app".into(), "OSU".into());
         self.registered = Fact::Known(Some(Registered { app, kind, state }));
     }
+}
+
+/// The other systems that know the resource, and its tag there.
+fn extended(
+    engine: &LifeKeeper,
+    system: &impl System,
+    tag: &Tag,
+) -> Result<BTreeMap<String, String>, Error> {
+    let all = engine.equivalents(system, tag)?;
+    Ok(all.into_iter().map(|there| (there.system, there.tag)).collect())
 }
 
 /// The tags of all resources below one, however deep.

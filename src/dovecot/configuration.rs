@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::system::{Command, System};
 
 /// The longest that a dump may take. It takes 20 ms.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// What stands for a secret.
 const HIDDEN: &str = "# hidden";
@@ -154,9 +154,12 @@ fn insert(settings: &mut Settings, name: String, value: &str) -> String {
 fn is_secret(name: &str, value: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
     let value = value.to_ascii_lowercase();
+    let names = ["password", "_pass", "secret", "api_key", "api_header", "nonce"];
+    let values = ["password=", "pass=", "secret="];
     !value.is_empty()
-        && (["password", "secret", "api_key", "nonce"].iter().any(|word| name.ends_with(word))
-            || ["password=", "secret=", "pass="].iter().any(|word| value.contains(word)))
+        && (name == "pass"
+            || names.iter().any(|word| name.ends_with(word))
+            || values.iter().any(|word| value.contains(word)))
 }
 
 fn listeners_in(settings: &Settings) -> Vec<Listener> {
@@ -279,6 +282,9 @@ mod tests {
             ("doveadm_api_key = x", HIDDEN),
             ("connect = host=db user=mail password=x", HIDDEN),
             ("args = url=http://host/?Pass=x", HIDDEN),
+            ("auth_policy_server_api_header = Authorization: Basic x", HIDDEN),
+            ("pass = x", HIDDEN),
+            ("auth_bind_bypass = yes", "yes"),
             ("imapc_password = ", ""),
             ("imapc_password = # hidden, use -P to show it", HIDDEN),
             ("args = scheme=PLAIN /etc/dovecot/users", "scheme=PLAIN /etc/dovecot/users"),

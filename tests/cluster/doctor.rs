@@ -110,7 +110,7 @@ const FAULTS: &[Fault] = &[
         check: "stubs",
         level: "error",
         node: Some("node2"),
-        what: "/usr/lib/dovecot-ark/restore is not executable",
+        what: "not executable: /usr/lib/dovecot-ark/restore",
         cure: "install the package",
         by: Cure::By("chmod 755 /usr/lib/dovecot-ark/restore"),
     },
@@ -493,4 +493,52 @@ fn a_single_server_has_nobody_to_agree_with_and_a_stopped_lifekeeper_is_an_error
         panic!("{document:#}");
     };
     assert!(holds(down, "cure", &format!("{LKROOT}/bin/lkstart")), "{down}");
+}
+
+#[test]
+fn whatever_a_command_answers_becomes_a_finding() {
+    let cluster = protected();
+    let [here, there] = [1, 2].map(|number| cluster.node(number).expect("a node"));
+    let bin = |name: &str| format!("{LKROOT}/bin/{name}");
+    let commands =
+        ["lktest", "lcduname", "sys_list", "sys_getst", "ins_list", "eqv_list", "dep_list"];
+    let of_lifekeeper = commands.map(|name| (&here, bin(name))).into_iter();
+    // Dovecot itself runs on node 1: its programs are replaced on node 2.
+    let others = ["/usr/sbin/dovecot", "/usr/bin/doveconf", "/usr/bin/systemctl"];
+    let of_others = others.map(|path| (&there, path.to_owned())).into_iter();
+    let answers = [
+        "head -c 3000 /dev/urandom",
+        "printf 'LifeKeeper does not appear to be running.\\n'",
+        "true",
+        "echo oops >&2; exit 1",
+        "exec sleep 100",
+    ];
+    let (healthy, _) = examine(&here);
+    for (node, program) in of_lifekeeper.chain(of_others) {
+        for answer in answers {
+            let case = format!("{program}: {answer}");
+            // One that hangs of each kind is enough.
+            if answer.contains("sleep")
+                && !program.ends_with("conf")
+                && !program.ends_with("ins_list")
+            {
+                continue;
+            }
+            sh(node, &format!("mv {program} {program}.real"));
+            node.write_program(&program, &format!("#!/bin/sh\n{answer}\n")).expect("a program");
+            let done = doctor(&here, &["--json"]);
+            sh(node, &format!("mv {program}.real {program}"));
+            assert_eq!(done.stderr, "", "{case}");
+            let document: Value = serde_json::from_str(&done.stdout).expect(&case);
+            let errors = document["errors"].as_u64().expect("a number");
+            assert_eq!(done.status, Some(i32::from(errors > 0)), "{case}");
+            // Of lktest only the exit status counts.
+            if !program.ends_with("lktest") || answer.contains("exit") {
+                assert_ne!(document["findings"], healthy["findings"], "{case}");
+            }
+            assert!(done.took < Duration::from_mins(1), "{case}: {:?}", done.took);
+        }
+    }
+    let (document, status) = examine(&here);
+    assert_eq!(status, Some(0), "{:#}", document["findings"]);
 }
