@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::lifekeeper::creation::Switchback;
 use crate::lifekeeper::tag::Tag;
 
 /// Dovecot under SIOS LifeKeeper for Linux.
@@ -77,15 +78,6 @@ pub(crate) struct Install {
     pub(crate) dry_run: bool,
 }
 
-/// Where a resource goes when the node that it left is back.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Switchback {
-    /// It stays where it is until somebody moves it.
-    Intelligent,
-    /// It moves back.
-    Automatic,
-}
-
 /// What to take out.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Uninstall {
@@ -95,7 +87,7 @@ pub(crate) struct Uninstall {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Take the resource out with ins_remove where lkcli cannot
+    /// Delete the resource with LifeKeeper's low-level command where lkcli cannot
     #[arg(long)]
     pub(crate) use_ins_remove: bool,
     /// Print the plan and change nothing

@@ -3,6 +3,7 @@
 //! A line has the shape of LifeKeeper's own: date, `LEVEL:component:action:tag:message`. An event
 //! is one line whatever its message holds. Not being able to write never stops an action.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, LineWriter};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,7 +14,6 @@ use nix::fcntl::OFlag;
 use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
 use time::macros::format_description;
 
-use crate::actions::Action;
 use crate::lifekeeper::tag::Tag;
 use crate::settings::Switch;
 
@@ -23,15 +23,31 @@ const FILE: &str = "var/log/dovecot-ark.log";
 /// The kit's name as a component of LifeKeeper.
 const COMPONENT: &str = "dovecot-ark";
 
+/// Who hears what is logged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Audience {
+    /// LifeKeeper, which collects standard error, and the file.
+    LifeKeeper,
+    /// The file alone: a person is told in another way.
+    File,
+}
+
 /// Begins to log. Must be called while there is one thread: only then can the local time be told
 /// from UTC.
-pub(crate) fn start(root: &Path, action: Action, tag: &Tag, debug: Switch) {
+pub(crate) fn start(
+    root: &Path,
+    action: impl fmt::Display,
+    tag: &Tag,
+    debug: Switch,
+    audience: Audience,
+) {
     let level = match debug {
         Switch::On => LevelFilter::Debug,
         Switch::Off => LevelFilter::Info,
     };
-    let stderr: Box<dyn SharedLogger> =
-        WriteLogger::new(level, config(), LineWriter::new(io::stderr()));
+    let stderr = (audience == Audience::LifeKeeper).then(|| -> Box<dyn SharedLogger> {
+        WriteLogger::new(level, config(), LineWriter::new(io::stderr()))
+    });
     let path = root.join(FILE);
     let (file, failed) = match open(&path) {
         Ok(file) => (Some(file), None),
@@ -40,7 +56,7 @@ pub(crate) fn start(root: &Path, action: Action, tag: &Tag, debug: Switch) {
     let file = file.map(|file| -> Box<dyn SharedLogger> {
         WriteLogger::new(level, config(), LineWriter::new(file))
     });
-    let inner = CombinedLogger::new([Some(stderr), file].into_iter().flatten().collect());
+    let inner = CombinedLogger::new([stderr, file].into_iter().flatten().collect());
     let head = format!("{COMPONENT}:{action}:{tag}");
     // The only other logger could be one of our own.
     let _ = log::set_boxed_logger(Box::new(Shaped { head, inner }));
@@ -100,7 +116,7 @@ impl Log for Shaped {
 }
 
 /// Joins lines and takes control characters out.
-fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join(" | ").chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

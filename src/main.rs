@@ -30,6 +30,7 @@ use actions::Action;
 use cli::{Cli, Command, Resource};
 use error::Error;
 use exit::Exit;
+use log::Audience;
 use system::real::Machine;
 
 /// All files are read below this folder.
@@ -51,14 +52,22 @@ fn main() -> ExitCode {
         Command::Restore(resource) => perform(Action::Restore, &resource, &machine),
         Command::Remove(resource) => perform(Action::Remove, &resource, &machine),
         Command::Recover(resource) => perform(Action::Recover, &resource, &machine),
-        Command::Install(what) => told(install::install(&machine, root, &what)),
-        Command::Uninstall(what) => told(install::uninstall(&machine, root, &what)),
+        Command::Install(what) => told(
+            machine
+                .require_root("installing")
+                .and_then(|()| install::install(&machine, root, &what)),
+        ),
+        Command::Uninstall(what) => told(
+            machine
+                .require_root("uninstalling")
+                .and_then(|()| install::uninstall(&machine, root, &what)),
+        ),
         Command::Doctor(how) => told(
             machine
                 .require_root("looking at the preconditions")
                 .and_then(|()| doctor::doctor(&machine, root, &how)),
         ),
-        Command::Status(how) => told(status::status(&machine, root, &how)),
+        Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
     };
     exit.into()
@@ -72,10 +81,20 @@ fn told(outcome: Result<Exit, Error>) -> Exit {
     })
 }
 
+/// Shows the status; whatever hangs, there is an end.
+fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
+    // Where the kernel gives no alarm, each thing that is waited for has its own limit.
+    let _ = machine.end_after(status::LIMIT, status::failure(how));
+    let shown = machine
+        .require_root("showing the status")
+        .and_then(|()| status::status(machine, Path::new(ROOT), how));
+    told(shown.or_else(|cause| status::without(how, cause)))
+}
+
 fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     let root = Path::new(ROOT);
     let (settings, report) = settings::read(root);
-    log::start(root, action, &resource.tag, settings.debug);
+    log::start(root, action, &resource.tag, settings.debug, Audience::LifeKeeper);
     std::panic::set_hook(Box::new(|panic| {
         error!("internal error: {panic}");
         std::process::exit(Exit::Failure.status().into());

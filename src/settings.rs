@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::dovecot::endpoint::Endpoint;
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
+use crate::lifekeeper::template::Template;
 
 /// All keys begin so.
 const PREFIX: &str = "APP_DOVECOT_";
@@ -25,9 +26,10 @@ const REMOVE_WAIT: &str = "APP_DOVECOT_REMOVE_WAIT";
 const IP_LIST: &str = "APP_DOVECOT_IP_LIST";
 const WAIT: &str = "APP_DOVECOT_WAIT";
 const SERVICE: &str = "APP_DOVECOT_SERVICE";
+const CREATE: &str = "APP_DOVECOT_CREATE";
 
 /// In the order in which they are shown.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     DEBUG,
     RESTORE_CHECK_RETRY,
     RESTORE_WAIT,
@@ -36,6 +38,7 @@ const KEYS: [&str; 8] = [
     IP_LIST,
     WAIT,
     SERVICE,
+    CREATE,
 ];
 
 /// Rounds of a start or stop command.
@@ -66,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) wait: Wait,
     /// Dovecot's name as a service.
     pub(crate) service: String,
+    /// The command line that creates the resource, where the administrator knows it better.
+    pub(crate) create: Option<Template>,
 }
 
 /// On or off, written 1 or 0.
@@ -97,6 +102,7 @@ impl Default for Settings {
             endpoints: vec![Endpoint::default()],
             wait: Wait::Ready,
             service: "dovecot".into(),
+            create: None,
         }
     }
 }
@@ -154,6 +160,7 @@ pub(crate) fn read(root: &Path) -> (Settings, Report) {
         endpoints: reader.endpoints(standard.endpoints),
         wait: reader.value(WAIT, standard.wait, wait),
         service: reader.value(SERVICE, standard.service, service),
+        create: reader.value(CREATE, Create(standard.create), create).0,
     };
     (settings, reader.report)
 }
@@ -299,6 +306,22 @@ impl fmt::Display for Wait {
     }
 }
 
+/// A command line that may be missing.
+struct Create(Option<Template>);
+
+impl fmt::Display for Create {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(template) => template.fmt(f),
+            None => f.write_str("lkcli or creapphier"),
+        }
+    }
+}
+
+fn create(text: &str) -> Result<Create, String> {
+    Template::parse(text).map(|template| Create(Some(template)))
+}
+
 /// The name goes to `service` and `systemctl` as an argument, so it must not look like an option.
 fn service(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:".contains(&byte);
@@ -340,6 +363,7 @@ mod tests {
                 ("APP_DOVECOT_IP_LIST", "127.0.0.1:143:2"),
                 ("APP_DOVECOT_WAIT", "ready"),
                 ("APP_DOVECOT_SERVICE", "dovecot"),
+                ("APP_DOVECOT_CREATE", "lkcli or creapphier"),
             ]
         );
         assert!(report.settings.iter().all(|row| row.source == Source::Default));
@@ -355,8 +379,10 @@ mod tests {
              APP_DOVECOT_REMOVE_WAIT=600\n\
              APP_DOVECOT_IP_LIST=\"192.0.2.1:143:5, [::1]:993\"\n\
              APP_DOVECOT_WAIT=fixed\n\
-             APP_DOVECOT_SERVICE=dovecot@one\n",
+             APP_DOVECOT_SERVICE=dovecot@one\n\
+             APP_DOVECOT_CREATE='x {tag} {restore} {remove} {quickCheck} {recover}'\n",
         );
+        let create = "x {tag} {restore} {remove} {quickCheck} {recover}";
         let expected = Settings {
             debug: Switch::On,
             restore_rounds: 100,
@@ -368,10 +394,11 @@ mod tests {
                 .into(),
             wait: Wait::Fixed,
             service: "dovecot@one".into(),
+            create: Some(Template::parse(create).expect(create)),
         };
         assert_eq!((settings, &report.warnings), (expected, &Vec::new()));
         let lines: Vec<_> = report.settings.iter().map(|row| (row.source, row.line)).collect();
-        assert_eq!(lines, (1..=8).map(|line| (Source::File, Some(line))).collect::<Vec<_>>());
+        assert_eq!(lines, (1..=9).map(|line| (Source::File, Some(line))).collect::<Vec<_>>());
     }
 
     #[test]
@@ -391,6 +418,7 @@ mod tests {
             ("APP_DOVECOT_SERVICE='a b'", "a service's name"),
             ("APP_DOVECOT_SERVICE=../x", "a service's name"),
             ("APP_DOVECOT_SERVICE=", "a service's name"),
+            ("APP_DOVECOT_CREATE=lkcli", "{tag} is missing; lkcli or creapphier is used"),
             ("APP_DOVECOT_IP_LIST=", "no entry is left; 127.0.0.1:143:2 is used"),
             ("APP_DOVECOT_IP_LIST=\" , \"", "no entry is left; 127.0.0.1:143:2 is used"),
         ] {

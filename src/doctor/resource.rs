@@ -153,7 +153,7 @@ fn below(engine: &LifeKeeper, system: &impl System, tag: &Tag) -> Result<BTreeSe
     let mut found = BTreeSet::new();
     let mut left = vec![tag.as_str().to_owned()];
     while let Some(parent) = left.pop() {
-        for child in engine.children(system, &parent)? {
+        for child in engine.children(system, None, &parent)? {
             if found.len() < MAX_BELOW && found.insert(child.clone()) {
                 left.push(child);
             }

@@ -152,20 +152,29 @@ fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
 /// with the value. Everything else is `None`.
 fn assignment(line: &[u8], prefix: &str) -> Option<(String, Result<String, String>)> {
     let line = String::from_utf8_lossy(line);
-    let line = line.trim_start_matches('\u{feff}').trim();
-    let line = line.strip_prefix("export").filter(|rest| rest.starts_with(blank)).unwrap_or(line);
-    let line = line.trim_start();
-    if !line.starts_with(prefix) {
-        return None;
-    }
-    let key_end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(line.len());
-    let (key, rest) = line.split_at_checked(key_end)?;
+    let (key, rest) = split(&line).filter(|(key, _)| key.starts_with(prefix))?;
     let value = match rest.strip_prefix('=') {
         Some(value) => unquote(value),
         None if rest.trim_start().starts_with('=') => Err("a blank stands before the =".into()),
         None => Err("KEY=value is expected".into()),
     };
     Some((key.to_owned(), value))
+}
+
+/// Splits a line into the name with which it begins, and the rest.
+fn split(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start_matches('\u{feff}').trim();
+    let line = line.strip_prefix("export").filter(|rest| rest.starts_with(blank)).unwrap_or(line);
+    let line = line.trim_start();
+    let key_end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(line.len());
+    line.split_at_checked(key_end)
+}
+
+/// The key that a line assigns, whatever its value.
+pub(crate) fn key_of(line: &[u8]) -> Option<String> {
+    let line = String::from_utf8_lossy(line);
+    let (key, rest) = split(&line)?;
+    (rest.starts_with('=') && !key.is_empty()).then(|| key.to_owned())
 }
 
 const fn blank(c: char) -> bool {

@@ -1,8 +1,11 @@
 //! What LifeKeeper is to the kit: its defaults file, its commands, and the resources they show.
 
 pub(crate) mod copies;
+pub(crate) mod creation;
 pub(crate) mod defaults;
 pub(crate) mod installation;
+mod lkcli;
 pub(crate) mod peers;
 pub(crate) mod resources;
 pub(crate) mod tag;
+pub(crate) mod template;

@@ -31,6 +31,13 @@ pub(crate) struct Instance {
     pub(crate) state: String,
 }
 
+impl Instance {
+    /// Whether it is in service there, protected or not.
+    pub(crate) fn is_in_service(&self) -> bool {
+        self.state == "ISP" || self.state == "ISU"
+    }
+}
+
 /// The same resource on another system, which may know it by another tag.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Equivalent {
@@ -89,16 +96,21 @@ impl LifeKeeper {
     ///
     /// When the list cannot be had or understood.
     pub(crate) fn parents(&self, system: &impl System, tag: &str) -> Result<Vec<String>, Error> {
-        self.dependencies(system, &["-c", tag], tag)
+        self.dependencies(system, None, "-c", tag)
     }
 
-    /// The tags that a resource depends on here.
+    /// The tags that a resource depends on, on this node, or on another with `there`.
     ///
     /// # Errors
     ///
     /// When the list cannot be had or understood.
-    pub(crate) fn children(&self, system: &impl System, tag: &str) -> Result<Vec<String>, Error> {
-        self.dependencies(system, &["-p", tag], tag)
+    pub(crate) fn children(
+        &self,
+        system: &impl System,
+        there: Option<&str>,
+        tag: &str,
+    ) -> Result<Vec<String>, Error> {
+        self.dependencies(system, there, "-p", tag)
     }
 
     /// The other ends of the dependencies of a tag. Which field is parent and which is child is
@@ -106,14 +118,16 @@ impl LifeKeeper {
     fn dependencies(
         &self,
         system: &impl System,
-        narrow: &[&str],
+        there: Option<&str>,
+        end: &str,
         tag: &str,
     ) -> Result<Vec<String>, Error> {
-        let ended = self.ask(system, "dep_list", narrow);
+        let narrow = [on(there), vec![end, tag]].concat();
+        let ended = self.ask(system, "dep_list", &narrow);
         if ended.end == End::Exited(ABSENT) {
             return Ok(Vec::new());
         }
-        let command = || self.command("dep_list", narrow).to_string();
+        let command = || self.command("dep_list", &narrow).to_string();
         if !ended.succeeded() {
             return Err(Error::Command { command: command(), ended });
         }
@@ -168,7 +182,8 @@ impl LifeKeeper {
     }
 }
 
-fn on(there: Option<&str>) -> Vec<&str> {
+/// The words that send a command to another system.
+pub(crate) fn on(there: Option<&str>) -> Vec<&str> {
     there.map_or_else(Vec::new, |system| vec!["-d", system])
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod doctor;
+mod status;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,0 +1,358 @@
+//! Dovecot's start at boot: which symbolic links ask for it, taking it off, giving it back.
+//!
+//! Under systemd and under SysV init alike, the start at boot is nothing but symbolic links. They
+//! are looked at, never a tool's answer. The distribution's tool takes them off, because it may
+//! keep lists of its own; giving back puts the very links there that were found before.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::record::Boot;
+use super::replace;
+use crate::error::Error;
+use crate::system::{Command, System};
+
+/// Where systemd keeps what the administrator enabled.
+const ENABLED: &str = "etc/systemd/system";
+
+/// Where unit files are, the strongest folder first (systemd.unit(5)).
+const UNITS: [&str; 6] = [
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+    "etc/systemd/system.attached",
+];
+
+/// Where the folders of the run levels are: Debian, Red Hat, SUSE.
+const LEVELS: [&str; 3] = ["etc", "etc/rc.d", "etc/init.d"];
+
+/// The longest that a tool may take.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// Links, by their absolute path, and where they lead.
+type Links = BTreeMap<String, String>;
+
+/// Looks how a service is started at boot.
+///
+/// # Errors
+///
+/// When a folder that is there cannot be read.
+pub(super) fn look(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
+    let mut links = Links::new();
+    for folder in folders(root, ENABLED, |name| {
+        [".wants", ".requires"].iter().any(|end| name.strip_suffix(end).is_some())
+    })? {
+        collect(root, &folder, &mut links, |name| units(service).iter().any(|unit| unit == name))?;
+    }
+    for place in LEVELS {
+        for folder in folders(root, place, is_level)? {
+            collect(root, &folder, &mut links, |name| is_script_link(name, service))?;
+        }
+    }
+    let [_, socket] = units(service);
+    let socket_active = system.runs_systemd()
+        && has_unit(root, &socket)
+        && systemctl(system, &["is-active", "--quiet", &socket])
+            .is_some_and(|command| system.run(&command, LIMIT).succeeded());
+    Ok(Boot { service: service.to_owned(), links, socket_active })
+}
+
+impl Boot {
+    /// The links that start it, without those that only stop it.
+    pub(super) fn starts(&self) -> Vec<&str> {
+        let starts = |path: &&str| {
+            let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+            !(is_script_link(&name, &self.service) && name.starts_with('K'))
+        };
+        self.links.keys().map(String::as_str).filter(starts).collect()
+    }
+
+    /// Whether there is nothing to take off.
+    pub(super) fn is_off(&self) -> bool {
+        self.starts().is_empty() && !self.socket_active
+    }
+}
+
+/// Takes the start at boot off, and lets systemd no longer listen in the service's place.
+///
+/// # Errors
+///
+/// When it is still there afterwards; the message has the words of the tools.
+pub(super) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<(), Error> {
+    let mut said = Vec::new();
+    let mut run = |command: Command| {
+        let ended = system.run(&command, LIMIT);
+        if !ended.succeeded() {
+            said.push(format!("`{command}`: {ended}"));
+        }
+    };
+    let units: Vec<String> =
+        units(&boot.service).into_iter().filter(|unit| has_unit(root, unit)).collect();
+    if !units.is_empty() && !boot.starts().is_empty() {
+        let units: Vec<&str> = units.iter().map(String::as_str).collect();
+        systemctl(system, &[&["disable"], units.as_slice()].concat()).map(&mut run);
+    }
+    if boot.socket_active {
+        let [_, socket] = self::units(&boot.service);
+        systemctl(system, &["stop", &socket]).map(&mut run);
+    }
+    // Where systemd knows the service, it has told the tool of the scripts already.
+    if look(system, root, &boot.service)?.starts().iter().any(|path| !path.contains("/systemd/")) {
+        script_tool(system, &boot.service).map(&mut run);
+    }
+    let left = look(system, root, &boot.service)?;
+    if left.is_off() {
+        return Ok(());
+    }
+    said.insert(0, format!("still there: {}", describe(&left)));
+    Err(Error::Refused(format!("disabling {}'s start at boot: {}", boot.service, said.join("; "))))
+}
+
+/// Puts back the links that were found before, if nobody has set the start at boot since.
+///
+/// # Errors
+///
+/// When a link cannot be put back.
+pub(super) fn give_back(
+    system: &impl System,
+    root: &Path,
+    before: &Boot,
+) -> Result<GivenBack, Error> {
+    let now = look(system, root, &before.service)?;
+    if now.starts().iter().any(|path| !before.links.contains_key(*path)) {
+        return Ok(GivenBack::SetSince);
+    }
+    for path in now.links.keys().filter(|path| !before.links.contains_key(*path)) {
+        let path = below(root, path);
+        fs::remove_file(&path).map_err(Error::file("removing", &path))?;
+        replace::sync_folder(&path)?;
+    }
+    for (path, target) in &before.links {
+        if now.links.get(path) != Some(target) {
+            let path = below(root, path);
+            link(&path, target).map_err(Error::file("linking", &path))?;
+            replace::sync_folder(&path)?;
+        }
+    }
+    if system.runs_systemd() && now.links != before.links {
+        systemctl(system, &["daemon-reload"]).map(|command| system.run(&command, LIMIT));
+    }
+    if before.socket_active && !now.socket_active {
+        let [_, socket] = units(&before.service);
+        systemctl(system, &["start", &socket]).map(|command| system.run(&command, LIMIT));
+    }
+    Ok(GivenBack::AsBefore)
+}
+
+/// What became of the start at boot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum GivenBack {
+    /// It is as it was before.
+    AsBefore,
+    /// Somebody has set it since, and it was left alone.
+    SetSince,
+}
+
+/// The state in words.
+pub(super) fn describe(boot: &Boot) -> String {
+    let mut words: Vec<String> = boot.starts().into_iter().map(str::to_owned).collect();
+    if boot.socket_active {
+        words.push(format!("{}.socket is listening", boot.service));
+    }
+    words.join(", ")
+}
+
+fn units(service: &str) -> [String; 2] {
+    [format!("{service}.service"), format!("{service}.socket")]
+}
+
+fn has_unit(root: &Path, unit: &str) -> bool {
+    UNITS.iter().any(|folder| root.join(folder).join(unit).exists())
+}
+
+/// A command of systemctl, which edits the links by itself where systemd does not run.
+fn systemctl(system: &impl System, arguments: &[&str]) -> Option<Command> {
+    let command = Command::new(system.program("systemctl")?, arguments);
+    Some(if system.runs_systemd() {
+        command
+    } else {
+        command.with("SYSTEMD_OFFLINE", "1".to_owned())
+    })
+}
+
+/// The distribution's command that takes a script off the run levels.
+fn script_tool(system: &impl System, service: &str) -> Option<Command> {
+    [
+        ("chkconfig", [service, "off"]),
+        ("update-rc.d", [service, "disable"]),
+        ("insserv", ["-r", service]),
+    ]
+    .into_iter()
+    .find_map(|(tool, arguments)| Some(Command::new(system.program(tool)?, &arguments)))
+}
+
+/// `rc0.d` to `rc6.d`, `rcS.d`, SUSE's `boot.d`.
+fn is_level(name: &str) -> bool {
+    name == "boot.d"
+        || name
+            .strip_prefix("rc")
+            .and_then(|rest| rest.strip_suffix(".d"))
+            .is_some_and(|level| level.len() == 1 && level.chars().all(|c| "0123456S".contains(c)))
+}
+
+/// `S20dovecot`, `K01dovecot`.
+fn is_script_link(name: &str, service: &str) -> bool {
+    let Some(rest) = name.strip_suffix(service) else { return false };
+    let mut rest = rest.chars();
+    matches!(rest.next(), Some('S' | 'K'))
+        && rest.as_str().len() == 2
+        && rest.all(|c| c.is_ascii_digit())
+}
+
+/// The real folders of a folder whose names match; a link to one is another name of the same.
+fn folders(
+    root: &Path,
+    place: &str,
+    matches: impl Fn(&str) -> bool,
+) -> Result<Vec<PathBuf>, Error> {
+    let entries = entries(&root.join(place))?;
+    let is_meant = |entry: &fs::DirEntry| {
+        entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && matches(&entry.file_name().to_string_lossy())
+    };
+    Ok(entries.into_iter().filter(is_meant).map(|entry| entry.path()).collect())
+}
+
+fn collect(
+    root: &Path,
+    folder: &Path,
+    links: &mut Links,
+    matches: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
+    for entry in entries(folder)? {
+        if matches(&entry.file_name().to_string_lossy())
+            && let Ok(target) = fs::read_link(entry.path())
+        {
+            let path = entry.path();
+            let path = path.strip_prefix(root).unwrap_or(&path);
+            let path = format!("/{}", path.display());
+            links.insert(path, target.display().to_string());
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder; nothing when there is none.
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, Error> {
+    let listed = fs::read_dir(folder).and_then(Iterator::collect);
+    match listed {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        // SUSE has a link here to a folder that is looked at by itself.
+        Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Ok(Vec::new()),
+        other => other.map_err(Error::file("reading", folder)),
+    }
+}
+
+fn below(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
+
+/// Makes a link in one step, with its folder, which systemctl removes when it is empty.
+fn link(path: &Path, target: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        Err(_) | Ok(()) => {}
+    }
+    symlink(target, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::fake::Machine;
+    use crate::test_root::TestRoot;
+
+    const WANTED: &str = "etc/systemd/system/multi-user.target.wants/dovecot.service";
+
+    fn root(links: &[&str]) -> TestRoot {
+        let root = TestRoot::new();
+        for path in links {
+            let path = root.path().join(path);
+            link(&path, "../target").expect("a link");
+        }
+        root
+    }
+
+    fn boot(root: &TestRoot) -> Boot {
+        look(&Machine::new(), root.path(), "dovecot").expect("looking")
+    }
+
+    #[test]
+    fn all_links_of_the_service_are_found_and_no_others() {
+        let root = root(&[
+            WANTED,
+            "etc/systemd/system/sockets.target.wants/dovecot.socket",
+            "etc/systemd/system/x.target.requires/dovecot.service",
+            "etc/systemd/system/multi-user.target.wants/dovecot-x.service",
+            "etc/rc3.d/S20dovecot",
+            "etc/rc.d/rc5.d/K01dovecot",
+            "etc/rc3.d/S20dovecot-x",
+            "etc/rc3.d/S20xdovecot",
+            "etc/rc3.d/dovecot",
+            "etc/rc9.d/S20dovecot",
+        ]);
+        let boot = boot(&root);
+        assert_eq!(boot.links.len(), 5, "{:?}", boot.links);
+        assert_eq!(
+            describe(&boot),
+            "/etc/rc3.d/S20dovecot, /etc/systemd/system/multi-user.target.wants/dovecot.service, \
+             /etc/systemd/system/sockets.target.wants/dovecot.socket, \
+             /etc/systemd/system/x.target.requires/dovecot.service"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_to_another_is_not_counted_twice() {
+        let root = root(&["etc/rc.d/rc3.d/S20dovecot"]);
+        symlink("rc.d/rc3.d", root.path().join("etc/rc3.d")).expect("a link");
+        assert_eq!(boot(&root).starts(), ["/etc/rc.d/rc3.d/S20dovecot"]);
+    }
+
+    #[test]
+    fn the_links_come_back_as_they_were_and_those_of_the_tools_go() {
+        let root = root(&[WANTED, "etc/rc3.d/S20dovecot"]);
+        let before = boot(&root);
+        for path in [WANTED, "etc/rc3.d/S20dovecot"] {
+            fs::remove_file(root.path().join(path)).expect("disabling");
+        }
+        fs::remove_dir(root.path().join(WANTED).parent().expect("a folder")).expect("it is empty");
+        link(&root.path().join("etc/rc3.d/K80dovecot"), "x").expect("a tool's link");
+        assert!(boot(&root).is_off());
+        let machine = Machine::new();
+        let done = give_back(&machine, root.path(), &before).expect("giving back");
+        assert_eq!((done, boot(&root)), (GivenBack::AsBefore, before.clone()));
+        let again = give_back(&machine, root.path(), &before).expect("nothing to do");
+        assert_eq!(again, GivenBack::AsBefore);
+    }
+
+    #[test]
+    fn what_somebody_set_since_stays() {
+        let root = root(&["etc/rc3.d/K80dovecot"]);
+        let before = boot(&root);
+        link(&root.path().join("etc/rc3.d/S20dovecot"), "x").expect("their link");
+        let done = give_back(&Machine::new(), root.path(), &before).expect("leaving it");
+        assert_eq!(
+            (done, boot(&root).starts()),
+            (GivenBack::SetSince, vec!["/etc/rc3.d/S20dovecot"])
+        );
+    }
+}

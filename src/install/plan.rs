@@ -1,0 +1,304 @@
+//! What install would change on this node, computed before anything is.
+
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::autostart;
+use super::block::{self, Entry};
+use super::record::{self, Boot, Record, Role};
+use super::replace::Original;
+use super::resource::{Edge, Resource};
+use crate::cli::Install;
+use crate::dovecot::processes;
+use crate::error::Error;
+use crate::lifekeeper::creation::{Start, Wanted};
+use crate::lifekeeper::defaults::{self, key_of};
+use crate::lifekeeper::installation::LifeKeeper;
+use crate::settings::{self, Settings};
+use crate::system::{Command, PROGRAM_FOLDERS, System};
+
+/// The folder with the four programs that LifeKeeper copies.
+const PROGRAMS: &str = "/usr/lib/dovecot-ark";
+
+/// Noted about the resource in LifeKeeper.
+const INFO: &str = "dovecot-ark";
+
+/// The changes, in their order, and what is to be known beside.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    /// What is odd and no reason to stop.
+    pub(super) warnings: Vec<String>,
+    /// The record as it will be.
+    pub(super) record: Record,
+}
+
+/// One change.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Noting all of it, before it is done.
+    Note,
+    /// Adding entries to LifeKeeper's defaults file, and an end to its last line if need be.
+    Entries { entries: Vec<Entry>, newline: bool },
+    /// Taking the start at boot off.
+    Boot(Boot),
+    /// Creating the resource.
+    Create(Command, Start),
+    /// Making it depend on another.
+    Depend(Edge),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Note => write!(f, "noting the changes in /{}", record::FILE),
+            Self::Entries { entries, .. } => {
+                let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+                write!(f, "adding to /{}: {}", defaults::FILE, keys.join(", "))
+            }
+            Self::Boot(boot) => {
+                write!(f, "disabling the start at boot: {}", autostart::describe(boot))
+            }
+            Self::Create(command, _) => write!(f, "creating the resource: {command}"),
+            Self::Depend(Edge { there, parent, child }) => {
+                write!(f, "making {parent} depend on {child}")?;
+                there.as_ref().map_or(Ok(()), |system| write!(f, " on {system}"))
+            }
+        }
+    }
+}
+
+/// Makes the plan.
+///
+/// # Errors
+///
+/// Whatever stands against installing; nothing has been changed then.
+pub(super) fn plan<S: System>(
+    resource: &Resource<'_, S>,
+    root: &Path,
+    what: &Install,
+) -> Result<Plan, Error> {
+    let Resource { system, lifekeeper, tag } = *resource;
+    lifekeeper.require_running(system)?;
+    require_programs(system, root)?;
+    let file = read_defaults(root)?;
+    let (settings, report) = settings::read(root);
+    let mut warnings = report.warnings;
+    let mut record = Record::read(root)?;
+    let mut steps = Vec::new();
+
+    let mut entries = missing(&file.bytes, block::defaults());
+    let own = quick_check_entry(system, lifekeeper, what, &file.bytes)?;
+    let own_keys: Vec<String> = own.iter().map(|entry| entry.key.clone()).collect();
+    entries.extend(own);
+    if !entries.is_empty() {
+        record.note_entries(&entries);
+        let newline = block::lacks_newline(&file.bytes);
+        if newline {
+            record.note_newline();
+        }
+        steps.push(Step::Entries { entries, newline });
+    }
+
+    let boot = autostart::look(system, root, &settings.service)?;
+    if !boot.is_off() {
+        record.note_boot(&boot);
+        steps.push(Step::Boot(boot));
+    }
+
+    let role = if what.standby { Role::Standby } else { Role::Primary };
+    record.note_resource(tag, role, &own_keys);
+    if what.standby {
+        if !processes::masters(system)?.is_empty() {
+            warnings.push(format!(
+                "Dovecot runs on this node, which is to stand by; stop it: service {} stop",
+                settings.service
+            ));
+        }
+    } else {
+        steps.extend(resource_steps(resource, what, &settings, &mut warnings)?);
+    }
+    if record.is_changed() {
+        steps.insert(0, Step::Note);
+    }
+    Ok(Plan { steps, warnings, record })
+}
+
+/// The file, which a person may have to mend before install may touch it.
+pub(super) fn read_defaults(root: &Path) -> Result<Original, Error> {
+    let path = root.join(defaults::FILE);
+    let file = Original::read(&path)?;
+    if let Some(at) = file.bytes.split(|byte| *byte == b'\n').position(|line| line.ends_with(b"\r"))
+    {
+        return Err(Error::file("reading", &path)(format!(
+            "line {} ends in a carriage return, which a shell takes for a part of the value; take \
+             them out: sed -i 's/\\r$//' {}",
+            at + 1,
+            path.display()
+        )));
+    }
+    Ok(file)
+}
+
+/// Makes sure that Dovecot and the kit's own programs are here.
+fn require_programs(system: &impl System, root: &Path) -> Result<(), Error> {
+    if system.program("dovecot").is_none() {
+        let folders = PROGRAM_FOLDERS.join(", ");
+        let cause = format!("looking for Dovecot: no program dovecot is in {folders}");
+        return Err(Error::Refused(cause));
+    }
+    for action in ["restore", "remove", "quickCheck", "recover"] {
+        let path = root.join(PROGRAMS.trim_start_matches('/')).join(action);
+        let data = std::fs::metadata(&path).map_err(Error::file("looking for", &path))?;
+        if !data.is_file() || data.permissions().mode() & 0o111 == 0 {
+            let cause = "it is no program; install the package anew";
+            return Err(Error::file("looking for", &path)(cause));
+        }
+    }
+    Ok(())
+}
+
+/// The entries whose keys the file does not set.
+fn missing(file: &[u8], entries: Vec<Entry>) -> Vec<Entry> {
+    let set: Vec<String> = file.split(|byte| *byte == b'\n').filter_map(key_of).collect();
+    entries.into_iter().filter(|entry| !set.contains(&entry.key)).collect()
+}
+
+/// The entry for the longest quickCheck, if one is asked for and not there yet.
+fn quick_check_entry(
+    system: &impl System,
+    lifekeeper: &LifeKeeper,
+    what: &Install,
+    file: &[u8],
+) -> Result<Option<Entry>, Error> {
+    let Some(seconds) = what.quickcheck_timeout else { return Ok(None) };
+    let tag = what.tag.converted();
+    let version = lifekeeper.version(system).map_err(|cause| {
+        let [old, new] = crate::lifekeeper::installation::quick_check_keys(&tag);
+        Error::Refused(format!(
+            "choosing the key for --quickcheck-timeout: {cause}; set it by hand: {old}={seconds} \
+             up to LifeKeeper 9.0.2, {new}={seconds} from 9.1.0 on"
+        ))
+    })?;
+    let key = version.quick_check_key(&tag);
+    let text = format!(
+        "# {key}: seconds that LifeKeeper grants quickCheck of {}, which needs up to 18; default \
+         {}\n{key}={seconds}\n",
+        what.tag,
+        version.quick_check_default().map_or("none".to_owned(), |seconds| seconds.to_string())
+    );
+    let line = file.split(|byte| *byte == b'\n').rfind(|line| key_of(line).as_ref() == Some(&key));
+    match line.map(String::from_utf8_lossy) {
+        None => Ok(Some(Entry { key, text })),
+        Some(line) if line.trim() == format!("{key}={seconds}") => Ok(None),
+        Some(line) => Err(Error::Refused(format!(
+            "setting {key} to {seconds}: /{} has {:?} already; change it there",
+            defaults::FILE,
+            line.trim()
+        ))),
+    }
+}
+
+/// The steps that concern the resource itself.
+fn resource_steps<S: System>(
+    resource: &Resource<'_, S>,
+    what: &Install,
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Step>, Error> {
+    let Resource { system, lifekeeper, tag } = *resource;
+    for child in &what.depends_on {
+        if child == tag {
+            return Err(Error::Refused(format!("making {tag} depend on itself: it cannot")));
+        }
+        if lifekeeper.instance(system, None, child.as_str())?.is_none() {
+            let cause = format!("making {tag} depend on {child}: LifeKeeper has no such resource");
+            return Err(Error::Refused(cause));
+        }
+    }
+    let mut steps = Vec::new();
+    let start = if what.no_start { Start::Later } else { Start::Now };
+    let found = resource.ours()?;
+    match &found {
+        Some(found) if found.state == "ISP" => {}
+        Some(found) => warnings.push(format!("{tag} is {} on this node", found.state)),
+        None => {
+            let node = lifekeeper.node(system)?;
+            let switchback = what.switchback;
+            let wanted = Wanted { tag, programs: PROGRAMS, info: INFO, switchback, start };
+            let command = lifekeeper
+                .creation(system, &node, &wanted, settings.create.as_ref())
+                .map_err(|reasons| Error::Refused(by_hand(&node, &wanted, &reasons)))?;
+            steps.push(Step::Create(command, start));
+        }
+    }
+    let has = match found {
+        Some(_) => lifekeeper.children(system, None, tag.as_str())?,
+        None => Vec::new(),
+    };
+    for child in what.depends_on.iter().map(ToString::to_string) {
+        if !has.contains(&child) {
+            steps.push(Step::Depend(Edge { there: None, parent: tag.to_string(), child }));
+        }
+    }
+    steps.extend(dependencies_elsewhere(resource, what)?);
+    Ok(steps)
+}
+
+/// The dependencies that are missing where the resource was extended to already: LifeKeeper keeps
+/// them on each system.
+fn dependencies_elsewhere<S: System>(
+    resource: &Resource<'_, S>,
+    what: &Install,
+) -> Result<Vec<Step>, Error> {
+    let Resource { system, lifekeeper, tag } = *resource;
+    let mut steps = Vec::new();
+    if what.depends_on.is_empty() {
+        return Ok(steps);
+    }
+    for parent in lifekeeper.equivalents(system, tag)? {
+        if !lifekeeper.is_alive(system, &parent.system) {
+            continue;
+        }
+        let has = lifekeeper.children(system, Some(&parent.system), &parent.tag)?;
+        for child in &what.depends_on {
+            let there = lifekeeper.equivalents(system, child)?;
+            if let Some(child) = there.into_iter().find(|child| child.system == parent.system)
+                && !has.contains(&child.tag)
+            {
+                let there = Some(child.system);
+                let edge = Edge { there, parent: parent.tag.clone(), child: child.tag };
+                steps.push(Step::Depend(edge));
+            }
+        }
+    }
+    Ok(steps)
+}
+
+/// What a person types where no command can be made.
+fn by_hand(node: &str, wanted: &Wanted<'_>, reasons: &[String]) -> String {
+    let rows = [
+        ("Server", node.to_owned()),
+        ("Restore script", wanted.program("restore")),
+        ("Remove script", wanted.program("remove")),
+        ("quickCheck script", wanted.program("quickCheck")),
+        ("Recovery script", wanted.program("recover")),
+        ("Application info", wanted.info.to_owned()),
+        ("Switchback type", wanted.switchback.word().to_owned()),
+        (
+            "Bring resource in service",
+            if wanted.start == Start::Now { "Yes" } else { "No" }.to_owned(),
+        ),
+        ("Resource tag", wanted.tag.to_string()),
+    ];
+    let rows = rows.map(|(what, value)| format!("  {what:26} {value}")).join("\n");
+    format!(
+        "creating the resource {}: no command of this LifeKeeper is known to do it: {}\nNothing \
+         has been changed. Create it in LifeKeeper's graphical interface as a Generic Application \
+         with these values, then run the same command again for the rest; or set \
+         APP_DOVECOT_CREATE to the command.\n{rows}",
+        wanted.tag,
+        reasons.join("; ")
+    )
+}

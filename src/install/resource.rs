@@ -1,0 +1,319 @@
+//! The resource in LifeKeeper: is it ours, creating it, taking it out.
+//!
+//! What a command returns is a hint; what LifeKeeper's lists and the registered copies show is
+//! what counts.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use log::debug;
+
+use crate::error::Error;
+use crate::lifekeeper::creation::Start;
+use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::resources::{Instance, on};
+use crate::lifekeeper::tag::Tag;
+use crate::system::{Command, Ended, System};
+
+/// The longest that LifeKeeper may take to move a resource, or to create it and bring it into
+/// service: above the longest restore, and LifeKeeper's own limit for requests to other systems.
+const MOVE_LIMIT: Duration = Duration::from_mins(15);
+
+/// How long a resource that is there may take to look as it should.
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// A resource of this kit.
+#[derive(Debug)]
+pub(super) struct Resource<'a, S> {
+    pub(super) system: &'a S,
+    pub(super) lifekeeper: &'a LifeKeeper,
+    pub(super) tag: &'a Tag,
+}
+
+/// How the registered copies look.
+enum Copies {
+    /// All four call this kit.
+    Ours,
+    /// One is not there (yet).
+    Missing(String),
+    /// One is something else.
+    Foreign(String),
+}
+
+impl<S: System> Resource<'_, S> {
+    /// Looks it up on this node.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper does not tell.
+    pub(super) fn look(&self) -> Result<Option<Instance>, Error> {
+        self.lifekeeper.instance(self.system, None, self.tag.as_str())
+    }
+
+    /// Looks it up on this node, and makes sure that it is this kit's. Copies that are missing are
+    /// waited for: a run that was killed may have left a command behind that is still at work.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper does not tell; [`Error::Refused`] with what it is instead of ours.
+    pub(super) fn ours(&self) -> Result<Option<Instance>, Error> {
+        let start = self.system.now();
+        loop {
+            let Some(found) = self.look()? else { return Ok(None) };
+            let cause = match self.copies()? {
+                _ if (found.app.as_str(), found.kind.as_str()) != ("gen", "app") => {
+                    format!("it is of type {}/{}, not gen/app", found.app, found.kind)
+                }
+                Copies::Ours => return Ok(Some(found)),
+                Copies::Foreign(path) => format!("{path} does not call this kit"),
+                Copies::Missing(action) if self.is_over(start) => {
+                    format!("it has no program for {action}")
+                }
+                Copies::Missing(_) => {
+                    self.system.sleep(PAUSE);
+                    continue;
+                }
+            };
+            let tag = self.tag;
+            return Err(Error::Refused(format!(
+                "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
+                 {cause}; choose another tag"
+            )));
+        }
+    }
+
+    fn copies(&self) -> Result<Copies, Error> {
+        for copy in self.lifekeeper.copies(self.tag) {
+            let Some(path) = copy.path else { return Ok(Copies::Missing(copy.action.to_owned())) };
+            if !calls_kit(&path, copy.action)? {
+                return Ok(Copies::Foreign(path.display().to_string()));
+            }
+        }
+        Ok(Copies::Ours)
+    }
+
+    /// Creates it, and believes what it sees then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] when the resource is not there as it should be, with the words of the
+    /// command.
+    pub(super) fn create(&self, command: &Command, start: Start) -> Result<(), Error> {
+        let ended = self.run(command);
+        match self.settle(start, ended.succeeded()) {
+            Err(Error::Refused(cause)) => Err(Error::Refused(format!(
+                "creating the resource {}: {cause}; `{command}`: {ended}",
+                self.tag
+            ))),
+            other => other,
+        }
+    }
+
+    /// Waits until a created resource is as it should be.
+    fn settle(&self, start: Start, created: bool) -> Result<(), Error> {
+        let begin = self.system.now();
+        let mut told = false;
+        loop {
+            let Some(found) = self.look()? else {
+                return Err(Error::Refused("ins_list does not show it".into()));
+            };
+            let copies = self.copies()?;
+            let cause = match (found.state.as_str(), copies) {
+                (_, Copies::Foreign(path)) => {
+                    return Err(Error::Refused(format!("{path} does not call this kit")));
+                }
+                ("OSF", _) => {
+                    let cause = "it is OSF: it could not be brought into service";
+                    return Err(Error::Refused(cause.into()));
+                }
+                (_, Copies::Missing(action)) => format!("it has no program for {action}"),
+                ("ISP", Copies::Ours) => return Ok(()),
+                ("OSU", Copies::Ours) if start == Start::Later => return Ok(()),
+                (state, Copies::Ours) => {
+                    if state == "OSU" && created && !told {
+                        // This way of creating does not bring it into service.
+                        told = true;
+                        self.perform("restore")?;
+                        continue;
+                    }
+                    format!("it is {state}")
+                }
+            };
+            if self.is_over(begin) {
+                return Err(Error::Refused(cause));
+            }
+            self.system.sleep(PAUSE);
+        }
+    }
+
+    fn is_over(&self, begin: Duration) -> bool {
+        self.system.now().saturating_sub(begin) >= SETTLE
+    }
+
+    /// Lets LifeKeeper perform an action on it.
+    fn perform(&self, action: &str) -> Result<(), Error> {
+        self.succeed("perform_action", &["-t", self.tag.as_str(), "-a", action])
+    }
+
+    /// Makes it depend on another, on this system or on `there`.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper refuses.
+    pub(super) fn depend(&self, edge: &Edge) -> Result<(), Error> {
+        self.succeed("dep_create", &edge.words())
+    }
+
+    /// Takes a dependency off.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper refuses.
+    pub(super) fn undepend(&self, edge: &Edge) -> Result<(), Error> {
+        self.succeed("dep_remove", &edge.words())
+    }
+
+    /// Takes it out of service and deletes it, on all systems that can be reached; what it
+    /// depended on stays. Returns where it could not be deleted, in words.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper refuses a step, or still shows the resource here.
+    pub(super) fn take_out(&self, by: &Deletion) -> Result<Vec<String>, Error> {
+        let Some(found) = self.look()? else { return Ok(Vec::new()) };
+        if found.is_in_service() {
+            self.perform("remove")?;
+            if self.look()?.is_some_and(|now| now.is_in_service()) {
+                let tag = self.tag;
+                return Err(Error::Refused(format!("taking {tag} out of service: it still is")));
+            }
+        }
+        let elsewhere = self.lifekeeper.equivalents(self.system, self.tag)?;
+        let mut left = Vec::new();
+        let mut alive = Vec::new();
+        for other in elsewhere {
+            if self.lifekeeper.is_alive(self.system, &other.system) {
+                alive.push((Some(other.system), other.tag));
+            } else {
+                left.push(format!("{} on {}, which does not answer", other.tag, other.system));
+            }
+        }
+        alive.push((None, self.tag.to_string()));
+        // Without its dependencies it stands alone: nothing else can be deleted with it.
+        for (there, parent) in &alive {
+            for child in self.lifekeeper.children(self.system, there.as_deref(), parent)? {
+                self.undepend(&Edge { there: there.clone(), parent: parent.clone(), child })?;
+            }
+        }
+        match by {
+            Deletion::Lkcli(command) => {
+                let ended = self.run(command);
+                if !ended.succeeded() {
+                    return Err(Error::Command { command: command.to_string(), ended });
+                }
+            }
+            Deletion::InsRemove => {
+                for (there, tag) in &alive {
+                    self.succeed("ins_remove", &[on(there.as_deref()), vec!["-t", tag]].concat())?;
+                }
+            }
+        }
+        for (there, tag) in alive {
+            if self.lifekeeper.instance(self.system, there.as_deref(), &tag)?.is_none() {
+                continue;
+            }
+            match there {
+                None => return Err(Error::Refused(format!("deleting {tag}: it is still there"))),
+                Some(there) => left.push(format!("{tag} on {there}")),
+            }
+        }
+        self.tidy()?;
+        Ok(left)
+    }
+
+    /// Removes copies of ours that LifeKeeper left.
+    fn tidy(&self) -> Result<(), Error> {
+        for copy in self.lifekeeper.copies(self.tag) {
+            if let Some(path) = copy.path
+                && calls_kit(&path, copy.action)?
+            {
+                fs::remove_file(&path).map_err(Error::file("removing", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn succeed(&self, program: &str, words: &[&str]) -> Result<(), Error> {
+        let command = self.lifekeeper.command(program, words);
+        let ended = self.run(&command);
+        if ended.succeeded() {
+            return Ok(());
+        }
+        Err(Error::Command { command: command.to_string(), ended })
+    }
+
+    fn run(&self, command: &Command) -> Ended {
+        let ended = self.system.run(command, MOVE_LIMIT);
+        debug!("`{command}`: {ended}");
+        ended
+    }
+}
+
+/// How a resource is deleted.
+#[derive(Clone, Debug)]
+pub(super) enum Deletion {
+    /// On all systems at once.
+    Lkcli(Command),
+    /// System by system, with LifeKeeper's low-level command.
+    InsRemove,
+}
+
+/// A dependency on this system or, with `there`, on another.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Edge {
+    pub(super) there: Option<String>,
+    pub(super) parent: String,
+    pub(super) child: String,
+}
+
+impl Edge {
+    fn words(&self) -> Vec<&str> {
+        [on(self.there.as_deref()), vec!["-p", &self.parent, "-c", &self.child]].concat()
+    }
+}
+
+/// Whether a program does nothing but call this kit: its last line says so, whichever version of
+/// the kit wrote the rest.
+fn calls_kit(path: &Path, action: &str) -> Result<bool, Error> {
+    let text = fs::read(path).map_err(Error::file("reading", path))?;
+    let text = String::from_utf8_lossy(&text);
+    let last = text.lines().rfind(|line| !line.trim().is_empty());
+    Ok(last == Some(&format!("exec /usr/sbin/dovecot-ark {action} \"$@\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_root::TestRoot;
+
+    #[test]
+    fn the_shipped_programs_call_the_kit_and_others_do_not() {
+        let root = TestRoot::new();
+        for (action, text) in [
+            ("restore", include_str!("../../installer/restore")),
+            ("remove", include_str!("../../installer/remove")),
+            ("quickCheck", include_str!("../../installer/quickCheck")),
+            ("recover", include_str!("../../installer/recover")),
+        ] {
+            root.write(action, text);
+            assert!(calls_kit(&root.path().join(action), action).expect("reading"), "{action}");
+            assert!(!calls_kit(&root.path().join(action), "other").expect("reading"), "{action}");
+        }
+        root.write("foreign", "#!/bin/sh\nservice dovecot start\n");
+        assert!(!calls_kit(&root.path().join("foreign"), "restore").expect("reading"));
+    }
+}

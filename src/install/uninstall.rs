@@ -1,0 +1,239 @@
+//! Gives back exactly what install changed.
+//!
+//! The resource goes first: as long as it is there, its actions need the settings. The record goes
+//! last, so that who is killed half-way can be called again.
+
+use std::fmt;
+use std::io::{self, BufRead, IsTerminal};
+use std::path::Path;
+
+use super::autostart::{self, GivenBack};
+use super::block::{self, Entry, Extent};
+use super::record::{self, Boot, Record};
+use super::replace::Original;
+use super::resource::{Deletion, Resource};
+use super::{Alone, logged, remove_entries, say, tidy};
+use crate::cli::Uninstall;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::lifekeeper::defaults;
+use crate::lifekeeper::installation::LifeKeeper;
+use crate::show;
+use crate::system::System;
+
+/// One change.
+#[derive(Debug)]
+enum Step {
+    /// Taking the resource out of LifeKeeper.
+    TakeOut { tag: String, state: String, by: Deletion },
+    /// Taking entries out of LifeKeeper's defaults file.
+    Entries(Vec<Entry>, Extent),
+    /// Giving the start at boot back.
+    Boot(Boot),
+    /// Forgetting the resource, while others stay.
+    Forget,
+    /// Removing the record.
+    RemoveRecord,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TakeOut { tag, state, by } => {
+                write!(f, "taking the resource {tag} out of LifeKeeper, on all nodes")?;
+                if state == "ISP" || state == "ISU" {
+                    write!(f, "; it is in service: Dovecot will be stopped")?;
+                }
+                match by {
+                    Deletion::Lkcli(command) => write!(f, "; by `{command}`"),
+                    Deletion::InsRemove => write!(f, "; by ins_remove"),
+                }
+            }
+            Self::Entries(entries, _) => {
+                let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+                let file = defaults::FILE;
+                write!(f, "taking out of /{file} what is unchanged of: {}", keys.join(", "))
+            }
+            Self::Boot(boot) => {
+                write!(f, "giving back the start at boot: {}", autostart::describe(boot))
+            }
+            Self::Forget => write!(f, "forgetting the resource in /{}", record::FILE),
+            Self::RemoveRecord => write!(f, "removing /{}", record::FILE),
+        }
+    }
+}
+
+/// Takes the resource out and gives back what install changed on this node.
+///
+/// # Errors
+///
+/// The reason why it was not done, or not to the end; then it may be called again.
+pub(crate) fn uninstall(
+    system: &impl System,
+    root: &Path,
+    what: &Uninstall,
+) -> Result<Exit, Error> {
+    if what.dry_run {
+        let steps: Vec<String> =
+            plan(system, root, what)?.0.iter().map(|step| format!("{step}\n")).collect();
+        show::print(if steps.is_empty() { NOTHING } else { "" })?;
+        show::print(&steps.concat())?;
+        return Ok(Exit::Success);
+    }
+    logged("uninstall", root, &what.tag, || {
+        let _alone = Alone::take(system, root)?;
+        let (steps, mut record) = plan(system, root, what)?;
+        if steps.is_empty() {
+            tidy(root)?;
+            say(NOTHING.trim_end());
+            return Ok(());
+        }
+        if !what.yes {
+            confirm(&steps)?;
+        }
+        tidy(root)?;
+        for step in &steps {
+            say(&step.to_string());
+            take(system, root, what, &mut record, step)?;
+        }
+        say("done");
+        Ok(())
+    })
+}
+
+/// Said when there is no resource and no record.
+const NOTHING: &str = "nothing to do: no such resource, and nothing noted for it on this node\n";
+
+/// Asks a person.
+fn confirm(steps: &[Step]) -> Result<(), Error> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        let cause = "uninstalling: nobody is there to be asked; say --yes, or --dry-run to look";
+        return Err(Error::Refused(cause.into()));
+    }
+    let plan: Vec<String> = steps.iter().map(|step| format!("{step}\n")).collect();
+    show::print(&format!("{}Go on? [y/N] ", plan.concat()))?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer).map_err(Error::Output)?;
+    if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
+        Ok(())
+    } else {
+        Err(Error::Refused("uninstalling: not confirmed; nothing has been changed".into()))
+    }
+}
+
+fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<(Vec<Step>, Record), Error> {
+    let record = Record::read(root)?;
+    let mut steps = Vec::new();
+    match LifeKeeper::find(root) {
+        Ok(lifekeeper) => {
+            let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
+            steps.extend(taking_out(&resource, what)?);
+        }
+        // With LifeKeeper itself gone, there is no resource any more.
+        Err(Error::NoLifeKeeper(_)) => {}
+        Err(cause) => return Err(cause),
+    }
+    if !record.tags().iter().any(|tag| *tag == what.tag.as_str()) {
+        return Ok((steps, record));
+    }
+    let is_last = record.tags().len() == 1;
+    let mut entries = record.entries();
+    if !is_last {
+        let keys = record.keys(&what.tag);
+        entries.retain(|entry| keys.contains(&entry.key));
+    }
+    let extent = match (is_last, record.newline()) {
+        (false, _) => Extent::Entries,
+        (true, false) => Extent::Block,
+        (true, true) => Extent::BlockAndNewline,
+    };
+    if has_entries(root, &entries, extent) {
+        steps.push(Step::Entries(entries, extent));
+    }
+    if let Some(boot) = record.boot().filter(|_| is_last) {
+        steps.push(Step::Boot(boot));
+    }
+    steps.push(if is_last { Step::RemoveRecord } else { Step::Forget });
+    Ok((steps, record))
+}
+
+/// Whether something of the block is there to be taken out.
+fn has_entries(root: &Path, entries: &[Entry], extent: Extent) -> bool {
+    let file = Original::read(&root.join(defaults::FILE));
+    file.is_ok_and(|file| block::remove(&file.bytes, entries, extent) != file.bytes)
+}
+
+/// The step that takes the resource out, if it is there.
+fn taking_out<S: System>(
+    resource: &Resource<'_, S>,
+    what: &Uninstall,
+) -> Result<Option<Step>, Error> {
+    let Resource { system, lifekeeper, tag } = *resource;
+    lifekeeper.require_running(system)?;
+    let Some(found) = resource.ours()? else { return Ok(None) };
+    let refuse = |cause: String| {
+        Err(Error::Refused(format!("taking the resource {tag} out of LifeKeeper: {cause}")))
+    };
+    let parents = lifekeeper.parents(system, tag.as_str())?;
+    if !parents.is_empty() {
+        return refuse(format!(
+            "{} depends on it; take that dependency off first",
+            parents.join(", ")
+        ));
+    }
+    if !found.is_in_service() {
+        for other in lifekeeper.equivalents(system, tag)? {
+            let alive = lifekeeper.is_alive(system, &other.system);
+            let there = || lifekeeper.instance(system, Some(&other.system), &other.tag);
+            if alive && there()?.is_some_and(|there| there.is_in_service()) {
+                return refuse(format!(
+                    "it is in service on {}; run this there first, and here after it",
+                    other.system
+                ));
+            }
+        }
+    }
+    let by = match lifekeeper.deletion(system, tag.as_str()) {
+        _ if what.use_ins_remove => Deletion::InsRemove,
+        Ok(command) => Deletion::Lkcli(command),
+        Err(reason) => {
+            return refuse(format!(
+                "{reason}; delete it in LifeKeeper's graphical interface and run this again, or \
+                 say --use-ins-remove"
+            ));
+        }
+    };
+    Ok(Some(Step::TakeOut { tag: tag.to_string(), state: found.state, by }))
+}
+
+fn take(
+    system: &impl System,
+    root: &Path,
+    what: &Uninstall,
+    record: &mut Record,
+    step: &Step,
+) -> Result<(), Error> {
+    match step {
+        Step::TakeOut { by, .. } => {
+            let lifekeeper = LifeKeeper::find(root)?;
+            let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
+            for left in resource.take_out(by)? {
+                say(&format!("warning: still there: {left}"));
+            }
+            Ok(())
+        }
+        Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
+        Step::Boot(boot) => {
+            if autostart::give_back(system, root, boot)? == GivenBack::SetSince {
+                say("the start at boot was set by somebody since; it is left alone");
+            }
+            Ok(())
+        }
+        Step::Forget => {
+            record.forget(&what.tag);
+            record.save()
+        }
+        Step::RemoveRecord => record.remove(),
+    }
+}
