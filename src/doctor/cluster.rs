@@ -182,7 +182,7 @@ fn some_of(differences: &[String]) -> String {
 
 fn copies(nodes: &[&Facts]) -> Vec<Finding> {
     let registered: Vec<&Facts> =
-        nodes.iter().copied().filter(|facts| facts.resource.is_registered().is_some()).collect();
+        nodes.iter().copied().filter(|facts| facts.resource.registration().is_some()).collect();
     if registered.len() < 2 {
         return Vec::new();
     }

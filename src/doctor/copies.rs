@@ -115,7 +115,7 @@ fn of(bytes: &[u8]) -> String {
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let copies = &facts.resource.copies;
     let mut findings = stubs(copies);
-    if facts.resource.is_registered().is_some() {
+    if facts.resource.registration().is_some() {
         let odd: Vec<Finding> = TEXTS
             .iter()
             .filter_map(|(action, text)| {

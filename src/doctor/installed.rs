@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What is installed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Installed {
-    /// The host name.
+    /// The name of the node where LifeKeeper does not tell it.
     pub(super) host: String,
     /// The kit's version.
     pub(super) kit: String,

@@ -26,9 +26,9 @@
 //!   looked at itself; `facts`, null otherwise, is what it saw, and may change in each version.
 //! * `findings`: `node` is null for what is about all nodes together. `level` is `ok`, `warning` or
 //!   `error`. `why` and `cure` are null exactly when it is `ok`. The names in `check` stay:
-//!   `lifekeeper`, `licence`, `dovecot`, `kit`, `configuration`, `certificate`, `listener`, `service`, `boot`,
-//!   `socket`, `supervisor`, `settings`, `time-limit`, `address`, `port`, `resource`, `state`,
-//!   `stubs`, `copies`, `dependency`, `peer`.
+//!   `lifekeeper`, `licence`, `dovecot`, `kit`, `configuration`, `certificate`, `listener`,
+//!   `service`, `boot`, `socket`, `supervisor`, `settings`, `time-limit`, `address`, `port`,
+//!   `resource`, `state`, `stubs`, `copies`, `dependency`, `peer`.
 //!
 //! `doctor --local --json` looks at this node alone and prints `format`, `kit`, `node`, `facts` and
 //! `findings`. This is what the nodes ask of each other.
@@ -85,14 +85,8 @@ pub(crate) fn doctor(system: &impl System, root: &Path, how: &Doctor) -> Result<
         }
         return Ok(exit(&findings));
     }
-    let (peers, answers) = peers::ask(system, root, &facts);
-    for (peer, answer) in peers.iter().zip(&answers) {
-        findings.push(answer.clone());
-        findings.extend(peer.facts.iter().flat_map(Facts::judge));
-    }
-    // What there is to say when no peer could be asked.
-    findings.extend(answers.into_iter().skip(peers.len()));
-    findings.extend(peers::judge_extension(&facts, &peers));
+    let (peers, said) = peers::ask(system, root, &facts);
+    findings.extend(said);
     let seen: Vec<&Facts> =
         [&facts].into_iter().chain(peers.iter().filter_map(|peer| peer.facts.as_ref())).collect();
     findings.extend(cluster::judge(&seen));

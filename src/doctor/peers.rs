@@ -13,8 +13,8 @@ use crate::system::{Ended, System};
 
 const PEER: &str = "peer";
 
-/// How long a peer may look at itself; see [`Facts::gather`].
-const LIMIT: Duration = Duration::from_mins(1);
+/// How long a peer may take to look at itself; see [`Facts::gather`].
+const LIMIT: Duration = Duration::from_secs(45);
 
 /// The kit's program there.
 const PROGRAM: &str = "/usr/sbin/dovecot-ark";
@@ -50,7 +50,7 @@ enum Unread {
     Garbage(String),
 }
 
-/// Asks all other nodes that are alive; each may take a minute.
+/// Asks all other nodes that are alive, and judges each of them; each may take a minute.
 pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>, Vec<Finding>) {
     let engine = match LifeKeeper::find(root) {
         Ok(engine) if here.installed.node.known().is_some() => engine,
@@ -82,8 +82,16 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
         let what = "LifeKeeper knows no other node (Single Server Protection)";
         return (Vec::new(), vec![Finding::ok(PEER, what)]);
     }
-    let ask = |name: &String| ask_one(system, &engine, name, here);
-    names.iter().map(ask).unzip()
+    let mut nodes = Vec::new();
+    let mut findings = Vec::new();
+    for name in &names {
+        let (node, finding) = ask_one(system, &engine, name, here);
+        findings.push(finding);
+        findings.extend(node.facts.iter().flat_map(Facts::judge));
+        nodes.push(node);
+    }
+    findings.extend(judge_extension(here, &nodes));
+    (nodes, findings)
 }
 
 fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) -> (Node, Finding) {
@@ -115,7 +123,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
     }
     let line = format!("{PROGRAM} doctor --local --json --tag={tag}");
     let ended = engine.remote(system, name, &line, LIMIT);
-    match read(&ended.answer) {
+    match read(&ended.answer, name) {
         Ok(facts) => {
             let finding = Finding::ok(PEER, format!("{name} is alive and has looked at itself"));
             (node(true, Some(facts)), finding.on(name))
@@ -130,7 +138,7 @@ fn is_plain(tag: &str) -> bool {
 }
 
 /// Reads the document in what a peer printed; LifeKeeper may print words around it.
-fn read(answer: &str) -> Result<Facts, Unread> {
+fn read(answer: &str, name: &str) -> Result<Facts, Unread> {
     let document =
         answer.find('{').zip(answer.rfind('}')).and_then(|(from, to)| answer.get(from..=to));
     let document: serde_json::Value =
@@ -139,7 +147,15 @@ fn read(answer: &str) -> Result<Facts, Unread> {
     let other = kit.filter(|kit| kit != KIT);
     let format = document.get("format").and_then(serde_json::Value::as_u64);
     match (format == Some(FORMAT), serde_json::from_value::<Answer>(document)) {
-        (true, Ok(answer)) => Ok(answer.facts),
+        (true, Ok(Answer { mut facts })) => {
+            // Where LifeKeeper does not tell it there, it is known here.
+            name.clone_into(&mut facts.installed.host);
+            if facts.node() == name {
+                Ok(facts)
+            } else {
+                Err(Unread::Garbage(format!("it is that of {:?}", facts.node())))
+            }
+        }
         (_, Err(cause)) if other.is_none() => Err(Unread::Garbage(cause.to_string())),
         (false, Ok(_)) if other.is_none() => Err(Unread::Garbage("another format".into())),
         _ => Err(other.map_or(Unread::Nothing, Unread::OtherVersion)),
@@ -152,7 +168,8 @@ fn unread(name: &str, cause: &Unread, ended: &Ended) -> Finding {
         Unread::OtherVersion(kit) => Finding::error(
             PEER,
             format!(
-                "{name} has another version of the kit, {kit}, and its answer is not understood; here is {KIT}"
+                "{name} has another version of the kit, {kit}, and its answer is not understood; \
+                 here is {KIT}"
             ),
             why,
             format!(
@@ -177,9 +194,9 @@ fn unread(name: &str, cause: &Unread, ended: &Ended) -> Finding {
 }
 
 /// Whether the resource is extended to the nodes that are alive.
-pub(super) fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
+fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
     let tag = &here.resource.tag;
-    let extended = match (here.resource.is_registered(), &here.resource.extended) {
+    let extended = match (here.resource.registration(), &here.resource.extended) {
         (None, _) => return Vec::new(),
         (Some(_), Fact::Known(extended)) => extended,
         (Some(_), Fact::Unknown(cause)) => {
@@ -225,7 +242,7 @@ mod tests {
             document.to_string(),
             format!("Authorized use only!\n{document:#}\nlcdremexec: done\n"),
         ] {
-            let facts = read(&text).unwrap_or_else(|cause| panic!("{cause:?}: {text}"));
+            let facts = read(&text, "node2").unwrap_or_else(|cause| panic!("{cause:?}: {text}"));
             assert_eq!(facts.node(), "node2");
         }
     }
@@ -256,16 +273,20 @@ mod tests {
             (lacking.to_string(), None),
             (change("format", 2.into()).to_string(), None),
             (change("facts", json!([1, 2])).to_string(), None),
+            (change("facts", json!(healthy("node3"))).to_string(), None),
             ("{}".to_owned(), None),
         ] {
-            let cause = read(&text).map(|facts| facts.node().to_owned()).expect_err(&text);
+            let cause = read(&text, "node2").map(|facts| facts.node().to_owned()).expect_err(&text);
             match expected {
                 Some(expected) => assert_eq!(&cause, expected, "{text:.200}"),
                 None => assert!(matches!(cause, Unread::Garbage(_)), "{cause:?}: {text:.200}"),
             }
         }
         let same_format = newer(document());
-        assert!(read(&same_format).is_ok(), "a newer version that prints the same is understood");
+        assert!(
+            read(&same_format, "node2").is_ok(),
+            "a newer version that prints the same is understood"
+        );
     }
 
     #[test]

@@ -115,13 +115,13 @@ impl Resource {
     }
 
     /// How it is registered, if it is.
-    pub(super) fn is_registered(&self) -> Option<&Registered> {
+    pub(super) fn registration(&self) -> Option<&Registered> {
         self.registered.known()?.as_ref()
     }
 
     /// Whether LifeKeeper has it in service here.
     pub(super) fn is_in_service(&self) -> bool {
-        self.is_registered().is_some_and(|one| ["ISP", "ISU"].contains(&one.state.as_str()))
+        self.registration().is_some_and(|one| ["ISP", "ISU"].contains(&one.state.as_str()))
     }
 
     /// The tags of the IP resources that have an address.

@@ -105,11 +105,10 @@ impl Service {
     /// scripts only for want of a unit of the same name.
     fn is_scripted(&self) -> bool {
         match (&self.units, self.unit()) {
-            (Some(_), Some(unit)) => {
-                unit.fragment_path.is_empty() || unit.fragment_path.contains("/generator")
-            }
-            (Some(_), None) => false,
             (None, _) => true,
+            (Some(_), unit) => unit.is_some_and(|unit| {
+                unit.fragment_path.is_empty() || unit.fragment_path.contains("/generator")
+            }),
         }
     }
 }
@@ -151,9 +150,14 @@ fn links(root: &Path, name: &str) -> Vec<String> {
     let folders =
         LEVELS.iter().flat_map(|folder| (2..=5).map(move |n| format!("{folder}/rc{n}.d")));
     let mut found = Vec::new();
+    let mut seen = Vec::new();
     for folder in folders {
-        // One may be a link to the other.
+        // One may be a link to another.
         let Ok(path) = fs::canonicalize(root.join(&folder)) else { continue };
+        if seen.contains(&path) {
+            continue;
+        }
+        seen.push(path.clone());
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         found.extend(
             entries
@@ -174,22 +178,21 @@ fn is_start_link(link: &str, name: &str) -> bool {
 /// Judges the service, its start at boot, and systemd as its supervisor.
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let service = &facts.service;
-    let mut findings = vec![startable(service), boot(service)];
-    if let Some(units) = &service.units {
-        match units {
-            Fact::Known(units) => {
-                findings.push(socket(&service.name, &units.socket));
-                findings.extend(supervised(&service.name, &units.service));
-            }
-            Fact::Unknown(cause) => findings.push(Finding::warning(
-                SERVICE,
-                format!("systemd does not tell of {}.service: {cause}", service.name),
-                "whether Dovecot starts at boot or is restarted by systemd cannot be seen",
-                format!("systemctl status {}.service", service.name),
-            )),
+    match &service.units {
+        None => vec![startable(service), boot(service)],
+        Some(Fact::Known(units)) => {
+            let mut findings = vec![startable(service), boot(service)];
+            findings.push(socket(&service.name, &units.socket));
+            findings.extend(supervised(&service.name, &units.service));
+            findings
         }
+        Some(Fact::Unknown(cause)) => vec![Finding::warning(
+            SERVICE,
+            format!("systemd does not tell of {}.service: {cause}", service.name),
+            "whether Dovecot can be started, starts at boot or is restarted cannot be seen",
+            format!("systemctl status {}.service", service.name),
+        )],
     }
-    findings
 }
 
 fn startable(service: &Service) -> Finding {
@@ -221,7 +224,7 @@ fn startable(service: &Service) -> Finding {
             why,
             "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
         ),
-        (true, _) => Finding::ok(SERVICE, format!("`service {name}` starts and stops Dovecot")),
+        (true, _) => Finding::ok(SERVICE, format!("{name} is a service that can be started")),
     }
 }
 
@@ -351,7 +354,8 @@ mod tests {
             root.write(&format!("etc/rc6.d/{link}"), "");
         }
         root.write("etc/rc2.d/S20dovecot", "");
-        let expected = ["/etc/rc.d/rc3.d/S01dovecot", "/etc/rc2.d/S20dovecot"];
+        std::os::unix::fs::symlink("rc.d/rc3.d", root.path().join("etc/rc3.d")).expect("a link");
+        let expected = ["/etc/rc2.d/S20dovecot", "/etc/rc3.d/S01dovecot"];
         assert_eq!(links(root.path(), "dovecot"), expected);
         assert_eq!(links(root.path(), "x"), Vec::<String>::new());
     }
@@ -431,14 +435,17 @@ mod tests {
                 Level::Error,
                 service(Some(Units { service: unit("masked", "", "masked"), ..healthy() })),
             ),
-            (
-                "a silent systemd",
-                Level::Ok,
-                Service { units: Some(Fact::Unknown("x".into())), ..service(None) },
-            ),
         ] {
             assert_eq!(startable(&service).level, level, "{case}");
         }
+    }
+
+    #[test]
+    fn of_a_systemd_that_tells_nothing_nothing_is_said_to_be_well() {
+        let mut facts = super::super::facts::tests::healthy("node1");
+        facts.service.units = Some(Fact::Unknown("no end after 5 s".into()));
+        let levels: Vec<_> = judge(&facts).iter().map(|finding| finding.level).collect();
+        assert_eq!(levels, [Level::Warning]);
     }
 
     #[test]

@@ -201,18 +201,126 @@ fn words(settings: &Settings, name: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const V2_3: &str = "# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf\n\
-        # Hostname: node1\n\
-        disable_plaintext_auth = no\n\
-        login_greeting = \"a { b } # c\"\n\
-        namespace inbox {\n  inbox = yes\n  location = \n  mailbox Drafts {\n    \
-        special_use = \\Drafts\n  }\n  mailbox \"Sent Messages\" {\n    special_use = \\Sent\n  \
-        }\n  prefix = \n}\n\
-        passdb {\n  args = /etc/dovecot/users\n  driver = passwd-file\n}\n\
-        passdb {\n  args = /etc/dovecot/sql.conf.ext\n  driver = sql\n}\n\
-        plugin {\n  quota_rule = *:storage=1G\n}\n\
-        ssl_key = # hidden, use -P to show it\n\
-        remote 10.0.0.0/8 {\n  disable_plaintext_auth = yes\n}\n";
+    const V2_3: &str = r#"
+# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf
+# Hostname: node1
+disable_plaintext_auth = no
+login_greeting = "a { b } # c"
+namespace inbox {
+  inbox = yes
+  location =
+  mailbox Drafts {
+    special_use = \Drafts
+  }
+  mailbox "Sent Messages" {
+    special_use = \Sent
+  }
+  prefix =
+}
+passdb {
+  args = /etc/dovecot/users
+  driver = passwd-file
+}
+passdb {
+  args = /etc/dovecot/sql.conf.ext
+  driver = sql
+}
+plugin {
+  quota_rule = *:storage=1G
+}
+ssl_key = # hidden, use -P to show it
+remote 10.0.0.0/8 {
+  disable_plaintext_auth = yes
+}
+"#;
+
+    const V1: &str = "
+# 1.0.7: /etc/dovecot.conf
+protocols: imap pop3
+login_greeting: a: b
+auth default:
+  passdb:
+    driver: pam
+  userdb:
+    driver: passwd
+plugin:
+  quota: maildir
+";
+
+    /// `doveconf protocols listen service`, shortened.
+    const LISTENERS_2_3: &str = "
+service imap-login {
+  inet_listener imap {
+    address =
+    port = 143
+  }
+  inet_listener imaps {
+    address = 192.0.2.10 ::1
+    port = 993
+  }
+  protocol = imap
+}
+service pop3-login {
+  inet_listener pop3 {
+    port = 110
+  }
+  inet_listener pop3s {
+    port = 0
+  }
+  protocol = pop3
+}
+service auth {
+  inet_listener {
+    port = 12345
+  }
+  protocol =
+}
+service submission-login {
+  inet_listener submission {
+    port = 587
+  }
+  protocol = submission
+}
+protocols =  imap pop3
+listen = *, ::
+";
+
+    const LISTENERS_2_4: &str = "
+protocols {
+  imap = yes
+  pop3 = yes
+  lmtp = no
+}
+listen = * ::
+service imap-login {
+  protocol = imap
+  inet_listener imap {
+    port = 143
+  }
+  inet_listener imaps {
+    port = 993
+    ssl = yes
+    listen = 192.0.2.10 ::1
+  }
+}
+service pop3-login {
+  protocol = pop3
+  inet_listener pop3 {
+    port = 110
+  }
+}
+service lmtp {
+  protocol = lmtp
+  inet_listener lmtp {
+    port = 24
+  }
+}
+service auth {
+  inet_listener {
+    port = 12345
+  }
+}
+";
 
     fn shown(dump: &str) -> Vec<String> {
         flatten(dump).iter().map(|(name, value)| format!("{name}: {value}")).collect()
@@ -250,11 +358,8 @@ mod tests {
 
     #[test]
     fn a_dump_of_1_2_is_read_by_its_indentation() {
-        let dump = "# 1.0.7: /etc/dovecot.conf\nprotocols: imap pop3\nlogin_greeting: a: b\n\
-            auth default:\n  passdb:\n    driver: pam\n  userdb:\n    driver: passwd\nplugin:\n  \
-            quota: maildir\n";
         assert_eq!(
-            shown(dump),
+            shown(V1),
             [
                 "auth default: {}",
                 "auth default/passdb: {}",
@@ -296,22 +401,7 @@ mod tests {
 
     #[test]
     fn listeners_of_enabled_protocols_are_found_with_their_addresses() {
-        let v2_3 = "service imap-login {\n  inet_listener imap {\n    address = \n    port = 143\n  \
-            }\n  inet_listener imaps {\n    address = 192.0.2.10 ::1\n    port = 993\n  }\n  \
-            protocol = imap\n}\n\
-            service pop3-login {\n  inet_listener pop3 {\n    port = 110\n  }\n  \
-            inet_listener pop3s {\n    port = 0\n  }\n  protocol = pop3\n}\n\
-            service auth {\n  inet_listener {\n    port = 12345\n  }\n  protocol = \n}\n\
-            service submission-login {\n  inet_listener submission {\n    port = 587\n  }\n  \
-            protocol = submission\n}\nprotocols =  imap pop3\nlisten = *, ::\n";
-        let v2_4 = "protocols {\n  imap = yes\n  pop3 = yes\n  lmtp = no\n}\nlisten = * ::\n\
-            service imap-login {\n  protocol = imap\n  inet_listener imap {\n    port = 143\n  }\n  \
-            inet_listener imaps {\n    port = 993\n    ssl = yes\n    \
-            listen = 192.0.2.10 ::1\n  }\n}\n\
-            service pop3-login {\n  protocol = pop3\n  inet_listener pop3 {\n    port = 110\n  }\n}\n\
-            service lmtp {\n  protocol = lmtp\n  inet_listener lmtp {\n    port = 24\n  }\n}\n\
-            service auth {\n  inet_listener {\n    port = 12345\n  }\n}\n";
-        for dump in [v2_3, v2_4] {
+        for dump in [LISTENERS_2_3, LISTENERS_2_4] {
             let found: Vec<String> = listeners_in(&flatten(dump))
                 .iter()
                 .map(|one| format!("{} {} {}", one.name, one.port, one.addresses.join("+")))

@@ -115,9 +115,9 @@ const FAULTS: &[Fault] = &[
         by: Cure::By("chmod 755 /usr/lib/dovecot-ark/restore"),
     },
     Fault {
-        make: "mkdir /etc/systemd/system/dovecot.service.d && printf \
-               '[Service]\\nRestart=on-failure\\n' >/etc/systemd/system/dovecot.service.d/local.conf \
-               && systemctl daemon-reload",
+        make: "mkdir /etc/systemd/system/dovecot.service.d && \
+               printf '[Service]\\nRestart=on-failure\\n' \
+               >/etc/systemd/system/dovecot.service.d/local.conf && systemctl daemon-reload",
         check: "supervisor",
         level: "warning",
         node: Some("node2"),
@@ -247,7 +247,8 @@ const FAULTS: &[Fault] = &[
         by: Cure::By("mv /root/dovecot-ark /usr/sbin/dovecot-ark"),
     },
     Fault {
-        make: "mv /usr/sbin/dovecot-ark /root/dovecot-ark && printf '#!/bin/sh\\necho \\047{\"format\": 2, \"kit\": \"99.0\"}\\047\\n' \
+        make: "mv /usr/sbin/dovecot-ark /root/dovecot-ark && \
+               printf '#!/bin/sh\\necho \\047{\"format\": 2, \"kit\": \"99.0\"}\\047\\n' \
                >/usr/sbin/dovecot-ark && chmod 755 /usr/sbin/dovecot-ark",
         check: "peer",
         level: "error",
