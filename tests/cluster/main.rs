@@ -14,7 +14,7 @@ mod status;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lab::{Cluster, FILESYS_TAG, IP_TAG, LKROOT, Ledger, Poller, TAG, Watch};
+use lab::{Cluster, Dialect, FILESYS_TAG, IP_TAG, LKROOT, Ledger, Poller, TAG, Watch};
 
 /// How long something may take that is sure to come: a SysV stop alone may take 70 s.
 const WAIT: Duration = Duration::from_mins(3);
@@ -29,9 +29,14 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::speaking(Dialect::Plain)
+    }
+
+    /// Whether there is an lkcli, and how it spells, must make no difference to a cluster's life.
+    fn speaking(dialect: Dialect) -> Self {
         let kit = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
         let standin = lab::program("lifekeeper-standin").expect("the stand-in");
-        let cluster = Cluster::start(kit, &standin).expect("starting the cluster");
+        let cluster = Cluster::start(kit, &standin, dialect).expect("starting the cluster");
         let watch = cluster.watch();
         cluster.protect().expect("protecting Dovecot");
         let poller = cluster.poll().expect("polling");
@@ -139,7 +144,7 @@ fn a_killed_master_is_recovered_on_its_node() {
 
 #[test]
 fn a_dovecot_that_cannot_start_is_failed_over_and_can_come_back() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::speaking(Dialect::None);
     scene.break_configuration(1);
     scene.signal_master(1, "KILL");
     scene.await_mail();
@@ -172,7 +177,7 @@ fn a_dovecot_that_cannot_start_is_failed_over_and_can_come_back() {
 
 #[test]
 fn a_power_cut_is_failed_over_and_the_node_comes_back_as_a_standby() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::speaking(Dialect::Gnu);
     scene.cluster.power_cut(1).expect("a power cut");
     scene.await_mail();
     scene.assert_in_service_on(2);
@@ -189,7 +194,7 @@ fn a_power_cut_is_failed_over_and_the_node_comes_back_as_a_standby() {
 
 #[test]
 fn a_frozen_master_does_not_hold_a_switchover() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::speaking(Dialect::None);
     scene.signal_master(1, "STOP");
     let moved = scene.cluster.bring_in(2).expect("a command");
     assert!(moved.success(), "{moved:?}");
