@@ -25,6 +25,7 @@ mod protection;
 mod rack;
 pub mod setup;
 mod timeline;
+mod tree;
 mod watch;
 
 pub use cgroup::list as cgroups;
@@ -44,4 +45,5 @@ pub use program::program;
 pub use protection::{FILESYS_TAG, IP_TAG, MAIL, TAG};
 pub use rack::{NODES, address, host};
 pub use timeline::{Outage, Poll, Timeline};
+pub use tree::Tree;
 pub use watch::{Sighting, Violation, Watch};
