@@ -9,6 +9,8 @@
     reason = "a test that finds the node in another state than it must be ends there"
 )]
 
+mod hostile;
 mod kit;
 mod life;
 mod rounds;
+mod sabotage;
