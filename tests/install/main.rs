@@ -10,6 +10,7 @@
 )]
 
 mod hostile;
+mod killed;
 mod kit;
 mod life;
 mod rounds;
