@@ -9,6 +9,7 @@
     reason = "a test that finds the cluster in another state than it must be ends there"
 )]
 
+mod install;
 mod status;
 
 use std::path::Path;
@@ -18,6 +19,13 @@ use lab::{Cluster, Dialect, FILESYS_TAG, IP_TAG, LKROOT, Ledger, Poller, TAG, Wa
 
 /// How long something may take that is sure to come: a SysV stop alone may take 70 s.
 const WAIT: Duration = Duration::from_mins(3);
+
+/// Starts a cluster that has the kit and LifeKeeper and protects nothing.
+fn start(dialect: Dialect) -> Cluster {
+    let kit = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
+    let standin = lab::program("lifekeeper-standin").expect("the stand-in");
+    Cluster::start(kit, &standin, dialect).expect("starting the cluster")
+}
 
 /// The cluster in service on node 1, and all that is watched of it.
 struct Scene {
@@ -34,11 +42,13 @@ impl Scene {
 
     /// Whether there is an lkcli, and how it spells, must make no difference to a cluster's life.
     fn speaking(dialect: Dialect) -> Self {
-        let kit = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
-        let standin = lab::program("lifekeeper-standin").expect("the stand-in");
-        let cluster = Cluster::start(kit, &standin, dialect).expect("starting the cluster");
+        Self::set(start(dialect), |cluster| cluster.protect().expect("protecting Dovecot"))
+    }
+
+    /// Watches a cluster from before it is protected in this way.
+    fn set(cluster: Cluster, protect: impl FnOnce(&Cluster)) -> Self {
         let watch = cluster.watch();
-        cluster.protect().expect("protecting Dovecot");
+        protect(&cluster);
         let poller = cluster.poll().expect("polling");
         let mut ledger = Ledger::new(cluster.client().expect("a client"));
         ledger.append().expect("a first message");
@@ -109,12 +119,14 @@ impl Scene {
         assert!(repaired.success(), "{repaired:?}");
     }
 
-    fn end(self) {
+    /// Asks the two questions, and hands the cluster out.
+    fn end(self) -> Cluster {
         let missing = self.ledger.missing().expect("the mailbox");
         assert_eq!(missing, Vec::<String>::new(), "of {}", self.ledger.acknowledged());
         let seen = self.watch.stop();
         assert!(seen.samples > 10, "{seen:?}");
         assert!(seen.violations.is_empty(), "{:?}", seen.violations);
+        self.cluster
     }
 }
 
