@@ -116,7 +116,7 @@ impl Log for Shaped {
 }
 
 /// Joins lines and takes control characters out.
-fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join(" | ").chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

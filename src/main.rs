@@ -62,7 +62,7 @@ fn main() -> ExitCode {
                 .and_then(|()| install::uninstall(&machine, root, &what)),
         ),
         Command::Doctor(how) => told(doctor::doctor(&machine, root, &how)),
-        Command::Status(how) => told(status::status(&machine, root, &how)),
+        Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
     };
     exit.into()
@@ -74,6 +74,16 @@ fn told(outcome: Result<Exit, Error>) -> Exit {
         let _ = writeln!(std::io::stderr(), "dovecot-ark: {cause}");
         Exit::Failure
     })
+}
+
+/// Shows the status; whatever hangs, there is an end.
+fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
+    // Where the kernel gives no alarm, each thing that is waited for has its own limit.
+    let _ = machine.end_after(status::LIMIT, status::failure(how));
+    let shown = machine
+        .require_root("showing the status")
+        .and_then(|()| status::status(machine, Path::new(ROOT), how));
+    told(shown.or_else(|cause| status::without(how, cause)))
 }
 
 fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {

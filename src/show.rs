@@ -34,10 +34,19 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    print(&json(value)?)
+}
+
+/// Writes what a program is to read.
+///
+/// # Errors
+///
+/// [`Error::Output`] when it has no such form.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(value).map_err(|cause| Error::Output(cause.into()))?;
-    print(&(text + "\n"))
+    Ok(text + "\n")
 }
 
 fn as_table(report: &Report) -> String {

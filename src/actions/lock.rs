@@ -110,6 +110,19 @@ impl Drop for Lock {
     }
 }
 
+/// The action that runs for a tag, in its own words; a quickCheck is none. Changes nothing, and
+/// stands in no action's way: the lock itself is tried, and given back at once, only where a name
+/// stands in it, which may be that of a holder who was killed.
+pub(crate) fn running(root: &Path, tag: &Tag) -> Option<String> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(root.join(RUN_FOLDER).join(tag.file_name()))
+        .ok()?;
+    let holder = action_of(&file)?;
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(holder)
+}
+
 fn open(root: &Path, tag: &Tag) -> Option<File> {
     let folder = root.join(RUN_FOLDER);
     let path = folder.join(tag.file_name());
@@ -193,6 +206,27 @@ mod tests {
         let lock = Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT);
         assert!(lock.file.is_none() && machine.now() == quick_check::LIMIT);
         assert_eq!(words()[0], "INFO: waiting until a quickCheck has ended");
+    }
+
+    #[test]
+    fn who_only_asks_is_told_the_running_action_and_leaves_no_trace() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        assert_eq!(running(root.path(), &tag("a")), None);
+        assert!(!root.path().join("run").exists(), "nothing is made");
+
+        let held = Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT);
+        let holder = format!("remove, pid {}", std::process::id());
+        assert_eq!(running(root.path(), &tag("a")), Some(holder));
+        assert_eq!(running(root.path(), &tag("b")), None, "another tag");
+        drop(held);
+        assert_eq!(running(root.path(), &tag("a")), None);
+
+        let _check = Lock::share(root.path(), &tag("a")).expect("a share");
+        assert_eq!(running(root.path(), &tag("a")), None, "a quickCheck is no action");
+        root.write("run/dovecot-ark/c", "remove, pid 1, killed");
+        assert_eq!(running(root.path(), &tag("c")), None);
+        let lock = Lock::take(&machine, root.path(), &tag("c"), Action::Remove, LIMIT);
+        assert!(lock.file.is_some() && machine.now() == Duration::ZERO, "it was given back");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::settings::Settings;
 use crate::system::System;
 use lock::{Busy, Lock};
 
+pub(crate) use lock::running;
 pub(crate) use quick_check::LIMIT as QUICK_CHECK_LIMIT;
 
 /// What LifeKeeper asks for.

@@ -29,9 +29,12 @@ const MAX_TOLD: usize = 5;
 /// What the three checks saw.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Checks {
-    masters: Vec<Process>,
-    refused: Vec<(Endpoint, Refusal)>,
-    status: Status,
+    /// Check 1: the living masters.
+    pub(crate) masters: Vec<Process>,
+    /// Check 2: the endpoints that accepted no connection.
+    pub(crate) refused: Vec<(Endpoint, Refusal)>,
+    /// Check 3: the service's status.
+    pub(crate) status: Status,
 }
 
 /// Makes the three checks: a master exists, each endpoint accepts a connection, the service's
@@ -50,7 +53,7 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
         .endpoints
         .iter()
         .zip(answers)
-        .filter_map(|(endpoint, answer)| Some((endpoint.clone(), answer.err()?)))
+        .filter_map(|(endpoint, answer)| Some((endpoint.clone(), answer.outcome.err()?)))
         .collect();
     let checks = Checks { masters: masters?, refused, status };
     debug!("{checks}");
@@ -76,6 +79,11 @@ impl Checks {
 
     /// What is wrong, each check that failed in its own words.
     pub(crate) fn causes(&self) -> String {
+        self.each_cause().join("; ")
+    }
+
+    /// The same as a list, of bounded length.
+    pub(crate) fn each_cause(&self) -> Vec<String> {
         let mut causes = Vec::new();
         if self.masters.is_empty() {
             causes.push("no process named dovecot".to_owned());
@@ -89,7 +97,7 @@ impl Checks {
         if let Status::Dead(cause) | Status::Unknown(cause) = &self.status {
             causes.push(cause.clone());
         }
-        causes.join("; ")
+        causes
     }
 }
 

@@ -18,6 +18,7 @@ use std::path::Path;
 use log::{error, info, warn};
 
 use crate::cli::Install;
+use crate::dovecot::{processes, service};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
@@ -99,6 +100,8 @@ fn tidy(root: &Path) -> Result<(), Error> {
 struct Before {
     record: Record,
     had_block: bool,
+    /// How many masters of Dovecot ran.
+    masters: usize,
 }
 
 /// Does the steps; when one fails, undoes those before it.
@@ -106,6 +109,7 @@ fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) ->
     let before = Before {
         record: Record::read(root)?,
         had_block: block::is_in(&plan::read_defaults(root)?.bytes),
+        masters: processes::masters(resource.system)?.len(),
     };
     let Plan { steps, record, .. } = plan;
     for (done, step) in steps.iter().enumerate() {
@@ -167,7 +171,8 @@ fn undo<S: System>(
             let tag = resource.tag.as_str();
             let deletion = resource.lifekeeper.deletion(resource.system, tag);
             let deletion = deletion.map_or(Deletion::InsRemove, Deletion::Lkcli);
-            resource.take_out(&deletion).map(drop)
+            resource.take_out(&deletion)?;
+            give_dovecot_back(resource.system, root, before.masters)
         }
         Step::Depend(edge) => {
             let there = edge.there.as_deref();
@@ -175,6 +180,17 @@ fn undo<S: System>(
             if has.contains(&edge.child) { resource.undepend(edge) } else { Ok(()) }
         }
     }
+}
+
+/// Lets Dovecot run again, or no longer, as before the resource was created.
+fn give_dovecot_back(system: &impl System, root: &Path, masters: usize) -> Result<(), Error> {
+    let (settings, _) = settings::read(root);
+    match (masters, processes::masters(system)?.len()) {
+        (0, 1..) => service::stop(system, &settings.service),
+        (1.., 0) => service::start(system, &settings.service),
+        _ => {}
+    }
+    Ok(())
 }
 
 fn add_entries(root: &Path, entries: &[Entry]) -> Result<(), Error> {

@@ -30,6 +30,8 @@ pub(crate) struct LifeKeeper {
     root: PathBuf,
     /// LKROOT, as LifeKeeper itself names it.
     folder: PathBuf,
+    /// The longest that a command may take that only shows something.
+    patience: Duration,
 }
 
 impl LifeKeeper {
@@ -43,12 +45,17 @@ impl LifeKeeper {
         let in_file = || defaults::read(root, KEY, &[KEY]).take(KEY).map(|found| found.value);
         let folder = std::env::var(KEY).ok().or_else(in_file).filter(|path| path.starts_with('/'));
         let folder = folder.map_or_else(|| USUAL.into(), PathBuf::from);
-        let found = Self { root: root.to_owned(), folder };
+        let found = Self { root: root.to_owned(), folder, patience: QUERY_LIMIT };
         if found.program("bin/ins_list").is_some() {
             Ok(found)
         } else {
             Err(Error::NoLifeKeeper(found.folder))
         }
+    }
+
+    /// The same, with another limit for each command that only shows something.
+    pub(crate) fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// LKROOT.
@@ -80,7 +87,7 @@ impl LifeKeeper {
     /// Runs a command that shows something, and returns how it ended.
     pub(crate) fn ask(&self, system: &impl System, program: &str, arguments: &[&str]) -> Ended {
         let command = self.command(program, arguments).asked();
-        let ended = system.run(&command, QUERY_LIMIT);
+        let ended = system.run(&command, self.patience);
         debug!("`{command}`: {ended}");
         ended
     }

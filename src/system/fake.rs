@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::{Command, End, Ended, Listed, Process, Refusal, Signal, System};
+use super::{Attempt, Command, End, Ended, Listed, Process, Refusal, Signal, System};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 
@@ -16,6 +16,9 @@ pub(crate) const MASTER: i32 = 100;
 
 type Event = Box<dyn FnOnce(&mut State) + Send>;
 type Reply = Box<dyn FnMut(&mut State) -> (End, Duration) + Send>;
+
+/// How a command ends, after how long, and what it prints.
+type Answer = (End, Duration, String);
 
 /// The machine.
 pub(crate) struct Machine(Mutex<State>);
@@ -26,6 +29,7 @@ pub(crate) struct State {
     pub(crate) processes: Vec<Entry>,
     events: Vec<(Duration, Event)>,
     replies: HashMap<String, Reply>,
+    answers: HashMap<String, Answer>,
     /// Every command given and every signal sent, with its time in milliseconds.
     pub(crate) journal: Vec<(u128, String)>,
     /// Ports that accept a connection exactly while a master lives, unless told here.
@@ -86,6 +90,7 @@ impl Machine {
             }],
             events: Vec::new(),
             replies: HashMap::new(),
+            answers: HashMap::new(),
             journal: Vec::new(),
             ports: HashMap::new(),
             programs: vec!["service"],
@@ -127,6 +132,12 @@ impl Machine {
         reply: impl FnMut(&mut State) -> (End, Duration) + Send + 'static,
     ) {
         self.state().replies.insert(verb.into(), Box::new(reply));
+    }
+
+    /// Says how a command ends that is not the service's, after how long, and what it prints; the
+    /// whole line names it, or the program alone all its other lines.
+    pub(crate) fn answer(&self, line: &str, end: End, took: Duration, text: &str) {
+        self.state().answers.insert(line.into(), (end, took, text.into()));
     }
 
     pub(crate) fn add(&self, process: Process, parent: i32, session: i32) {
@@ -223,6 +234,7 @@ pub(crate) struct Running {
     start: Duration,
     took: Duration,
     end: End,
+    answer: String,
 }
 
 impl System for Machine {
@@ -267,15 +279,21 @@ impl System for Machine {
 
     fn start(&self, command: &Command) -> Self::Running {
         let mut state = self.state();
-        state.note(command.to_string());
+        let line = command.to_string();
+        state.note(line.clone());
+        let program = line.split(' ').next().unwrap_or_default();
+        if let Some(found) = state.answers.get(&line).or_else(|| state.answers.get(program)) {
+            let (end, took, answer) = found.clone();
+            return Running { start: state.clock, took, end, answer };
+        }
         let verb = ["start", "stop", "status", "reset-failed"]
             .into_iter()
             .find(|verb| command.arguments().iter().any(|argument| argument == verb))
-            .expect("a verb that the machine knows");
+            .unwrap_or_else(|| panic!("{line}: no answer and no verb of the service"));
         let mut reply = state.replies.remove(verb).expect("a reply to each verb");
         let (end, took) = reply(&mut state);
         state.replies.insert(verb.into(), reply);
-        Running { start: state.clock, took, end }
+        Running { start: state.clock, took, end, answer: String::new() }
     }
 
     fn let_end(&self, running: &mut Running, limit: Duration) {
@@ -290,23 +308,31 @@ impl System for Machine {
         let left = end.saturating_sub(state.clock);
         state.pass(left);
         let in_time = running.start.saturating_add(running.took) <= state.clock;
-        let end = if in_time { running.end } else { End::TimedOut(limit) };
-        Ended { end, output: String::new(), answer: String::new() }
+        let (end, answer) = if in_time {
+            (running.end, running.answer)
+        } else {
+            (End::TimedOut(limit), String::new())
+        };
+        Ended { end, output: String::new(), answer }
     }
 
-    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>> {
+    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt> {
         let mut state = self.state();
         let serving = !state.masters().is_empty();
         let mut longest = Duration::from_millis(1);
-        let mut answer = |endpoint: &Endpoint| match state.ports.get(&endpoint.port) {
-            Some(Port::Silent) => {
-                let waited = endpoint.timeout.min(limit);
-                longest = longest.max(waited);
-                Err(Refusal::TimedOut(waited))
-            }
-            Some(Port::Open) => Ok(()),
-            None if serving => Ok(()),
-            Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
+        let mut answer = |endpoint: &Endpoint| {
+            let mut took = Duration::from_millis(1);
+            let outcome = match state.ports.get(&endpoint.port) {
+                Some(Port::Silent) => {
+                    took = endpoint.timeout.min(limit);
+                    Err(Refusal::TimedOut(took))
+                }
+                Some(Port::Open) => Ok(()),
+                None if serving => Ok(()),
+                Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
+            };
+            longest = longest.max(took);
+            Attempt { outcome, took }
         };
         let answers = endpoints.iter().map(&mut answer).collect();
         state.note(format!("connect {}", endpoints.len()));

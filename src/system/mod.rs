@@ -62,7 +62,7 @@ pub(crate) trait System {
 
     /// Connects to all endpoints at the same time and closes again; one answer each, in their
     /// order. Each has its own time-out, and all together have `limit`.
-    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>>;
+    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt>;
 
     /// Finds a program in [`PROGRAM_FOLDERS`].
     fn program(&self, name: &str) -> Option<PathBuf>;
@@ -248,6 +248,15 @@ impl fmt::Display for Ended {
         };
         if words.is_empty() { Ok(()) } else { write!(f, ": {words}") }
     }
+}
+
+/// What became of a connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Attempt {
+    /// Whether it came about, and if not, why.
+    pub(crate) outcome: Result<(), Refusal>,
+    /// How long that took.
+    pub(crate) took: Duration,
 }
 
 /// Why a connection did not come about.

@@ -9,6 +9,8 @@
     reason = "a test that finds the cluster in another state than it must be ends there"
 )]
 
+mod status;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -55,8 +55,7 @@ fn remove_takes_a_running_dovecot_out_and_succeeds_when_nothing_runs(kit: &Kit) 
 fn recover_brings_a_killed_dovecot_back(kit: &Kit) {
     kit.expect("restore", 0);
     let session = kit.log_in();
-    let master = kit.master();
-    kit.node.signal(master, "KILL").expect("a signal");
+    let master = kit.kill_master();
     kit.expect("quickCheck", 1);
     kit.expect("recover", 0);
     assert_ne!(kit.master(), master);

@@ -67,6 +67,20 @@ impl Kit {
         self.node.master().expect("reading the process table").expect("a master")
     }
 
+    /// Kills the master, and waits until it is dead: that takes the kernel a moment.
+    #[track_caller]
+    pub(crate) fn kill_master(&self) -> u32 {
+        let master = self.master();
+        self.node.signal(master, "KILL").expect("a signal");
+        for _ in 0..200 {
+            if self.dovecot().iter().all(|process| process.pid != master) {
+                return master;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("pid {master} outlives SIGKILL");
+    }
+
     /// Whatever runs of Dovecot, zombies left out.
     pub(crate) fn dovecot(&self) -> Vec<Process> {
         let mut all = self.node.dovecot().expect("reading the process table");

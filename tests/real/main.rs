@@ -15,3 +15,4 @@ mod bounds;
 mod caller;
 mod kit;
 mod processes;
+mod status;

@@ -12,7 +12,7 @@ use nix::sys::socket::{
 };
 
 use crate::dovecot::endpoint::Endpoint;
-use crate::system::Refusal;
+use crate::system::{Attempt, Refusal};
 
 /// A connection on its way.
 struct Pending {
@@ -20,31 +20,33 @@ struct Pending {
     at: usize,
     socket: OwnedFd,
     timeout: Duration,
+    begun: Instant,
     deadline: Instant,
 }
 
 /// Connects to all endpoints and closes again. When descriptors run out, the rest begins as soon
 /// as others have ended.
-pub(super) fn connect(endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>> {
+pub(super) fn connect(endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt> {
     let end = Instant::now() + limit;
-    let late = || Err(Refusal::TimedOut(limit));
-    let mut answers: Vec<Result<(), Refusal>> = endpoints.iter().map(|_| late()).collect();
+    let late = || Attempt { outcome: Err(Refusal::TimedOut(limit)), took: limit };
+    let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
     let mut waiting = endpoints.iter().enumerate().peekable();
     let mut pending: Vec<Pending> = Vec::new();
     loop {
         while let Some((at, endpoint)) = waiting.peek().copied() {
+            let begun = Instant::now();
             let answer = match begin(endpoint) {
                 Err(Errno::EMFILE | Errno::ENFILE) if !pending.is_empty() => break,
                 Err(cause) => Some(Err(refused(cause))),
                 Ok(Begun::Connected(socket)) => Some(outcome(&socket)),
                 Ok(Begun::OnItsWay(socket)) => {
                     let timeout = endpoint.timeout;
-                    let deadline = (Instant::now() + timeout).min(end);
-                    pending.push(Pending { at, socket, timeout, deadline });
+                    let deadline = (begun + timeout).min(end);
+                    pending.push(Pending { at, socket, timeout, begun, deadline });
                     None
                 }
             };
-            set(&mut answers, at, answer);
+            set(&mut answers, at, answer, begun.elapsed());
             waiting.next();
         }
         let Some(next) = pending.iter().map(|one| one.deadline).min() else {
@@ -60,7 +62,7 @@ pub(super) fn connect(endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(),
                 _ => None,
             };
             let goes_on = answer.is_none();
-            set(&mut answers, one.at, answer);
+            set(&mut answers, one.at, answer, now.duration_since(one.begun));
             goes_on
         });
         if now >= end {
@@ -69,9 +71,9 @@ pub(super) fn connect(endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(),
     }
 }
 
-fn set(answers: &mut [Result<(), Refusal>], at: usize, answer: Option<Result<(), Refusal>>) {
-    if let (Some(place), Some(answer)) = (answers.get_mut(at), answer) {
-        *place = answer;
+fn set(answers: &mut [Attempt], at: usize, answer: Option<Result<(), Refusal>>, took: Duration) {
+    if let (Some(place), Some(outcome)) = (answers.get_mut(at), answer) {
+        *place = Attempt { outcome, took };
     }
 }
 
@@ -153,11 +155,13 @@ mod tests {
         let nowhere = Endpoint { zone: Some("nowhere0".into()), ..endpoint(&open6) };
         let list = [endpoint(&open), closed, endpoint(&open6), nowhere];
         let answers = connect(&list, Duration::from_secs(5));
+        let outcomes: Vec<_> = answers.iter().map(|one| one.outcome.clone()).collect();
         let failed = |cause: &str| Err(Refusal::Failed(cause.into()));
         assert_eq!(
-            answers,
+            outcomes,
             [Ok(()), failed("connection refused"), Ok(()), failed("no such device")]
         );
+        assert!(answers.iter().all(|one| one.took < Duration::from_secs(5)), "{answers:?}");
     }
 
     #[test]
@@ -171,13 +175,15 @@ mod tests {
             std::net::TcpStream::connect(listener.local_addr().expect("an address"));
         let list = vec![silent; 50];
         let answers = connect(&list, Duration::from_secs(5));
-        let timed_out = Err(Refusal::TimedOut(Duration::from_secs(1)));
-        assert_eq!(answers.last(), Some(&timed_out), "{answers:?}");
+        let one = answers.last().expect("fifty answers");
+        assert_eq!(one.outcome, Err(Refusal::TimedOut(Duration::from_secs(1))), "{answers:?}");
+        assert!(one.took >= Duration::from_secs(1), "{one:?}");
 
         let list = vec![Endpoint { timeout: Duration::from_secs(15), ..endpoint(&listener) }; 50];
         let start = Instant::now();
         let answers = connect(&list, Duration::from_millis(100));
-        assert!(matches!(answers.last(), Some(Err(Refusal::TimedOut(_)))), "{answers:?}");
+        let one = answers.last().expect("fifty answers");
+        assert!(matches!(one.outcome, Err(Refusal::TimedOut(_))), "{answers:?}");
         assert!(start.elapsed() < Duration::from_secs(10), "the limit of all comes first");
     }
 }

@@ -17,7 +17,7 @@ use nix::unistd::alarm;
 use signal_hook::consts::SIGALRM;
 use signal_hook::flag;
 
-use super::{Command, Ended, Listed, PROGRAM_FOLDERS, Process, Refusal, Signal, System};
+use super::{Attempt, Command, Ended, Listed, PROGRAM_FOLDERS, Process, Signal, System};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -117,7 +117,7 @@ impl System for Machine {
         running.finish(limit, self.child_signal.as_ref())
     }
 
-    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Result<(), Refusal>> {
+    fn connect(&self, endpoints: &[Endpoint], limit: Duration) -> Vec<Attempt> {
         connect::connect(endpoints, limit)
     }
 

@@ -1,0 +1,272 @@
+//! The status for a program.
+//!
+//! The shape is stable: `format` stays 1 as long as no field changes its meaning or goes. New
+//! fields may come, and every field is always there, `null` where nothing can be said. Times are in
+//! seconds, to the microsecond.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Report;
+use super::look::{self, Look};
+use super::protection::{Here, Peer, Protection};
+use crate::dovecot::service::Status;
+
+/// The whole of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Document {
+    /// 1, the number of this shape.
+    format: u32,
+    /// The resource's tag.
+    tag: String,
+    /// `up`: in operation. `failed`: a process lives, and something else is wrong. `stopped`: no
+    /// process lives. `changing`: an action runs, so that nothing follows from the checks.
+    verdict: &'static str,
+    /// What is wrong, a sentence each; empty when the verdict is `up`.
+    causes: Vec<String>,
+    /// What is odd and changes no verdict: a status that did not answer, settings that are not
+    /// understood.
+    warnings: Vec<String>,
+    /// The action that runs now and its process, such as `remove, pid 4242`.
+    action: Option<String>,
+    /// The three checks.
+    checks: Three,
+    /// What LifeKeeper says.
+    lifekeeper: LifeKeeper,
+}
+
+/// The three checks.
+#[derive(Debug, Serialize)]
+struct Three {
+    process: Process,
+    /// One for each entry of `APP_DOVECOT_IP_LIST`, in its order.
+    connections: Vec<Connection>,
+    service: Service,
+}
+
+/// Check 1.
+#[derive(Debug, Serialize)]
+struct Process {
+    /// `found` or `not found`.
+    result: &'static str,
+    /// The masters that live.
+    pids: Vec<i32>,
+    /// How long the look took.
+    seconds: f64,
+}
+
+/// Check 2, one entry.
+#[derive(Debug, Serialize)]
+struct Connection {
+    /// The entry's address and port.
+    endpoint: String,
+    /// `connected`, `failed` or `not tried`: nobody connects where no process lives or an action
+    /// runs.
+    result: &'static str,
+    /// Why it failed or was not tried.
+    cause: Option<String>,
+    /// How long it took.
+    seconds: Option<f64>,
+}
+
+/// Check 3.
+#[derive(Debug, Serialize)]
+struct Service {
+    /// `alive`, `dead`, or `unknown` when there was no answer.
+    result: &'static str,
+    /// Why it is not alive.
+    cause: Option<String>,
+    /// How long the answer took.
+    seconds: f64,
+}
+
+/// What LifeKeeper says.
+#[derive(Debug, Serialize)]
+struct LifeKeeper {
+    /// Whether it runs here; `null` when it does not say.
+    running: Option<bool>,
+    /// Its name of this node.
+    node: Option<String>,
+    /// The resource's state here: `ISP`, `ISU`, `OSU`, `OSF` or `ILLSTATE`.
+    state: Option<&'static str>,
+    /// Why the state, or where the resource was extended to, is not known.
+    cause: Option<String>,
+    /// The other systems to which the resource was extended.
+    peers: Vec<Other>,
+}
+
+/// The resource on another system.
+#[derive(Debug, Serialize)]
+struct Other {
+    /// LifeKeeper's name of that system.
+    system: String,
+    /// Whether LifeKeeper calls it alive; `null` when it was not asked.
+    alive: Option<bool>,
+    /// The resource's tag there.
+    tag: String,
+    /// The resource's state there.
+    state: Option<&'static str>,
+    /// Why the state is not known.
+    cause: Option<String>,
+}
+
+impl Document {
+    pub(super) fn new(report: &Report) -> Self {
+        let look = &report.look;
+        Self {
+            format: 1,
+            tag: report.tag.to_string(),
+            verdict: report.verdict().word(),
+            causes: report.causes(),
+            warnings: report.warnings(),
+            action: report.action.clone(),
+            checks: Three {
+                process: Process {
+                    result: if look.checks.masters.is_empty() { "not found" } else { "found" },
+                    pids: look.checks.masters.iter().map(|master| master.pid).collect(),
+                    seconds: seconds(look.process_time),
+                },
+                connections: look.connections.iter().map(connection).collect(),
+                service: service(look),
+            },
+            lifekeeper: lifekeeper(&report.protection),
+        }
+    }
+}
+
+fn connection(look::Connection { endpoint, attempt }: &look::Connection) -> Connection {
+    let (result, cause) = match attempt.as_ref().map(|attempt| &attempt.outcome) {
+        Ok(Ok(())) => ("connected", None),
+        Ok(Err(cause)) => ("failed", Some(cause.to_string())),
+        Err(cause) => ("not tried", Some((*cause).to_owned())),
+    };
+    let seconds = attempt.as_ref().ok().map(|attempt| seconds(attempt.took));
+    Connection { endpoint: endpoint.to_string(), result, cause, seconds }
+}
+
+fn service(look: &Look) -> Service {
+    let (result, cause) = match &look.checks.status {
+        Status::Alive => ("alive", None),
+        Status::Dead(cause) => ("dead", Some(cause.clone())),
+        Status::Unknown(cause) => ("unknown", Some(cause.clone())),
+    };
+    Service { result, cause, seconds: seconds(look.service_time) }
+}
+
+fn lifekeeper(protection: &Protection) -> LifeKeeper {
+    let (state, here_cause) = match &protection.here {
+        Here::Known(state) => (Some(state.word()), None),
+        Here::Unprotected(cause) | Here::NotKnown(cause) => (None, Some(cause.clone())),
+    };
+    let other = |peer: &Peer| Other {
+        system: peer.system.clone(),
+        alive: peer.alive,
+        tag: peer.tag.clone(),
+        state: peer.state.as_ref().ok().map(|state| state.word()),
+        cause: peer.state.as_ref().err().cloned(),
+    };
+    LifeKeeper {
+        running: protection.running,
+        node: protection.node.clone(),
+        state,
+        cause: here_cause.or_else(|| protection.peers.as_ref().err().cloned()),
+        peers: protection.peers.iter().flatten().map(other).collect(),
+    }
+}
+
+/// To the microsecond: what is finer says nothing.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Scene;
+    use super::*;
+    use crate::system::End;
+    use serde_json::{Value, json};
+
+    fn value(scene: &Scene) -> Value {
+        serde_json::to_value(Document::new(&scene.report())).expect("a document")
+    }
+
+    #[test]
+    fn the_shape_is_as_it_was_promised() {
+        let expected = json!({
+            "format": 1,
+            "tag": "dovecot",
+            "verdict": "up",
+            "causes": [],
+            "warnings": [],
+            "action": null,
+            "checks": {
+                "process": { "result": "found", "pids": [100], "seconds": 0.0 },
+                "connections": [{
+                    "endpoint": "127.0.0.1:143",
+                    "result": "connected",
+                    "cause": null,
+                    "seconds": 0.001,
+                }],
+                "service": { "result": "alive", "cause": null, "seconds": 0.01 },
+            },
+            "lifekeeper": {
+                "running": true,
+                "node": "node1",
+                "state": "ISP",
+                "cause": null,
+                "peers": [{
+                    "system": "node2",
+                    "alive": true,
+                    "tag": "mail2",
+                    "state": "OSU",
+                    "cause": null,
+                }],
+            },
+        });
+        assert_eq!(value(&Scene::protected()), expected);
+    }
+
+    #[test]
+    fn no_field_goes_when_nothing_can_be_said() {
+        let scene = Scene::stopped();
+        scene.machine.reply("status", |_| (End::TimedOut(Duration::ZERO), Duration::ZERO));
+        let _lock = scene.busy();
+        let stopped = value(&scene);
+        let untried = json!([{
+            "endpoint": "127.0.0.1:143",
+            "result": "not tried",
+            "cause": "an action is running",
+            "seconds": null,
+        }]);
+        assert_eq!(stopped["verdict"], "changing");
+        assert_eq!(stopped["action"], "remove, pid 4242");
+        assert_eq!(stopped["causes"][0], "no process named dovecot");
+        assert_eq!(stopped["checks"]["process"]["result"], "not found");
+        assert_eq!(stopped["checks"]["connections"], untried);
+        assert_eq!(stopped["checks"]["service"]["result"], "unknown");
+        assert_eq!(stopped["lifekeeper"]["running"], false);
+        for name in ["node", "state"] {
+            assert_eq!(stopped["lifekeeper"].get(name), Some(&Value::Null), "{name}");
+        }
+
+        let scene = Scene::protected();
+        scene.say("sys_getst -s node2", "DEAD\n");
+        let peer = &value(&scene)["lifekeeper"]["peers"][0];
+        assert_eq!((&peer["alive"], peer.get("state")), (&json!(false), Some(&Value::Null)));
+        assert_eq!(peer["cause"], "LifeKeeper does not call it alive");
+        scene.say("eqv_list", "");
+        scene.say("eqv_list -t dovecot", "what?");
+        let lost = value(&scene);
+        assert_eq!(lost["lifekeeper"]["state"], "ISP");
+        assert!(lost["lifekeeper"]["cause"].as_str().is_some_and(|cause| cause.contains("what?")));
+    }
+
+    #[test]
+    fn a_time_is_written_as_short_as_it_can_be() {
+        for (nanos, text) in [(4_123_499, "0.004123"), (5_000_001_000, "5.000001"), (0, "0.0")] {
+            let number = seconds(Duration::from_nanos(nanos));
+            assert_eq!(serde_json::to_string(&number).expect("a number"), text);
+        }
+    }
+}

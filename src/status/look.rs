@@ -1,0 +1,195 @@
+//! The three checks one after the other, each with the time it takes.
+//!
+//! quickCheck makes them side by side, because its time is short; here somebody wants to know what
+//! each of them costs. A look must change nothing, and a connection is more than a look: where a
+//! socket unit listens for a Dovecot that is stopped, it starts Dovecot, and a Dovecot that stops
+//! takes seconds longer for it. So nobody connects where no master lives or another action runs.
+
+use std::time::Duration;
+
+use crate::dovecot::checks::{self, Checks};
+use crate::dovecot::endpoint::Endpoint;
+use crate::dovecot::{processes, service};
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::system::{Attempt, Refusal, System};
+
+/// What the checks saw, and how long each took.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// What they saw; an endpoint that was not tried is not among the refused.
+    pub(super) checks: Checks,
+    /// The time of check 1.
+    pub(super) process_time: Duration,
+    /// Check 2, an entry of the list each, in its order.
+    pub(super) connections: Vec<Connection>,
+    /// The time of check 3.
+    pub(super) service_time: Duration,
+}
+
+/// Check 2, one entry of the list.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// Where.
+    pub(super) endpoint: Endpoint,
+    /// What became of it, or why it was not tried.
+    pub(super) attempt: Result<Attempt, &'static str>,
+}
+
+impl Connection {
+    /// Why it did not come about, if it was tried.
+    fn refusal(&self) -> Option<(Endpoint, Refusal)> {
+        let refusal = self.attempt.as_ref().ok()?.outcome.clone().err()?;
+        Some((self.endpoint.clone(), refusal))
+    }
+}
+
+/// What follows from the checks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    /// In operation.
+    Up,
+    /// In operation as far as processes and ports tell; the service's status did not answer.
+    UpWithoutStatus,
+    /// A master lives, and something else is wrong.
+    Failed,
+    /// No master lives.
+    Stopped,
+    /// An action is changing it, so that nothing follows.
+    Changing,
+}
+
+impl Verdict {
+    /// The word for people and programs.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Up | Self::UpWithoutStatus => "up",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Changing => "changing",
+        }
+    }
+
+    /// Whether Dovecot is in operation.
+    pub(super) const fn is_up(self) -> bool {
+        matches!(self, Self::Up | Self::UpWithoutStatus)
+    }
+}
+
+/// Whether an action of the kit runs for the resource.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Busy {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+}
+
+/// Makes the three checks once. Takes at most 22 s.
+///
+/// # Errors
+///
+/// Any error from reading the process table.
+pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Result<Look, Error> {
+    let start = system.now();
+    let masters = processes::masters(system)?;
+    let process_time = since(system, start);
+
+    let endpoints = &settings.endpoints;
+    let attempts: Vec<_> = if busy == Busy::Yes {
+        endpoints.iter().map(|_| Err("an action is running")).collect()
+    } else if masters.is_empty() {
+        endpoints.iter().map(|_| Err("no process")).collect()
+    } else {
+        system.connect(endpoints, checks::LIMIT).into_iter().map(Ok).collect()
+    };
+    let both = endpoints.iter().cloned().zip(attempts);
+    let connections: Vec<_> =
+        both.map(|(endpoint, attempt)| Connection { endpoint, attempt }).collect();
+    let refused = connections.iter().filter_map(Connection::refusal).collect();
+
+    let start = system.now();
+    let status = service::status(system, service::ask(system, &settings.service));
+    let service_time = since(system, start);
+    let checks = Checks { masters, refused, status };
+    Ok(Look { checks, process_time, connections, service_time })
+}
+
+fn since(system: &impl System, start: Duration) -> Duration {
+    system.now().saturating_sub(start)
+}
+
+impl Look {
+    /// What follows from it while no action runs.
+    pub(super) fn verdict(&self) -> Verdict {
+        if self.checks.masters.is_empty() {
+            Verdict::Stopped
+        } else if !self.checks.in_operation() {
+            Verdict::Failed
+        } else if self.checks.unknown_status().is_some() {
+            Verdict::UpWithoutStatus
+        } else {
+            Verdict::Up
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::End;
+    use crate::system::fake::{Machine, Port};
+
+    fn at(machine: &Machine, busy: Busy) -> Look {
+        look(machine, &Settings::default(), busy).expect("the process table")
+    }
+
+    #[test]
+    fn each_check_has_its_own_time() {
+        let machine = Machine::running();
+        let seen = at(&machine, Busy::No);
+        assert_eq!(seen.verdict(), Verdict::Up);
+        let took = Duration::from_millis(1);
+        let [one] = seen.connections.as_slice() else { panic!("{seen:?}") };
+        assert_eq!(one.attempt, Ok(Attempt { outcome: Ok(()), took }));
+        assert_eq!(seen.service_time, Duration::from_millis(10), "not that of the connections");
+        assert_eq!(machine.deeds(), ["connect 1", "service dovecot status"]);
+    }
+
+    #[test]
+    fn the_verdict_is_quick_checks_and_says_more() {
+        let status = |machine: &Machine, end: End, took: Duration| {
+            machine.reply("status", move |_| (end.clone(), took));
+        };
+        let short = Duration::from_millis(10);
+
+        let machine = Machine::running();
+        status(&machine, End::Exited(3), short);
+        assert_eq!(at(&machine, Busy::No).verdict(), Verdict::Failed);
+
+        let machine = Machine::running();
+        status(&machine, End::Exited(0), Duration::MAX);
+        let seen = at(&machine, Busy::No);
+        assert_eq!(seen.verdict(), Verdict::UpWithoutStatus);
+        assert_eq!(seen.service_time, service::STATUS_LIMIT);
+
+        machine.state().ports.insert(143, Port::Refusing);
+        assert_eq!(at(&machine, Busy::No).verdict(), Verdict::Failed);
+
+        let machine = Machine::new();
+        status(&machine, End::Exited(0), short);
+        assert_eq!(at(&machine, Busy::No).verdict(), Verdict::Stopped);
+    }
+
+    #[test]
+    fn nobody_connects_to_a_stopped_dovecot_or_while_an_action_runs() {
+        let machine = Machine::new();
+        machine.state().ports.insert(143, Port::Open);
+        assert_eq!(at(&machine, Busy::No).connections[0].attempt, Err("no process"));
+        assert_eq!(machine.deeds(), ["service dovecot status"]);
+
+        let machine = Machine::running();
+        assert_eq!(at(&machine, Busy::Yes).connections[0].attempt, Err("an action is running"));
+        assert_eq!(machine.deeds(), ["service dovecot status"]);
+    }
+}

@@ -1,0 +1,262 @@
+//! What the checks say now, and LifeKeeper's state of the resource here and on the peers.
+//!
+//! Looking changes nothing: no lock is held against an action, no connection wakes a Dovecot that
+//! is stopped. Whatever does not answer is told as such, and all of it has an end.
+
+mod json;
+mod look;
+mod plugin;
+mod protection;
+mod text;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::actions;
+use crate::cli::{self, Format};
+use crate::error::Error;
+use crate::exit::{Exit, Plugin};
+use crate::lifekeeper::tag::Tag;
+use crate::log::one_line;
+use crate::settings;
+use crate::show;
+use crate::system::System;
+use look::{Busy, Look, Verdict};
+use protection::Protection;
+
+/// When the status ends at the latest. All that it waits for ends before, within 55 s; this is for
+/// what cannot be bounded, such as a standard output that nobody reads.
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+
+/// All that is known.
+#[derive(Debug)]
+struct Report {
+    tag: Tag,
+    /// The action of the kit that runs for the resource, in its own words.
+    action: Option<String>,
+    /// What was not understood of the settings.
+    misread: Vec<String>,
+    look: Look,
+    protection: Protection,
+}
+
+impl Report {
+    fn verdict(&self) -> Verdict {
+        if self.action.is_some() { Verdict::Changing } else { self.look.verdict() }
+    }
+
+    /// What is wrong.
+    fn causes(&self) -> Vec<String> {
+        if self.verdict().is_up() { Vec::new() } else { self.look.checks.each_cause() }
+    }
+
+    /// What is odd and changes no verdict.
+    fn warnings(&self) -> Vec<String> {
+        let status = self.look.checks.unknown_status().filter(|_| self.verdict().is_up());
+        let status = status.map(|cause| format!("no status: {cause}"));
+        status.into_iter().chain(self.misread.iter().cloned()).collect()
+    }
+}
+
+/// Shows what the checks say now and LifeKeeper's state, in the form that is asked for. Takes at
+/// most 55 s, and a fraction of a second where everything answers.
+///
+/// The exit is success when Dovecot is in operation and failure when it is not; in the form for a
+/// monitoring system it is the plugin's.
+///
+/// # Errors
+///
+/// Any error from reading the process table or writing the output.
+pub(crate) fn status(system: &impl System, root: &Path, how: &cli::Status) -> Result<Exit, Error> {
+    let (exit, text) = written(&report(system, root, &how.tag)?, how)?;
+    show::print(&text).map(|()| exit)
+}
+
+/// The exit that a form gives, and the form.
+fn written(report: &Report, how: &cli::Status) -> Result<(Exit, String), Error> {
+    if how.format == Some(Format::Nagios) {
+        let (found, line) = plugin::plugin(report);
+        return Ok((Exit::Monitored(found), line));
+    }
+    let exit = if report.verdict().is_up() { Exit::Success } else { Exit::Failure };
+    let text =
+        if how.json { show::json(&json::Document::new(report))? } else { text::text(report) };
+    Ok((exit, text))
+}
+
+/// Tells why there is no status. For a monitoring system that is an answer too.
+///
+/// # Errors
+///
+/// The cause, in every other form.
+pub(crate) fn without(how: &cli::Status, cause: Error) -> Result<Exit, Error> {
+    match how.format {
+        Some(Format::Nagios) => {
+            // Where it cannot be printed, the exit status speaks.
+            let _ = show::print(&plugin::unknown(&cause.to_string()));
+            Ok(failure(how))
+        }
+        None => Err(cause),
+    }
+}
+
+/// The exit of a status that could not be had.
+pub(crate) const fn failure(how: &cli::Status) -> Exit {
+    match how.format {
+        Some(Format::Nagios) => Exit::Monitored(Plugin::Unknown),
+        None => Exit::Failure,
+    }
+}
+
+fn report(system: &impl System, root: &Path, tag: &Tag) -> Result<Report, Error> {
+    let (settings, settings::Report { warnings: misread, .. }) = settings::read(root);
+    let before = actions::running(root, tag);
+    let busy = if before.is_some() { Busy::Yes } else { Busy::No };
+    let look = look::look(system, &settings, busy)?;
+    // One that began meanwhile makes what was seen worthless as well.
+    let action = before.or_else(|| actions::running(root, tag));
+    let protection = protection::protection(system, root, tag);
+    let action = action.map(|words| one_line(&words));
+    Ok(Report { tag: tag.clone(), action, misread, look, protection })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dovecot::endpoint::Endpoint;
+    use crate::system::End;
+    use crate::system::fake::{Machine, Port};
+    use crate::test_root::TestRoot;
+    use std::fs::File;
+
+    const SHORT: Duration = Duration::from_millis(5);
+
+    /// A machine, its files, and what stands on them.
+    pub(super) struct Scene {
+        pub(super) root: TestRoot,
+        pub(super) machine: Machine,
+    }
+
+    impl Scene {
+        /// Dovecot runs, in service here under LifeKeeper; on node2 it stands by as `mail2`.
+        pub(super) fn protected() -> Self {
+            let scene = Self { root: TestRoot::new(), machine: Machine::running() };
+            protection::tests::install(&scene.root, &scene.machine);
+            scene.root.write("etc/default/LifeKeeper", "");
+            scene
+        }
+
+        /// Nothing runs, and there is no LifeKeeper.
+        pub(super) fn stopped() -> Self {
+            let scene = Self { root: TestRoot::new(), machine: Machine::new() };
+            scene.root.write("etc/default/LifeKeeper", "");
+            scene
+        }
+
+        pub(super) fn say(&self, line: &str, text: &str) {
+            self.machine.answer(line, End::Exited(0), SHORT, text);
+        }
+
+        /// Holds the resource's lock as a remove does.
+        pub(super) fn busy(&self) -> File {
+            self.root.write("run/dovecot-ark/dovecot", "remove, pid 4242\n");
+            let lock = File::open(self.root.path().join("run/dovecot-ark/dovecot"));
+            let lock = lock.expect("the lock's file");
+            lock.lock().expect("the lock");
+            lock
+        }
+
+        pub(super) fn report(&self) -> Report {
+            let tag = Tag::parse("dovecot").expect("a tag");
+            report(&self.machine, self.root.path(), &tag).expect("the process table")
+        }
+    }
+
+    fn asked(format: Option<Format>) -> cli::Status {
+        cli::Status { tag: Tag::parse("dovecot").expect("a tag"), json: false, format }
+    }
+
+    #[test]
+    fn the_exit_says_whether_dovecot_is_in_operation_and_to_a_monitoring_system_more() {
+        let exit =
+            |scene: &Scene, format| written(&scene.report(), &asked(format)).expect("a status").0;
+        let (up, down) = (Scene::protected(), Scene::stopped());
+        assert_eq!(exit(&up, None), Exit::Success);
+        assert_eq!(exit(&down, None), Exit::Failure);
+        assert_eq!(exit(&up, Some(Format::Nagios)), Exit::Monitored(Plugin::Ok));
+        assert_eq!(exit(&down, Some(Format::Nagios)), Exit::Monitored(Plugin::Critical));
+        let _lock = up.busy();
+        assert_eq!(exit(&up, None), Exit::Failure);
+        assert_eq!(exit(&up, Some(Format::Nagios)), Exit::Monitored(Plugin::Warning));
+    }
+
+    #[test]
+    fn no_status_is_unknown_to_a_monitoring_system_and_an_error_to_everybody_else() {
+        assert_eq!(failure(&asked(Some(Format::Nagios))).status(), 3);
+        assert_eq!(failure(&asked(None)).status(), 1);
+        let cause = Error::NotRoot("showing the status");
+        let error = without(&asked(None), cause).expect_err("no answer").to_string();
+        assert_eq!(error, "showing the status: only root may");
+    }
+
+    #[test]
+    fn a_status_that_did_not_answer_is_a_warning_while_the_rest_is_well() {
+        let scene = Scene::protected();
+        scene.machine.reply("status", |_| (End::Exited(0), Duration::MAX));
+        let report = scene.report();
+        let cause = "`service dovecot status`: no end after 5 s";
+        assert_eq!(report.verdict(), Verdict::UpWithoutStatus);
+        assert_eq!(
+            (report.causes(), report.warnings()),
+            (vec![], vec![format!("no status: {cause}")])
+        );
+
+        scene.machine.state().ports.insert(143, Port::Refusing);
+        let report = scene.report();
+        let causes = ["127.0.0.1:143: connection refused", cause];
+        assert_eq!((report.causes(), report.warnings()), (causes.map(String::from).into(), vec![]));
+    }
+
+    #[test]
+    fn looking_changes_nothing() {
+        let scene = Scene::protected();
+        scene.report();
+        let deeds = scene.machine.deeds();
+        assert_eq!(
+            deeds,
+            [
+                "connect 1",
+                "service dovecot status",
+                "lktest",
+                "lcduname",
+                "ins_list -t dovecot",
+                "eqv_list -t dovecot",
+                "lcduname",
+                "sys_getst -s node2",
+                "ins_list -d node2 -t mail2",
+            ]
+        );
+        assert!(!scene.root.path().join("run").exists(), "not even a lock's file is made");
+        assert!(scene.machine.now() < Duration::from_millis(100), "{:?}", scene.machine.now());
+    }
+
+    #[test]
+    fn it_ends_in_time_when_everything_is_as_slow_as_it_may_be() {
+        let scene = Scene::protected();
+        let entry = "APP_DOVECOT_IP_LIST=192.0.2.1:143:15\n";
+        scene.root.write("etc/default/LifeKeeper", entry);
+        assert!(Endpoint::parse("192.0.2.1:143:16").is_err(), "15 s is the longest");
+        let machine = &scene.machine;
+        machine.state().ports.insert(143, Port::Silent);
+        machine.reply("status", |_| (End::Exited(0), Duration::MAX));
+        let slow = Duration::from_millis(4999);
+        let say = |line: &str, text: &str| machine.answer(line, End::Exited(0), slow, text);
+        say("lktest", "");
+        say("lcduname", "node1\n");
+        machine.answer("ins_list -t dovecot", End::Exited(1), slow, "");
+        say("ins_list", "node1\u{1}gen\u{1}app\u{1}dovecot\u{1}dovecot\u{1}\u{1}ISP\n");
+        say("eqv_list", "node1\u{1}dovecot\u{1}node2\u{1}dovecot\n");
+        scene.report();
+        assert!(machine.now() < LIMIT, "{:?}", machine.now());
+    }
+}
