@@ -194,7 +194,7 @@ impl Page {
             "RE" => drop(self.open.pop()),
             "nf" => self.begin_display(),
             "fi" => self.in_display = false,
-            "IP" | "PD" | "TH" | "ad" | "nh" | "if" | "\\\"" => {}
+            "IP" | "PD" | "TH" | "ad" | "in" | "nh" | "if" | "\\\"" => {}
             _ => panic!("{}: .{name} is not understood", self.file),
         }
         false
