@@ -9,6 +9,7 @@
     reason = "a test that finds the cluster in another state than it must be ends there"
 )]
 
+mod doctor;
 mod install;
 mod status;
 
