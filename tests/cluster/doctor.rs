@@ -265,7 +265,8 @@ fn standin() -> PathBuf {
 
 /// Dovecot in service on node 1, and its protection complete.
 fn protected() -> Cluster {
-    let cluster = Cluster::start(Path::new(KIT), &standin()).expect("starting the cluster");
+    let cluster = Cluster::start(Path::new(KIT), &standin(), lab::Dialect::Plain)
+        .expect("starting the cluster");
     cluster.protect().expect("protecting Dovecot");
     cluster
 }
