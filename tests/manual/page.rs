@@ -29,6 +29,8 @@ pub(crate) struct Page {
     pub(crate) items: Vec<Item>,
     /// Each section and subsection with all its text.
     pub(crate) parts: Vec<(String, String)>,
+    /// The subsections, each with its section before it.
+    pub(crate) subsections: Vec<(String, String)>,
     /// What is shown as it stands: commands, lines of files, JSON.
     pub(crate) displays: Vec<Vec<String>>,
     /// The list entries around the place that is being read, the innermost last.
@@ -97,6 +99,7 @@ impl Page {
             self.subsection.clear();
         } else {
             self.subsection.clone_from(&name);
+            self.subsections.push((self.section.clone(), name.clone()));
         }
         self.parts.push((name, String::new()));
     }
@@ -191,7 +194,7 @@ impl Page {
             "RE" => drop(self.open.pop()),
             "nf" => self.begin_display(),
             "fi" => self.in_display = false,
-            "IP" | "PD" | "TH" | "ad" | "nh" | "if" | "\\\"" => {}
+            "IP" | "PD" | "TH" | "ad" | "in" | "nh" | "if" | "\\\"" => {}
             _ => panic!("{}: .{name} is not understood", self.file),
         }
         false
