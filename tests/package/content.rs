@@ -71,6 +71,7 @@ fn its_files_are_where_and_as_they_must_be() {
         "755 root:root /usr/sbin/dovecot-ark",
         "644 root:root /usr/share/bash-completion/completions/dovecot-ark",
         "644 root:root /usr/share/doc/dovecot-ark/CHANGELOG.md",
+        "644 root:root /usr/share/doc/dovecot-ark/README.ja.md",
         "644 root:root /usr/share/doc/dovecot-ark/README.md",
         "644 root:root /usr/share/fish/vendor_completions.d/dovecot-ark.fish",
         "644 root:root /usr/share/licenses/dovecot-ark/LICENSE",

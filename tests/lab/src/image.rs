@@ -90,7 +90,16 @@ pub(crate) struct Image {
 ///
 /// When the caller is not root, or the image cannot be built.
 pub fn prepare() -> Result<()> {
-    ensure(Suite::Bookworm).map(drop)
+    prepare_suite(Suite::Bookworm)
+}
+
+/// Builds the image of a suite, as [`prepare`].
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub fn prepare_suite(suite: Suite) -> Result<()> {
+    ensure(suite).map(drop)
 }
 
 /// Returns the image of a suite, built if need be.

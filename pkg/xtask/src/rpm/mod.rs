@@ -45,6 +45,7 @@ pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     heading("tools");
     let tools = Tools::ensure()?;
+    lint::scripts()?;
     let build = Build { tools: &tools, sources: top(), epoch: committed("%ct")? };
     let folder = folder();
     let stage = build.stage(&folder.join("stage"))?;

@@ -16,11 +16,12 @@ use super::{make_folder, write};
 use crate::cargo::{cargo, succeed, top};
 
 /// Programs of the machine: rpm's own modules for Python are what rpmlint reads packages with.
-const MACHINE: [Tool; 7] = [
+const MACHINE: [Tool; 8] = [
     Tool { program: "git", apt: "git", rpm: "git" },
     Tool { program: "gzip", apt: "gzip", rpm: "gzip" },
     Tool { program: "md5sum", apt: "coreutils", rpm: "coreutils" },
     Tool { program: "readelf", apt: "binutils", rpm: "binutils" },
+    Tool { program: "shellcheck", apt: "shellcheck", rpm: "ShellCheck" },
     Tool { program: "python3", apt: "python3", rpm: "python3" },
     Tool { program: RPM_MODULE, apt: "python3-rpm", rpm: "python3-rpm" },
     Tool { program: VENV_MODULE, apt: "python3-venv", rpm: "python3" },
