@@ -7,10 +7,11 @@ use std::env;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lab::{Error, Result};
+use lab::{Error, Result, Suite};
 
 use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
+use crate::rpm;
 
 /// Tests on nodes mostly wait: more of them at once than there are processors.
 const NODE_THREADS: &str = "--test-threads=4";
@@ -22,7 +23,7 @@ const CLUSTER_THREADS: &str = "--test-threads=2";
 type Step = (&'static str, fn() -> Result<()>);
 
 /// The steps, cheapest first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 13] = [
     ("machine", machine),
     ("format", || subcommand(&["fmt", "--all", "--check"])),
     ("lints", || {
@@ -37,6 +38,11 @@ const STEPS: [Step; 10] = [
     ("tests on nodes", || node_tests("real", NODE_THREADS)),
     ("tests of the installation", || node_tests("install", NODE_THREADS)),
     ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
+    ("package, built twice", rpm::check),
+    ("images of other Debians", || {
+        [Suite::Bullseye, Suite::Trixie].into_iter().try_for_each(lab::prepare_suite)
+    }),
+    ("tests of the package", || node_tests("package", NODE_THREADS)),
 ];
 
 /// Runs all steps, up to the first that fails.
