@@ -15,7 +15,7 @@ const MAX_FILE_NAME: usize = 200;
 
 /// A tag as LifeKeeper may give it. What it may consist of has changed between versions, so only
 /// what would break a log line or a file name is refused here.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Tag(String);
 
 impl Tag {
