@@ -1,10 +1,9 @@
 //! Whoever calls: the actions stand alone, one at a time, and survive being killed.
 
 use crate::kit::Kit;
-use crate::on_both;
 use std::time::{Duration, Instant};
 
-on_both!(
+on_each_node!(
     two_restores_at_once_are_one_start,
     a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait,
     an_action_that_is_killed_is_finished_by_the_next_one,

@@ -1,9 +1,8 @@
 //! Whose process is it: orphans are swept, strangers are spared.
 
 use crate::kit::{Init, Kit, Node};
-use crate::on_both;
 
-on_both!(
+on_each_node!(
     remove_leaves_no_orphan_of_a_killed_master,
     remove_ends_sessions_that_outlive_a_clean_stop,
     a_frozen_login_process_does_not_keep_the_port,

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `failovers`.
+//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `failovers`, `rpm`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
@@ -9,16 +9,19 @@ mod cluster;
 mod demo;
 mod heading;
 mod kit;
+mod rpm;
 mod test;
 
 use std::env;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-Usage: cargo xtask COMMAND        (as root: the commands make real nodes)
+Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
 
   test   format, lints, documentation, unit tests, tests on real nodes
   demo   the four actions on a private real Dovecot, then a cluster's life, shown step by step
+  rpm [--check]
+         the package, below target/rpm; with --check built twice and compared
   bench  the actions beside the bare commands and the original kit
   failovers [ROUNDS]
          power cuts and killed masters in a row, 20 of each if nothing is said";
@@ -35,6 +38,8 @@ fn main() -> ExitCode {
             Err(_) => return usage(),
         },
         ["bench"] => bench::run(),
+        ["rpm"] => rpm::run(),
+        ["rpm", "--check"] => rpm::check(),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

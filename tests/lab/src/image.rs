@@ -1,6 +1,6 @@
-//! The Debian that all nodes are overlays of: built once, kept below `target/lab`.
+//! The Debians that nodes are overlays of: built once, kept below `target/lab`.
 //!
-//! Its name holds a hash of all that goes into it, so a changed recipe makes a new image. It is
+//! An image's name holds a hash of all that goes into it, so a changed recipe makes a new image. It is
 //! built under another name and renamed when complete; a file lock lets several test programs
 //! ask for it at once.
 
@@ -14,12 +14,13 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::setup;
 
-/// Debian 12: Dovecot 2.3.19, systemd 252.
-const SUITE: &str = "bookworm";
 /// tini is pid 1 where systemd is not: it reaps.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,\
      psmisc,tini,openssl,iputils-arping,iputils-ping,rpm,strace,acl,attr";
+/// What other distributions install packages with, and signs and lists them; on Debian 12 alone.
+const MANAGERS: &str = "dnf,zypper,createrepo-c,gpg,gpg-agent";
 const LOCAL_CONF: &str = include_str!("../image/local.conf");
+const LOCAL_CONF_2_4: &str = include_str!("../image/local-2.4.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");
 
 /// The accounts on every node: user and plain-text password.
@@ -29,6 +30,50 @@ pub const USERS: [(&str, &str); 4] = [
     ("carol@example.com", "carol-secret"),
     ("dave@example.com", "dave-secret"),
 ];
+
+/// Which Debian a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Debian 11: Dovecot 2.3.13, systemd 247.
+    Bullseye,
+    /// Debian 12: Dovecot 2.3.19, systemd 252. All nodes are this one unless said otherwise.
+    Bookworm,
+    /// Debian 13: Dovecot 2.4.1, systemd 257.
+    Trixie,
+}
+
+impl Suite {
+    /// Returns its name in Debian's archive.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bullseye => "bullseye",
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+
+    /// Returns the packages of its image.
+    fn packages(self) -> String {
+        match self {
+            Self::Bookworm => format!("{PACKAGES},{MANAGERS}"),
+            Self::Bullseye | Self::Trixie => PACKAGES.to_owned(),
+        }
+    }
+
+    /// Returns the lab's part of Dovecot's configuration.
+    fn local_conf(self) -> &'static str {
+        match self {
+            Self::Trixie => LOCAL_CONF_2_4,
+            Self::Bullseye | Self::Bookworm => LOCAL_CONF,
+        }
+    }
+
+    /// Returns what is done to the new folder, `$1`, before packages are fetched.
+    fn hook(self) -> Option<&'static str> {
+        // Its security updates end: the list there names packages that are no longer there.
+        (self == Self::Bullseye).then_some("sed -i /security/d \"$1/etc/apt/sources.list\"")
+    }
+}
 
 /// A complete image.
 #[derive(Debug)]
@@ -45,14 +90,23 @@ pub(crate) struct Image {
 ///
 /// When the caller is not root, or the image cannot be built.
 pub fn prepare() -> Result<()> {
-    ensure().map(drop)
+    prepare_suite(Suite::Bookworm)
 }
 
-/// Returns the image, built if need be.
-pub(crate) fn ensure() -> Result<Image> {
+/// Builds the image of a suite, as [`prepare`].
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub fn prepare_suite(suite: Suite) -> Result<()> {
+    ensure(suite).map(drop)
+}
+
+/// Returns the image of a suite, built if need be.
+pub(crate) fn ensure(suite: Suite) -> Result<Image> {
     setup::require_root()?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab");
-    let image = Image { name: name(), folder };
+    let image = Image { name: name(suite), folder };
     let root = image.folder.join(&image.name);
     let mount_point = image.folder.join("mnt");
     fs::create_dir_all(&mount_point)
@@ -63,20 +117,20 @@ pub(crate) fn ensure() -> Result<Image> {
     lock.lock().map_err(Error::io(format!("locking {}", lock_path.display())))?;
     setup::ensure()?;
     if !root.is_dir() {
-        build(&image, &root)?;
+        build(suite, &image, &root)?;
     }
     Ok(image)
 }
 
 /// Names the image after its suite and a hash of its recipe.
-fn name() -> String {
+fn name(suite: Suite) -> String {
     let mut hasher = DefaultHasher::new();
-    (SUITE, PACKAGES, LOCAL_CONF, CUSTOMIZE, USERS).hash(&mut hasher);
-    format!("{SUITE}-{:016x}", hasher.finish())
+    (suite.packages(), suite.local_conf(), CUSTOMIZE, USERS).hash(&mut hasher);
+    format!("{}-{:016x}", suite.name(), hasher.finish())
 }
 
 /// Unpacks Debian under a temporary name, configures it, and gives it its name.
-fn build(image: &Image, root: &Path) -> Result<()> {
+fn build(suite: Suite, image: &Image, root: &Path) -> Result<()> {
     let started = Instant::now();
     eprintln!("lab: building the image {} (about half a minute, once)", image.name);
     let new = image.folder.join(format!("{}.new", image.name));
@@ -87,11 +141,15 @@ fn build(image: &Image, root: &Path) -> Result<()> {
     let mut unpack = isolated();
     unpack
         .args(["mmdebstrap", "--variant=minbase", "--aptopt=APT::Sandbox::User \"root\""])
-        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={PACKAGES}"), SUITE])
+        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={}", suite.packages())])
+        .args(suite.hook().map(|hook| format!("--setup-hook={hook}")))
+        .arg(suite.name())
         .arg(&new);
     succeed(unpack, "building the image with mmdebstrap")?;
     let users = USERS.map(|(user, password)| format!("{user}:{password}\n")).concat();
-    for (path, text) in [("etc/dovecot/local.conf", LOCAL_CONF), ("etc/dovecot/users", &users)] {
+    for (path, text) in
+        [("etc/dovecot/local.conf", suite.local_conf()), ("etc/dovecot/users", &users)]
+    {
         let path = new.join(path);
         fs::write(&path, text).map_err(Error::io(format!("writing {}", path.display())))?;
     }
@@ -127,8 +185,11 @@ mod tests {
 
     #[test]
     fn the_name_is_a_folder_and_the_same_each_time() {
-        assert_eq!(name(), name());
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        assert!(name().starts_with("bookworm-") && name().chars().all(plain), "{}", name());
+        for suite in [Suite::Bullseye, Suite::Bookworm, Suite::Trixie] {
+            let name = name(suite);
+            assert_eq!(name, super::name(suite));
+            assert!(name.starts_with(suite.name()) && name.chars().all(plain), "{name}");
+        }
     }
 }
