@@ -61,7 +61,6 @@ fn verdict(report: &Report) -> String {
     let verdict = report.verdict();
     match (verdict, &report.action) {
         (Verdict::Changing, Some(action)) => format!("{}: {action} is running", verdict.word()),
-        (Verdict::UpWithoutStatus, _) => format!("{}, as far as can be told", verdict.word()),
         _ => verdict.word().to_owned(),
     }
 }

@@ -26,6 +26,7 @@ macro_rules! on_each_node {
 
 #[path = "../real/actions.rs"]
 mod actions;
+mod cluster;
 mod content;
 #[path = "../real/kit.rs"]
 mod kit;

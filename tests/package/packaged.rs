@@ -75,7 +75,8 @@ pub(crate) fn files(kit: &Kit) -> Vec<String> {
     found.lines().map(str::to_owned).collect()
 }
 
-fn copy_in(node: &Node) {
+/// Copies both packages into the folder.
+pub(crate) fn copy_in(node: &Node) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rpm");
     node.run(&["mkdir", "-p", FOLDER]).expect("making a folder");
     for (folder, version) in [(folder.clone(), VERSION), (folder.join("previous"), PREVIOUS)] {

@@ -7,6 +7,7 @@ use std::env;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lab::setup::Tool;
 use lab::{Error, Result, Suite};
 
 use crate::cargo::{cargo, succeed};
@@ -19,11 +20,17 @@ const NODE_THREADS: &str = "--test-threads=4";
 /// Clusters have heartbeats, which a machine that is too busy would miss.
 const CLUSTER_THREADS: &str = "--test-threads=2";
 
+/// What checks the macros of the manual pages; its tests leave out what is missing.
+const LINTERS: [Tool; 2] = [
+    Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" },
+    Tool { program: "groff", apt: "groff", rpm: "groff" },
+];
+
 /// A step: its name, and what does it.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// The steps, cheapest first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("machine", machine),
     ("format", || subcommand(&["fmt", "--all", "--check"])),
     ("lints", || {
@@ -31,6 +38,9 @@ const STEPS: [Step; 13] = [
     }),
     ("documentation", documentation),
     ("unit tests", || subcommand(&["test", "--workspace", "--bins", "--lib", "--locked"])),
+    ("manual", || {
+        subcommand(&["test", "--package", "dovecot-ark", "--test", "manual", "--locked"])
+    }),
     ("image of the nodes", lab::prepare),
     ("tests of the lab", || {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
@@ -76,6 +86,7 @@ pub(crate) fn run() -> Result<()> {
 /// Makes the machine ready: packages for the nodes, components of the toolchain.
 fn machine() -> Result<()> {
     lab::setup::ensure()?;
+    lab::setup::ensure_tools(&LINTERS, &lab::setup::has)?;
     for component in ["rustfmt", "clippy"] {
         let word = if component == "rustfmt" { "fmt" } else { component };
         if has_subcommand(word) {
