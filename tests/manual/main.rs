@@ -222,6 +222,21 @@ fn each_field_of_json_in_the_pages_is_one_of_the_program() {
 }
 
 #[test]
+fn the_verdicts_of_status_are_those_of_the_program() {
+    let known = program::verdicts();
+    for Manual { page, commands, .. } in manuals() {
+        let (_, told) = page.part("JSON").split_once("\"verdict\": ").expect("the verdict");
+        let (told, _) = told.split_once(',').expect("its end");
+        let told: Vec<&str> = told.split(" | ").map(|word| word.trim_matches('"')).collect();
+        assert_eq!(told, known, "{}", page.file);
+        let items = page.items.iter().filter(|item| item.section == commands);
+        let items = items.filter(|item| item.subsection == "status");
+        let heads = items.flat_map(|item| &item.heads).filter(|head| !head.starts_with('-'));
+        assert_eq!(heads.collect::<Vec<_>>(), known.iter().collect::<Vec<_>>(), "{}", page.file);
+    }
+}
+
+#[test]
 fn the_names_of_doctors_checks_are_those_of_the_program() {
     let source = program::source();
     let (_, names) = source.split_once("The names in `check` stay:").expect("doctor's own list");

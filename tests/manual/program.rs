@@ -91,6 +91,15 @@ pub(crate) fn numbers(file: &str, definition: &str) -> Vec<f64> {
     digits.filter_map(|digits| digits.parse().ok()).map(|n: f64| n * units / in_a).collect()
 }
 
+/// The words for the verdicts of `status`.
+pub(crate) fn verdicts() -> Vec<String> {
+    let source = fs::read_to_string(root().join("src/status/look.rs")).expect("the verdicts");
+    let (_, words) = source.split_once("const fn word(self)").expect("their words");
+    let (words, _) = words.split_once("\n    }\n").expect("the end of them");
+    let arms = words.split("=> \"").skip(1);
+    arms.filter_map(|arm| Some(arm.split_once('"')?.0.to_owned())).collect()
+}
+
 /// The entries that `install` writes, each key with its value.
 pub(crate) fn written() -> Vec<(String, String)> {
     let file = root().join("installer/defaults");
