@@ -7,7 +7,7 @@ use lab::{DEFAULTS, LKROOT};
 use crate::kit::{Dialect, Init, Kit, RECORD};
 
 /// A refusal that asks LifeKeeper nothing that hangs comes within this time.
-const SOON: Duration = Duration::from_secs(9);
+const SOON: Duration = Duration::from_secs(60);
 
 /// What is wrong: in words, the script that makes it so, the one that mends it, and what must be
 /// told of it.
