@@ -86,7 +86,7 @@ pub(super) enum Busy {
     No,
 }
 
-/// Makes the three checks once. Takes at most 22 s.
+/// Makes the three checks once. Takes at most 24 s.
 ///
 /// # Errors
 ///

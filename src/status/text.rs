@@ -44,7 +44,7 @@ pub(super) fn text(report: &Report) -> String {
     lines.push(shortened(&lifekeeper(&report.protection), MAX_CAUSE));
     lines.extend(peers.into_iter().map(line));
     let warning = |cause: &String| format!("warning: {}", shortened(cause, MAX_CAUSE));
-    lines.extend(report.misread.iter().map(warning));
+    lines.extend(report.warnings().iter().map(warning));
     lines.join("\n") + "\n"
 }
 
