@@ -25,7 +25,7 @@ pub(crate) fn settings(root: &Path, json: bool) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// As [`settings`].
+/// As [`print()`].
 pub(crate) fn completions(shell: Shell) -> Result<(), Error> {
     print(&completed_by(shell))
 }
