@@ -4,7 +4,8 @@ use lab::{ACTIONS, DEFAULTS, Init, LKROOT, STUBS};
 
 use crate::kit::Kit;
 use crate::packaged::{
-    PREVIOUS, RECORD, VERSION, assert_verified, bare, file, files, in_service, state,
+    PREVIOUS, RECORD, VERSION, assert_verified, bare, file, files, in_service, look_seldom, state,
+    with_lifekeeper,
 };
 
 const KINDS: [Init; 2] = [Init::SysV, Init::Systemd];
@@ -65,7 +66,13 @@ fn an_upgrade_in_service_changes_nothing_until_the_next_action() {
         let mut session = kit.log_in();
         let older = kit.sh("sha256sum /usr/sbin/dovecot-ark");
 
-        assert_eq!(rpm(&kit, &format!("-U {}", file(VERSION))), "", "{init}");
+        let stub = format!("{STUBS}/quickCheck -t dovecot -i dovecot");
+        let upgrade = format!("rpm --force-debian -U {}", file(VERSION));
+        let during = kit.sh(&format!(
+            "(while [ ! -e /run/upgraded ]; do {stub} || echo failed; done) & \
+             sleep 0.2; {upgrade} || echo refused; sleep 0.2; touch /run/upgraded; wait"
+        ));
+        assert_eq!(during, "", "{init}: no moment without the kit");
         assert_verified(&kit, VERSION);
         assert_ne!(kit.sh("sha256sum /usr/sbin/dovecot-ark"), older, "{init}: another binary");
         assert_eq!(kit.master(), master, "{init}");
@@ -100,10 +107,12 @@ fn who_erases_the_kit_under_a_resource_is_told_how_to_go_on() {
         let kit = in_service(init, &format!("rpm -i {}", file(PREVIOUS)));
         rpm(&kit, &format!("-U {}", file(VERSION)));
         let (master, copied) = (kit.master(), copies(&kit));
+        look_seldom(&kit);
         let said = rpm(&kit, "-e dovecot-ark");
         for words in [
             "dovecot-ark: warning: the resource \"dovecot\" is still registered with LifeKeeper",
-            "install the package again",
+            "install the package again at once",
+            "halts this node",
             "\"dovecot-ark uninstall --tag dovecot\"",
             "/var/lib/dovecot-ark",
         ] {
@@ -119,6 +128,34 @@ fn who_erases_the_kit_under_a_resource_is_told_how_to_go_on() {
         left.retain(|path| path.contains("dovecot-ark") && !path.starts_with("/srv/"));
         assert_eq!(left, ["/var/log/dovecot-ark.log"], "{init}");
     }
+}
+
+#[test]
+fn who_erases_the_kit_on_a_prepared_standby_is_told_how_to_go_on() {
+    let kit = with_lifekeeper(Init::Systemd);
+    rpm(&kit, &format!("-i {}", file(VERSION)));
+    kit.sh("systemctl enable --quiet dovecot.service; dovecot-ark install --standby");
+    let said = rpm(&kit, "-e dovecot-ark");
+    assert!(said.contains("changed on this node is not given back"), "{said}");
+    assert!(said.contains(RECORD) && !said.contains("registered"), "{said}");
+    rpm(&kit, &format!("-i {}", file(VERSION)));
+    kit.sh("dovecot-ark uninstall --yes");
+    assert_eq!(rpm(&kit, "-e dovecot-ark"), "");
+    kit.sh("systemctl is-enabled --quiet dovecot.service");
+}
+
+#[test]
+fn its_log_is_rotated_and_begun_anew() {
+    let kit = bare(Init::SysV);
+    rpm(&kit, &format!("-i {}", file(VERSION)));
+    kit.sh("logrotate --state /run/state /etc/logrotate.d/dovecot-ark");
+    kit.expect("quickCheck", 1);
+    kit.sh("logrotate --force --state /run/state /etc/logrotate.d/dovecot-ark");
+    assert_eq!(kit.sh("stat -c '%a %s' /var/log/dovecot-ark.log"), "600 0\n");
+    kit.sh("grep -q quickCheck /var/log/dovecot-ark.log.1");
+    kit.expect("quickCheck", 1);
+    assert!(kit.log().contains("quickCheck"), "it goes on");
+    assert_eq!(rpm(&kit, "-e dovecot-ark"), "");
 }
 
 #[test]

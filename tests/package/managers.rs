@@ -3,7 +3,9 @@
 use lab::{DEFAULTS, Init};
 
 use crate::kit::Kit;
-use crate::packaged::{FOLDER, PREVIOUS, VERSION, assert_verified, files, in_service, state};
+use crate::packaged::{
+    FOLDER, PREVIOUS, VERSION, assert_verified, files, in_service, look_seldom, state,
+};
 
 /// Leads a package's life with `manager`, whose words ask no person and know one folder alone.
 fn lives_with(manager: &str, versioned: &str) {
@@ -20,6 +22,7 @@ fn lives_with(manager: &str, versioned: &str) {
     assert_eq!(kit.node.read(DEFAULTS).expect("the settings"), settings, "{manager}");
     kit.expect("quickCheck", 0);
 
+    look_seldom(&kit);
     let said = erased(&kit, manager);
     assert!(said.contains("the resource \"dovecot\" is still registered"), "{manager}: {said}");
     assert_eq!(kit.master(), master, "{manager}");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lab::{Dialect, Init, LKROOT, Node, Suite};
+use lab::{DEFAULTS, Dialect, Init, LKROOT, Node, Suite};
 
 use crate::kit::Kit;
 
@@ -34,11 +34,17 @@ pub(crate) fn bare(init: Init) -> Kit {
     Kit { node }
 }
 
-/// A node with LifeKeeper, the older package installed, and the resource in service.
-pub(crate) fn in_service(init: Init, with: &str) -> Kit {
+/// A node with LifeKeeper, which protects nothing, and neither package installed.
+pub(crate) fn with_lifekeeper(init: Init) -> Kit {
     let kit = bare(init);
     let standin = lab::program("lifekeeper-standin").expect("the stand-in");
     kit.node.lay_lifekeeper(&standin, Dialect::Gnu).expect("laying LifeKeeper");
+    kit
+}
+
+/// A node with LifeKeeper, the older package installed `with` a script, and the resource in service.
+pub(crate) fn in_service(init: Init, with: &str) -> Kit {
+    let kit = with_lifekeeper(init);
     kit.sh(with);
     assert_eq!(kit.sh("rpm -q dovecot-ark"), format!("dovecot-ark-{PREVIOUS}-1.x86_64\n"));
     kit.sh("dovecot-ark install --tag dovecot");
@@ -56,6 +62,11 @@ pub(crate) fn file(version: &str) -> String {
 pub(crate) fn state(kit: &Kit) -> String {
     let listed = kit.sh(&format!("{LKROOT}/bin/ins_list -f: -t dovecot"));
     listed.split(':').nth(6).unwrap_or_default().to_owned()
+}
+
+/// Makes LifeKeeper look so seldom that it does not see a test erase the kit under its resource.
+pub(crate) fn look_seldom(kit: &Kit) {
+    kit.sh(&format!("sed -i 's/^LKCHECKINTERVAL=.*/LKCHECKINTERVAL=600/' {DEFAULTS}; sleep 1"));
 }
 
 /// Insists that the installed files are as in the package, and nobody has touched them.

@@ -17,8 +17,9 @@ use crate::setup;
 /// tini is pid 1 where systemd is not: it reaps.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,\
      psmisc,tini,openssl,iputils-arping,iputils-ping,rpm,strace,acl,attr";
-/// What other distributions install packages with, and signs and lists them; on Debian 12 alone.
-const MANAGERS: &str = "dnf,zypper,createrepo-c,gpg,gpg-agent";
+/// What other distributions install packages with, what signs and lists them, and what the kit's
+/// package has a file for; on Debian 12 alone.
+const MANAGERS: &str = "dnf,zypper,createrepo-c,gpg,gpg-agent,logrotate";
 const LOCAL_CONF: &str = include_str!("../image/local.conf");
 const LOCAL_CONF_2_4: &str = include_str!("../image/local-2.4.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");

@@ -140,17 +140,18 @@ fn committed(format: &str) -> Result<String> {
     Ok(time.trim().to_owned())
 }
 
-/// Copies what git knows or would take, as it is now; what is the same there keeps its time.
+/// Copies what git knows or would take, as it is now; of an earlier copy only what was built stays.
 fn copy_sources(to: &Path) -> Result<()> {
+    make_folder(to)?;
+    for path in entries(to)?.iter().filter(|path| !path.ends_with("target")) {
+        if path.is_dir() { remove_folder(path)? } else { remove_file(path)? }
+    }
     let mut git = Command::new("git");
     git.current_dir(top()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let names = answer(git, "asking git for the names of the sources")?;
-    for name in names.split_terminator('\0') {
-        let (from, to) = (top().join(name), to.join(name));
-        // A file that was removed and not yet committed is still in the list.
-        if from.is_file() && read(&from)? != fs::read(&to).unwrap_or_default() {
-            copy(&from, &to)?;
-        }
+    // A file that was removed and not yet committed is still in the list.
+    for name in names.split_terminator('\0').filter(|name| top().join(name).is_file()) {
+        copy(&top().join(name), &to.join(name))?;
     }
     Ok(())
 }
@@ -158,14 +159,21 @@ fn copy_sources(to: &Path) -> Result<()> {
 /// Removes the packages of earlier runs: whoever looks for the package finds one.
 fn remove_packages(folder: &Path) -> Result<()> {
     make_folder(folder)?;
-    let doing = || format!("reading {}", folder.display());
-    for entry in fs::read_dir(folder).map_err(Error::io(doing()))? {
-        let path = entry.map_err(Error::io(doing()))?.path();
-        if path.extension().is_some_and(|extension| extension == "rpm") {
-            fs::remove_file(&path).map_err(Error::io(format!("removing {}", path.display())))?;
-        }
-    }
-    Ok(())
+    let all = entries(folder)?;
+    let mut packages = all.iter().filter(|path| path.extension().is_some_and(|it| it == "rpm"));
+    packages.try_for_each(|path| remove_file(path))
+}
+
+/// Lists what is in a folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(folder).and_then(|entries| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()
+    });
+    listed.map_err(Error::io(format!("reading {}", folder.display())))
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    fs::remove_file(path).map_err(Error::io(format!("removing {}", path.display())))
 }
 
 fn make_folder(path: &Path) -> Result<()> {
