@@ -55,9 +55,9 @@ fn missing_addresses(system: &impl System, listeners: &[Listener]) -> Vec<String
 /// The ports that somebody else has, who is no Dovecot and no systemd that hands them over.
 fn taken_ports(system: &impl System, listeners: &[Listener]) -> Result<Vec<String>, Error> {
     let own = Census::default().take(system)?.into_all();
-    let is_other = |process: &Process| {
-        !own.iter().any(|one| one.is(process)) && !(process.pid == 1 && system.runs_systemd())
-    };
+    let hands_over = |process: &Process| process.pid == 1 && system.runs_systemd();
+    let is_other =
+        |process: &Process| !hands_over(process) && !own.iter().any(|one| one.is(process));
     let mut taken = Vec::new();
     for listener in listeners {
         let holders = system.listeners(listener.port);

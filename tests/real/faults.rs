@@ -1,9 +1,8 @@
 //! Faults of a real Dovecot, each under the name that the table of faults gives it.
 
 use crate::kit::Kit;
-use crate::on_both;
 
-on_both!(
+on_each_node!(
     a_healthy_dovecot_greets_in_every_protocol,
     f1_a_frozen_master_is_a_fault_and_recovered,
     f1_with_connect_a_frozen_master_is_as_healthy_as_for_the_original,
