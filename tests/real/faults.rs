@@ -23,6 +23,11 @@ const GREETING: &str = "APP_DOVECOT_PROBE=greeting\n";
 const WITH_TLS: &str =
     "APP_DOVECOT_PROBE=greeting\nAPP_DOVECOT_IP_LIST='127.0.0.1:143 127.0.0.1:993'\n";
 
+/// Adds to Dovecot's configuration.
+fn configure(kit: &Kit, text: &str) {
+    kit.node.append("/etc/dovecot/local.conf", text).expect("the configuration");
+}
+
 fn a_healthy_dovecot_greets_in_every_protocol(kit: &Kit) {
     kit.set(
         "APP_DOVECOT_PROBE=greeting\n\
@@ -72,8 +77,7 @@ fn f2_an_authentication_that_hangs_is_a_fault(kit: &Kit) {
 
 fn f3_an_authentication_that_cannot_start_is_no_success(kit: &Kit) {
     kit.set(GREETING);
-    let broken = "passdb {\n  driver = nonsense\n}\n";
-    kit.node.append("/etc/dovecot/local.conf", broken).expect("a passdb");
+    configure(kit, "passdb {\n  driver = nonsense\n}\n");
     let ended = kit.expect("restore", 1);
     let bye = ended.stderr.contains("127.0.0.1:143: not ready: \"* BYE");
     assert!(bye || ended.stderr.contains("127.0.0.1:143: no greeting"), "{ended:?}");
@@ -101,8 +105,7 @@ fn f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed(kit: &Kit) {
 
 fn f5_a_login_service_that_is_full_is_a_warning_and_no_fault(kit: &Kit) {
     kit.set(GREETING);
-    let few = "service imap-login {\n  process_limit = 2\n}\n";
-    kit.node.append("/etc/dovecot/local.conf", few).expect("a limit");
+    configure(kit, "service imap-login {\n  process_limit = 2\n}\n");
     kit.expect("restore", 0);
     let session = "{ sleep 1; printf 'a LOGIN alice@example.com alice-secret\\r\\n'; sleep 60; } | \
                    timeout 60 openssl s_client -quiet -connect 127.0.0.1:993 >/tmp/session$i 2>&1 &";
@@ -143,7 +146,7 @@ fn f10_a_pid_file_that_is_empty_garbage_or_gone_changes_no_verdict(kit: &Kit) {
 
 fn f13_a_listen_address_that_the_node_lacks_is_named(kit: &Kit) {
     kit.set(GREETING);
-    kit.listen_elsewhere();
+    configure(kit, "listen = 192.0.2.9\n");
     let ended = kit.expect("restore", 1);
     let words = "192.0.2.9 is not an address of this node (is the IP resource below this one in \
                  service?)";
@@ -153,7 +156,7 @@ fn f13_a_listen_address_that_the_node_lacks_is_named(kit: &Kit) {
 fn f12_a_configuration_broken_while_running_is_no_reason_to_stop(kit: &Kit) {
     kit.expect("restore", 0);
     let master = kit.master();
-    kit.break_configuration();
+    configure(kit, "x {{\n");
     let ended = kit.expect("recover", 0);
     let words = "left running: it could not start again: Error in configuration file \
                  /etc/dovecot/local.conf line ";
@@ -163,7 +166,7 @@ fn f12_a_configuration_broken_while_running_is_no_reason_to_stop(kit: &Kit) {
 }
 
 fn f12_a_configuration_that_keeps_it_from_starting_is_named_with_file_and_line(kit: &Kit) {
-    kit.break_configuration();
+    configure(kit, "x {{\n");
     let ended = kit.expect("restore", 1);
     let words = "its configuration is broken: Error in configuration file /etc/dovecot/local.conf \
                  line ";

@@ -46,22 +46,10 @@ impl Kit {
         ended.stdout
     }
 
-    /// Lets Dovecot listen on an address that the node lacks: its configuration is well, and it
-    /// cannot start.
-    pub(crate) fn listen_elsewhere(&self) {
-        let path = "/etc/dovecot/local.conf";
-        self.node.append(path, "listen = 192.0.2.9\n").expect("changing the configuration");
-    }
-
     /// Keeps Dovecot from starting by something that only Dovecot itself finds out.
     pub(crate) fn keep_from_starting(&self) {
         let path = "/etc/dovecot/local.conf";
         self.node.append(path, "base_dir = /etc/hostname/x\n").expect("changing it");
-    }
-
-    /// Breaks the configuration.
-    pub(crate) fn break_configuration(&self) {
-        self.node.append("/etc/dovecot/local.conf", "x {{\n").expect("breaking it");
     }
 
     /// The pid of the master, which must run.
