@@ -47,8 +47,8 @@ const STEPS: [Step; 14] = [
     }),
     ("tests on nodes", || node_tests("real", NODE_THREADS)),
     ("tests of the installation", || node_tests("install", NODE_THREADS)),
-    ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
     ("package, built twice", rpm::check),
+    ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
     ("images of other Debians", || {
         [Suite::Bullseye, Suite::Trixie].into_iter().try_for_each(lab::prepare_suite)
     }),
