@@ -4,6 +4,7 @@
 //! outcome into an exit status.
 
 mod actions;
+mod checksum;
 mod cli;
 mod doctor;
 mod dovecot;
@@ -61,7 +62,11 @@ fn main() -> ExitCode {
                 .require_root("uninstalling")
                 .and_then(|()| install::uninstall(&machine, root, &what)),
         ),
-        Command::Doctor(how) => told(doctor::doctor(&machine, root, &how)),
+        Command::Doctor(how) => told(
+            machine
+                .require_root("looking at the preconditions")
+                .and_then(|()| doctor::doctor(&machine, root, &how)),
+        ),
         Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
     };

@@ -79,7 +79,7 @@ pub(crate) fn perform(
 }
 
 /// The longest that another action may hold the lock: as long as a recover may take.
-fn longest(settings: &Settings) -> Duration {
+pub(crate) fn longest(settings: &Settings) -> Duration {
     recover::longest(settings)
 }
 

@@ -1,6 +1,8 @@
-//! What Dovecot is: its processes, its ports, its service, and the three checks made of them.
+//! What Dovecot is: its processes, its ports, its service, its configuration, and the three
+//! checks.
 
 pub(crate) mod checks;
+pub(crate) mod configuration;
 pub(crate) mod endpoint;
 pub(crate) mod greeting;
 pub(crate) mod load;

@@ -96,11 +96,19 @@ pub(super) fn remove(file: &[u8], entries: &[Entry], extent: Extent) -> Vec<u8> 
     [before, inside.concat(), after.concat()].concat()
 }
 
-/// The places of the block's first and last line.
+/// The places of the block's first and last line. A first line that lost its last, or the other
+/// way round, is somebody's text.
 fn block(lines: &[&[u8]]) -> Option<(usize, usize)> {
-    let [begin, end] =
-        MARKS.map(|mark| lines.iter().position(|line| line.starts_with(mark.as_bytes())));
-    begin.zip(end).filter(|(begin, end)| begin < end)
+    let [first, last] = MARKS.map(str::as_bytes);
+    let mut begin = None;
+    for (at, line) in lines.iter().enumerate() {
+        if line.starts_with(first) {
+            begin = Some(at);
+        } else if line.starts_with(last) && begin.is_some() {
+            return begin.zip(Some(at));
+        }
+    }
+    None
 }
 
 fn is_mark(line: &[u8]) -> bool {
@@ -147,7 +155,10 @@ mod tests {
 
     #[test]
     fn what_is_added_and_removed_leaves_the_file_as_it_was() {
-        for file in ["", "\n", "A=1\n", "A=1", "A=1\n\n\n", "A=1\r\n", "\u{0}\u{ff}", "# END x"] {
+        let half = "# BEGIN dovecot-ark\nA=1\n";
+        let odd = ["# END dovecot-ark\n", half, "# END dovecot-ark\n# BEGIN dovecot-ark\nA=1"];
+        let plain = ["", "\n", "A=1\n", "A=1", "A=1\n\n\n", "A=1\r\n", "\u{0}\u{ff}"];
+        for file in plain.into_iter().chain(odd) {
             let extent = if lacks_newline(file.as_bytes()) {
                 Extent::BlockAndNewline
             } else {

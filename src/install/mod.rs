@@ -92,8 +92,14 @@ fn say(line: &str) {
 
 /// Takes away what a run that was killed has left.
 fn tidy(root: &Path) -> Result<(), Error> {
+    let record = root.join(record::FILE);
     replace::tidy(&root.join(defaults::FILE))?;
-    replace::tidy(&root.join(record::FILE))
+    replace::tidy(&record)?;
+    if let Some(folder) = record.parent() {
+        // Where there is a record, it is not empty and stays.
+        let _ = std::fs::remove_dir(folder);
+    }
+    Ok(())
 }
 
 /// What undoing must know of the time before.

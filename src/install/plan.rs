@@ -1,5 +1,6 @@
 //! What install would change on this node, computed before anything is.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -15,6 +16,7 @@ use crate::error::Error;
 use crate::lifekeeper::creation::{Start, Wanted};
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::tag::Tag;
 use crate::settings::{self, Settings};
 use crate::system::{Command, PROGRAM_FOLDERS, System};
 
@@ -237,12 +239,12 @@ fn resource_steps<S: System>(
         Some(_) => lifekeeper.children(system, None, tag.as_str())?,
         None => Vec::new(),
     };
-    for child in what.depends_on.iter().map(ToString::to_string) {
-        if !has.contains(&child) {
-            steps.push(Step::Depend(Edge { there: None, parent: tag.to_string(), child }));
-        }
+    let children: BTreeSet<&Tag> = what.depends_on.iter().collect();
+    for child in children.iter().filter(|child| !has.iter().any(|has| has == child.as_str())) {
+        let (parent, child) = (tag.to_string(), child.to_string());
+        steps.push(Step::Depend(Edge { there: None, parent, child }));
     }
-    steps.extend(dependencies_elsewhere(resource, what)?);
+    steps.extend(dependencies_elsewhere(resource, &children)?);
     Ok(steps)
 }
 
@@ -250,11 +252,11 @@ fn resource_steps<S: System>(
 /// them on each system.
 fn dependencies_elsewhere<S: System>(
     resource: &Resource<'_, S>,
-    what: &Install,
+    children: &BTreeSet<&Tag>,
 ) -> Result<Vec<Step>, Error> {
     let Resource { system, lifekeeper, tag } = *resource;
     let mut steps = Vec::new();
-    if what.depends_on.is_empty() {
+    if children.is_empty() {
         return Ok(steps);
     }
     for parent in lifekeeper.equivalents(system, tag)? {
@@ -262,7 +264,7 @@ fn dependencies_elsewhere<S: System>(
             continue;
         }
         let has = lifekeeper.children(system, Some(&parent.system), &parent.tag)?;
-        for child in &what.depends_on {
+        for child in children {
             let there = lifekeeper.equivalents(system, child)?;
             if let Some(child) = there.into_iter().find(|child| child.system == parent.system)
                 && !has.contains(&child.tag)

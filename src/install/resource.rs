@@ -163,9 +163,17 @@ impl<S: System> Resource<'_, S> {
     ///
     /// # Errors
     ///
-    /// When LifeKeeper refuses.
+    /// When LifeKeeper refuses, or does not show the dependency afterwards.
     pub(super) fn depend(&self, edge: &Edge) -> Result<(), Error> {
-        self.succeed("dep_create", &edge.words())
+        self.succeed("dep_create", &edge.words())?;
+        let there = edge.there.as_deref();
+        let children = self.lifekeeper.children(self.system, there, &edge.parent)?;
+        if children.contains(&edge.child) {
+            return Ok(());
+        }
+        let command = self.lifekeeper.command("dep_create", &edge.words());
+        let cause = "it succeeded, and dep_list does not show the dependency";
+        Err(Error::Refused(format!("running `{command}`: {cause}")))
     }
 
     /// Takes a dependency off.

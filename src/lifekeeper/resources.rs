@@ -80,6 +80,16 @@ impl LifeKeeper {
         }
     }
 
+    /// All resources on this node.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be had or understood.
+    pub(crate) fn instances(&self, system: &impl System) -> Result<Vec<Instance>, Error> {
+        let answer = self.answer(system, "ins_list", &[])?;
+        parse(&answer).ok_or_else(|| garbage("ins_list", &answer))
+    }
+
     /// The tags that depend on a resource here.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use crate::checksum::checksum;
+
 /// The longest tag, in bytes (LifeKeeper 8 manual: 256 characters).
 const MAX_LENGTH: usize = 256;
 
@@ -13,7 +15,7 @@ const MAX_FILE_NAME: usize = 200;
 
 /// A tag as LifeKeeper may give it. What it may consist of has changed between versions, so only
 /// what would break a log line or a file name is refused here.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Tag(String);
 
 impl Tag {
@@ -84,14 +86,6 @@ impl Tag {
         }
         name
     }
-}
-
-/// FNV-1a, 64 bits: the standard library's hashes may change between releases, but two versions
-/// of the kit must agree on a file.
-fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 impl fmt::Display for Tag {

@@ -9,15 +9,24 @@
     reason = "a test that finds the cluster in another state than it must be ends there"
 )]
 
+mod doctor;
+mod install;
 mod status;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lab::{Cluster, FILESYS_TAG, IP_TAG, LKROOT, Ledger, Poller, TAG, Watch};
+use lab::{Cluster, Dialect, FILESYS_TAG, IP_TAG, LKROOT, Ledger, Poller, TAG, Watch};
 
 /// How long something may take that is sure to come: a SysV stop alone may take 70 s.
 const WAIT: Duration = Duration::from_mins(3);
+
+/// Starts a cluster that has the kit and LifeKeeper and protects nothing.
+fn start(dialect: Dialect) -> Cluster {
+    let kit = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
+    let standin = lab::program("lifekeeper-standin").expect("the stand-in");
+    Cluster::start(kit, &standin, dialect).expect("starting the cluster")
+}
 
 /// The cluster in service on node 1, and all that is watched of it.
 struct Scene {
@@ -29,11 +38,18 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let kit = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
-        let standin = lab::program("lifekeeper-standin").expect("the stand-in");
-        let cluster = Cluster::start(kit, &standin).expect("starting the cluster");
+        Self::speaking(Dialect::Plain)
+    }
+
+    /// Whether there is an lkcli, and how it spells, must make no difference to a cluster's life.
+    fn speaking(dialect: Dialect) -> Self {
+        Self::set(start(dialect), |cluster| cluster.protect().expect("protecting Dovecot"))
+    }
+
+    /// Watches a cluster from before it is protected in this way.
+    fn set(cluster: Cluster, protect: impl FnOnce(&Cluster)) -> Self {
         let watch = cluster.watch();
-        cluster.protect().expect("protecting Dovecot");
+        protect(&cluster);
         let poller = cluster.poll().expect("polling");
         let mut ledger = Ledger::new(cluster.client().expect("a client"));
         ledger.append().expect("a first message");
@@ -104,12 +120,14 @@ impl Scene {
         assert!(repaired.success(), "{repaired:?}");
     }
 
-    fn end(self) {
+    /// Asks the two questions, and hands the cluster out.
+    fn end(self) -> Cluster {
         let missing = self.ledger.missing().expect("the mailbox");
         assert_eq!(missing, Vec::<String>::new(), "of {}", self.ledger.acknowledged());
         let seen = self.watch.stop();
         assert!(seen.samples > 10, "{seen:?}");
         assert!(seen.violations.is_empty(), "{:?}", seen.violations);
+        self.cluster
     }
 }
 
@@ -139,7 +157,7 @@ fn a_killed_master_is_recovered_on_its_node() {
 
 #[test]
 fn a_dovecot_that_cannot_start_is_failed_over_and_can_come_back() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::speaking(Dialect::None);
     scene.break_configuration(1);
     scene.signal_master(1, "KILL");
     scene.await_mail();
@@ -172,7 +190,7 @@ fn a_dovecot_that_cannot_start_is_failed_over_and_can_come_back() {
 
 #[test]
 fn a_power_cut_is_failed_over_and_the_node_comes_back_as_a_standby() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::speaking(Dialect::Gnu);
     scene.cluster.power_cut(1).expect("a power cut");
     scene.await_mail();
     scene.assert_in_service_on(2);
@@ -189,7 +207,7 @@ fn a_power_cut_is_failed_over_and_the_node_comes_back_as_a_standby() {
 
 #[test]
 fn a_frozen_master_does_not_hold_a_switchover() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::speaking(Dialect::None);
     scene.signal_master(1, "STOP");
     let moved = scene.cluster.bring_in(2).expect("a command");
     assert!(moved.success(), "{moved:?}");

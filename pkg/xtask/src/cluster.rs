@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use lab::{Cluster, Error, Ledger, Poller, Result, TAG, Watch};
+use lab::{Cluster, Dialect, Error, Ledger, Poller, Result, TAG, Watch};
 
 use crate::heading::{heading, shown};
 
@@ -111,7 +111,7 @@ impl Stage {
         heading("a cluster of two nodes, with LifeKeeper's stand-in");
         let [kit, standin] = [lab::program("dovecot-ark")?, lab::program("lifekeeper-standin")?];
         let start = Instant::now();
-        let cluster = Cluster::start(&kit, &standin)?;
+        let cluster = Cluster::start(&kit, &standin, Dialect::Plain)?;
         println!("   both nodes are up, and see each other, after {}", shown(start.elapsed()));
         let watch = cluster.watch();
         cluster.protect()?;

@@ -22,7 +22,7 @@ const CLUSTER_THREADS: &str = "--test-threads=2";
 type Step = (&'static str, fn() -> Result<()>);
 
 /// The steps, cheapest first.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("machine", machine),
     ("format", || subcommand(&["fmt", "--all", "--check"])),
     ("lints", || {
@@ -35,6 +35,7 @@ const STEPS: [Step; 9] = [
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
     }),
     ("tests on nodes", || node_tests("real", NODE_THREADS)),
+    ("tests of the installation", || node_tests("install", NODE_THREADS)),
     ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
 ];
 
@@ -60,7 +61,7 @@ pub(crate) fn run() -> Result<()> {
     }
     heading("summary");
     for (name, took) in times {
-        println!("   {name:<20} {:>10}", shown(took));
+        println!("   {name:<26} {:>10}", shown(took));
     }
     println!("all {} steps passed in {}", STEPS.len(), shown(started.elapsed()));
     Ok(())

@@ -25,6 +25,19 @@ for file in dovecot.pem dovecot.key; do
 done
 doveconf -n >/dev/null
 
+# LifeKeeper's version is what rpm knows of this package: an empty one for each version that is played.
+# Debian's rpm keeps its database in the home of root; elsewhere it is here.
+install -d /etc/rpm
+echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros.dbpath
+rpm --initdb
+printf '%s\n' 'Name: steeleye-lk' 'Version: %{played}' 'Release: 1' 'Summary: LifeKeeper, played' \
+	'License: MIT' 'BuildArch: noarch' '%description' 'Tells a version.' '%files' >/root/lk.spec
+for version in 9.0.2 9.1.0 9.3.2 9.9.0; do
+	rpmbuild --quiet -bb --define "played $version" --define '_buildhost node' \
+		--define '_rpmdir /usr/share' --define '_rpmfilename lab/steeleye-lk-%{VERSION}.rpm' /root/lk.spec
+done
+rm -rf /root/lk.spec /root/rpmbuild
+
 # What was copied from the machine that built the image has no place on a node.
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/resolv.conf /var/log/dovecot.log
 echo node >/etc/hostname

@@ -18,7 +18,7 @@ use crate::setup;
 const SUITE: &str = "bookworm";
 /// tini is pid 1 where systemd is not: it reaps.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,\
-     psmisc,tini,openssl,iputils-arping,iputils-ping";
+     psmisc,tini,openssl,iputils-arping,iputils-ping,rpm,strace,acl,attr";
 const LOCAL_CONF: &str = include_str!("../image/local.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");
 

@@ -11,11 +11,10 @@ use crate::client::FLOATING;
 use crate::cluster::{Cluster, SHARED, on_both};
 use crate::command::Finished;
 use crate::error::{Error, Result};
+use crate::lifekeeper::{DEFAULTS, Dialect, LKROOT, succeed};
 use crate::node::{Node, STUBS};
 use crate::rack::{address, host};
 
-/// Where LifeKeeper lies on a node.
-pub const LKROOT: &str = "/opt/LifeKeeper";
 /// The tag of the kit's resource, at the top.
 pub const TAG: &str = "dovecot";
 /// The tag of the address.
@@ -25,11 +24,6 @@ pub const FILESYS_TAG: &str = "vmail";
 /// Where the file system is mounted.
 pub const MAIL: &str = "/srv/vmail";
 
-const UNIT: &str = include_str!("../lifekeeper/lifekeeper.service");
-const DEFAULTS: &str = include_str!("../lifekeeper/defaults");
-const HALT: &str = include_str!("../lifekeeper/halt");
-/// Where the stand-in lies until it has laid itself; gone with the next boot.
-const STANDIN: &str = "/run/lifekeeper-standin";
 /// Longest wait until the nodes see each other.
 const ALIVE: Duration = Duration::from_secs(20);
 
@@ -41,9 +35,15 @@ impl Cluster {
     /// # Errors
     ///
     /// As [`Cluster::bare`], and when LifeKeeper does not start or the nodes do not see each other.
-    pub fn start(kit: &Path, standin: &Path) -> Result<Self> {
+    pub fn start(kit: &Path, standin: &Path, dialect: Dialect) -> Result<Self> {
         let cluster = Self::bare()?;
-        on_both(|node| install(&*cluster.node(node)?, node, kit, standin))?;
+        on_both(|node| {
+            let (number, node) = (node, cluster.node(node)?);
+            node.install(kit)?;
+            node.lay_lifekeeper(standin, dialect)?;
+            node.append(DEFAULTS, &format!("APP_DOVECOT_IP_LIST={FLOATING}:2\n"))?;
+            introduce(&node, number)
+        })?;
         on_both(|node| cluster.wait_for_peer(node))?;
         Ok(cluster)
     }
@@ -54,16 +54,8 @@ impl Cluster {
     ///
     /// When a command of LifeKeeper fails; the message holds its words.
     pub fn protect(&self) -> Result<()> {
+        self.create_children()?;
         let node = self.node(1)?;
-        let bin = |command: &str| format!("{LKROOT}/bin/{command}");
-        let (lkcli, dep_create) = (bin("lkcli"), bin("dep_create"));
-        let (floating, mail) = (FLOATING.ip().to_string(), format!("{SHARED}/block"));
-        let address = ["ip", "--tag", IP_TAG, "--ipaddr", &floating, "--netmask", "24"];
-        let address = [&address[..], &["--device", "eth0"]].concat();
-        let mount = ["filesys", "--tag", FILESYS_TAG, "--device", &mail, "--mount_point", MAIL];
-        for resource in [&address[..], &mount] {
-            succeed(&node, &[&[&lkcli, "resource", "create"], resource].concat())?;
-        }
         let stub = |action: &str| format!("{STUBS}/{action}");
         let creapphier = format!("{LKROOT}/lkadm/subsys/gen/app/bin/creapphier");
         let (restore, remove) = (stub("restore"), stub("remove"));
@@ -71,13 +63,43 @@ impl Cluster {
         let create = [&creapphier, &host(1), &restore, &remove, TAG, "", "intelligent"];
         succeed(&node, &[&create[..], &[&check, &recover, "Yes"]].concat())?;
         for child in [IP_TAG, FILESYS_TAG] {
-            succeed(&node, &[&dep_create, "-p", TAG, "-c", child])?;
+            succeed(&node, &[&bin("dep_create"), "-p", TAG, "-c", child])?;
         }
+        self.extend()
+    }
+
+    /// Makes what Dovecot needs, the address and the file system, and brings both in on node 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::protect`].
+    pub fn create_children(&self) -> Result<()> {
+        let node = self.node(1)?;
+        let (ip, source) = (FLOATING.ip(), format!("{SHARED}/block"));
+        let (id, info) = (format!("IP-{ip}"), format!("{ip}/24 eth0"));
+        let children: [(_, [&str; 4]); 2] = [
+            (IP_TAG, ["comm", "ip", &id, &info]),
+            (FILESYS_TAG, ["gen", "filesys", MAIL, &source]),
+        ];
+        // These commands are the same whether there is an lkcli or not.
+        for (tag, [app, kind, id, info]) in children {
+            let create = [&bin("ins_create"), "-a", app, "-r", kind, "-t", tag, "-i", id];
+            succeed(&node, &[&create[..], &["-v", info]].concat())?;
+            succeed(&node, &[&bin("perform_action"), "-t", tag, "-a", "restore"])?;
+        }
+        Ok(())
+    }
+
+    /// Extends the hierarchy around the kit's resource from node 1, where it is, to node 2.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::protect`].
+    pub fn extend(&self) -> Result<()> {
         let extend = format!("{LKROOT}/lkadm/bin/extmgrDoExtend.pl");
         let bundle = format!("\"{TAG}\",\"\"");
-        let target = host(2);
-        succeed(&node, &[&extend, "-p1", "-f,", TAG, &target, "10", "intelligent", &bundle])?;
-        Ok(())
+        let words = [&extend, "-p1", "-f,", TAG, &host(2), "10", "intelligent", &bundle];
+        succeed(&*self.node(1)?, &words).map(drop)
     }
 
     /// Moves the hierarchy to a node, by LifeKeeper's command on that node.
@@ -86,8 +108,7 @@ impl Cluster {
     ///
     /// When the node is off; the command's failure is in the answer.
     pub fn bring_in(&self, node: usize) -> Result<Finished> {
-        let action = format!("{LKROOT}/bin/perform_action");
-        self.node(node)?.run(&[&action, "-t", TAG, "-a", "restore"])
+        self.node(node)?.run(&[&bin("perform_action"), "-t", TAG, "-a", "restore"])
     }
 
     /// Returns the state that LifeKeeper on a node gives a resource: ISP, OSU, OSF …
@@ -96,8 +117,7 @@ impl Cluster {
     ///
     /// When the node is off, LifeKeeper does not run, or there is no such resource.
     pub fn state(&self, node: usize, tag: &str) -> Result<String> {
-        let list = format!("{LKROOT}/bin/ins_list");
-        let listed = succeed(&*self.node(node)?, &[&list, "-f:", "-t", tag])?;
+        let listed = succeed(&*self.node(node)?, &[&bin("ins_list"), "-f:", "-t", tag])?;
         // Field 7: see ins_list.
         let state = listed.stdout.trim().split(':').nth(6).unwrap_or_default();
         Ok(state.to_owned())
@@ -109,7 +129,7 @@ impl Cluster {
     ///
     /// [`Error::Late`] when it does not within 20 s.
     pub fn wait_for_peer(&self, node: usize) -> Result<()> {
-        let (list, peer) = (format!("{LKROOT}/bin/sys_getst"), host(peer_of(node)));
+        let (list, peer) = (bin("sys_getst"), host(peer_of(node)));
         let start = Instant::now();
         loop {
             let answer = self.node(node)?.run(&[&list, "-s", &peer])?;
@@ -130,31 +150,16 @@ fn peer_of(node: usize) -> usize {
     if node == 1 { 2 } else { 1 }
 }
 
-/// Lays kit and LifeKeeper on a node, starts it, and tells it of the other node.
-fn install(node: &Node, number: usize, kit: &Path, standin: &Path) -> Result<()> {
-    node.install(kit)?;
-    node.write("/etc/default/LifeKeeper", DEFAULTS)?;
-    node.copy_in(standin, STANDIN)?;
-    succeed(node, &[STANDIN, "lay", "--dialect", "plain"])?;
-    node.write_program(&format!("{LKROOT}/config/halt"), HALT)?;
-    node.write("/etc/systemd/system/lifekeeper.service", UNIT)?;
-    succeed(node, &["systemctl", "enable", "--now", "--quiet", "lifekeeper.service"])?;
-    let bin = |command: &str| format!("{LKROOT}/bin/{command}");
+/// Tells LifeKeeper on a node of the other node and the path to it.
+fn introduce(node: &Node, number: usize) -> Result<()> {
     let (me, peer) = (host(number), host(peer_of(number)));
     let (here, there) = (address(number).to_string(), address(peer_of(number)).to_string());
     succeed(node, &[&bin("sys_create"), "-d", &me, "-s", &peer])?;
     let path = ["-n", "TCP", "-r", &there, "-l", &here, "-s", &peer];
-    succeed(node, &[&[bin("net_create").as_str(), "-d", &me], &path[..]].concat())?;
-    Ok(())
+    succeed(node, &[&[bin("net_create").as_str(), "-d", &me], &path[..]].concat()).map(drop)
 }
 
-/// Runs a command on a node, and fails unless it succeeds.
-fn succeed(node: &Node, argv: &[&str]) -> Result<Finished> {
-    let done = node.run(argv)?;
-    if done.success() {
-        return Ok(done);
-    }
-    let said: Vec<&str> = done.stdout.lines().collect();
-    let cause = format!("{}; it said: {}", done.ending(), said.join(" | "));
-    Err(Error::failed(format!("running {} on a node", argv.join(" ")), cause))
+/// Returns a command of LifeKeeper.
+fn bin(command: &str) -> String {
+    format!("{LKROOT}/bin/{command}")
 }

@@ -93,6 +93,45 @@ fn removing_a_resource_removes_what_depends_on_it() {
 }
 
 #[test]
+fn a_removed_dependency_leaves_both_resources_and_is_gone_once() {
+    let node = Node::new("node1", "none");
+    for tag in ["top", "low"] {
+        node.create(tag, &node.scripts(tag), "No");
+    }
+    node.out("dep_create", &["-p", "top", "-c", "low"]);
+    assert_ne!(node.status("dep_create", &["-p", "top", "-c", "low"]), 0, "it is there");
+    assert_eq!(node.out("dep_list", &["-f:", "-c", "low"]), "top:low\n");
+    assert_eq!(node.out("dep_list", &["-f:", "-p", "low"]), "");
+    node.out("dep_remove", &["-p", "top", "-c", "low"]);
+    assert_eq!(node.out("dep_list", &[]), "");
+    assert_eq!(node.status("dep_remove", &["-p", "top", "-c", "low"]), 7);
+    assert_eq!(node.out("ins_list", &[]).lines().count(), 2);
+}
+
+#[test]
+fn deleting_stops_a_resource_and_takes_it_out_on_both_systems() {
+    let (one, two) = Node::extended("app1");
+    one.out("lkcli", &["resource", "delete", "--tag", "app1"]);
+    assert_eq!(one.trace(), ["restore -t app1 -i app1", "remove -t app1 -i app1"]);
+    for node in [&one, &two] {
+        assert_eq!(node.out("ins_list", &[]), "", "{}", node.name);
+        assert_eq!(node.out("eqv_list", &[]), "", "{}", node.name);
+        let copy = node.file("subsys/gen/resources/app/actions/!restore/app1");
+        assert!(!copy.exists(), "{}", node.name);
+    }
+}
+
+#[test]
+fn ins_remove_stops_nothing_and_is_for_one_system() {
+    let (one, two) = Node::extended("app1");
+    one.out("ins_remove", &["-t", "app1"]);
+    assert_eq!(one.trace(), ["restore -t app1 -i app1"], "nothing was stopped");
+    assert_eq!(two.state("app1"), "OSU");
+    one.out("ins_remove", &["-d", "node2", "-t", "app1"]);
+    assert_eq!(two.out("ins_list", &[]), "");
+}
+
+#[test]
 fn flags_are_made_tested_listed_and_removed_and_volatile_ones_end_with_the_engine() {
     let node = Node::new("node1", "plain");
     assert_ne!(node.status("flg_test", &["-f", "!volatile!x"]), 0);

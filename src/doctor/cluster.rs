@@ -1,0 +1,395 @@
+//! What must be equal on all nodes, and what must be on one alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::facts::Facts;
+use super::finding::Finding;
+use crate::dovecot::configuration::Settings;
+
+/// How many differences are told one by one.
+const MAX_TOLD: usize = 10;
+
+/// How much of a value is shown, in characters.
+const MAX_VALUE: usize = 60;
+
+/// The setting that may differ, since each node may have addresses of its own.
+const OWN: &str = "APP_DOVECOT_IP_LIST";
+
+/// Judges the nodes that have been looked at, as far as there are two.
+pub(super) fn judge(nodes: &[&Facts]) -> Vec<Finding> {
+    if nodes.len() < 2 {
+        return Vec::new();
+    }
+    [versions(nodes), configuration(nodes), settings(nodes), copies(nodes), alone(nodes)].concat()
+}
+
+/// What the nodes have of a thing.
+enum Comparison {
+    /// All that are known have this.
+    Same(String),
+    /// These differ, each with its nodes.
+    Differing(String),
+    /// Less than two are known.
+    Nothing,
+}
+
+fn compare(nodes: &[&Facts], get: impl Fn(&Facts) -> Option<&str>) -> Comparison {
+    let mut values: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for node in nodes {
+        if let Some(value) = get(node) {
+            values.entry(value.to_owned()).or_default().push(node.node());
+        }
+    }
+    match (values.len(), values.pop_first()) {
+        (1, Some((value, nodes))) if nodes.len() > 1 => Comparison::Same(value),
+        (2.., Some(first)) => Comparison::Differing(told([first].into_iter().chain(values))),
+        _ => Comparison::Nothing,
+    }
+}
+
+fn told<'a>(values: impl Iterator<Item = (String, Vec<&'a str>)>) -> String {
+    let told = values.map(|(value, nodes)| format!("{value} on {}", nodes.join(" and ")));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+fn versions(nodes: &[&Facts]) -> Vec<Finding> {
+    let lifekeeper = match compare(nodes, |facts| facts.installed.version.known().map(|v| &**v)) {
+        Comparison::Same(version) => {
+            Some(Finding::ok("lifekeeper", format!("all nodes have LifeKeeper {version}")))
+        }
+        Comparison::Differing(versions) => Some(Finding::error(
+            "lifekeeper",
+            format!("LifeKeeper's versions differ: {versions}"),
+            "nodes of different versions are supported only while one upgrades them",
+            "upgrade LifeKeeper on the older nodes",
+        )),
+        Comparison::Nothing => None,
+    };
+    let dovecot = match compare(nodes, |facts| facts.installed.dovecot.known().map(|v| &**v)) {
+        Comparison::Same(version) => {
+            Some(Finding::ok("dovecot", format!("all nodes have Dovecot {version}")))
+        }
+        Comparison::Differing(versions) => Some(Finding::error(
+            "dovecot",
+            format!("Dovecot's versions differ: {versions}"),
+            "one version may not read the mail that another has touched, or not take its \
+             configuration",
+            "install one version of Dovecot on all nodes",
+        )),
+        Comparison::Nothing => None,
+    };
+    let kit = match compare(nodes, |facts| Some(&facts.installed.kit)) {
+        Comparison::Same(version) => {
+            Some(Finding::ok("kit", format!("all nodes have dovecot-ark {version}")))
+        }
+        Comparison::Differing(versions) => Some(Finding::warning(
+            "kit",
+            format!("the kit's versions differ: {versions}"),
+            "the nodes may judge Dovecot differently",
+            "install one version of the package dovecot-ark on all nodes",
+        )),
+        Comparison::Nothing => None,
+    };
+    [lifekeeper, dovecot, kit].into_iter().flatten().collect()
+}
+
+fn configuration(nodes: &[&Facts]) -> Vec<Finding> {
+    let known: Vec<(&str, &Settings)> = nodes
+        .iter()
+        .filter_map(|facts| Some((facts.node(), facts.configuration.settings.known()?)))
+        .collect();
+    if known.len() < 2 {
+        return Vec::new();
+    }
+    let differences = differences(&known, |_| true);
+    vec![if differences.is_empty() {
+        Finding::ok("configuration", "Dovecot's configuration is the same on all nodes")
+    } else {
+        Finding::error(
+            "configuration",
+            format!("Dovecot's configuration differs: {}", some_of(&differences)),
+            "after a failover Dovecot would serve something else, or not start",
+            "copy /etc/dovecot from the node that is right to the others (rsync -a), then `doveadm \
+             reload` where Dovecot runs; `doveconf -n` shows what holds",
+        )
+    }]
+}
+
+fn settings(nodes: &[&Facts]) -> Vec<Finding> {
+    let all: Vec<_> = nodes.iter().map(|facts| (facts.node(), &facts.limits.settings)).collect();
+    let differences = differences(&all, |key| key != OWN);
+    vec![if differences.is_empty() {
+        Finding::ok(
+            "settings",
+            format!("the settings are the same on all nodes ({OWN} may differ)"),
+        )
+    } else {
+        Finding::warning(
+            "settings",
+            format!("the settings differ: {}", some_of(&differences)),
+            "the nodes start, stop and check Dovecot differently",
+            "make the APP_DOVECOT_ lines of /etc/default/LifeKeeper equal on all nodes",
+        )
+    }]
+}
+
+/// Each setting that differs, with the value that each node has.
+fn differences(all: &[(&str, &Settings)], counts: impl Fn(&str) -> bool) -> Vec<String> {
+    let names: BTreeSet<&String> = all.iter().flat_map(|(_, settings)| settings.keys()).collect();
+    let has_settings = |name: &str| {
+        let inside = format!("{name}/");
+        let next = |(_, settings): &(&str, &Settings)| {
+            settings.range(inside.clone()..).next().is_some_and(|(key, _)| key.starts_with(&inside))
+        };
+        all.iter().any(next)
+    };
+    let mut differences = Vec::new();
+    for name in names.into_iter().filter(|name| counts(name)) {
+        let mut values: BTreeMap<Option<&String>, Vec<&str>> = BTreeMap::new();
+        for (node, settings) in all {
+            values.entry(settings.get(name)).or_default().push(node);
+        }
+        // A section that is missing shows in its settings.
+        let is_section = values.keys().flatten().all(|value| *value == "{}");
+        if values.len() < 2 || is_section && has_settings(name) {
+            continue;
+        }
+        let shown = |value: Option<&String>| match value.map(String::as_str) {
+            None => "not set".to_owned(),
+            Some("") => "empty".to_owned(),
+            Some(value) => short(value),
+        };
+        let values = values.into_iter().rev().map(|(value, nodes)| (shown(value), nodes));
+        differences.push(format!("{name} is {}", told(values)));
+    }
+    differences
+}
+
+fn short(value: &str) -> String {
+    match value.char_indices().nth(MAX_VALUE) {
+        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+        None => value.to_owned(),
+    }
+}
+
+fn some_of(differences: &[String]) -> String {
+    let told: Vec<&str> = differences.iter().take(MAX_TOLD).map(String::as_str).collect();
+    let more = differences.len().saturating_sub(MAX_TOLD);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{}{more}", told.join("; "))
+}
+
+fn copies(nodes: &[&Facts]) -> Vec<Finding> {
+    let registered: Vec<&Facts> =
+        nodes.iter().copied().filter(|facts| facts.resource.registration().is_some()).collect();
+    if registered.len() < 2 {
+        return Vec::new();
+    }
+    let actions: BTreeSet<&String> =
+        registered.iter().flat_map(|facts| facts.resource.copies.registered.keys()).collect();
+    let differing: Vec<&str> = actions
+        .into_iter()
+        .filter(|action| {
+            let checksums: BTreeSet<Option<&str>> = registered
+                .iter()
+                .map(|facts| facts.resource.copies.registered.get(*action))
+                .map(|copy| copy.map(|copy| copy.checksum.as_str()))
+                .collect();
+            checksums.len() > 1
+        })
+        .map(String::as_str)
+        .collect();
+    vec![if differing.is_empty() {
+        Finding::ok("copies", "LifeKeeper's copies are the same on all nodes")
+    } else {
+        Finding::error(
+            "copies",
+            format!("LifeKeeper's copies differ between the nodes: {}", differing.join(", ")),
+            "an action does one thing on one node and another on the next",
+            "on each node with an odd copy: install -m 755 /usr/lib/dovecot-ark/ACTION and the \
+             path of the copy, as said there",
+        )
+    }]
+}
+
+/// What may be on one node alone: the masters, the service, the moving addresses.
+fn alone(nodes: &[&Facts]) -> Vec<Finding> {
+    let names = |counts: &dyn Fn(&Facts) -> bool| -> Vec<&str> {
+        nodes.iter().filter(|facts| counts(facts)).map(|facts| facts.node()).collect()
+    };
+    let mut findings = Vec::new();
+    let serving = names(&|facts| facts.network.serves() == Some(true));
+    if serving.len() > 1 {
+        findings.push(Finding::error(
+            "state",
+            format!("Dovecot runs on more than one node: {}", serving.join(", ")),
+            "two Dovecots on the same mail spoil it",
+            "`dovecot-ark remove -t TAG` on each node where LifeKeeper has it out of service",
+        ));
+    }
+    let in_service = names(&|facts| facts.resource.is_in_service());
+    if in_service.len() > 1 {
+        findings.push(Finding::error(
+            "state",
+            format!(
+                "LifeKeeper has it in service on more than one node: {}",
+                in_service.join(", ")
+            ),
+            "the nodes have lost sight of each other, and both serve",
+            "take it out of service on one node: perform_action -t TAG -a remove",
+        ));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok("state", "Dovecot runs on no more than one node"));
+    }
+    let places = nodes.iter().flat_map(|facts| &facts.network.places);
+    let moving: BTreeSet<IpAddr> =
+        places.filter(|place| place.moves()).map(|place| place.address).collect();
+    for address in moving {
+        let holders = names(&|facts| {
+            facts.network.addresses.known().is_some_and(|all| all.contains(&address))
+        });
+        if holders.len() > 1 {
+            findings.push(Finding::error(
+                "address",
+                format!("{address} is on more than one node: {}", holders.join(", ")),
+                "clients reach now one and now the other",
+                format!("ip address del {address}/PREFIX dev DEVICE, where LifeKeeper has it not"),
+            ));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Fact;
+    use super::super::facts::tests::healthy;
+    use super::super::finding::Level;
+    use super::super::network::Running;
+    use super::*;
+
+    /// Node 1 in service, node 2 standing by.
+    fn pair() -> [Facts; 2] {
+        let mut standby = healthy("node2");
+        standby.resource.stand_by();
+        standby.network.dovecot = Fact::Known(Running::default());
+        standby.network.addresses = Fact::Known(BTreeSet::from([[127, 0, 0, 1].into()]));
+        [healthy("node1"), standby]
+    }
+
+    fn odd(nodes: &[Facts]) -> Vec<Finding> {
+        let nodes: Vec<&Facts> = nodes.iter().collect();
+        judge(&nodes).into_iter().filter(|finding| finding.level != Level::Ok).collect()
+    }
+
+    #[test]
+    fn two_healthy_nodes_agree_and_one_has_nobody_to_agree_with() {
+        let nodes = pair();
+        assert_eq!(odd(&nodes), []);
+        assert_eq!(judge(&[&nodes[0]]), []);
+    }
+
+    #[test]
+    fn what_differs_is_named_with_its_nodes() {
+        type Change = fn(&mut Facts);
+        let cases: [(&str, Level, &str, Change); 9] = [
+            ("lifekeeper", Level::Error, "9.8.1 on node2, 9.9.0 on node1", |there| {
+                there.installed.version = Fact::Known("9.8.1".into());
+            }),
+            ("dovecot", Level::Error, "on node2", |there| {
+                there.installed.dovecot = Fact::Known("2.4.1-4 (7d8c0e5759)".into());
+            }),
+            ("kit", Level::Warning, "99.0 on node2", |there| there.installed.kit = "99.0".into()),
+            (
+                "configuration",
+                Level::Error,
+                "mail_location is maildir:~/Maildir on node1, not set on node2",
+                |there| {
+                    if let Fact::Known(settings) = &mut there.configuration.settings {
+                        settings.remove("mail_location");
+                    }
+                },
+            ),
+            (
+                "settings",
+                Level::Warning,
+                "APP_DOVECOT_WAIT is ready on node1, fixed on node2",
+                |there| {
+                    there.limits.settings.insert("APP_DOVECOT_WAIT".into(), "fixed".into());
+                },
+            ),
+            ("copies", Level::Error, "restore", |there| {
+                let copy = there.resource.copies.registered.get_mut("restore");
+                copy.expect("a copy").checksum = "0".into();
+            }),
+            ("state", Level::Error, "runs on more than one node: node1, node2", |there| {
+                there.network.dovecot = Fact::Known(Running { masters: vec![7], others: vec![] });
+            }),
+            ("state", Level::Error, "in service on more than one node", |there| {
+                there.resource = healthy("node2").resource;
+            }),
+            ("address", Level::Error, "192.0.2.10 is on more than one node", |there| {
+                there.network.addresses = healthy("node2").network.addresses;
+            }),
+        ];
+        for (check, level, what, change) in cases {
+            let mut nodes = pair();
+            change(&mut nodes[1]);
+            let findings = odd(&nodes);
+            let [finding] = findings.as_slice() else { panic!("{check}: {findings:?}") };
+            assert_eq!((finding.check, finding.level), (check, level));
+            assert!(finding.what.contains(what), "{}", finding.what);
+        }
+    }
+
+    #[test]
+    fn the_addresses_in_the_list_may_differ_and_what_is_not_known_is_not_compared() {
+        let mut nodes = pair();
+        nodes[1].limits.settings.insert(OWN.into(), "192.0.2.2:143:2".into());
+        nodes[1].installed.version = Fact::Unknown("no rpm".into());
+        nodes[1].configuration.settings = Fact::Unknown("broken".into());
+        nodes[1].resource.registered = Fact::Known(None);
+        assert_eq!(odd(&nodes), []);
+    }
+
+    #[test]
+    fn ten_differences_are_told_and_the_rest_is_counted() {
+        let settings = |n: usize| -> Settings {
+            (0..n).map(|n| (format!("s{n:02}"), "é".repeat(100))).collect()
+        };
+        let (one, two) = (settings(12), settings(0));
+        let found = differences(&[("node1", &one), ("node2", &two)], |_| true);
+        let text = some_of(&found);
+        assert!(text.ends_with("; and 2 more") && text.contains("s09"), "{text}");
+        assert!(text.contains(&format!("s00 is {}… on node1, not set on node2", "é".repeat(60))));
+    }
+
+    #[test]
+    fn a_missing_section_shows_in_its_settings_or_in_itself_when_it_has_none() {
+        let settings = |entries: &[(&str, &str)]| -> Settings {
+            entries.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        };
+        let one = settings(&[("passdb pam", "{}"), ("userdb", "{}"), ("userdb/driver", "x")]);
+        let found = differences(&[("node1", &one), ("node2", &settings(&[]))], |_| true);
+        assert_eq!(
+            found,
+            [
+                "passdb pam is {} on node1, not set on node2",
+                "userdb/driver is x on node1, not set on node2"
+            ]
+        );
+    }
+
+    #[test]
+    fn three_nodes_are_grouped_by_what_they_have() {
+        let mut third = pair()[1].clone();
+        third.installed.node = Fact::Known("node3".into());
+        let [first, second] = pair();
+        let mut nodes = [first, second, third];
+        nodes[0].installed.version = Fact::Known("9.8.1".into());
+        let findings = odd(&nodes);
+        assert!(findings[0].what.ends_with("9.8.1 on node1, 9.9.0 on node2 and node3"));
+    }
+}

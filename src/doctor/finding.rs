@@ -1,0 +1,115 @@
+//! What is said of one thing that was looked at.
+
+use serde::Serialize;
+
+/// The longest text that is shown, in characters: what a command says may be endless.
+const MAX_TEXT: usize = 800;
+
+/// How a precondition stands.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    /// It holds.
+    Ok,
+    /// It may not hold, or it could not be looked at.
+    Warning,
+    /// It does not hold.
+    Error,
+}
+
+impl Level {
+    /// The word for it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// How one precondition stands on a node, or on all of them together.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(super) struct Finding {
+    /// The node; `None` when it is about all nodes.
+    pub(super) node: Option<String>,
+    /// The name of the check, which stays the same from version to version.
+    pub(super) check: &'static str,
+    /// How it stands.
+    pub(super) level: Level,
+    /// What was seen.
+    pub(super) what: String,
+    /// Why it matters; `None` when all is well.
+    pub(super) why: Option<String>,
+    /// What cures it, a command where one does; `None` when all is well.
+    pub(super) cure: Option<String>,
+}
+
+impl Finding {
+    /// A precondition that holds.
+    pub(super) fn ok(check: &'static str, what: impl AsRef<str>) -> Self {
+        let what = one_line(what.as_ref());
+        Self { node: None, check, level: Level::Ok, what, why: None, cure: None }
+    }
+
+    /// A precondition that may not hold, or could not be looked at.
+    pub(super) fn warning(
+        check: &'static str,
+        what: impl AsRef<str>,
+        why: impl AsRef<str>,
+        cure: impl AsRef<str>,
+    ) -> Self {
+        Self::odd(check, Level::Warning, what.as_ref(), why.as_ref(), cure.as_ref())
+    }
+
+    /// A precondition that does not hold.
+    pub(super) fn error(
+        check: &'static str,
+        what: impl AsRef<str>,
+        why: impl AsRef<str>,
+        cure: impl AsRef<str>,
+    ) -> Self {
+        Self::odd(check, Level::Error, what.as_ref(), why.as_ref(), cure.as_ref())
+    }
+
+    fn odd(check: &'static str, level: Level, what: &str, why: &str, cure: &str) -> Self {
+        let [what, why, cure] = [what, why, cure].map(one_line);
+        Self { node: None, check, level, what, why: Some(why), cure: Some(cure) }
+    }
+
+    /// The same, of this node.
+    pub(super) fn on(self, node: &str) -> Self {
+        Self { node: Some(node.to_owned()), ..self }
+    }
+}
+
+/// A text of whatever origin as one line that does nothing to a terminal.
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let plain = |c: char| if c.is_control() { '?' } else { c };
+    let mut line: String = lines.join(" | ").chars().map(plain).collect();
+    if let Some((end, _)) = line.char_indices().nth(MAX_TEXT) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_whatever_origin_becomes_one_harmless_line() {
+        for (text, line) in [
+            ("plain", "plain"),
+            ("one\n\n  two\r\nthree\n", "one | two | three"),
+            ("a\u{1b}[31mb\u{7}", "a?[31mb?"),
+            ("", ""),
+        ] {
+            assert_eq!(Finding::ok("test", text).what, line, "{text:?}");
+        }
+        let long = Finding::error("test", "é".repeat(5000), "", "").what;
+        assert_eq!(long, format!("{}…", "é".repeat(MAX_TEXT)));
+    }
+}

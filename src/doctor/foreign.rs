@@ -1,0 +1,171 @@
+//! Other programs of the node that may start Dovecot: monit, supervisord, Pacemaker.
+//!
+//! What one of them starts on a standby runs beside the active Dovecot.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::finding::Finding;
+
+const SUPERVISOR: &str = "supervisor";
+
+/// Each program, and the files or folders of its configuration.
+const PROGRAMS: [(&str, &[&str]); 3] = [
+    ("monit", &["etc/monitrc", "etc/monit.conf", "etc/monit.d", "etc/monit"]),
+    ("supervisord", &["etc/supervisord.conf", "etc/supervisord.d", "etc/supervisor"]),
+    ("Pacemaker", &["var/lib/pacemaker/cib/cib.xml"]),
+];
+
+/// A folder of what is not in effect (Debian's monit).
+const NOT_IN_EFFECT: &str = "conf-available";
+
+/// How deep folders are looked into.
+const MAX_DEPTH: usize = 3;
+
+/// How many entries of a folder are looked at.
+const MAX_ENTRIES: usize = 500;
+
+/// How much of a file is read, in bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// A file of another program's configuration that names Dovecot.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Mention {
+    /// The program.
+    pub(super) program: String,
+    /// The file.
+    pub(super) file: String,
+    /// Whether the file also says that something is to be started.
+    pub(super) starts: bool,
+}
+
+/// Looks for files that name Dovecot outside of comments.
+pub(super) fn look(root: &Path) -> Vec<Mention> {
+    let mut mentions = Vec::new();
+    for (program, places) in PROGRAMS {
+        for place in places {
+            walk(root, Path::new(place), program, MAX_DEPTH, &mut mentions);
+        }
+    }
+    mentions
+}
+
+fn walk(root: &Path, place: &Path, program: &str, depth: usize, mentions: &mut Vec<Mention>) {
+    let path = root.join(place);
+    let Ok(data) = fs::metadata(&path) else { return };
+    if data.is_dir() && depth > 0 && !place.ends_with(NOT_IN_EFFECT) {
+        let entries = fs::read_dir(&path).into_iter().flatten().flatten().take(MAX_ENTRIES);
+        let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        names.sort();
+        for name in names {
+            walk(root, &place.join(name), program, depth - 1, mentions);
+        }
+    } else if data.is_file() {
+        let mut text = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text));
+        if read.is_err() {
+            return;
+        }
+        if let Some(starts) = mentioned(&String::from_utf8_lossy(&text)) {
+            let (program, file) = (program.to_owned(), format!("/{}", place.display()));
+            mentions.push(Mention { program, file, starts });
+        }
+    }
+}
+
+/// Whether a text names Dovecot, and if so, whether it speaks of starting too.
+fn mentioned(text: &str) -> Option<bool> {
+    let lines = || text.lines().filter(|line| !line.trim_start().starts_with(['#', ';']));
+    let names = |line: &str| line.to_ascii_lowercase().contains("dovecot");
+    let starts = |line: &str| line.to_ascii_lowercase().contains("start");
+    lines().any(names).then(|| lines().any(starts))
+}
+
+/// Judges the mentions.
+pub(super) fn judge(mentions: &[Mention]) -> Vec<Finding> {
+    let why = "it may start Dovecot on a node where LifeKeeper has it out of service, and stop or \
+               restart it where it is in service";
+    let mut findings: Vec<Finding> = mentions
+        .iter()
+        .map(|Mention { program, file, starts }| {
+            let what = format!("{program} knows of Dovecot: {file}");
+            match program.as_str() {
+                "Pacemaker" => {
+                    let cure = "crm_resource --list, then take Dovecot's resource out of Pacemaker";
+                    Finding::error(SUPERVISOR, what, why, cure)
+                }
+                "monit" if *starts => {
+                    let cure = format!("take Dovecot out of {file}, then `monit reload`");
+                    Finding::error(SUPERVISOR, what, why, cure)
+                }
+                "monit" => Finding::warning(
+                    SUPERVISOR,
+                    what,
+                    "a standby, where Dovecot does not run, would be reported as broken",
+                    format!("take Dovecot out of {file}, then `monit reload`"),
+                ),
+                _ => {
+                    let cure = format!("take Dovecot out of {file}, then `supervisorctl update`");
+                    Finding::error(SUPERVISOR, what, why, cure)
+                }
+            }
+        })
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok(SUPERVISOR, "neither monit, supervisord nor Pacemaker has it"));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+    use crate::test_root::TestRoot;
+
+    #[test]
+    fn files_that_name_dovecot_are_found_and_comments_are_not() {
+        let root = TestRoot::new();
+        root.write("etc/monitrc", "include /etc/monit.d/*\n# check process dovecot\n");
+        root.write(
+            "etc/monit.d/mail",
+            "check process Dovecot with pidfile x\n  start program = y\n",
+        );
+        root.write("etc/monit/conf-enabled/mail", "check host dovecot with address 127.0.0.1\n");
+        root.write("etc/monit/conf-available/dovecot", "check process dovecot\n");
+        root.write("etc/monit.d/ssh", "check process sshd\n start program = x\n");
+        root.write("etc/monit.d/a/b/c/d/deep", "dovecot\n");
+        root.write("var/lib/pacemaker/cib/cib.xml", "<primitive type=\"dovecot\"/>\n");
+        let found: Vec<String> = look(root.path())
+            .iter()
+            .map(|one| format!("{} {} {}", one.program, one.file, one.starts))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "monit /etc/monit.d/mail true",
+                "monit /etc/monit/conf-enabled/mail false",
+                "Pacemaker /var/lib/pacemaker/cib/cib.xml false",
+            ]
+        );
+        assert_eq!(look(TestRoot::new().path()), []);
+    }
+
+    #[test]
+    fn who_may_start_dovecot_is_an_error_and_who_only_watches_a_warning() {
+        for (program, starts, level) in [
+            ("monit", true, Level::Error),
+            ("monit", false, Level::Warning),
+            ("supervisord", false, Level::Error),
+            ("Pacemaker", false, Level::Error),
+        ] {
+            let mention = Mention { program: program.into(), file: "/etc/x".into(), starts };
+            let findings = judge(&[mention]);
+            assert_eq!((findings.len(), findings[0].level), (1, level), "{program} {starts}");
+        }
+        assert_eq!(judge(&[])[0].level, Level::Ok);
+    }
+}

@@ -1,0 +1,272 @@
+//! The kit's settings, and the arithmetic of time: can an action end before LifeKeeper ends it?
+//!
+//! A quickCheck that LifeKeeper ends itself is no fault to it: a check that hangs switches the
+//! protection off.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Facts;
+use super::finding::Finding;
+use crate::actions;
+use crate::dovecot::service::STATUS_LIMIT;
+use crate::lifekeeper::defaults;
+use crate::lifekeeper::installation::{Version, quick_check_keys};
+use crate::lifekeeper::tag::Tag;
+use crate::settings::{Report, Settings};
+
+const SETTINGS: &str = "settings";
+const TIME_LIMIT: &str = "time-limit";
+
+/// The key of LifeKeeper's limit for what one node does for another, in seconds.
+const REMOTE_KEY: &str = "REMOTETIMEOUT";
+
+/// What it is when nobody sets it (manual).
+const REMOTE_USUAL: u64 = 900;
+
+/// The settings, and what LifeKeeper's defaults file says of time.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Limits {
+    /// The kit's parameters as they hold.
+    pub(super) settings: BTreeMap<String, String>,
+    /// What was not understood of them.
+    pub(super) warnings: Vec<String>,
+    /// How LifeKeeper writes the tag in the keys of this resource.
+    pub(super) converted_tag: String,
+    /// What is set of the two keys for the limit of its quickCheck, and of `REMOTETIMEOUT`.
+    pub(super) set: BTreeMap<String, String>,
+    /// How long the checks may take before they have their verdict, in seconds.
+    pub(super) checks: u64,
+    /// After how long quickCheck ends itself, in seconds.
+    pub(super) quick_check: u64,
+    /// How long a remove and a restore may take together, in seconds.
+    pub(super) switchover: u64,
+}
+
+impl Limits {
+    /// Reads what the defaults file says beside the settings, which are read already.
+    pub(super) fn look(root: &Path, tag: &Tag, settings: &Settings, report: Report) -> Self {
+        let converted_tag = tag.converted();
+        let keys = quick_check_keys(&converted_tag);
+        let read = |key: &str| {
+            let found = defaults::read(root, key, &[key]).take(key)?;
+            Some((key.to_owned(), found.value))
+        };
+        let set = keys.iter().map(String::as_str).chain([REMOTE_KEY]).filter_map(read).collect();
+        let longest = settings.endpoints.iter().map(|endpoint| endpoint.timeout).max();
+        let rows = report.settings.into_iter();
+        Self {
+            settings: rows.map(|row| (row.key.to_owned(), row.value)).collect(),
+            warnings: report.warnings,
+            converted_tag,
+            set,
+            checks: longest.unwrap_or(Duration::ZERO).max(STATUS_LIMIT).as_secs(),
+            quick_check: actions::QUICK_CHECK_LIMIT.as_secs(),
+            switchover: actions::longest(settings).as_secs(),
+        }
+    }
+}
+
+/// Judges the settings and the limits of one node.
+pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+    let limits = &facts.limits;
+    let mut findings: Vec<Finding> = limits
+        .warnings
+        .iter()
+        .map(|warning| {
+            Finding::warning(
+                SETTINGS,
+                warning,
+                "the kit goes on with another value than somebody meant",
+                "correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds",
+            )
+        })
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok(SETTINGS, "all APP_DOVECOT_ settings are understood"));
+    }
+    findings.extend(quick_check(limits, facts.installed.lifekeeper_version()));
+    findings.push(remote(limits));
+    findings
+}
+
+/// Whether LifeKeeper grants quickCheck the time it may take.
+fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
+    let keys = quick_check_keys(&limits.converted_tag);
+    let read = version.map(|version| version.quick_check_key(&limits.converted_tag));
+    // Where the version is not known, whichever key is set may be the one that is read.
+    let is_read = |key: &&String| read.as_ref().is_none_or(|read| read == *key);
+    let mut findings = Vec::new();
+    let mut granted = Vec::new();
+    for (key, value) in keys.iter().filter(is_read).filter_map(|key| limits.set.get_key_value(key))
+    {
+        match value.parse::<u64>() {
+            Ok(seconds @ 1..) => {
+                granted.push(format!("{key}={seconds}"));
+                findings.extend(too_short(limits, key, seconds));
+            }
+            _ => findings.push(Finding::warning(
+                TIME_LIMIT,
+                format!("{key}={value} is no number of seconds"),
+                "what LifeKeeper makes of it, and how long quickCheck may take, is not known",
+                format!("set {key}=22 in /etc/default/LifeKeeper, or take the line out"),
+            )),
+        }
+    }
+    if let Some((read, version)) = read.as_ref().zip(version) {
+        let unread = keys.iter().filter(|key| *key != read && limits.set.contains_key(*key));
+        findings.extend(unread.map(|key| {
+            Finding::warning(
+                TIME_LIMIT,
+                format!("{key} is set, and LifeKeeper {version} does not read it"),
+                "the limit that somebody meant does not hold",
+                format!("rename it to {read} in /etc/default/LifeKeeper"),
+            )
+        }));
+    }
+    if findings.is_empty() {
+        let usual = version.and_then(Version::quick_check_default);
+        let granted = match (granted.as_slice(), usual, version) {
+            ([], Some(usual), _) => format!("LifeKeeper's usual {usual} s"),
+            ([], None, Some(_)) => "without limit".to_owned(),
+            ([], None, None) => "22 s or without limit, as the version has it".to_owned(),
+            (keys, ..) => keys.join(", "),
+        };
+        let took = format!(
+            "the checks take at most {} s and quickCheck {} s, granted: {granted}",
+            limits.checks, limits.quick_check
+        );
+        findings.push(Finding::ok(TIME_LIMIT, took));
+    }
+    findings
+}
+
+fn too_short(limits: &Limits, key: &str, seconds: u64) -> Option<Finding> {
+    let cure = format!("set {key}=22 in /etc/default/LifeKeeper");
+    if seconds <= limits.checks {
+        Some(Finding::error(
+            TIME_LIMIT,
+            format!("{key}={seconds}, and the checks may take {} s", limits.checks),
+            "LifeKeeper takes a check that it had to end for no fault: nothing is protected then",
+            format!("{cure}, or shorten the time-outs in APP_DOVECOT_IP_LIST"),
+        ))
+    } else if seconds <= limits.quick_check {
+        Some(Finding::warning(
+            TIME_LIMIT,
+            format!("{key}={seconds}, and quickCheck ends itself after {} s", limits.quick_check),
+            "on a node where everything hangs, LifeKeeper ends the check before its verdict",
+            cure,
+        ))
+    } else {
+        None
+    }
+}
+
+/// Whether a switchover can end before LifeKeeper gives it up.
+fn remote(limits: &Limits) -> Finding {
+    let needed = limits.switchover;
+    let set = limits.set.get(REMOTE_KEY);
+    let granted = set.map_or(Some(REMOTE_USUAL), |value| value.parse().ok());
+    let why = "LifeKeeper gives up a switchover that takes longer, and it fails";
+    let cure = format!(
+        "set {REMOTE_KEY}={} in /etc/default/LifeKeeper, or fewer rounds and shorter waits",
+        needed + 60
+    );
+    match granted {
+        Some(granted) if granted > needed => Finding::ok(
+            TIME_LIMIT,
+            format!("remove and restore take at most {needed} s, {REMOTE_KEY} is {granted} s"),
+        ),
+        Some(granted) => Finding::warning(
+            TIME_LIMIT,
+            format!("remove and restore may take {needed} s, and {REMOTE_KEY} is {granted} s"),
+            why,
+            cure,
+        ),
+        None => Finding::warning(
+            TIME_LIMIT,
+            format!("{REMOTE_KEY}={} is no number of seconds", set.map_or("", String::as_str)),
+            why,
+            cure,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::tests::healthy;
+    use super::super::finding::Level;
+    use super::*;
+    use crate::settings;
+    use crate::test_root::TestRoot;
+
+    fn limits(file: &str) -> Limits {
+        let root = TestRoot::new();
+        root.write(defaults::FILE, file);
+        let (settings, report) = settings::read(root.path());
+        Limits::look(root.path(), &Tag::parse("mail-1").expect("a tag"), &settings, report)
+    }
+
+    /// A file, LifeKeeper's version, what is found, and a word of it.
+    type Case = (&'static str, Option<&'static str>, Level, &'static str);
+
+    #[test]
+    fn a_limit_that_ends_the_checks_is_an_error_and_one_that_ends_quick_check_a_warning() {
+        const LIST: &str = "APP_DOVECOT_IP_LIST=127.0.0.1:143:15\n";
+        let cases: [Case; 14] = [
+            ("", Some("8.1.2"), Level::Ok, "usual 22 s"),
+            ("", Some("9.1.0"), Level::Ok, "without limit"),
+            ("", None, Level::Ok, "22 s or without limit"),
+            ("mail_1_TIMEOUT=22", Some("9.0.2"), Level::Ok, "mail_1_TIMEOUT=22"),
+            ("mail_1_TIMEOUT=19", Some("9.0.2"), Level::Ok, "mail_1_TIMEOUT=19"),
+            ("mail_1_TIMEOUT=18", Some("9.0.2"), Level::Warning, "ends itself after 18 s"),
+            ("mail_1_TIMEOUT=6", Some("9.0.2"), Level::Warning, "ends itself"),
+            ("mail_1_TIMEOUT=5", Some("9.0.2"), Level::Error, "the checks may take 5 s"),
+            ("mail_1_QUICKCHECK_TIMEOUT=15", Some("9.9.0"), Level::Warning, "=15"),
+            ("mail_1_QUICKCHECK_TIMEOUT=5", Some("9.0.2"), Level::Warning, "9.0.2 does not read"),
+            ("mail_1_TIMEOUT=5", Some("9.1.0"), Level::Warning, "9.1.0 does not read it"),
+            ("mail_1_TIMEOUT=5", None, Level::Error, "mail_1_TIMEOUT=5"),
+            ("mail_1_TIMEOUT=2m", Some("9.0.2"), Level::Warning, "no number of seconds"),
+            ("mail_1_TIMEOUT=0", Some("9.0.2"), Level::Warning, "no number of seconds"),
+        ];
+        for (file, version, level, what) in cases {
+            let version = version.and_then(Version::parse);
+            let findings = quick_check(&limits(file), version);
+            let [finding] = findings.as_slice() else { panic!("{file}: {findings:?}") };
+            assert_eq!(finding.level, level, "{file}: {finding:?}");
+            assert!(finding.what.contains(what), "{file}: {}", finding.what);
+        }
+        for (seconds, level) in [(15, Level::Error), (16, Level::Warning), (22, Level::Ok)] {
+            let file = format!("{LIST}mail_1_TIMEOUT={seconds}");
+            let findings = quick_check(&limits(&file), Version::parse("9.0.2"));
+            assert_eq!(findings[0].level, level, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_switchover_must_end_before_lifekeeper_gives_it_up() {
+        for (file, level) in [
+            ("", Level::Ok),
+            ("REMOTETIMEOUT=900", Level::Ok),
+            ("REMOTETIMEOUT=300", Level::Warning),
+            ("REMOTETIMEOUT=soon", Level::Warning),
+            ("APP_DOVECOT_RESTORE_CHECK_RETRY=10", Level::Warning),
+        ] {
+            assert_eq!(remote(&limits(file)).level, level, "{file}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_of_the_settings_is_a_warning_each() {
+        let mut facts = healthy("node1");
+        facts.limits = limits("APP_DOVECOT_DEBUG=yes\nAPP_DOVECOT_IPLIST=127.0.0.1:143\n");
+        let findings = judge(&facts);
+        let odd: Vec<_> = findings.iter().filter(|one| one.check == SETTINGS).collect();
+        assert_eq!(odd.len(), 2, "{findings:?}");
+        assert!(odd.iter().all(|one| one.level == Level::Warning));
+        assert!(odd[0].what.contains("line 2") || odd[1].what.contains("line 2"), "{odd:?}");
+    }
+}

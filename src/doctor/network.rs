@@ -1,0 +1,285 @@
+//! The addresses and ports of the list, on this node as it is now.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+
+use nix::ifaddrs::getifaddrs;
+use serde::{Deserialize, Serialize};
+
+use super::facts::{Fact, Facts};
+use super::finding::Finding;
+use super::sockets::{self, Holder, Socket};
+use crate::dovecot::endpoint::Endpoint;
+use crate::dovecot::processes::Census;
+use crate::system::System;
+
+const ADDRESS: &str = "address";
+const PORT: &str = "port";
+
+/// What is known of the node's network, and who of Dovecot is there to serve it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Network {
+    /// The entries of `APP_DOVECOT_IP_LIST`.
+    pub(super) places: Vec<Place>,
+    /// The node's addresses.
+    pub(super) addresses: Fact<BTreeSet<IpAddr>>,
+    /// Who listens on a port of the list.
+    pub(super) sockets: Fact<Vec<Socket>>,
+    /// Dovecot's processes.
+    pub(super) dovecot: Fact<Running>,
+}
+
+/// An entry of the list.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Place {
+    /// Address and port, as they are written.
+    pub(super) name: String,
+    /// The address.
+    pub(super) address: IpAddr,
+    /// The port.
+    pub(super) port: u16,
+    /// Its time-out.
+    pub(super) seconds: u64,
+}
+
+/// The pids of Dovecot's processes.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Running {
+    /// Masters.
+    pub(super) masters: Vec<i32>,
+    /// Children and orphans.
+    pub(super) others: Vec<i32>,
+}
+
+impl Place {
+    /// Whether the address is one that moves from node to node, and not each node's own.
+    pub(super) const fn moves(&self) -> bool {
+        !self.address.is_loopback() && !self.address.is_unspecified()
+    }
+}
+
+impl Network {
+    /// Looks at the places of the list.
+    pub(super) fn look(system: &impl System, root: &Path, endpoints: &[Endpoint]) -> Self {
+        let place = |endpoint: &Endpoint| Place {
+            name: endpoint.to_string(),
+            address: endpoint.address,
+            port: endpoint.port,
+            seconds: endpoint.timeout.as_secs(),
+        };
+        let ports = endpoints.iter().map(|endpoint| endpoint.port).collect();
+        let pids = |list: &[crate::system::Process]| list.iter().map(|one| one.pid).collect();
+        let family = Census::default().take(system);
+        Self {
+            places: endpoints.iter().map(place).collect(),
+            addresses: addresses().into(),
+            sockets: sockets::look(root, &ports).into(),
+            dovecot: family
+                .map(|all| Running { masters: pids(&all.masters), others: pids(&all.others) })
+                .into(),
+        }
+    }
+
+    /// Whether a master runs, if that is known.
+    pub(super) fn serves(&self) -> Option<bool> {
+        self.dovecot.known().map(|dovecot| !dovecot.masters.is_empty())
+    }
+}
+
+fn addresses() -> nix::Result<BTreeSet<IpAddr>> {
+    let ip = |address: nix::sys::socket::SockaddrStorage| {
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    };
+    Ok(getifaddrs()?.filter_map(|interface| ip(interface.address?)).collect())
+}
+
+/// Judges the addresses and the ports.
+pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+    [judge_addresses(facts), judge_ports(facts)].concat()
+}
+
+fn judge_addresses(facts: &Facts) -> Vec<Finding> {
+    let moving: BTreeSet<IpAddr> =
+        facts.network.places.iter().filter(|place| place.moves()).map(|p| p.address).collect();
+    let addresses = match &facts.network.addresses {
+        Fact::Known(addresses) => addresses,
+        Fact::Unknown(cause) => {
+            return vec![Finding::warning(
+                ADDRESS,
+                format!("the addresses of this node cannot be listed: {cause}"),
+                "whether it has those of APP_DOVECOT_IP_LIST cannot be told",
+                "ip address",
+            )];
+        }
+    };
+    if !facts.resource.is_in_service() || moving.is_empty() {
+        return Vec::new();
+    }
+    let missing: Vec<Finding> = moving
+        .iter()
+        .filter(|address| !addresses.contains(address))
+        .map(|address| {
+            let cure = match facts.resource.address_tags(*address).first() {
+                Some(tag) => {
+                    facts.installed.command(&format!("perform_action -t {tag} -a restore"))
+                }
+                None => format!("create an IP resource for {address} in LifeKeeper"),
+            };
+            Finding::error(
+                ADDRESS,
+                format!("{address} of APP_DOVECOT_IP_LIST is not on this node"),
+                "Dovecot is in service here, and each check of this address fails",
+                cure,
+            )
+        })
+        .collect();
+    if missing.is_empty() {
+        let listed: Vec<String> = moving.iter().map(IpAddr::to_string).collect();
+        vec![Finding::ok(ADDRESS, format!("on this node: {}", listed.join(", ")))]
+    } else {
+        missing
+    }
+}
+
+fn judge_ports(facts: &Facts) -> Vec<Finding> {
+    let (sockets, dovecot) = match (&facts.network.sockets, &facts.network.dovecot) {
+        (Fact::Known(sockets), Fact::Known(dovecot)) => (sockets, dovecot),
+        (Fact::Unknown(cause), _) | (_, Fact::Unknown(cause)) => {
+            return vec![Finding::warning(
+                PORT,
+                format!("who listens on the ports of APP_DOVECOT_IP_LIST is not known: {cause}"),
+                "another program on one of them keeps Dovecot from starting",
+                "ss -ltnp",
+            )];
+        }
+    };
+    let places = &facts.network.places;
+    let tag = &facts.resource.tag;
+    let odd: Vec<Finding> =
+        places.iter().filter_map(|place| odd_port(place, sockets, dovecot, tag)).collect();
+    if !odd.is_empty() {
+        return odd;
+    }
+    let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+    let who = if dovecot.masters.is_empty() { "nobody" } else { "Dovecot" };
+    vec![Finding::ok(PORT, format!("{who} listens at {}", listed.join(", ")))]
+}
+
+fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> Option<Finding> {
+    let here: Vec<&Socket> =
+        sockets.iter().filter(|one| one.accepts(place.address, place.port)).collect();
+    let holders: Vec<&Holder> = here.iter().flat_map(|socket| &socket.holders).collect();
+    let is_dovecots = |holder: &&Holder| {
+        dovecot.masters.contains(&holder.pid) || dovecot.others.contains(&holder.pid)
+    };
+    let who = match holders.first() {
+        Some(holder) => format!("pid {} ({})", holder.pid, holder.name),
+        None => "a process that cannot be seen".to_owned(),
+    };
+    let name = &place.name;
+    if dovecot.masters.is_empty() {
+        let holder = holders.first();
+        return match (here.is_empty(), holder) {
+            (true, _) => None,
+            (false, Some(holder)) if is_dovecots(holder) => Some(Finding::error(
+                PORT,
+                format!("{name} is held by {who}, which an earlier Dovecot left behind"),
+                "Dovecot can start only after it has ended; restore ends it by itself",
+                format!("dovecot-ark remove -t {tag}"),
+            )),
+            // The service manager: the socket unit itself is judged elsewhere.
+            (false, Some(holder)) if holder.pid == 1 => None,
+            (false, _) => Some(Finding::error(
+                PORT,
+                format!("{name} is held by {who}, and Dovecot does not run"),
+                "one port that is taken keeps Dovecot from starting at all",
+                "stop that program, or give it another port",
+            )),
+        };
+    }
+    if here.is_empty() {
+        return Some(Finding::error(
+            PORT,
+            format!("Dovecot runs, and nobody listens at {name}"),
+            "quickCheck fails at this entry, and LifeKeeper recovers or moves Dovecot",
+            "ss -ltnp | grep dovecot, and correct APP_DOVECOT_IP_LIST or Dovecot's configuration",
+        ));
+    }
+    let foreign = !holders.is_empty() && !holders.iter().any(is_dovecots);
+    foreign.then(|| {
+        Finding::error(
+            PORT,
+            format!("{name} is held by {who}, which is not Dovecot's"),
+            "the checks of this entry say nothing of Dovecot",
+            "stop that program, or give it another port",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::tests::healthy;
+    use super::super::finding::Level;
+    use super::*;
+
+    fn socket(address: &str, pid: i32, name: &str) -> Socket {
+        let holders = vec![Holder { pid, name: name.into() }];
+        Socket { address: address.parse().expect(address), port: 143, holders }
+    }
+
+    #[test]
+    fn a_port_must_be_dovecots_while_it_runs_and_free_while_it_does_not() {
+        let place =
+            Place { name: "x:143".into(), address: [127, 0, 0, 1].into(), port: 143, seconds: 2 };
+        let runs = Running { masters: vec![100], others: vec![101] };
+        let orphans = Running { masters: vec![], others: vec![101] };
+        let gone = Running::default();
+        for (case, dovecot, sockets, what) in [
+            ("free", &gone, vec![], None),
+            ("served", &runs, vec![socket("0.0.0.0", 100, "dovecot")], None),
+            ("served by a child", &runs, vec![socket("127.0.0.1", 101, "imap-login")], None),
+            ("another address", &gone, vec![socket("192.0.2.1", 7, "python3")], None),
+            ("a stranger", &gone, vec![socket("0.0.0.0", 7, "python3")], Some("pid 7 (python3)")),
+            ("an orphan", &orphans, vec![socket("::", 101, "imap-login")], Some("left behind")),
+            ("a socket unit", &gone, vec![socket("::", 1, "systemd")], None),
+            ("not served", &runs, vec![], Some("nobody listens at x:143")),
+            ("not Dovecot's", &runs, vec![socket("127.0.0.1", 7, "nc")], Some("is not Dovecot's")),
+            (
+                "a hidden holder",
+                &gone,
+                vec![Socket { holders: vec![], ..socket("0.0.0.0", 7, "x") }],
+                Some("a process that cannot be seen"),
+            ),
+        ] {
+            let finding = odd_port(&place, &sockets, dovecot, "mail");
+            assert_eq!(finding.is_some(), what.is_some(), "{case}: {finding:?}");
+            if let Some((finding, what)) = finding.zip(what) {
+                assert_eq!(finding.level, Level::Error, "{case}");
+                assert!(finding.what.contains(what), "{case}: {}", finding.what);
+            }
+        }
+    }
+
+    #[test]
+    fn a_moving_address_must_be_where_dovecot_is_in_service() {
+        let mut facts = healthy("node1");
+        assert_eq!(judge_addresses(&facts).first().map(|one| one.level), Some(Level::Ok));
+        facts.network.addresses = Fact::Known(BTreeSet::from([[127, 0, 0, 1].into()]));
+        let findings = judge_addresses(&facts);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.level, Level::Error);
+        let cure = "/opt/LifeKeeper/bin/perform_action -t ip-mail -a restore";
+        assert_eq!(finding.cure.as_deref(), Some(cure));
+
+        facts.resource.stand_by();
+        assert_eq!(judge_addresses(&facts), []);
+    }
+
+    #[test]
+    fn the_nodes_own_addresses_are_listed() {
+        let own = addresses().expect("the addresses");
+        assert!(own.contains(&[127, 0, 0, 1].into()) || own.is_empty(), "{own:?}");
+    }
+}

@@ -1,0 +1,334 @@
+//! The other nodes: each looks at itself, asked over LifeKeeper's own channel.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{Fact, Facts};
+use super::finding::Finding;
+use super::{FORMAT, KIT};
+use crate::lifekeeper::installation::LifeKeeper;
+use crate::system::{Ended, System};
+
+const PEER: &str = "peer";
+
+/// How long a peer may take to look at itself; see [`Facts::gather`].
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// The kit's program there.
+const PROGRAM: &str = "/usr/sbin/dovecot-ark";
+
+/// A node of the cluster, and what it saw of itself.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Node {
+    /// Its name.
+    #[serde(rename = "node")]
+    pub(super) name: String,
+    /// Whether LifeKeeper calls it alive.
+    pub(super) alive: bool,
+    /// Whether it answered.
+    pub(super) reached: bool,
+    /// What it answered.
+    pub(super) facts: Option<Facts>,
+}
+
+/// What a peer prints, as far as it is read.
+#[derive(Deserialize)]
+struct Answer {
+    facts: Facts,
+}
+
+/// Why there are no facts of a peer that is alive.
+#[derive(Debug, Eq, PartialEq)]
+enum Unread {
+    /// It has another version of the kit, this one, which prints something else.
+    OtherVersion(String),
+    /// It printed no document.
+    Nothing,
+    /// It printed a document that is not the right one.
+    Garbage(String),
+}
+
+/// Asks all other nodes that are alive, and judges each of them; each may take a minute.
+pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>, Vec<Finding>) {
+    let engine = match LifeKeeper::find(root) {
+        Ok(engine) if here.installed.node.known().is_some() => engine,
+        _ => {
+            return (
+                Vec::new(),
+                vec![Finding::warning(
+                    PEER,
+                    "no other node was looked at, because LifeKeeper does not run here",
+                    "whether the nodes agree cannot be told",
+                    "start LifeKeeper and run `dovecot-ark doctor` again",
+                )],
+            );
+        }
+    };
+    let names = match engine.peers(system) {
+        Ok(names) => names,
+        Err(cause) => {
+            let finding = Finding::error(
+                PEER,
+                format!("LifeKeeper does not tell of the other nodes: {cause}"),
+                "whether the nodes agree cannot be told",
+                here.installed.command("sys_list"),
+            );
+            return (Vec::new(), vec![finding]);
+        }
+    };
+    if names.is_empty() {
+        let what = "LifeKeeper knows no other node (Single Server Protection)";
+        return (Vec::new(), vec![Finding::ok(PEER, what)]);
+    }
+    let mut nodes = Vec::new();
+    let mut findings = Vec::new();
+    for name in &names {
+        let (node, finding) = ask_one(system, &engine, name, here);
+        findings.push(finding);
+        findings.extend(node.facts.iter().flat_map(Facts::judge));
+        nodes.push(node);
+    }
+    findings.extend(judge_extension(here, &nodes));
+    (nodes, findings)
+}
+
+fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) -> (Node, Finding) {
+    let node = |alive, facts: Option<Facts>| Node {
+        name: name.to_owned(),
+        alive,
+        reached: facts.is_some(),
+        facts,
+    };
+    if !engine.is_alive(system, name) {
+        let finding = Finding::warning(
+            PEER,
+            format!("{name} was not looked at: LifeKeeper does not call it alive"),
+            "whether a failover to it can succeed cannot be told",
+            "run `dovecot-ark doctor` again when it is back",
+        );
+        return (node(false, None), finding.on(name));
+    }
+    let extended = here.resource.extended.known();
+    let tag = extended.and_then(|there| there.get(name)).unwrap_or(&here.resource.tag);
+    if !is_plain(tag) {
+        let finding = Finding::error(
+            PEER,
+            format!("{name} was not looked at: the tag {tag:?} is no plain word for a shell"),
+            "whether a failover to it can succeed cannot be told",
+            format!("run `dovecot-ark doctor` on {name} itself"),
+        );
+        return (node(true, None), finding.on(name));
+    }
+    let line = format!("{PROGRAM} doctor --local --json --tag={tag}");
+    let ended = engine.remote(system, name, &line, LIMIT);
+    match read(&ended.answer, name) {
+        Ok(facts) => {
+            let finding = Finding::ok(PEER, format!("{name} is alive and has looked at itself"));
+            (node(true, Some(facts)), finding.on(name))
+        }
+        Err(cause) => (node(true, None), unread(name, &cause, &ended).on(name)),
+    }
+}
+
+/// Whether a word means itself to each shell on its way.
+fn is_plain(tag: &str) -> bool {
+    tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
+}
+
+/// Reads the document in what a peer printed; LifeKeeper may print words around it.
+fn read(answer: &str, name: &str) -> Result<Facts, Unread> {
+    let document =
+        answer.find('{').zip(answer.rfind('}')).and_then(|(from, to)| answer.get(from..=to));
+    let document: serde_json::Value =
+        document.and_then(|document| serde_json::from_str(document).ok()).ok_or(Unread::Nothing)?;
+    let kit = document.get("kit").and_then(serde_json::Value::as_str).map(str::to_owned);
+    let other = kit.filter(|kit| kit != KIT);
+    let format = document.get("format").and_then(serde_json::Value::as_u64);
+    match (format == Some(FORMAT), serde_json::from_value::<Answer>(document)) {
+        (true, Ok(Answer { mut facts })) => {
+            // Where LifeKeeper does not tell it there, it is known here.
+            name.clone_into(&mut facts.installed.host);
+            if facts.node() == name {
+                Ok(facts)
+            } else {
+                Err(Unread::Garbage(format!("it is that of {:?}", facts.node())))
+            }
+        }
+        (_, Err(cause)) if other.is_none() => Err(Unread::Garbage(cause.to_string())),
+        (false, Ok(_)) if other.is_none() => Err(Unread::Garbage("another format".into())),
+        _ => Err(other.map_or(Unread::Nothing, Unread::OtherVersion)),
+    }
+}
+
+fn unread(name: &str, cause: &Unread, ended: &Ended) -> Finding {
+    let why = "whether a failover to it can succeed cannot be told";
+    match cause {
+        Unread::OtherVersion(kit) => Finding::error(
+            PEER,
+            format!(
+                "{name} has another version of the kit, {kit}, and its answer is not understood; \
+                 here is {KIT}"
+            ),
+            why,
+            format!(
+                "install the package dovecot-ark {KIT} on {name}, or the newer one on all nodes"
+            ),
+        ),
+        Unread::Garbage(cause) => Finding::error(
+            PEER,
+            format!("{name} gave an answer that is not understood: {cause}"),
+            why,
+            format!("run `dovecot-ark doctor` on {name} itself"),
+        ),
+        Unread::Nothing => Finding::error(
+            PEER,
+            format!("{name} gave no answer: {ended}"),
+            "LifeKeeper's copies of the stubs call this program there, on a failover too",
+            format!(
+                "install the package dovecot-ark {KIT} on {name}, and run `{PROGRAM} doctor` there"
+            ),
+        ),
+    }
+}
+
+/// Whether the resource is extended to the nodes that are alive.
+fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
+    let tag = &here.resource.tag;
+    let extended = match (here.resource.registration(), &here.resource.extended) {
+        (None, _) => return Vec::new(),
+        (Some(_), Fact::Known(extended)) => extended,
+        (Some(_), Fact::Unknown(cause)) => {
+            let finding = Finding::warning(
+                "resource",
+                format!("LifeKeeper does not tell to which nodes {tag} is extended: {cause}"),
+                "LifeKeeper moves Dovecot only to a node to which it is extended",
+                here.installed.command(&format!("eqv_list -t {tag}")),
+            );
+            return vec![finding.on(here.node())];
+        }
+    };
+    let alone = peers.iter().filter(|peer| peer.alive && !extended.contains_key(&peer.name));
+    alone
+        .map(|peer| {
+            let finding = Finding::warning(
+                "resource",
+                format!("{tag} is not extended to {}", peer.name),
+                "LifeKeeper cannot move Dovecot there",
+                format!("extend the hierarchy of {tag} to {} in LifeKeeper", peer.name),
+            );
+            finding.on(&peer.name)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::tests::healthy;
+    use super::*;
+    use crate::system::End;
+    use serde_json::{Value, json};
+
+    fn document() -> Value {
+        json!({"format": FORMAT, "kit": KIT, "node": "node2", "facts": healthy("node2"),
+               "findings": []})
+    }
+
+    #[test]
+    fn the_facts_of_a_peer_are_read_whatever_stands_around_them() {
+        let document = document();
+        for text in [
+            document.to_string(),
+            format!("Authorized use only!\n{document:#}\nlcdremexec: done\n"),
+        ] {
+            let facts = read(&text, "node2").unwrap_or_else(|cause| panic!("{cause:?}: {text}"));
+            assert_eq!(facts.node(), "node2");
+        }
+    }
+
+    #[test]
+    fn what_a_peer_of_another_version_or_no_kit_prints_is_told_apart() {
+        let change = |name: &str, value: Value| {
+            let mut document = document();
+            document[name] = value;
+            document
+        };
+        let newer = |mut document: Value| {
+            document["kit"] = "99.0".into();
+            document.to_string()
+        };
+        let mut lacking = document();
+        lacking["facts"].as_object_mut().expect("an object").remove("network");
+        let other = Unread::OtherVersion("99.0".into());
+        for (text, expected) in [
+            ("sh: 1: /usr/sbin/dovecot-ark: not found\n".to_owned(), Some(&Unread::Nothing)),
+            (String::new(), Some(&Unread::Nothing)),
+            ("}{".to_owned(), Some(&Unread::Nothing)),
+            ("{\"format\": 1, ".to_owned(), Some(&Unread::Nothing)),
+            (format!("{}1{}", "[".repeat(1000), "]".repeat(1000)), Some(&Unread::Nothing)),
+            (newer(change("format", 2.into())), Some(&other)),
+            (newer(lacking.clone()), Some(&other)),
+            (newer(change("facts", "no".into())), Some(&other)),
+            (lacking.to_string(), None),
+            (change("format", 2.into()).to_string(), None),
+            (change("facts", json!([1, 2])).to_string(), None),
+            (change("facts", json!(healthy("node3"))).to_string(), None),
+            ("{}".to_owned(), None),
+        ] {
+            let cause = read(&text, "node2").map(|facts| facts.node().to_owned()).expect_err(&text);
+            match expected {
+                Some(expected) => assert_eq!(&cause, expected, "{text:.200}"),
+                None => assert!(matches!(cause, Unread::Garbage(_)), "{cause:?}: {text:.200}"),
+            }
+        }
+        let same_format = newer(document());
+        assert!(
+            read(&same_format, "node2").is_ok(),
+            "a newer version that prints the same is understood"
+        );
+    }
+
+    #[test]
+    fn a_peer_without_an_answer_is_an_error_that_shows_what_came_instead() {
+        let ended = Ended {
+            end: End::Exited(127),
+            output: String::new(),
+            answer: "sh: /usr/sbin/dovecot-ark: not found".into(),
+        };
+        let finding = unread("node2", &Unread::Nothing, &ended);
+        assert!(finding.what.ends_with("exit status 127: sh: /usr/sbin/dovecot-ark: not found"));
+        let finding = unread("node2", &Unread::OtherVersion("99.0".into()), &ended);
+        assert!(finding.what.starts_with("node2 has another version of the kit, 99.0"));
+    }
+
+    #[test]
+    fn only_a_tag_that_no_shell_changes_is_passed_on() {
+        for (tag, plain) in [
+            ("dovecot", true),
+            ("mail-1.a/b_c", true),
+            ("a b", false),
+            ("$(id)", false),
+            ("é", false),
+        ] {
+            assert_eq!(is_plain(tag), plain, "{tag}");
+        }
+    }
+
+    #[test]
+    fn an_alive_node_to_which_the_resource_is_not_extended_is_a_warning() {
+        let here = healthy("node1");
+        let node =
+            |name: &str, alive| Node { name: name.into(), alive, reached: false, facts: None };
+        let peers = [node("node2", true), node("node3", true), node("node4", false)];
+        let findings = judge_extension(&here, &peers);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.node.as_deref(), Some("node3"));
+
+        let mut here = here;
+        here.resource.extended = Fact::Unknown("garbage".into());
+        assert_eq!(judge_extension(&here, &peers).len(), 1);
+        here.resource.registered = Fact::Known(None);
+        assert_eq!(judge_extension(&here, &peers), []);
+    }
+}

@@ -1,0 +1,473 @@
+//! Dovecot as a service of the node: whether it can be started, starts by itself, or is started by
+//! somebody else.
+//!
+//! A Dovecot that starts at boot runs on a standby beside the active one. So does one whose socket
+//! unit listens: the first connection starts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{Fact, Facts};
+use super::finding::Finding;
+use crate::system::{Command, System};
+
+const SERVICE: &str = "service";
+const BOOT: &str = "boot";
+const SOCKET: &str = "socket";
+const SUPERVISOR: &str = "supervisor";
+
+/// The longest that systemd may take to tell of its units. It takes 10 ms, and 90 s when it hangs.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The folders of the links that a SysV init follows at boot.
+const LEVELS: [&str; 3] = ["etc", "etc/rc.d", "etc/init.d"];
+
+/// What is known of the service.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Service {
+    /// Its name.
+    pub(super) name: String,
+    /// Whether there is a command that starts and stops services.
+    pub(super) command: bool,
+    /// What systemd says of its two units; `None` where systemd is not the service manager.
+    pub(super) units: Option<Fact<Units>>,
+    /// Whether it has an init script.
+    pub(super) script: bool,
+    /// The links by which an init script is run at boot.
+    pub(super) links: Vec<String>,
+    /// The command that takes such links away here.
+    pub(super) unlink: String,
+}
+
+/// A service and the socket that starts it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Units {
+    /// `NAME.service`.
+    pub(super) service: Unit,
+    /// `NAME.socket`.
+    pub(super) socket: Unit,
+}
+
+/// The properties of a unit, as `systemctl show` names and prints them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Unit {
+    /// `loaded`, `not-found`, `masked`, …
+    pub(super) load_state: String,
+    /// `active`, `inactive`, …
+    pub(super) active_state: String,
+    /// `enabled`, `disabled`, `static`, …
+    #[serde(rename = "UnitFileState")]
+    pub(super) file_state: String,
+    /// The file that it comes from.
+    pub(super) fragment_path: String,
+    /// When systemd itself starts it anew.
+    pub(super) restart: String,
+    /// Whom systemd kills when it stops.
+    pub(super) kill_mode: String,
+}
+
+impl Service {
+    /// Looks at the service of this name.
+    pub(super) fn look(system: &impl System, root: &Path, name: &str) -> Self {
+        let name = name.strip_suffix(".service").unwrap_or(name).to_owned();
+        let has = |program: &str| system.program(program).is_some();
+        let unlink = if has("chkconfig") {
+            format!("chkconfig {name} off")
+        } else if has("update-rc.d") {
+            format!("update-rc.d {name} disable")
+        } else if has("insserv") {
+            format!("insserv -r {name}")
+        } else {
+            format!("rm -f /etc/rc[2-5].d/S??{name} /etc/rc.d/rc[2-5].d/S??{name}")
+        };
+        let scripts = ["etc/init.d", "etc/rc.d/init.d"];
+        Self {
+            command: has("service") || has("systemctl"),
+            units: system.runs_systemd().then(|| show(system, &name).into()),
+            script: scripts.iter().any(|folder| root.join(folder).join(&name).is_file()),
+            links: links(root, &name),
+            unlink,
+            name,
+        }
+    }
+
+    /// The unit `NAME.service`, if systemd has told of it.
+    pub(super) fn unit(&self) -> Option<&Unit> {
+        self.units.as_ref()?.known().map(|units| &units.service)
+    }
+
+    /// Whether the init script is what counts: systemd, where it runs, follows the links of
+    /// scripts only for want of a unit of the same name.
+    fn is_scripted(&self) -> bool {
+        match (&self.units, self.unit()) {
+            (None, _) => true,
+            (Some(_), unit) => unit.is_some_and(|unit| {
+                unit.fragment_path.is_empty() || unit.fragment_path.contains("/generator")
+            }),
+        }
+    }
+}
+
+fn show(system: &impl System, name: &str) -> Result<Units, String> {
+    let systemctl = system.program("systemctl").ok_or("there is no systemctl")?;
+    let properties = "--property=LoadState,ActiveState,UnitFileState,FragmentPath,Restart,KillMode";
+    let [service, socket] = ["service", "socket"].map(|kind| format!("{name}.{kind}"));
+    let command = Command::new(systemctl, &["show", properties, &service, &socket]).asked();
+    let ended = system.run(&command, LIMIT);
+    if !ended.succeeded() {
+        return Err(format!("`{command}`: {ended}"));
+    }
+    parse(&ended.answer).ok_or_else(|| format!("`{command}`: its answer is not understood"))
+}
+
+/// Reads the properties of the two units, which an empty line parts.
+fn parse(answer: &str) -> Option<Units> {
+    let mut blocks = answer.split("\n\n").filter(|block| !block.trim().is_empty()).map(|block| {
+        let properties: BTreeMap<&str, &str> =
+            block.lines().filter_map(|line| line.split_once('=')).collect();
+        let get = |name: &str| properties.get(name).map_or_else(String::new, ToString::to_string);
+        let unit = Unit {
+            load_state: get("LoadState"),
+            active_state: get("ActiveState"),
+            file_state: get("UnitFileState"),
+            fragment_path: get("FragmentPath"),
+            restart: get("Restart"),
+            kill_mode: get("KillMode"),
+        };
+        Some(unit).filter(|unit| !unit.load_state.is_empty())
+    });
+    let units = Units { service: blocks.next()??, socket: blocks.next()?? };
+    blocks.next().is_none().then_some(units)
+}
+
+/// The links `SnnNAME` of the runlevels with a network.
+fn links(root: &Path, name: &str) -> Vec<String> {
+    let folders =
+        LEVELS.iter().flat_map(|folder| (2..=5).map(move |n| format!("{folder}/rc{n}.d")));
+    let mut found = Vec::new();
+    let mut seen = Vec::new();
+    for folder in folders {
+        // One may be a link to another.
+        let Ok(path) = fs::canonicalize(root.join(&folder)) else { continue };
+        if seen.contains(&path) {
+            continue;
+        }
+        seen.push(path.clone());
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        found.extend(
+            entries
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .filter(|link| is_start_link(link, name))
+                .map(|link| format!("/{folder}/{link}")),
+        );
+    }
+    found.sort();
+    found
+}
+
+fn is_start_link(link: &str, name: &str) -> bool {
+    let order = link.strip_prefix('S').and_then(|rest| rest.strip_suffix(name));
+    order.is_some_and(|order| order.len() == 2 && order.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Judges the service, its start at boot, and systemd as its supervisor.
+pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+    let service = &facts.service;
+    match &service.units {
+        None => vec![startable(service), boot(service)],
+        Some(Fact::Known(units)) => {
+            let mut findings = vec![startable(service), boot(service)];
+            findings.push(socket(&service.name, &units.socket));
+            findings.extend(supervised(&service.name, &units.service));
+            findings
+        }
+        Some(Fact::Unknown(cause)) => vec![Finding::warning(
+            SERVICE,
+            format!("systemd does not tell of {}.service: {cause}", service.name),
+            "whether Dovecot can be started, starts at boot or is restarted cannot be seen",
+            format!("systemctl status {}.service", service.name),
+        )],
+    }
+}
+
+fn startable(service: &Service) -> Finding {
+    let name = &service.name;
+    let why = "restore starts Dovecot with this command and fails without it";
+    let state = service.unit().map(|unit| unit.load_state.as_str());
+    match (service.command, state) {
+        (false, _) => Finding::error(
+            SERVICE,
+            "neither service nor systemctl is here",
+            why,
+            "install the package that has the command service",
+        ),
+        (true, Some("masked")) => Finding::error(
+            SERVICE,
+            format!("{name}.service is masked"),
+            why,
+            format!("systemctl unmask {name}.service"),
+        ),
+        (true, Some("not-found" | "bad-setting" | "error")) => Finding::error(
+            SERVICE,
+            format!("systemd has no usable {name}.service ({})", state.unwrap_or_default()),
+            why,
+            "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
+        ),
+        (true, None) if service.units.is_none() && !service.script => Finding::error(
+            SERVICE,
+            format!("there is no init script {name}"),
+            why,
+            "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
+        ),
+        (true, _) => Finding::ok(SERVICE, format!("{name} is a service that can be started")),
+    }
+}
+
+fn boot(service: &Service) -> Finding {
+    let why = "at boot Dovecot would start whether or not LifeKeeper wants it on this node, and on \
+               a standby run beside the active one";
+    if let Some(Fact::Known(units)) = &service.units {
+        let all = [("service", &units.service), ("socket", &units.socket)];
+        let name = |(kind, _): &(&str, &Unit)| format!("{}.{kind}", service.name);
+        let enabled = |(_, unit): &&(&str, &Unit)| unit.file_state.starts_with("enabled");
+        let names: Vec<String> = all.iter().filter(enabled).map(name).collect();
+        if !names.is_empty() {
+            let loaded = |(_, unit): &&(&str, &Unit)| unit.load_state != "not-found";
+            let loaded: Vec<String> = all.iter().filter(loaded).map(name).collect();
+            return Finding::error(
+                BOOT,
+                format!("enabled: {}", names.join(", ")),
+                why,
+                format!("systemctl disable {}", loaded.join(" ")),
+            );
+        }
+    }
+    if service.is_scripted() && !service.links.is_empty() {
+        let what = format!("the init script is run at boot: {}", service.links.join(", "));
+        return Finding::error(BOOT, what, why, &service.unlink);
+    }
+    Finding::ok(BOOT, "Dovecot is not started at boot")
+}
+
+fn socket(name: &str, socket: &Unit) -> Finding {
+    match socket.active_state.as_str() {
+        "active" | "activating" | "reloading" => Finding::error(
+            SOCKET,
+            format!("{name}.socket is {}", socket.active_state),
+            "a connection to a node where Dovecot is stopped starts it there",
+            format!("systemctl disable --now {name}.socket"),
+        ),
+        _ => Finding::ok(SOCKET, "no socket unit starts Dovecot at a connection"),
+    }
+}
+
+fn supervised(name: &str, unit: &Unit) -> Vec<Finding> {
+    let cure = |file: &str, line: &str| {
+        let folder = format!("/etc/systemd/system/{name}.service.d");
+        format!(
+            "mkdir -p {folder} && printf '[Service]\\n{line}\\n' >{folder}/zz-{file}.conf && \
+             systemctl daemon-reload"
+        )
+    };
+    let mut findings = Vec::new();
+    if !["", "no"].contains(&unit.restart.as_str()) {
+        findings.push(Finding::warning(
+            SUPERVISOR,
+            format!("{name}.service has Restart={}", unit.restart),
+            "systemd starts Dovecot anew while LifeKeeper recovers it or moves it elsewhere",
+            cure("restart", "Restart=no"),
+        ));
+    }
+    if unit.kill_mode == "none" {
+        findings.push(Finding::warning(
+            SUPERVISOR,
+            format!("{name}.service has KillMode=none"),
+            "sessions live on for up to 30 s after a stop, with mailboxes open and ports taken",
+            cure("kill-mode", "KillMode=control-group"),
+        ));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(SUPERVISOR, "systemd leaves Dovecot's restart to LifeKeeper"));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+    use crate::test_root::TestRoot;
+
+    fn unit(load: &str, active: &str, enabled: &str) -> Unit {
+        Unit {
+            load_state: load.into(),
+            active_state: active.into(),
+            file_state: enabled.into(),
+            fragment_path: "/usr/lib/systemd/system/dovecot.service".into(),
+            restart: "no".into(),
+            kill_mode: "control-group".into(),
+        }
+    }
+
+    fn service(units: Option<Units>) -> Service {
+        Service {
+            name: "dovecot".into(),
+            command: true,
+            units: units.map(Fact::Known),
+            script: true,
+            links: Vec::new(),
+            unlink: "chkconfig dovecot off".into(),
+        }
+    }
+
+    fn healthy() -> Units {
+        Units {
+            service: unit("loaded", "inactive", "disabled"),
+            socket: unit("loaded", "inactive", "disabled"),
+        }
+    }
+
+    #[test]
+    fn the_answer_of_systemctl_is_read_and_what_is_none_is_refused() {
+        let answer = "Restart=no\nKillMode=control-group\nLoadState=loaded\nActiveState=active\n\
+            FragmentPath=/lib/systemd/system/dovecot.service\nUnitFileState=disabled\n\n\
+            LoadState=not-found\nActiveState=inactive\nFragmentPath=\nUnitFileState=\n";
+        let units = parse(answer).expect("two units");
+        assert_eq!((&*units.service.restart, &*units.service.active_state), ("no", "active"));
+        assert_eq!(units.service.fragment_path, "/lib/systemd/system/dovecot.service");
+        assert_eq!((&*units.socket.load_state, &*units.socket.restart), ("not-found", ""));
+        for garbage in ["", "\n\n", "x", "LoadState=loaded\n", "x=1\n\ny=2\n", &answer.repeat(2)] {
+            assert!(parse(garbage).is_none(), "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn only_links_that_start_this_service_count() {
+        let root = TestRoot::new();
+        for link in ["S01dovecot", "K01dovecot", "S01dovecot-ark", "S1dovecot", "S01xdovecot"] {
+            root.write(&format!("etc/rc.d/rc3.d/{link}"), "");
+            root.write(&format!("etc/rc6.d/{link}"), "");
+        }
+        root.write("etc/rc2.d/S20dovecot", "");
+        std::os::unix::fs::symlink("rc.d/rc3.d", root.path().join("etc/rc3.d")).expect("a link");
+        let expected = ["/etc/rc2.d/S20dovecot", "/etc/rc3.d/S01dovecot"];
+        assert_eq!(links(root.path(), "dovecot"), expected);
+        assert_eq!(links(root.path(), "x"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_start_at_boot_is_an_error_with_the_command_that_takes_it_back() {
+        type Change = fn(&mut Units);
+        let both = "systemctl disable dovecot.service dovecot.socket";
+        let cases: [(&str, Level, Option<&str>, Change); 6] = [
+            ("disabled", Level::Ok, None, |_| ()),
+            ("the service", Level::Error, Some(both), |u| {
+                u.service.file_state = "enabled".into();
+            }),
+            ("the socket", Level::Error, Some(both), |u| {
+                u.socket.file_state = "enabled-runtime".into();
+            }),
+            ("no socket", Level::Error, Some("systemctl disable dovecot.service"), |u| {
+                u.service.file_state = "enabled".into();
+                u.socket.load_state = "not-found".into();
+            }),
+            ("static", Level::Ok, None, |u| u.service.file_state = "static".into()),
+            ("a link that a unit outweighs", Level::Ok, None, |_| ()),
+        ];
+        for (case, level, cure, change) in cases {
+            let mut units = healthy();
+            change(&mut units);
+            let mut service = service(Some(units));
+            service.links = vec!["/etc/rc2.d/S01dovecot".into()];
+            let finding = boot(&service);
+            assert_eq!((finding.level, finding.cure.as_deref()), (level, cure), "{case}");
+        }
+    }
+
+    #[test]
+    fn links_count_where_no_unit_stands_before_the_script() {
+        let generated = Units {
+            service: Unit {
+                fragment_path: "/run/systemd/generator.late/dovecot.service".into(),
+                ..unit("loaded", "inactive", "generated")
+            },
+            socket: unit("not-found", "inactive", ""),
+        };
+        for units in [None, Some(generated)] {
+            let mut service = service(units);
+            assert_eq!(boot(&service).level, Level::Ok);
+            service.links = vec!["/etc/rc3.d/S01dovecot".into()];
+            let finding = boot(&service);
+            assert_eq!(finding.cure.as_deref(), Some("chkconfig dovecot off"));
+            assert!(finding.what.contains("/etc/rc3.d/S01dovecot"), "{}", finding.what);
+        }
+    }
+
+    #[test]
+    fn an_active_socket_is_an_error_and_a_dead_one_is_not() {
+        for (state, level) in
+            [("active", Level::Error), ("inactive", Level::Ok), ("failed", Level::Ok)]
+        {
+            let finding = socket("dovecot", &unit("loaded", state, "disabled"));
+            assert_eq!(finding.level, level, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_cannot_be_started_is_an_error() {
+        for (case, level, service) in [
+            ("a unit", Level::Ok, service(Some(healthy()))),
+            ("a script", Level::Ok, service(None)),
+            ("no script", Level::Error, Service { script: false, ..service(None) }),
+            ("no command", Level::Error, Service { command: false, ..service(None) }),
+            (
+                "no unit",
+                Level::Error,
+                service(Some(Units { service: unit("not-found", "", ""), ..healthy() })),
+            ),
+            (
+                "masked",
+                Level::Error,
+                service(Some(Units { service: unit("masked", "", "masked"), ..healthy() })),
+            ),
+        ] {
+            assert_eq!(startable(&service).level, level, "{case}");
+        }
+    }
+
+    #[test]
+    fn of_a_systemd_that_tells_nothing_nothing_is_said_to_be_well() {
+        let mut facts = super::super::facts::tests::healthy("node1");
+        facts.service.units = Some(Fact::Unknown("no end after 5 s".into()));
+        let levels: Vec<_> = judge(&facts).iter().map(|finding| finding.level).collect();
+        assert_eq!(levels, [Level::Warning]);
+    }
+
+    #[test]
+    fn a_systemd_that_interferes_is_a_warning_with_a_drop_in_as_cure() {
+        for (restart, kill_mode, cures) in [
+            ("no", "control-group", vec![]),
+            ("", "", vec![]),
+            ("on-failure", "control-group", vec!["Restart=no"]),
+            ("always", "none", vec!["Restart=no", "KillMode=control-group"]),
+            ("no", "mixed", vec![]),
+        ] {
+            let unit = Unit {
+                restart: restart.into(),
+                kill_mode: kill_mode.into(),
+                ..unit("loaded", "active", "disabled")
+            };
+            let findings = supervised("dovecot", &unit);
+            let found: Vec<&str> = findings.iter().filter_map(|one| one.cure.as_deref()).collect();
+            assert_eq!(found.len(), cures.len(), "{findings:?}");
+            for (found, line) in found.iter().zip(cures) {
+                assert!(found.contains(&format!("'[Service]\\n{line}\\n'")), "{found}");
+            }
+        }
+    }
+}

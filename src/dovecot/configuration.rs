@@ -1,0 +1,443 @@
+//! Dovecot's configuration as Dovecot itself reads it: `doveconf`, or `dovecot -n` before 2.0.
+//!
+//! The dump is flattened to one entry a setting, so that two nodes can be compared. Nothing of it
+//! is lost: what is not understood becomes an entry as it stands. Secrets are not in it: `doveconf`
+//! hides them unless it is asked with `-P`, and what else looks like one is hidden here.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::system::{Command, System};
+
+/// The longest that a dump may take. It takes 20 ms.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What stands for a secret.
+const HIDDEN: &str = "# hidden";
+
+/// Settings that differ from Dovecot's defaults: `service imap-login/inet_listener imap/port` and
+/// its value.
+pub(crate) type Settings = BTreeMap<String, String>;
+
+/// A TCP port on which Dovecot is to listen.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Listener {
+    /// The service and the listener's own name.
+    pub(crate) name: String,
+    /// The port.
+    pub(crate) port: u16,
+    /// The addresses, as they are written: `*`, `::`, an address or a name.
+    pub(crate) addresses: Vec<String>,
+}
+
+impl Listener {
+    /// Whether it accepts connections to an address. A name may mean any.
+    pub(crate) fn covers(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|word| {
+            let word = word.trim_start_matches('[').trim_end_matches(']');
+            match (word, word.parse::<IpAddr>()) {
+                ("*", _) => address.is_ipv4(),
+                (_, Ok(listed)) if listed.is_unspecified() => listed.is_ipv4() == address.is_ipv4(),
+                (_, Ok(listed)) => listed == address,
+                (_, Err(_)) => true,
+            }
+        })
+    }
+}
+
+/// The settings that differ from Dovecot's defaults.
+///
+/// # Errors
+///
+/// Why there are none, in Dovecot's own words: the file and the line of a mistake.
+pub(crate) fn settings(system: &impl System) -> Result<Settings, String> {
+    let dump = match program(system, "doveconf") {
+        Ok(doveconf) => ask(system, doveconf, &["-n"]),
+        Err(_) => ask(system, program(system, "dovecot")?, &["-n"]),
+    };
+    dump.map(|dump| flatten(&dump))
+}
+
+/// The TCP ports on which Dovecot is to listen with this configuration.
+///
+/// # Errors
+///
+/// Why they cannot be told; before 2.0 they cannot.
+pub(crate) fn listeners(system: &impl System) -> Result<Vec<Listener>, String> {
+    // These names by themselves are answered with their defaults, which 2.4 leaves out of `-a`.
+    let names = ["protocols", "listen", "service"];
+    let dump = ask(system, program(system, "doveconf")?, &names)?;
+    Ok(listeners_in(&flatten(&dump)))
+}
+
+fn program(system: &impl System, name: &str) -> Result<std::path::PathBuf, String> {
+    system.program(name).ok_or_else(|| {
+        let folders = crate::system::PROGRAM_FOLDERS.join(", ");
+        format!("there is no {name} in {folders}")
+    })
+}
+
+fn ask(
+    system: &impl System,
+    program: std::path::PathBuf,
+    arguments: &[&str],
+) -> Result<String, String> {
+    let command = Command::new(program, arguments).asked();
+    let ended = system.run(&command, LIMIT);
+    log::debug!("`{command}`: {:?}", ended.end);
+    if ended.succeeded() { Ok(ended.answer) } else { Err(format!("`{command}`: {ended}")) }
+}
+
+/// Reads a dump in the form of 2.x, `name = value` in sections of braces, and in that of 1.x,
+/// `name: value` in sections of deeper indentation.
+fn flatten(dump: &str) -> Settings {
+    let mut settings = Settings::new();
+    // The open sections: the indentation of their first line, their path, and whether a brace
+    // closes them.
+    let mut open: Vec<(usize, String, bool)> = Vec::new();
+    for line in dump.lines() {
+        let text = line.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        while open.last().is_some_and(|(at, _, braced)| !braced && *at >= indent) {
+            open.pop();
+        }
+        let path = |name: &str| match open.last() {
+            Some((_, path, _)) => format!("{path}/{name}"),
+            None => name.to_owned(),
+        };
+        if text == "}" {
+            open.pop();
+        } else if let Some((name, value)) = text.split_once(" =").filter(|(name, _)| is_name(name))
+        {
+            insert(&mut settings, path(name), value.trim());
+        } else if let Some(name) = text.strip_suffix('{') {
+            // The section itself is an entry: an empty one means something too.
+            let name = insert(&mut settings, path(name.trim_end()), "{}");
+            open.push((indent, name, true));
+        } else if let Some(name) = text.strip_suffix(':') {
+            let name = insert(&mut settings, path(name), "{}");
+            open.push((indent, name, false));
+        } else if let Some((name, value)) = text.split_once(": ").filter(|(name, _)| is_name(name))
+        {
+            insert(&mut settings, path(name), value.trim());
+        } else {
+            insert(&mut settings, path(text), "");
+        }
+    }
+    settings
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains([' ', '{', '"'])
+}
+
+/// Adds an entry, under a name with a number if there is one of this name.
+fn insert(settings: &mut Settings, name: String, value: &str) -> String {
+    let taken = |name: &String| settings.contains_key(name);
+    let numbered = || {
+        let mut names = (2..=settings.len() + 2).map(|n| format!("{name} ({n})"));
+        names.find(|name| !taken(name))
+    };
+    let name = if taken(&name) { numbered().unwrap_or(name) } else { name };
+    let value = if is_secret(&name, value) { HIDDEN } else { value };
+    settings.insert(name.clone(), value.to_owned());
+    name
+}
+
+/// Whether a value must not be shown: a password in a setting's name or in its value.
+fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let value = value.to_ascii_lowercase();
+    let names = ["password", "_pass", "secret", "api_key", "api_header", "nonce"];
+    let values = ["password=", "pass=", "secret="];
+    !value.is_empty()
+        && (name == "pass"
+            || names.iter().any(|word| name.ends_with(word))
+            || values.iter().any(|word| value.contains(word)))
+}
+
+fn listeners_in(settings: &Settings) -> Vec<Listener> {
+    let protocols = words(settings, "protocols");
+    let everywhere = words(settings, "listen");
+    let mut listeners = Vec::new();
+    for (name, value) in settings {
+        let Some((place, port)) = name.strip_suffix("/port").zip(value.parse().ok()) else {
+            continue;
+        };
+        let Some((service, listener)) = place.split_once("/inet_listener") else { continue };
+        let protocol = settings.get(&format!("{service}/protocol")).map_or("", String::as_str);
+        if port == 0 || !(protocol.is_empty() || protocols.iter().any(|one| one == protocol)) {
+            continue;
+        }
+        // Its own addresses are `address` up to 2.3, then `listen`.
+        let own = ["address", "listen"].map(|key| words(settings, &format!("{place}/{key}")));
+        let own = own.into_iter().find(|addresses| !addresses.is_empty());
+        listeners.push(Listener {
+            name: format!("{}{listener}", service.trim_start_matches("service ")),
+            port,
+            addresses: own.unwrap_or_else(|| everywhere.clone()),
+        });
+    }
+    listeners
+}
+
+/// A list: words that blanks and commas split, or in a section of 2.4 the names that say yes.
+fn words(settings: &Settings, name: &str) -> Vec<String> {
+    let inside = format!("{name}/");
+    let listed = settings.get(name).into_iter().flat_map(|value| value.split([' ', ',', '"']));
+    let chosen = settings.iter().filter_map(|(key, value)| {
+        key.strip_prefix(&inside).filter(|_| value == "yes" && !key.contains(" ("))
+    });
+    listed.chain(chosen).filter(|word| !["", "{}"].contains(word)).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V2_3: &str = r#"
+# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf
+# Hostname: node1
+disable_plaintext_auth = no
+login_greeting = "a { b } # c"
+namespace inbox {
+  inbox = yes
+  location =
+  mailbox Drafts {
+    special_use = \Drafts
+  }
+  mailbox "Sent Messages" {
+    special_use = \Sent
+  }
+  prefix =
+}
+passdb {
+  args = /etc/dovecot/users
+  driver = passwd-file
+}
+passdb {
+  args = /etc/dovecot/sql.conf.ext
+  driver = sql
+}
+plugin {
+  quota_rule = *:storage=1G
+}
+ssl_key = # hidden, use -P to show it
+remote 10.0.0.0/8 {
+  disable_plaintext_auth = yes
+}
+"#;
+
+    const V1: &str = "
+# 1.0.7: /etc/dovecot.conf
+protocols: imap pop3
+login_greeting: a: b
+auth default:
+  passdb:
+    driver: pam
+  userdb:
+    driver: passwd
+plugin:
+  quota: maildir
+";
+
+    /// `doveconf protocols listen service`, shortened.
+    const LISTENERS_2_3: &str = "
+service imap-login {
+  inet_listener imap {
+    address =
+    port = 143
+  }
+  inet_listener imaps {
+    address = 192.0.2.10 ::1
+    port = 993
+  }
+  protocol = imap
+}
+service pop3-login {
+  inet_listener pop3 {
+    port = 110
+  }
+  inet_listener pop3s {
+    port = 0
+  }
+  protocol = pop3
+}
+service auth {
+  inet_listener {
+    port = 12345
+  }
+  protocol =
+}
+service submission-login {
+  inet_listener submission {
+    port = 587
+  }
+  protocol = submission
+}
+protocols =  imap pop3
+listen = *, ::
+";
+
+    const LISTENERS_2_4: &str = "
+protocols {
+  imap = yes
+  pop3 = yes
+  lmtp = no
+}
+listen = * ::
+service imap-login {
+  protocol = imap
+  inet_listener imap {
+    port = 143
+  }
+  inet_listener imaps {
+    port = 993
+    ssl = yes
+    listen = 192.0.2.10 ::1
+  }
+}
+service pop3-login {
+  protocol = pop3
+  inet_listener pop3 {
+    port = 110
+  }
+}
+service lmtp {
+  protocol = lmtp
+  inet_listener lmtp {
+    port = 24
+  }
+}
+service auth {
+  inet_listener {
+    port = 12345
+  }
+}
+";
+
+    fn shown(dump: &str) -> Vec<String> {
+        flatten(dump).iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    }
+
+    #[test]
+    fn a_dump_of_2_3_becomes_one_entry_a_setting() {
+        assert_eq!(
+            shown(V2_3),
+            [
+                "disable_plaintext_auth: no",
+                "login_greeting: \"a { b } # c\"",
+                "namespace inbox: {}",
+                "namespace inbox/inbox: yes",
+                "namespace inbox/location: ",
+                "namespace inbox/mailbox \"Sent Messages\": {}",
+                "namespace inbox/mailbox \"Sent Messages\"/special_use: \\Sent",
+                "namespace inbox/mailbox Drafts: {}",
+                "namespace inbox/mailbox Drafts/special_use: \\Drafts",
+                "namespace inbox/prefix: ",
+                "passdb: {}",
+                "passdb (2): {}",
+                "passdb (2)/args: /etc/dovecot/sql.conf.ext",
+                "passdb (2)/driver: sql",
+                "passdb/args: /etc/dovecot/users",
+                "passdb/driver: passwd-file",
+                "plugin: {}",
+                "plugin/quota_rule: *:storage=1G",
+                "remote 10.0.0.0/8: {}",
+                "remote 10.0.0.0/8/disable_plaintext_auth: yes",
+                "ssl_key: # hidden, use -P to show it",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_dump_of_1_2_is_read_by_its_indentation() {
+        assert_eq!(
+            shown(V1),
+            [
+                "auth default: {}",
+                "auth default/passdb: {}",
+                "auth default/passdb/driver: pam",
+                "auth default/userdb: {}",
+                "auth default/userdb/driver: passwd",
+                "login_greeting: a: b",
+                "plugin: {}",
+                "plugin/quota: maildir",
+                "protocols: imap pop3",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_dump_is_kept_as_it_stands() {
+        assert_eq!(shown("}\n}\nwhat?\n= 3\n{\n"), [": {}", "= 3: ", "what?: "]);
+        assert_eq!(shown(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_hidden() {
+        for (line, value) in [
+            ("mysql_password = x", HIDDEN),
+            ("doveadm_api_key = x", HIDDEN),
+            ("connect = host=db user=mail password=x", HIDDEN),
+            ("args = url=http://host/?Pass=x", HIDDEN),
+            ("auth_policy_server_api_header = Authorization: Basic x", HIDDEN),
+            ("pass = x", HIDDEN),
+            ("auth_bind_bypass = yes", "yes"),
+            ("imapc_password = ", ""),
+            ("imapc_password = # hidden, use -P to show it", HIDDEN),
+            ("args = scheme=PLAIN /etc/dovecot/users", "scheme=PLAIN /etc/dovecot/users"),
+            ("driver = passwd-file", "passwd-file"),
+        ] {
+            assert_eq!(flatten(line).into_values().next().as_deref(), Some(value), "{line}");
+        }
+    }
+
+    #[test]
+    fn listeners_of_enabled_protocols_are_found_with_their_addresses() {
+        for dump in [LISTENERS_2_3, LISTENERS_2_4] {
+            let found: Vec<String> = listeners_in(&flatten(dump))
+                .iter()
+                .map(|one| format!("{} {} {}", one.name, one.port, one.addresses.join("+")))
+                .collect();
+            assert_eq!(
+                found,
+                [
+                    "auth 12345 *+::",
+                    "imap-login imap 143 *+::",
+                    "imap-login imaps 993 192.0.2.10+::1",
+                    "pop3-login pop3 110 *+::",
+                ],
+                "{dump}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_listener_covers_its_addresses_and_each_family_apart() {
+        for (addresses, address, covered) in [
+            ("*", "192.0.2.1", true),
+            ("0.0.0.0", "192.0.2.1", true),
+            ("*", "::1", false),
+            ("::", "2001:db8::1", true),
+            ("[::]", "2001:db8::1", true),
+            ("::", "127.0.0.1", false),
+            ("127.0.0.1 192.0.2.1", "192.0.2.1", true),
+            ("127.0.0.1", "192.0.2.1", false),
+            ("mail.example.com", "192.0.2.1", true),
+            ("", "192.0.2.1", false),
+        ] {
+            let words = addresses.split(' ').filter(|word| !word.is_empty());
+            let addresses = words.map(str::to_owned).collect();
+            let listener = Listener { name: "x".into(), port: 143, addresses };
+            let address = address.parse().expect(address);
+            assert_eq!(listener.covers(address), covered, "{listener:?} {address}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The manual pages against the program: what one says, the other must know.
+//!
+//! A page that says another number than the program is worse than none, and two pages in two
+//! languages part company at the first change that somebody makes in one of them.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot read a page or the program ends there"
+)]
+
+mod numbers;
+mod page;
+mod program;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use page::{GAP, Item, Page, root};
+
+/// What checks the pages' macros. Each is in the package of the same name. Where one of them is
+/// missing, its checks are left out.
+const LINTERS: [&str; 2] = ["mandoc", "groff"];
+
+/// A page, and the words for what both pages have.
+struct Manual {
+    page: Page,
+    commands: &'static str,
+    parameters: &'static str,
+    files: &'static str,
+    diagnostics: &'static str,
+    synopsis: &'static str,
+    statuses: &'static str,
+    default: &'static str,
+}
+
+fn manuals() -> [Manual; 2] {
+    [
+        Manual {
+            page: Page::english(),
+            commands: "COMMANDS",
+            parameters: "PARAMETERS",
+            files: "FILES",
+            diagnostics: "DIAGNOSTICS",
+            synopsis: "SYNOPSIS",
+            statuses: "EXIT STATUS",
+            default: "Default: ",
+        },
+        Manual {
+            page: Page::japanese(),
+            commands: "コマンド",
+            parameters: "パラメーター",
+            files: "ファイル",
+            diagnostics: "メッセージ",
+            synopsis: "書式",
+            statuses: "終了ステータス",
+            default: "既定値: ",
+        },
+    ]
+}
+
+impl Manual {
+    /// The items about a command's options.
+    fn options_of(&self, command: &str) -> Vec<&Item> {
+        let about = |item: &&Item| {
+            item.section == self.commands
+                && item.subsection.split(", ").any(|name| name == command)
+                && item.heads.iter().any(|head| head.starts_with('-'))
+        };
+        self.page.items.iter().filter(about).collect()
+    }
+}
+
+/// The options in a text: `--tag`, `-t`.
+fn options_in(text: &str) -> BTreeSet<String> {
+    let is_end = |c: char| c.is_whitespace() || "[]|,".contains(c);
+    text.split(is_end).filter(|word| word.starts_with('-')).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_command_and_option_of_the_program_is_in_both_pages_and_no_other() {
+    for manual in manuals() {
+        let file = manual.page.file;
+        let headings =
+            manual.page.subsections.iter().filter(|(section, _)| section == manual.commands);
+        let headings: BTreeSet<&str> = headings.flat_map(|(_, name)| name.split(", ")).collect();
+        let commands = program::commands();
+        assert_eq!(headings, commands.iter().map(String::as_str).collect(), "{file}");
+        for command in program::commands() {
+            let items = manual.options_of(&command);
+            let heads: Vec<&str> =
+                items.iter().flat_map(|item| &item.heads).map(|h| &**h).collect();
+            let told = options_in(&heads.join(" "));
+            let options = program::options(&command);
+            let known = options.iter().flat_map(|option| option.spellings.clone()).collect();
+            assert_eq!(told, known, "{file}: {command}");
+            assert!(!manual.page.part(&command).is_empty(), "{file}: {command} has no text");
+        }
+    }
+}
+
+#[test]
+fn an_options_default_and_the_words_it_takes_are_in_both_pages() {
+    for manual in manuals() {
+        for command in program::commands() {
+            for option in program::options(&command) {
+                let about = |item: &&Item| {
+                    let told = options_in(&item.heads.join(" "));
+                    option.spellings.iter().any(|spelling| told.contains(spelling))
+                };
+                let item = manual.options_of(&command).into_iter().find(about).expect("its item");
+                for word in &option.words {
+                    let text = format!("{} {}", item.heads.join(" "), item.text);
+                    assert!(text.contains(word), "{}: {command}: {word}", manual.page.file);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_synopsis_has_each_option_and_no_other() {
+    for manual in manuals() {
+        let told = options_in(manual.page.part(manual.synopsis));
+        let options =
+            program::commands().into_iter().flat_map(|command| program::options(&command));
+        let options: Vec<Vec<String>> = options.map(|option| option.spellings).collect();
+        for spellings in &options {
+            let is_told = spellings.iter().any(|spelling| told.contains(spelling));
+            assert!(is_told, "{}: {spellings:?}", manual.page.file);
+        }
+        let known: BTreeSet<String> = options.into_iter().flatten().collect();
+        assert!(told.is_subset(&known), "{}: {told:?}", manual.page.file);
+    }
+}
+
+#[test]
+fn each_parameter_is_in_both_pages_with_its_default_and_no_other() {
+    let known = program::settings();
+    for manual in manuals() {
+        let file = manual.page.file;
+        let told = manual.page.heads(manual.parameters);
+        let told: Vec<&str> = told.into_iter().filter(|h| h.starts_with("APP_DOVECOT_")).collect();
+        let keys: Vec<&str> = known.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(told, keys, "{file}");
+        for (key, default) in &known {
+            let text = &manual.page.item(key).text;
+            let said = text.split_once(manual.default).map(|(_, said)| said);
+            assert!(said.is_some_and(|said| said.contains(default)), "{file}: {key}: {text}");
+        }
+    }
+}
+
+#[test]
+fn each_message_in_the_pages_is_one_of_the_program() {
+    let source = program::source();
+    for Manual { page, diagnostics, .. } in manuals() {
+        let items = page.items.iter().filter(|item| item.section == diagnostics);
+        for message in items.flat_map(|item| &item.messages) {
+            let pieces = message.split([GAP]).flat_map(|piece| piece.split([':', ';', '(', ')']));
+            for piece in pieces.map(|piece| piece.trim_matches([' ', ',', '.', '`'])) {
+                // A short one would be found anywhere.
+                if piece.len() >= 6 {
+                    assert!(source.contains(piece), "{}: {message:?}: {piece:?}", page.file);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_field_of_json_in_the_pages_is_one_of_the_program() {
+    let source = program::source();
+    for Manual { page, .. } in manuals() {
+        let fields = page.part("JSON").split("\":").filter_map(|before| before.rsplit('"').next());
+        let fields: BTreeSet<&str> = fields.filter(|name| !name.contains(' ')).collect();
+        assert!(fields.len() > 30, "{}: {fields:?}", page.file);
+        for field in fields {
+            let field = format!(" {field}: ");
+            assert!(source.contains(&field), "{}: {field:?}", page.file);
+        }
+    }
+}
+
+#[test]
+fn the_names_of_doctors_checks_are_those_of_the_program() {
+    let source = program::source();
+    let (_, names) = source.split_once("The names in `check` stay:").expect("doctor's own list");
+    let (names, _) = names.split_once("`.").expect("its end");
+    let known: BTreeSet<&str> = names.split('`').filter(|name| is_name(name)).collect();
+    for Manual { page, .. } in manuals() {
+        let (_, told) = page.part("JSON").split_once("lifekeeper, ").expect("the list");
+        let (told, _) = told.split_once("peer").expect("its end");
+        let told = told.split(", ").map(str::trim).filter(|name| is_name(name));
+        let told: BTreeSet<&str> = told.chain(["lifekeeper", "peer"]).collect();
+        assert_eq!(told, known, "{}", page.file);
+        for name in told {
+            assert!(source.contains(&format!("\"{name}\"")), "{name}");
+        }
+    }
+}
+
+fn is_name(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+}
+
+#[test]
+fn both_pages_have_the_same_things_in_the_same_order() {
+    let [english, japanese] = manuals();
+    let things = |manual: &Manual| {
+        let items = manual.page.items.iter();
+        let messages = items.filter(|item| item.section == manual.diagnostics);
+        let messages: Vec<String> = messages.flat_map(|item| item.messages.clone()).collect();
+        let heads = [manual.parameters, manual.files, manual.statuses, "JSON"]
+            .map(|section| manual.page.heads(section).join("\n"));
+        (heads, messages)
+    };
+    assert_eq!(things(&english), things(&japanese));
+    let parts = |manual: &Manual| manual.page.parts.len();
+    assert_eq!(parts(&english), parts(&japanese), "sections and subsections");
+    assert_eq!(english.page.items.len(), japanese.page.items.len(), "items");
+}
+
+#[test]
+fn what_is_to_be_typed_or_read_as_it_stands_is_the_same_in_both_pages() {
+    let [english, japanese] = manuals().map(|manual| manual.page.displays);
+    assert_eq!(english, japanese);
+}
+
+#[test]
+fn the_pages_are_clean_to_mandoc_and_groff() {
+    let checks: [&[&str]; 4] = [
+        &["mandoc", "-T", "lint", "-W", "style", "man/dovecot-ark.8"],
+        &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", "man/dovecot-ark.8"],
+        &["mandoc", "-T", "lint", "-W", "warning", "man/ja/dovecot-ark.8"],
+        &["groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", "man/ja/dovecot-ark.8"],
+    ];
+    let missing = LINTERS.into_iter().filter(|tool| Command::new(tool).arg("-h").output().is_err());
+    let missing: Vec<&str> = missing.collect();
+    for check in checks {
+        let Some((program, arguments)) = check.split_first() else { continue };
+        if missing.contains(program) {
+            eprintln!("left out, because {program} is not installed: {}", check.join(" "));
+            continue;
+        }
+        let mut command = Command::new(program);
+        let output = command.args(arguments).current_dir(root()).output().expect(program);
+        let said = [output.stdout, output.stderr].concat();
+        assert_eq!(String::from_utf8_lossy(&said), "", "{}", check.join(" "));
+    }
+}

@@ -1,0 +1,186 @@
+//! Ranges, limits and times: the constants of the program, in the words of the pages.
+
+use crate::page::{Item, Page};
+use crate::{Manual, manuals, options_in, program};
+
+/// Where a number stands in the program, in which items or parts of the pages, and in which words.
+/// Where a heading is translated, both stand there with a bar between them.
+struct Number {
+    constant: (&'static str, &'static str),
+    places: &'static [&'static str],
+    english: &'static str,
+    japanese: &'static str,
+}
+
+const fn number(
+    constant: (&'static str, &'static str),
+    places: &'static [&'static str],
+    english: &'static str,
+    japanese: &'static str,
+) -> Number {
+    Number { constant, places, english, japanese }
+}
+
+/// `{0}` and `{1}` are the numbers of the constant.
+const NUMBERS: [Number; 21] = [
+    number(
+        ("settings.rs", "const ROUNDS"),
+        &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
+        "Range: {0} to {1}.",
+        "範囲: {0}～{1}。",
+    ),
+    number(
+        ("settings.rs", "const SECONDS"),
+        &["APP_DOVECOT_RESTORE_WAIT", "APP_DOVECOT_REMOVE_WAIT"],
+        "Range: {0} to {1}.",
+        "範囲: {0}～{1}。",
+    ),
+    number(
+        ("settings.rs", "const MAX_SERVICE_NAME"),
+        &["APP_DOVECOT_SERVICE"],
+        "at most {0} bytes",
+        "{0} バイト以内",
+    ),
+    number(
+        ("dovecot/endpoint.rs", "const MAX_TIMEOUT"),
+        &["APP_DOVECOT_IP_LIST"],
+        "1 to {0} seconds",
+        "1～{0} 秒",
+    ),
+    number(
+        ("dovecot/endpoint.rs", "const DEFAULT_TIMEOUT"),
+        &["APP_DOVECOT_IP_LIST"],
+        "left out, it is {0}.",
+        "省略すると {0} 秒",
+    ),
+    number(
+        ("cli.rs", "value_parser!(u32).range"),
+        &["--quickcheck-timeout"],
+        "{0} to {1} seconds",
+        "{0}～{1} 秒",
+    ),
+    number(("lifekeeper/tag.rs", "const MAX_LENGTH"), &["-t"], "1 to {0} bytes", "1～{0} バイト"),
+    number(("lifekeeper/tag.rs", "const MAX_NEW"), &["install"], "at most {0},", "{0} 文字以内"),
+    number(
+        ("actions/quick_check.rs", "const LIMIT"),
+        &["quickCheck"],
+        "ends after {0} seconds",
+        "{0} 秒で終了ステータス",
+    ),
+    number(
+        ("dovecot/checks.rs", "const LIMIT"),
+        &["quickCheck"],
+        "takes {0} seconds at most",
+        "所要時間は最長 {0} 秒",
+    ),
+    number(
+        ("dovecot/service.rs", "const STATUS_LIMIT"),
+        &["quickCheck"],
+        "not ended after {0} seconds",
+        "{0} 秒以内に終了しない",
+    ),
+    number(("dovecot/service.rs", "const CHANGE_LIMIT"), &["restore"], "{0} seconds", "{0} 秒以内"),
+    number(
+        ("actions/remove.rs", "const TERM_WAIT"),
+        &["remove"],
+        "{0} seconds later SIGKILL",
+        "{0} 秒後に SIGKILL",
+    ),
+    number(("actions/remove.rs", "const KILL_WAIT"), &["remove"], "{0} seconds for", "{0} 秒待つ"),
+    number(
+        ("actions/quick_check.rs", "const LIMIT"),
+        &["What LifeKeeper calls|LifeKeeper による呼び出し"],
+        "within {0} seconds, with a verdict",
+        "{0} 秒以内に、判定を出して",
+    ),
+    number(
+        ("actions/quick_check.rs", "const LIMIT"),
+        &["Keys of LifeKeeper|LifeKeeper のキー"],
+        "needs up to {0} seconds",
+        "最長で {0} 秒を要する",
+    ),
+    number(
+        ("actions/quick_check.rs", "const LIMIT"),
+        &["COMING FROM THE ORIGINAL KIT|オリジナルキットからの移行", "CAVEATS|制限事項"],
+        "within {0}",
+        "{0} 秒以内に終了",
+    ),
+    number(
+        ("dovecot/endpoint.rs", "const MAX_TIMEOUT"),
+        &["CAVEATS|制限事項"],
+        "a time-out is {0} seconds at most",
+        "タイムアウトは最長 {0} 秒",
+    ),
+    number(
+        ("dovecot/service.rs", "const CHANGE_LIMIT"),
+        &["remove"],
+        "a time-out of {0} seconds",
+        "{0} 秒のタイムアウト",
+    ),
+    number(("lifekeeper/defaults.rs", "const MAX_FILE"), &["FILES|ファイル"], "{0} MiB", "{0} MiB"),
+    number(("lifekeeper/defaults.rs", "const MAX_LINE"), &["FILES|ファイル"], "{0} KiB", "{0} KiB"),
+];
+
+/// The text of an item by its head, of an option, or of a part by its heading.
+fn text_at<'a>(page: &'a Page, place: &str) -> &'a str {
+    let is_it = |item: &&Item| {
+        item.heads.iter().any(|head| head == place || options_in(head).contains(place))
+    };
+    match page.items.iter().find(is_it) {
+        // An action's name is both the head of an item and a heading, and the heading is meant.
+        Some(item) if !page.parts.iter().any(|(heading, _)| heading == place) => &item.text,
+        _ => page.part(place),
+    }
+}
+
+#[test]
+fn each_range_and_limit_is_in_both_pages() {
+    for manual in manuals() {
+        for Number { constant: (file, definition), places, english, japanese } in NUMBERS {
+            let numbers = program::numbers(file, definition);
+            let is_english = manual.commands == "COMMANDS";
+            let mut words = if is_english { english } else { japanese }.to_owned();
+            for (n, number) in numbers.iter().enumerate() {
+                words = words.replace(&format!("{{{n}}}"), &number.to_string());
+            }
+            for place in places {
+                let (first, second) = place.split_once('|').unwrap_or((place, place));
+                let place = if is_english { first } else { second };
+                let text = text_at(&manual.page, place);
+                assert!(
+                    text.contains(&words),
+                    "{}: {place}: src/{file} has {definition} {numbers:?}, expected {words:?} in \
+                     {text}",
+                    manual.page.file
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_longest_times_are_those_of_the_program() {
+    let seconds = |file, definition| -> u64 { program::numbers(file, definition).iter().sum() };
+    let default = |key: &str| -> u64 {
+        let settings = program::settings();
+        let (_, value) = settings.into_iter().find(|(one, _)| one == key).expect(key);
+        value.parse().expect(key)
+    };
+    let checks = seconds("dovecot/checks.rs", "const LIMIT");
+    let status = seconds("dovecot/service.rs", "const STATUS_LIMIT");
+    let change = seconds("dovecot/service.rs", "const CHANGE_LIMIT");
+    let kill = seconds("actions/remove.rs", "const TERM_WAIT")
+        + seconds("actions/remove.rs", "const KILL_WAIT");
+    let round = status + change + default("APP_DOVECOT_RESTORE_WAIT") + checks;
+    let restore = checks + kill + round * default("APP_DOVECOT_RESTORE_CHECK_RETRY");
+    let remove = (change + default("APP_DOVECOT_REMOVE_WAIT"))
+        * default("APP_DOVECOT_REMOVE_CHECK_RETRY")
+        + kill;
+    for Manual { page, .. } in manuals() {
+        for (action, longest) in [("restore", restore), ("remove", remove)] {
+            let text = page.part(action);
+            let told = [format!("{longest} seconds at most"), format!("最長 {longest} 秒")];
+            assert!(told.iter().any(|told| text.contains(told)), "{}: {told:?}", page.file);
+        }
+    }
+}
