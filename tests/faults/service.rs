@@ -1,6 +1,5 @@
 //! Service commands that fail, refuse, hang, or run beside the kit's own.
 
-use std::thread;
 use std::time::Duration;
 
 use lab::Init;
@@ -58,8 +57,12 @@ fn f27_a_status_that_cannot_be_asked_for_is_no_fault(scene: &Scene) {
 fn f34_a_start_beside_a_stop_that_still_runs_serves_in_the_end(scene: &Scene) {
     for _ in 0..2 {
         scene.start();
+        let log = "/var/log/dovecot.log";
+        scene.sh(&format!(": >{log}"));
         let stop = scene.node.spawn(&["service", "dovecot", "stop"]).expect("a stop");
-        thread::sleep(Duration::from_millis(200));
+        // Before, nobody could know of it.
+        let begun = || scene.node.read(log).expect("the log").contains("Killed with signal 15");
+        scene.until("it is not stopped", begun);
         scene.expect("restore", 0);
         stop.wait(Duration::from_mins(1)).expect("its end");
         scene.expect("quickCheck", 0);

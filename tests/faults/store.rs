@@ -12,11 +12,14 @@ use crate::scene::Scene;
 
 /// Speaks the least of the protocol (`linux/fuse.h`, 7.19): answers the first request, INIT, with its
 /// own version and no options, and writes down the kind of each further one.
-const SERVER: &str = r"
+const SERVER: &str = r#"
 [ -e /dev/fuse ] || mknod /dev/fuse c 10 229
 exec 3<>/dev/fuse
 mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0,allow_other none /srv/vmail &
-number=$(dd bs=135168 count=1 <&3 | od -An -v -tx1 -j8 -N8 | sed 's/ /\\x/g')
+# Before there is a mount there is nothing to read.
+until [ "$number" ]; do
+	number=$(dd bs=135168 count=1 <&3 | od -An -v -tx1 -j8 -N8 | sed 's/ /\\x/g')
+done
 {
 	printf '\x28\0\0\0' # the length of all, and no error
 	printf '\0\0\0\0'
@@ -26,7 +29,7 @@ number=$(dd bs=135168 count=1 <&3 | od -An -v -tx1 -j8 -N8 | sed 's/ /\\x/g')
 	printf '\0\x10\0\0' # the longest write
 } >/tmp/init
 dd if=/tmp/init bs=40 count=1 >&3
-while dd bs=135168 count=1 <&3 | od -An -tu4 -j4 -N4 >>/tmp/kinds; do :; done";
+while dd bs=135168 count=1 <&3 | od -An -tu4 -j4 -N4 >>/tmp/kinds; do :; done"#;
 
 /// The kind of request that asks for a name.
 const LOOKUP: &str = "grep -qx ' *1' /tmp/kinds";
