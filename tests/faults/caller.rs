@@ -59,7 +59,8 @@ fn f35_restore_returns_though_the_daemon_keeps_what_it_was_given(scene: &Scene) 
 
 fn f37_an_action_that_is_killed_is_finished_by_the_next_one(scene: &Scene) {
     // With these waits each action is still on its way when it has done its deed.
-    scene.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_RESTORE_WAIT=600\nAPP_DOVECOT_REMOVE_WAIT=600\n");
+    scene
+        .set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_RESTORE_WAIT=600\nAPP_DOVECOT_REMOVE_WAIT=600\n");
     // The status says so, not the process: a stop that comes before the pid file stops nothing.
     for (action, done) in [("restore", Some(0)), ("remove", Some(3))] {
         let running = scene.begin(action);

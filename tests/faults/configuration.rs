@@ -34,6 +34,7 @@ fn f3_an_authentication_that_cannot_start_is_no_success(scene: &Scene) {
 
 fn f4_a_certificate_that_is_garbage_is_a_fault_where_tls_is_listed(scene: &Scene) {
     scene.sh("echo garbage >/etc/dovecot/private/dovecot.pem");
+    scene.doctor_says("/etc/dovecot/private/dovecot.pem is no certificate");
     scene.expect("restore", 0);
     scene.set(WITH_TLS);
     scene.expect("quickCheck", 1).says("127.0.0.1:993: no TLS: ");

@@ -13,6 +13,7 @@
     reason = "a test that finds the machine in another state than it must be ends there"
 )]
 
+mod boot;
 mod bounds;
 mod caller;
 mod configuration;

@@ -67,7 +67,9 @@ fn f26_what_cannot_be_killed_is_named(scene: &Scene) {
     }
     scene.start();
     let stuck = hang_mail_store(scene);
-    scene.expect("remove", 1).says(&format!("still running after SIGKILL: pid {} (imap", stuck.pid));
+    scene
+        .expect("remove", 1)
+        .says(&format!("still running after SIGKILL: pid {} (imap", stuck.pid));
     scene.insist(scene.dovecot().len() == 1, "others are left too");
     stuck.thaw();
     scene.expect("remove", 0);

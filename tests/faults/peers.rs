@@ -133,8 +133,15 @@ fn f25_odd_entries_are_named_and_the_others_hold(scene: &Scene) {
     scene.sh("ip addr add fe80::1/64 dev lo");
     scene.start();
     let good = "127.0.0.1:143 [::1]:143:2 [fe80::1%lo]:143:2";
-    let odd =
-        ["localhost:143", "143", "127.0.0.1:99999", "127.0.0.1", "[::1", "::1:143", "127.0.0.1:143:0"];
+    let odd = [
+        "localhost:143",
+        "143",
+        "127.0.0.1:99999",
+        "127.0.0.1",
+        "[::1",
+        "::1:143",
+        "127.0.0.1:143:0",
+    ];
     scene.set(&format!("APP_DOVECOT_IP_LIST='{good},, {} 127.0.0.1:143:2'\n", odd.join(" ")));
     let mut answer = scene.expect("quickCheck", 0);
     for entry in odd {

@@ -16,6 +16,9 @@ use crate::report::{self, Answers};
 /// Makes a test of each row, in each place.
 #[macro_export]
 macro_rules! rows {
+    (under systemd: $($row:ident),+ $(,)?) => {
+        mod only_systemd { $crate::rows!(@in Systemd: $($row)+); }
+    };
     ($($row:ident),+ $(,)?) => {
         mod sysv { $crate::rows!(@in SysV: $($row)+); }
         mod systemd { $crate::rows!(@in Systemd: $($row)+); }
@@ -187,20 +190,20 @@ impl Scene {
 
     /// Calls an action as LifeKeeper does, which must end so.
     #[track_caller]
-    pub(crate) fn expect(&self, action: &str, status: i32) -> Answer {
+    pub(crate) fn expect(&self, action: &str, status: i32) -> Answer<'_> {
         self.end(action, self.begin(action), status)
     }
 
     /// Runs a shell script that calls an action, which must end so.
     #[track_caller]
-    pub(crate) fn expect_script(&self, action: &str, script: &str, status: i32) -> Answer {
+    pub(crate) fn expect_script(&self, action: &str, script: &str, status: i32) -> Answer<'_> {
         let running = self.node.spawn(&["/bin/bash", "-c", script]).expect("calling an action");
         self.end(action, running, status)
     }
 
     /// Waits for an action, which must end so.
     #[track_caller]
-    pub(crate) fn end(&self, action: &str, running: Running, status: i32) -> Answer {
+    pub(crate) fn end(&self, action: &str, running: Running, status: i32) -> Answer<'_> {
         let limit = match (self.actor, action) {
             (Actor::Kit, _) => LONGEST,
             (Actor::Original, "quickCheck") => GRANTED,
@@ -214,15 +217,14 @@ impl Scene {
         };
         self.note(&answer, right);
         self.answers.borrow_mut().took(ended.took);
-        if self.actor == Actor::Kit {
-            let log = self.node.read("/var/log/dovecot.log").unwrap_or_default();
-            assert!(right, "{action}: {ended:?}\n{log}");
+        if self.is_kit() {
+            assert!(right, "{action}: {ended:?}\n{}", self.dovecots_log());
             if action == "quickCheck" {
                 assert!(ended.took < GRANTED, "{ended:?}");
             }
         }
         assert!(all, "{action} does not end: {ended:?}");
-        Answer { actor: self.actor, ended }
+        Answer { scene: self, ended }
     }
 
     /// Insists on a fact; `otherwise` says how it is when it is not so.
@@ -236,6 +238,32 @@ impl Scene {
 
     fn note(&self, answer: &str, right: bool) {
         self.answers.borrow_mut().note(answer, right);
+    }
+
+    /// Whether it is the kit who is asked.
+    pub(crate) fn is_kit(&self) -> bool {
+        self.actor == Actor::Kit
+    }
+
+    /// Insists that the kit's doctor reports this of the node; the original has none.
+    #[track_caller]
+    pub(crate) fn doctor_says(&self, words: &str) {
+        if self.is_kit() {
+            let said = self.sh("dovecot-ark doctor --local || true");
+            assert!(said.contains(words), "{words:?} is not in {said}");
+            self.note("doctor reports it", true);
+        }
+    }
+
+    /// Runs another command of the kit, which must succeed; returns what it prints.
+    #[track_caller]
+    pub(crate) fn ark(&self, words: &str) -> String {
+        if !self.is_kit() {
+            return String::new();
+        }
+        let said = self.sh(&format!("dovecot-ark {words}"));
+        self.note(&format!("{words} 0"), true);
+        said
     }
 
     /// Brings Dovecot into service before anything is broken.
@@ -294,6 +322,10 @@ impl Scene {
         }
     }
 
+    fn dovecots_log(&self) -> String {
+        self.node.read("/var/log/dovecot.log").unwrap_or_default()
+    }
+
     /// Whatever runs of Dovecot, zombies left out.
     pub(crate) fn dovecot(&self) -> Vec<Process> {
         let mut all = self.node.dovecot().expect("reading the process table");
@@ -334,18 +366,36 @@ impl Scene {
 }
 
 /// An action's end.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    actor: Actor,
+pub(crate) struct Answer<'a> {
+    scene: &'a Scene,
     ended: Finished,
 }
 
-impl Answer {
+impl Answer<'_> {
     /// Insists that the kit says this; what the original says is its own affair.
     #[track_caller]
     pub(crate) fn says(self, words: &str) -> Self {
-        if self.actor == Actor::Kit {
-            assert!(self.ended.stderr.contains(words), "{words:?} is not in {}", self.ended.stderr);
+        self.says_one_of(&[words])
+    }
+
+    /// Insists that the kit says one of these.
+    #[track_caller]
+    pub(crate) fn says_one_of(self, choice: &[&str]) -> Self {
+        let said = &self.ended.stderr;
+        if self.scene.is_kit() {
+            let log = self.scene.dovecots_log();
+            let is_said = choice.iter().any(|words| said.contains(words));
+            assert!(is_said, "none of {choice:?} is in {said}\n{log}");
+        }
+        self
+    }
+
+    /// Insists that the kit says this so many times.
+    #[track_caller]
+    pub(crate) fn says_times(self, words: &str, times: usize) -> Self {
+        let said = &self.ended.stderr;
+        if self.scene.is_kit() {
+            assert_eq!(said.matches(words).count(), times, "{words:?} in {said}");
         }
         self
     }
@@ -353,25 +403,5 @@ impl Answer {
     /// How long it took.
     pub(crate) fn took(&self) -> Duration {
         self.ended.took
-    }
-
-    /// Insists that the kit says one of these.
-    #[track_caller]
-    pub(crate) fn says_one_of(self, choice: &[&str]) -> Self {
-        if self.actor == Actor::Kit {
-            let said = choice.iter().any(|words| self.ended.stderr.contains(words));
-            assert!(said, "none of {choice:?} is in {}", self.ended.stderr);
-        }
-        self
-    }
-
-    /// How often the kit says this.
-    #[track_caller]
-    pub(crate) fn says_times(self, words: &str, times: usize) -> Self {
-        if self.actor == Actor::Kit {
-            let said = self.ended.stderr.matches(words).count();
-            assert_eq!(said, times, "{words:?} in {}", self.ended.stderr);
-        }
-        self
     }
 }

@@ -30,9 +30,9 @@ fn f21_a_service_command_that_never_returns_does_not_hold_quick_check(scene: &Sc
     scene.sh("mv /usr/sbin/service /usr/sbin/away");
     let never = "#!/bin/sh\nsleep 1001 & sleep 1002\n";
     scene.node.write_program("/usr/sbin/service", never).expect("a service command");
-    scene.expect("quickCheck", 0).says(
-        "the verdict rests on process and ports: `service dovecot status`: no end after 5 s",
-    );
+    scene
+        .expect("quickCheck", 0)
+        .says("the verdict rests on process and ports: `service dovecot status`: no end after 5 s");
     assert_eq!(scene.sh("pgrep -f 'sleep 100[12]' | wc -l"), "0\n", "nothing is left of it");
     scene.kill_master();
     scene.expect("quickCheck", 1).says("no process named dovecot");
@@ -44,10 +44,8 @@ fn f27_a_status_that_cannot_be_asked_for_is_no_fault(scene: &Scene) {
     match scene.node.init() {
         // `service` then takes systemd for the service manager.
         Init::SysV => drop(scene.sh("mkdir -p /run/systemd/system")),
-        Init::Systemd => drop(scene.sh(
-            "systemctl stop dbus.socket dbus.service
-             mv /run/systemd/private /run/away; rm -f /run/dbus/system_bus_socket",
-        )),
+        Init::Systemd => drop(scene.sh("systemctl stop dbus.socket dbus.service
+             mv /run/systemd/private /run/away; rm -f /run/dbus/system_bus_socket")),
     }
     scene.expect("quickCheck", 0).says("no status, the verdict rests on process and ports: ");
     scene.expect("remove", 0);

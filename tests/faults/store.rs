@@ -59,9 +59,7 @@ pub(crate) fn hang_mail_store(scene: &Scene) -> Stuck {
     let mut client = scene.node.connect(lab::IMAP).expect("a connection");
     let (user, password) = lab::USERS[0];
     client.write_all(format!("a LOGIN {user} {password}\r\n").as_bytes()).expect("a login");
-    scene.until("nobody asks the mail store", || {
-        scene.node.sh(LOOKUP).expect("a look").success()
-    });
+    scene.until("nobody asks the mail store", || scene.node.sh(LOOKUP).expect("a look").success());
     let all = scene.dovecot();
     let session = all.iter().find(|process| process.comm == "imap").expect("a session");
     Stuck { pid: session.pid, server, _client: client }
