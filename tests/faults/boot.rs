@@ -43,7 +43,7 @@ fn f22_a_socket_unit_that_would_start_it_is_reported_and_stopped(scene: &Scene) 
 
 fn f23_a_dovecot_that_starts_at_boot_is_reported_and_taken_off(scene: &Scene) {
     lay_lifekeeper(scene);
-    let words = match scene.node.init() {
+    let words = match scene.place.init {
         Init::SysV => {
             scene.sh("update-rc.d dovecot enable");
             "the init script is run at boot"

@@ -35,7 +35,7 @@ fn f29_a_full_disk_is_no_success_and_named(scene: &Scene) {
 fn f29_too_few_descriptors_are_no_success_and_named(scene: &Scene) {
     scene.set(ONCE);
     let words = "Too many open files";
-    match scene.node.init() {
+    match scene.place.init {
         Init::SysV => {
             let script = format!("ulimit -n 100; exec {}", scene.line("restore"));
             scene.expect_script("restore", &script, 1).says(words);
@@ -91,7 +91,7 @@ fn f38_a_clock_that_jumps_moves_no_limit(scene: &Scene) {
     scene.set("APP_DOVECOT_REMOVE_WAIT=3\nAPP_DOVECOT_REMOVE_CHECK_RETRY=1\n");
     // The session outlives the stop command, so that the whole wait is waited.
     scene.configure("shutdown_clients = no\n");
-    if scene.node.init() == Init::Systemd {
+    if scene.place.init == Init::Systemd {
         scene.change_unit("KillMode=none");
     }
     for (jump, seconds) in [("ahead", 3600), ("behind", -3600)] {

@@ -1,5 +1,7 @@
 //! Mistakes in the configuration, and in the files and addresses that it names.
 
+use lab::Suite;
+
 use crate::rows;
 use crate::scene::Scene;
 
@@ -21,7 +23,10 @@ const WITH_TLS: &str = "APP_DOVECOT_IP_LIST='127.0.0.1:143 127.0.0.1:993'\n";
 const ONCE: &str = "APP_DOVECOT_RESTORE_CHECK_RETRY=1\nAPP_DOVECOT_RESTORE_WAIT=1\n";
 
 fn f3_an_authentication_that_cannot_start_is_no_success(scene: &Scene) {
-    scene.configure("passdb {\n  driver = nonsense\n}\n");
+    scene.configure(match scene.place.suite {
+        Suite::Bookworm => "passdb {\n  driver = nonsense\n}\n",
+        Suite::Trixie => "passdb nonsense {\n}\n",
+    });
     scene.set(ONCE);
     // Its first greeting can take it longer than the entry allows.
     let bye = "127.0.0.1:143: not ready: \"* BYE";

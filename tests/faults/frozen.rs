@@ -52,7 +52,7 @@ fn f7_restore_ends_its_own_orphan_that_holds_the_port(scene: &Scene) {
     scene.freeze("imap-login");
     scene.kill_master();
     let restored = scene.expect("restore", 0);
-    if scene.node.init() == Init::SysV {
+    if scene.place.init == Init::SysV {
         // systemd has ended it itself.
         restored.says("that an earlier Dovecot left behind");
     }

@@ -8,8 +8,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test that finds the machine in another state than it must be ends there"
 )]
 

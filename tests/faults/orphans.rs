@@ -1,6 +1,6 @@
 //! Processes of Dovecot that outlive their master or the stop command, and one that cannot be killed.
 
-use lab::{Init, Node};
+use lab::{Init, Node, Suite};
 
 use crate::rows;
 use crate::scene::{Place, Scene, play_on};
@@ -61,7 +61,7 @@ fn f17_what_runs_without_its_programs_is_stopped(scene: &Scene) {
 
 fn f26_what_cannot_be_killed_is_named(scene: &Scene) {
     scene.set("APP_DOVECOT_REMOVE_WAIT=0\nAPP_DOVECOT_REMOVE_CHECK_RETRY=1\n");
-    if scene.node.init() == Init::Systemd {
+    if scene.place.init == Init::Systemd {
         // systemd tries four times as long before it gives up.
         scene.change_unit("TimeoutStopSec=2");
     }
@@ -77,7 +77,7 @@ fn f26_what_cannot_be_killed_is_named(scene: &Scene) {
 }
 
 fn f33_sessions_that_nobody_ends_at_a_stop_are_ended(scene: &Scene) {
-    if scene.node.init() == Init::Systemd {
+    if scene.place.init == Init::Systemd {
         // As Dovecot's own documentation has it.
         scene.change_unit("KillMode=none");
     }
@@ -113,7 +113,9 @@ fn f31_a_zombie_is_no_process(scene: &Scene) {
 
 #[test]
 fn f31_a_zombie_is_no_process_where_nobody_buries_it() {
-    let name = "f31_a_zombie_is_no_process_where_nobody_buries_it";
-    let start = || Node::start_unreaped().expect("starting a node");
-    play_on(name, Place::SysV, start, f31_a_zombie_is_no_process);
+    for suite in [Suite::Bookworm, Suite::Trixie] {
+        let name = "f31_a_zombie_is_no_process_where_nobody_buries_it";
+        let place = Place { suite, init: Init::SysV };
+        play_on(name, place, || Node::start_unreaped(suite), f31_a_zombie_is_no_process);
+    }
 }

@@ -98,7 +98,7 @@ fn f24_a_peer_that_drips_floods_or_never_ends_its_line_is_a_fault_in_time(scene:
         client.write_all(b"* OK and on and on ")?;
         thread::sleep(Duration::from_millis(50));
     };
-    let flood = |client: &mut TcpStream| client.write_all(&[b'x'; 1 << 20]);
+    let flood = |client: &mut TcpStream| client.write_all(&vec![b'x'; 1 << 20]);
     let garbage = |client: &mut TcpStream| client.write_all(b"\x1b[31m\0\xff HTTP/1.1 400\r\n");
     let _peers = [
         Peer::new(scene, 2001, drip),

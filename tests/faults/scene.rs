@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
-use lab::{Finished, Imap, Init, Node, Process, Running};
+use lab::{Finished, Imap, Init, Node, Process, Running, Suite};
 
 use crate::report::{self, Answers};
 
@@ -17,17 +17,18 @@ use crate::report::{self, Answers};
 #[macro_export]
 macro_rules! rows {
     (under systemd: $($row:ident),+ $(,)?) => {
-        mod only_systemd { $crate::rows!(@in Systemd: $($row)+); }
+        mod only_systemd { $crate::rows!(@in SYSTEMD: $($row)+); }
+        mod only_v24 { $crate::rows!(@in V24: $($row)+); }
     };
     ($($row:ident),+ $(,)?) => {
-        mod sysv { $crate::rows!(@in SysV: $($row)+); }
-        mod systemd { $crate::rows!(@in Systemd: $($row)+); }
+        mod sysv { $crate::rows!(@in SYSV: $($row)+); }
+        mod systemd { $crate::rows!(@in SYSTEMD: $($row)+); }
+        mod v24 { $crate::rows!(@in V24: $($row)+); }
     };
     (@in $place:ident: $($row:ident)+) => {
         $(#[test]
         fn $row() {
-            let place = $crate::scene::Place::$place;
-            $crate::scene::play(stringify!($row), place, super::$row);
+            $crate::scene::play(stringify!($row), $crate::scene::$place, super::$row);
         })+
     };
 }
@@ -39,7 +40,7 @@ pub(crate) const SURE: Duration = Duration::from_mins(1);
 pub(crate) const GRANTED: Duration = Duration::from_secs(22);
 
 /// How long the original may take for another action; LifeKeeper would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Above the kit's longest action.
 const LONGEST: Duration = Duration::from_mins(8);
@@ -52,29 +53,25 @@ const ORIGINAL: &str = "/usr/local/lib/original";
 
 /// The kind of node that a row is played on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Place {
-    /// Dovecot 2.3, SysV scripts.
-    SysV,
-    /// Dovecot 2.3, systemd.
-    Systemd,
+pub(crate) struct Place {
+    pub(crate) suite: Suite,
+    pub(crate) init: Init,
 }
 
-impl Place {
-    fn start(self) -> Node {
-        let started = match self {
-            Self::SysV => Node::start(Init::SysV),
-            Self::Systemd => Node::start(Init::Systemd),
-        };
-        started.expect("starting a node")
-    }
-}
+/// Dovecot 2.3, SysV scripts.
+pub(crate) const SYSV: Place = Place { suite: Suite::Bookworm, init: Init::SysV };
+/// Dovecot 2.3, systemd.
+pub(crate) const SYSTEMD: Place = Place { suite: Suite::Bookworm, init: Init::Systemd };
+/// Dovecot 2.4, systemd.
+pub(crate) const V24: Place = Place { suite: Suite::Trixie, init: Init::Systemd };
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SysV => "2.3 SysV",
-            Self::Systemd => "2.3 systemd",
-        })
+        let version = match self.suite {
+            Suite::Bookworm => "2.3",
+            Suite::Trixie => "2.4",
+        };
+        write!(f, "{version} {}", self.init)
     }
 }
 
@@ -88,28 +85,29 @@ enum Actor {
 /// A node, its settings those that `install` writes, Dovecot stopped, and who is asked.
 pub(crate) struct Scene {
     pub(crate) node: Node,
+    pub(crate) place: Place,
     actor: Actor,
     answers: RefCell<Answers>,
 }
 
 /// Plays a row: by the kit, and for the table by the original too, on a node of its own.
 pub(crate) fn play(name: &str, place: Place, story: fn(&Scene)) {
-    play_on(name, place, || place.start(), story);
+    play_on(name, place, || Node::start_with(place.suite, place.init), story);
 }
 
 /// Plays a row on nodes of another kind than the usual.
 pub(crate) fn play_on(
     name: &str,
     place: Place,
-    start: impl Fn() -> Node + Sync,
+    start: impl Fn() -> lab::Result<Node> + Sync,
     story: fn(&Scene),
 ) {
     if !report::is_wanted() {
-        story(&Scene::new(start(), Actor::Kit));
+        story(&Scene::new(start(), place, Actor::Kit));
         return;
     }
     let part = |actor| {
-        let scene = Scene::new(start(), actor);
+        let scene = Scene::new(start(), place, actor);
         let end = panic::catch_unwind(AssertUnwindSafe(|| story(&scene)));
         if end.is_err() {
             scene.note("the row ends here", false);
@@ -129,7 +127,8 @@ pub(crate) fn play_on(
 }
 
 impl Scene {
-    fn new(node: Node, actor: Actor) -> Self {
+    fn new(node: lab::Result<Node>, place: Place, actor: Actor) -> Self {
+        let node = node.expect("starting a node");
         match actor {
             Actor::Kit => {
                 let binary = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
@@ -144,7 +143,7 @@ impl Scene {
                 }
             }
         }
-        let scene = Self { node, actor, answers: RefCell::default() };
+        let scene = Self { node, place, actor, answers: RefCell::default() };
         scene.set("");
         scene
     }

@@ -41,12 +41,14 @@ fn f21_a_service_command_that_never_returns_does_not_hold_quick_check(scene: &Sc
 fn f27_a_status_that_cannot_be_asked_for_is_no_fault(scene: &Scene) {
     scene.set("APP_DOVECOT_REMOVE_WAIT=1\n");
     scene.start();
-    match scene.node.init() {
+    scene.sh(match scene.place.init {
         // `service` then takes systemd for the service manager.
-        Init::SysV => drop(scene.sh("mkdir -p /run/systemd/system")),
-        Init::Systemd => drop(scene.sh("systemctl stop dbus.socket dbus.service
-             mv /run/systemd/private /run/away; rm -f /run/dbus/system_bus_socket")),
-    }
+        Init::SysV => "mkdir -p /run/systemd/system",
+        Init::Systemd => {
+            "systemctl stop dbus.socket dbus.service; rm -f /run/dbus/system_bus_socket
+             mv /run/systemd/private /run/away"
+        }
+    });
     scene.expect("quickCheck", 0).says("no status, the verdict rests on process and ports: ");
     scene.expect("remove", 0);
     scene.is_gone();

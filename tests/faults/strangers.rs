@@ -1,5 +1,7 @@
 //! Others that are called as Dovecot is.
 
+use lab::Suite;
+
 use crate::rows;
 use crate::scene::Scene;
 
@@ -33,8 +35,13 @@ fn f28_namesakes_are_neither_counted_nor_signalled(scene: &Scene) {
 
 fn f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled(scene: &Scene) {
     // One in a pid namespace of its own, and one in ours whose root is another folder.
+    let version = match scene.place.suite {
+        Suite::Bookworm => "",
+        Suite::Trixie => "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n",
+    };
     let settings = "base_dir = /run/other\nlog_path = /run/other.log\nssl = no\nprotocols =\n";
-    scene.node.write("/etc/dovecot/other.conf", settings).expect("a configuration");
+    let path = "/etc/dovecot/other.conf";
+    scene.node.write(path, &format!("{version}{settings}")).expect("a configuration");
     scene.sh("mkdir /srv/root && mount -t tmpfs tmpfs /srv/root && cd /srv/root
          mkdir run tmp && cp -a /bin /lib /lib64 .
          for folder in usr etc dev proc var; do

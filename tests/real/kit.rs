@@ -68,11 +68,6 @@ impl Kit {
         self.node.append(path, "listen = 192.0.2.9\n").expect("changing the configuration");
     }
 
-    /// Breaks the configuration.
-    pub(crate) fn break_configuration(&self) {
-        self.node.append("/etc/dovecot/local.conf", "x {{\n").expect("breaking it");
-    }
-
     /// The pid of the master, which must run.
     #[track_caller]
     pub(crate) fn master(&self) -> u32 {

@@ -13,7 +13,5 @@
 mod actions;
 mod bounds;
 mod caller;
-mod faults;
 mod kit;
-mod processes;
 mod status;

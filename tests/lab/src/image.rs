@@ -14,12 +14,39 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::setup;
 
-/// Debian 12: Dovecot 2.3.19, systemd 252.
-const SUITE: &str = "bookworm";
+/// The Debian that a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Suite {
+    /// Debian 12: Dovecot 2.3.19, systemd 252.
+    Bookworm,
+    /// Debian 13: Dovecot 2.4.1, systemd 257.
+    Trixie,
+}
+
+impl Suite {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Bookworm, Self::Trixie];
+
+    /// Returns its name in Debian's archive.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+
+    /// Returns what its Dovecot is to read beside the distribution's configuration.
+    fn local_conf(self) -> &'static str {
+        match self {
+            Self::Bookworm => include_str!("../image/local.conf"),
+            Self::Trixie => include_str!("../image/local-2.4.conf"),
+        }
+    }
+}
+
 /// tini is pid 1 where systemd is not: it reaps.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,\
      psmisc,tini,openssl,iputils-arping,iputils-ping,rpm,strace,acl,attr";
-const LOCAL_CONF: &str = include_str!("../image/local.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");
 
 /// The accounts on every node: user and plain-text password.
@@ -39,20 +66,20 @@ pub(crate) struct Image {
     pub(crate) name: String,
 }
 
-/// Builds the image unless it is there; installs first what that needs.
+/// Builds the images unless they are there; installs first what that needs.
 ///
 /// # Errors
 ///
-/// When the caller is not root, or the image cannot be built.
+/// When the caller is not root, or an image cannot be built.
 pub fn prepare() -> Result<()> {
-    ensure().map(drop)
+    Suite::ALL.into_iter().try_for_each(|suite| ensure(suite).map(drop))
 }
 
-/// Returns the image, built if need be.
-pub(crate) fn ensure() -> Result<Image> {
+/// Returns a suite's image, built if need be.
+pub(crate) fn ensure(suite: Suite) -> Result<Image> {
     setup::require_root()?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab");
-    let image = Image { name: name(), folder };
+    let image = Image { name: name(suite), folder };
     let root = image.folder.join(&image.name);
     let mount_point = image.folder.join("mnt");
     fs::create_dir_all(&mount_point)
@@ -63,20 +90,20 @@ pub(crate) fn ensure() -> Result<Image> {
     lock.lock().map_err(Error::io(format!("locking {}", lock_path.display())))?;
     setup::ensure()?;
     if !root.is_dir() {
-        build(&image, &root)?;
+        build(suite, &image, &root)?;
     }
     Ok(image)
 }
 
 /// Names the image after its suite and a hash of its recipe.
-fn name() -> String {
+fn name(suite: Suite) -> String {
     let mut hasher = DefaultHasher::new();
-    (SUITE, PACKAGES, LOCAL_CONF, CUSTOMIZE, USERS).hash(&mut hasher);
-    format!("{SUITE}-{:016x}", hasher.finish())
+    (suite.name(), PACKAGES, suite.local_conf(), CUSTOMIZE, USERS).hash(&mut hasher);
+    format!("{}-{:016x}", suite.name(), hasher.finish())
 }
 
 /// Unpacks Debian under a temporary name, configures it, and gives it its name.
-fn build(image: &Image, root: &Path) -> Result<()> {
+fn build(suite: Suite, image: &Image, root: &Path) -> Result<()> {
     let started = Instant::now();
     eprintln!("lab: building the image {} (about half a minute, once)", image.name);
     let new = image.folder.join(format!("{}.new", image.name));
@@ -87,11 +114,14 @@ fn build(image: &Image, root: &Path) -> Result<()> {
     let mut unpack = isolated();
     unpack
         .args(["mmdebstrap", "--variant=minbase", "--aptopt=APT::Sandbox::User \"root\""])
-        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={PACKAGES}"), SUITE])
+        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={PACKAGES}")])
+        .arg(suite.name())
         .arg(&new);
     succeed(unpack, "building the image with mmdebstrap")?;
     let users = USERS.map(|(user, password)| format!("{user}:{password}\n")).concat();
-    for (path, text) in [("etc/dovecot/local.conf", LOCAL_CONF), ("etc/dovecot/users", &users)] {
+    for (path, text) in
+        [("etc/dovecot/local.conf", suite.local_conf()), ("etc/dovecot/users", &users)]
+    {
         let path = new.join(path);
         fs::write(&path, text).map_err(Error::io(format!("writing {}", path.display())))?;
     }
@@ -127,8 +157,11 @@ mod tests {
 
     #[test]
     fn the_name_is_a_folder_and_the_same_each_time() {
-        assert_eq!(name(), name());
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        assert!(name().starts_with("bookworm-") && name().chars().all(plain), "{}", name());
+        for suite in Suite::ALL {
+            let name = name(suite);
+            assert_eq!(name, super::name(suite));
+            assert!(name.starts_with(suite.name()) && name.chars().all(plain), "{name}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use std::{fmt, thread};
 
 use crate::command::{Finished, Running};
 use crate::error::{Error, Result};
+use crate::image::Suite;
 use crate::launch::{Launcher, Machine};
 use crate::namespaces::Namespaces;
 use crate::{cgroup, image};
@@ -60,13 +61,22 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a clean node; the image is built before, if it is not there.
+    /// Starts a clean node with Debian 12; the image is built before, if it is not there.
     ///
     /// # Errors
     ///
     /// When the caller is not root, the image cannot be built, or the node does not boot.
     pub fn start(init: Init) -> Result<Self> {
-        Self::boot(init, "reaping")
+        Self::start_with(Suite::Bookworm, init)
+    }
+
+    /// Starts a clean node with another Debian.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::start`].
+    pub fn start_with(suite: Suite, init: Init) -> Result<Self> {
+        Self::boot(suite, init, "reaping")
     }
 
     /// Starts a clean SysV node whose pid 1 never reaps, so that killed daemons stay zombies.
@@ -74,14 +84,14 @@ impl Node {
     /// # Errors
     ///
     /// As [`Node::start`].
-    pub fn start_unreaped() -> Result<Self> {
-        Self::boot(Init::SysV, "careless")
+    pub fn start_unreaped(suite: Suite) -> Result<Self> {
+        Self::boot(suite, Init::SysV, "careless")
     }
 
     /// Starts a node with this kind of pid 1; under systemd that is always systemd itself.
-    fn boot(init: Init, pid_one: &str) -> Result<Self> {
+    fn boot(suite: Suite, init: Init, pid_one: &str) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(1);
-        let image = image::ensure()?;
+        let image = image::ensure(suite)?;
         let host = format!("node{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let (machine, cgroup, name, last) = match init {
             Init::SysV => (Machine::SysV, None, host.clone(), pid_one),

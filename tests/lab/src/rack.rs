@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::command::Running;
 use crate::error::{Error, Result};
+use crate::image::Suite;
 use crate::launch::{Launcher, Machine};
 use crate::namespaces::Namespaces;
 use crate::node::{Init, Node};
@@ -47,7 +48,7 @@ pub(crate) struct Rack {
 impl Rack {
     /// Sets up a rack with a clean disk for each node; the image is built before, if need be.
     pub(crate) fn start() -> Result<Self> {
-        let image = image::ensure()?;
+        let image = image::ensure(Suite::Bookworm)?;
         cgroup::sweep();
         let nodes = NODES.map(|node| [host(node), address(node).to_string()]);
         let clients = CLIENTS.to_string();
