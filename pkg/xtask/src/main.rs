@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `failovers`.
+//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `faults`, `failovers`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod cluster;
 mod demo;
+mod faults;
 mod heading;
 mod kit;
 mod test;
@@ -20,6 +21,8 @@ Usage: cargo xtask COMMAND        (as root: the commands make real nodes)
   test   format, lints, documentation, unit tests, tests on real nodes
   demo   the four actions on a private real Dovecot, then a cluster's life, shown step by step
   bench  the actions beside the bare commands and the original kit
+  faults [ROW]
+         each fault, what the original kit answers and what this one does; a row is F1 or so
   failovers [ROUNDS]
          power cuts and killed masters in a row, 20 of each if nothing is said";
 
@@ -35,6 +38,8 @@ fn main() -> ExitCode {
             Err(_) => return usage(),
         },
         ["bench"] => bench::run(),
+        ["faults"] => faults::run(None),
+        ["faults", row] => faults::run(Some(row)),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
