@@ -41,7 +41,7 @@ fn f29_too_few_descriptors_are_no_success_and_named(scene: &Scene) {
             scene.expect_script("restore", &script, 1).says(words);
         }
         Init::Systemd => {
-            scene.change_unit("LimitNOFILE=100");
+            scene.change_unit("LimitNOFILE=100\nTimeoutStartSec=5");
             scene.expect("restore", 1).says(words);
         }
     }

@@ -232,7 +232,10 @@ impl Scene {
         if !fact {
             self.note(otherwise, false);
         }
-        assert!(fact || self.actor == Actor::Original, "{otherwise}: {:?}", self.dovecot());
+        if self.is_kit() {
+            let log = self.node.read("/var/log/dovecot-ark.log").unwrap_or_default();
+            assert!(fact, "{otherwise}: {:?}\n{log}", self.dovecot());
+        }
     }
 
     fn note(&self, answer: &str, right: bool) {
