@@ -22,8 +22,8 @@ pub(crate) enum Error {
         /// What the last check saw.
         seen: Checks,
     },
-    /// Dovecot cannot start with its configuration, in its own words.
-    Configuration(String),
+    /// What keeps Dovecot from starting, a sentence each.
+    Obstructed(Vec<String>),
     /// These outlived SIGKILL.
     StillRunning(Vec<Process>),
     /// Standard output could not be written.
@@ -79,9 +79,7 @@ impl fmt::Display for Error {
                     seen.causes()
                 )
             }
-            Self::Configuration(cause) => {
-                write!(f, "starting Dovecot: its configuration is broken: {cause}")
-            }
+            Self::Obstructed(causes) => write!(f, "starting Dovecot: {}", causes.join("; ")),
             Self::StillRunning(left) => {
                 f.write_str("stopping Dovecot: still running after SIGKILL: ")?;
                 for (n, process) in left.iter().enumerate() {

@@ -11,7 +11,7 @@ use log::{info, warn};
 use super::remove;
 use super::wait::{Seen, until};
 use crate::dovecot::processes::Census;
-use crate::dovecot::{checks, mistake, pid_file, service};
+use crate::dovecot::{checks, mistake, obstacles, pid_file, service};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -20,7 +20,7 @@ use crate::system::System;
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] when that is why Dovecot does not start; [`Error::NotStarted`] with what
+/// [`Error::Obstructed`] with what keeps Dovecot from starting; [`Error::NotStarted`] with what
 /// the last check saw; any error from reading the process table.
 pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
     let mut seen = checks::check(system, settings)?;
@@ -43,11 +43,12 @@ pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) ->
             Seen::No(seen) => seen,
         };
         warn!("{seen}, Retry count: {round}.");
-        // What is broken stays broken however long one waits.
-        if seen.has_no_master()
-            && let Some(cause) = mistake::look(system)
-        {
-            return Err(Error::Configuration(cause));
+        // What waiting cannot cure is not tried again.
+        if seen.has_no_master() {
+            let obstacles = obstacles::look(system)?;
+            if !obstacles.is_empty() {
+                return Err(Error::Obstructed(obstacles));
+            }
         }
     }
     Err(Error::NotStarted { rounds: settings.restore_rounds, seen })
@@ -56,7 +57,7 @@ pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) ->
 /// The longest that [`restore`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
     let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
-    let round = start + settings.restore_wait + checks::LIMIT + mistake::LIMIT;
+    let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;
     checks::LIMIT + remove::KILL_TIME + mistake::LIMIT + round * settings.restore_rounds
 }
 

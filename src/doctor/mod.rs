@@ -49,7 +49,6 @@ mod peers;
 mod resource;
 mod service;
 mod show;
-mod sockets;
 
 use std::path::Path;
 

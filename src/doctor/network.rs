@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Facts};
 use super::finding::Finding;
-use super::sockets::{self, Holder, Socket};
+
 use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::processes::Census;
 use crate::system::System;
+use crate::system::sockets::{self, Holder, Socket};
 
 const ADDRESS: &str = "address";
 const PORT: &str = "port";

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::system::{Command, System};
 
 /// The longest that a dump may take. It takes 20 ms.
-const LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
 /// What stands for a secret.
 const HIDDEN: &str = "# hidden";

@@ -7,6 +7,7 @@ pub(crate) mod endpoint;
 pub(crate) mod greeting;
 pub(crate) mod load;
 pub(crate) mod mistake;
+pub(crate) mod obstacles;
 pub(crate) mod pid_file;
 pub(crate) mod processes;
 pub(crate) mod service;

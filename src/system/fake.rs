@@ -2,7 +2,8 @@
 //! take time, and it holds a Dovecot that starts and stops as it is told to.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub(crate) ports: HashMap<u16, Port>,
     /// Who listens on a port.
     pub(crate) listeners: HashMap<u16, Vec<Process>>,
+    /// The addresses of the machine.
+    pub(crate) addresses: BTreeSet<IpAddr>,
     /// The programs that exist.
     pub(crate) programs: Vec<&'static str>,
     pub(crate) systemd: bool,
@@ -96,6 +99,7 @@ impl Machine {
             journal: Vec::new(),
             ports: HashMap::new(),
             listeners: HashMap::new(),
+            addresses: BTreeSet::from([IpAddr::from([127, 0, 0, 1])]),
             programs: vec!["service"],
             systemd: false,
             ended_since: Vec::new(),
@@ -356,6 +360,10 @@ impl System for Machine {
 
     fn listeners(&self, port: u16) -> Vec<Process> {
         self.state().listeners.get(&port).cloned().unwrap_or_default()
+    }
+
+    fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.state().addresses.clone()
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {

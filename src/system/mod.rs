@@ -8,7 +8,9 @@ pub(crate) mod fake;
 pub(crate) mod real;
 pub(crate) mod sockets;
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -67,6 +69,9 @@ pub(crate) trait System {
 
     /// Who has a socket open that listens on a TCP port.
     fn listeners(&self, port: u16) -> Vec<Process>;
+
+    /// The addresses of this node; empty when they cannot be listed.
+    fn addresses(&self) -> BTreeSet<IpAddr>;
 
     /// Finds a program in [`PROGRAM_FOLDERS`].
     fn program(&self, name: &str) -> Option<PathBuf>;

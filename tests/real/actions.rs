@@ -79,7 +79,7 @@ fn recover_replaces_a_running_dovecot(kit: &Kit) {
 
 fn recover_is_1_when_restore_fails(kit: &Kit) {
     kit.set("APP_DOVECOT_RESTORE_WAIT=0\nAPP_DOVECOT_RESTORE_CHECK_RETRY=1\n");
-    kit.listen_elsewhere();
+    kit.keep_from_starting();
     let ended = kit.expect("recover", 1);
     assert!(ended.stderr.contains("not in operation after 1 start command: "), "{ended:?}");
 }
@@ -132,7 +132,7 @@ fn a_healthy_dovecot_greets_in_every_protocol(kit: &Kit) {
 
 fn each_failed_round_is_logged_to_the_letter_in_both_places(kit: &Kit) {
     kit.set("APP_DOVECOT_RESTORE_WAIT=0\n");
-    kit.listen_elsewhere();
+    kit.keep_from_starting();
     let ended = kit.expect("restore", 1);
     for place in [&ended.stderr, &kit.log()] {
         let rounds: Vec<&str> = place.lines().filter(|line| line.contains("Retry")).collect();

@@ -6,6 +6,7 @@ mod process;
 mod tls;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
+use nix::ifaddrs::getifaddrs;
 use nix::sys::signal::{SigSet, Signal as KernelSignal};
+use nix::sys::socket::SockaddrStorage;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::alarm;
 use signal_hook::consts::SIGALRM;
@@ -128,6 +131,15 @@ impl System for Machine {
         let found = sockets::look(Path::new("/"), &BTreeSet::from([port])).unwrap_or_default();
         let holders = found.into_iter().flat_map(|socket| socket.holders);
         holders.filter_map(|holder| process::inspect(holder.pid)).collect()
+    }
+
+    fn addresses(&self) -> BTreeSet<IpAddr> {
+        let ip = |address: SockaddrStorage| {
+            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+        };
+        let interfaces = getifaddrs().into_iter().flatten();
+        interfaces.filter_map(|interface| ip(interface.address?)).collect()
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {

@@ -1,0 +1,122 @@
+//! What keeps Dovecot from starting, however often one tries.
+//!
+//! Looked for only after a start has failed: none of it is a reason not to try.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::configuration::{self, Listener};
+use super::mistake;
+use super::processes::Census;
+use crate::error::Error;
+use crate::system::System;
+
+/// The longest that the look may take.
+pub(crate) const LIMIT: Duration = mistake::LIMIT.saturating_add(configuration::LIMIT);
+
+/// Lists the obstacles, each as a sentence; empty when none is seen.
+///
+/// # Errors
+///
+/// Any error from reading the process table.
+pub(crate) fn look(system: &impl System) -> Result<Vec<String>, Error> {
+    if let Some(mistake) = mistake::look(system) {
+        return Ok(vec![format!("its configuration is broken: {mistake}")]);
+    }
+    // Before 2.0 nobody tells where it would listen.
+    let Ok(listeners) = configuration::listeners(system) else { return Ok(Vec::new()) };
+    Ok([missing_addresses(system, &listeners), taken_ports(system, &listeners)?].concat())
+}
+
+/// The addresses that Dovecot would listen on, and this node does not have.
+fn missing_addresses(system: &impl System, listeners: &[Listener]) -> Vec<String> {
+    let wanted: BTreeSet<IpAddr> = listeners
+        .iter()
+        .flat_map(|listener| &listener.addresses)
+        .filter_map(|word| word.trim_start_matches('[').trim_end_matches(']').parse().ok())
+        .filter(|address: &IpAddr| !address.is_unspecified())
+        .collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let own = system.addresses();
+    let missing = wanted.iter().filter(|address| !own.is_empty() && !own.contains(address));
+    missing
+        .map(|address| {
+            format!(
+                "{address} is not an address of this node (is the IP resource below this one in \
+                 service?)"
+            )
+        })
+        .collect()
+}
+
+/// The ports that somebody else has, who is no Dovecot.
+fn taken_ports(system: &impl System, listeners: &[Listener]) -> Result<Vec<String>, Error> {
+    let own = Census::default().take(system)?.into_all();
+    let ports: BTreeSet<u16> = listeners.iter().map(|listener| listener.port).collect();
+    let taken = ports.into_iter().filter_map(|port| {
+        let others = system.listeners(port).into_iter();
+        let other = others.into_iter().find(|other| !own.iter().any(|one| one.is(other)))?;
+        Some(format!("port {port} is taken by {other}"))
+    });
+    Ok(taken.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::End;
+    use crate::system::fake::{Machine, child};
+
+    const DUMP: &str = "protocols = imap\nlisten = 192.0.2.9 [2001:db8::1]\n\
+        service imap-login {\n  protocol = imap\n  inet_listener imap {\n    port = 143\n  }\n}\n";
+
+    fn machine(dump: &str) -> Machine {
+        let machine = Machine::new();
+        machine.state().programs.push("doveconf");
+        machine.answer("doveconf", End::Exited(0), Duration::from_millis(7), dump);
+        machine
+    }
+
+    fn seen(machine: &Machine) -> Vec<String> {
+        look(machine).expect("looking")
+    }
+
+    #[test]
+    fn an_address_that_the_node_lacks_is_named_with_the_resource_that_should_bring_it() {
+        let machine = machine(DUMP);
+        machine.state().addresses =
+            ["127.0.0.1", "2001:db8::1"].map(|a| a.parse().expect(a)).into();
+        let words = "192.0.2.9 is not an address of this node (is the IP resource below this one in \
+                     service?)";
+        assert_eq!(seen(&machine), [words]);
+        machine.state().addresses.insert("192.0.2.9".parse().expect("an address"));
+        assert_eq!(seen(&machine), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_port_that_somebody_else_has_is_named_with_him() {
+        let machine = machine(&DUMP.replace("192.0.2.9 [2001:db8::1]", "*, ::"));
+        machine.state().listeners.insert(143, vec![child(50, "perl")]);
+        assert_eq!(seen(&machine), ["port 143 is taken by pid 50 (perl, state S)"]);
+        machine.state().start_dovecot();
+        let own = child(101, "log");
+        machine.state().listeners.insert(143, vec![own]);
+        assert_eq!(seen(&machine), Vec::<String>::new(), "Dovecot's own processes are in no way");
+    }
+
+    #[test]
+    fn a_mistake_in_the_configuration_is_all_that_is_told() {
+        let machine = machine(DUMP);
+        machine.complain("doveconf -n", End::Exited(89), "doveconf: Fatal: line 2: Garbage");
+        assert_eq!(seen(&machine), ["its configuration is broken: line 2: Garbage"]);
+    }
+
+    #[test]
+    fn where_nobody_tells_nothing_is_in_the_way() {
+        assert_eq!(seen(&Machine::new()), Vec::<String>::new());
+        assert_eq!(seen(&machine("garbage {{{\n}}}\n")), Vec::<String>::new());
+    }
+}
