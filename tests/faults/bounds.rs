@@ -62,8 +62,8 @@ fn f30_a_crowd_of_processes_and_five_hundred_entries_are_looked_at_in_time(scene
     scene.sh("ip route add 198.51.100.0/24 dev lo; ip route add 203.0.113.0/24 dev lo");
     let silent =
         (1..=200).flat_map(|n| [format!("198.51.100.{n}:143"), format!("203.0.113.{n}:143")]);
-    let entries: Vec<String> =
-        (1..=100).map(|n| format!("127.0.1.{n}:143")).chain(silent).collect();
+    let healthy = (1..=100).map(|n| format!("127.0.1.{n}:143"));
+    let entries: Vec<String> = silent.chain(healthy).collect();
     for probe in ["greeting", "connect"] {
         let list = entries.join(" ");
         scene.set_only(&format!("APP_DOVECOT_PROBE={probe}\nAPP_DOVECOT_IP_LIST='{list}'\n"));

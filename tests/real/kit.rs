@@ -61,13 +61,6 @@ impl Kit {
         ended.stdout
     }
 
-    /// Lets Dovecot listen on an address that the node lacks: its configuration is well, and it
-    /// cannot start.
-    pub(crate) fn listen_elsewhere(&self) {
-        let path = "/etc/dovecot/local.conf";
-        self.node.append(path, "listen = 192.0.2.9\n").expect("changing the configuration");
-    }
-
     /// Keeps Dovecot from starting by something that only Dovecot itself finds out.
     pub(crate) fn keep_from_starting(&self) {
         let path = "/etc/dovecot/local.conf";
