@@ -38,6 +38,12 @@ pub(crate) enum Command {
     Status(Status),
     /// Show each parameter, its value, and where it comes from
     Settings(Settings),
+    /// Print what makes a shell complete this command line
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
 }
 
 /// The resource an action is for.
@@ -138,6 +144,17 @@ pub(crate) struct Settings {
     pub(crate) json: bool,
 }
 
+/// A shell that completes command lines.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// The Z shell.
+    Zsh,
+    /// The friendly interactive shell.
+    Fish,
+}
+
 impl Cli {
     /// Reads the command line.
     ///
@@ -230,9 +247,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_a_usage_error() {
-        for line in
-            ["restore", "restore -i I", "restore -t", "stop -t T", "QuickCheck -t T", "settings x"]
-        {
+        for line in [
+            "restore",
+            "restore -i I",
+            "restore -t",
+            "stop -t T",
+            "QuickCheck -t T",
+            "settings x",
+            "completions",
+            "completions sh",
+        ] {
             let error = tag(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
         }

@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         ),
         Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
+        Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
     };
     exit.into()
 }

@@ -82,7 +82,7 @@ fn service_of(system: &impl System, port: u16, full: &BTreeSet<String>) -> Optio
     let listeners = system.listeners(port);
     debug!("listening on port {port}: {listeners:?}");
     let serves = |name: &&String| {
-        listeners.iter().any(|process| is_named(&process.name, name) && process.state != 'T')
+        listeners.iter().any(|(_, process)| is_named(&process.name, name) && process.state != 'T')
     };
     full.iter().find(serves).cloned()
 }
@@ -98,6 +98,9 @@ mod tests {
     use super::*;
     use crate::system::fake::{Machine, child};
     use crate::system::{End, Process};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
     const ANSWER: &str = "name: stats\nprocess_count: 1\nprocess_avail: 1\nprocess_limit: 1\n\u{c}\n\
         name: imap\nprocess_count: 2\nprocess_avail: 0\nprocess_limit: 1024\n\n\
@@ -108,7 +111,7 @@ mod tests {
         let machine = Machine::running();
         machine.state().programs.push("doveadm");
         machine.answer("doveadm service status", End::Exited(0), Duration::from_millis(6), answer);
-        machine.state().listeners.insert(143, vec![child(103, "imap-login")]);
+        machine.state().listeners.insert(143, vec![(ANY, child(103, "imap-login"))]);
         machine
     }
 
@@ -130,7 +133,7 @@ mod tests {
     fn only_the_service_of_the_port_itself_excuses_its_silence() {
         assert_eq!(asked(&machine(ANSWER)).as_deref(), Some("imap-login"));
         let other = machine(ANSWER);
-        other.state().listeners.insert(143, vec![child(103, "pop3-login")]);
+        other.state().listeners.insert(143, vec![(ANY, child(103, "pop3-login"))]);
         assert_eq!(asked(&other), None);
         let room = machine(&ANSWER.replace("process_limit: 2\n", "process_limit: 3\n"));
         assert_eq!(asked(&room), None);
@@ -143,7 +146,7 @@ mod tests {
         assert_eq!((asked(&frozen), frozen.now()), (None, LIMIT));
         let login = machine(ANSWER);
         let stopped = Process { state: 'T', ..child(103, "imap-login") };
-        login.state().listeners.insert(143, vec![stopped]);
+        login.state().listeners.insert(143, vec![(ANY, stopped)]);
         assert_eq!(asked(&login), None);
         assert!(full(&frozen, [].iter()).is_empty());
     }

@@ -10,7 +10,7 @@ use super::configuration::{self, Listener};
 use super::mistake;
 use super::processes::Census;
 use crate::error::Error;
-use crate::system::System;
+use crate::system::{Process, System};
 
 /// The longest that the look may take.
 pub(crate) const LIMIT: Duration = mistake::LIMIT.saturating_add(configuration::LIMIT);
@@ -52,16 +52,26 @@ fn missing_addresses(system: &impl System, listeners: &[Listener]) -> Vec<String
         .collect()
 }
 
-/// The ports that somebody else has, who is no Dovecot.
+/// The ports that somebody else has, who is no Dovecot and no systemd that hands them over.
 fn taken_ports(system: &impl System, listeners: &[Listener]) -> Result<Vec<String>, Error> {
     let own = Census::default().take(system)?.into_all();
-    let ports: BTreeSet<u16> = listeners.iter().map(|listener| listener.port).collect();
-    let taken = ports.into_iter().filter_map(|port| {
-        let others = system.listeners(port).into_iter();
-        let other = others.into_iter().find(|other| !own.iter().any(|one| one.is(other)))?;
-        Some(format!("port {port} is taken by {other}"))
-    });
-    Ok(taken.collect())
+    let hands_over = |process: &Process| process.pid == 1 && system.runs_systemd();
+    let is_other =
+        |process: &Process| !hands_over(process) && !own.iter().any(|one| one.is(process));
+    let mut taken = Vec::new();
+    for listener in listeners {
+        let holders = system.listeners(listener.port);
+        let in_the_way = |(address, process): &&(IpAddr, Process)| {
+            is_other(process) && (address.is_unspecified() || listener.covers(*address))
+        };
+        if let Some((_, other)) = holders.iter().find(in_the_way) {
+            let told = format!("port {} is taken by {other}", listener.port);
+            if !taken.contains(&told) {
+                taken.push(told);
+            }
+        }
+    }
+    Ok(taken)
 }
 
 #[cfg(test)]
@@ -99,12 +109,26 @@ mod tests {
     #[test]
     fn a_port_that_somebody_else_has_is_named_with_him() {
         let machine = machine(&DUMP.replace("192.0.2.9 [2001:db8::1]", "*, ::"));
-        machine.state().listeners.insert(143, vec![child(50, "perl")]);
+        let any: IpAddr = [0, 0, 0, 0].into();
+        machine.state().listeners.insert(143, vec![(any, child(50, "perl"))]);
         assert_eq!(seen(&machine), ["port 143 is taken by pid 50 (perl, state S)"]);
+        machine.state().systemd = true;
+        machine.state().listeners.insert(143, vec![(any, child(1, "systemd"))]);
+        assert_eq!(seen(&machine), Vec::<String>::new(), "it hands the port over");
         machine.state().start_dovecot();
         let own = child(101, "log");
-        machine.state().listeners.insert(143, vec![own]);
+        machine.state().listeners.insert(143, vec![(any, own)]);
         assert_eq!(seen(&machine), Vec::<String>::new(), "Dovecot's own processes are in no way");
+    }
+
+    #[test]
+    fn a_port_on_another_address_is_in_nobodys_way() {
+        let machine = machine(&DUMP.replace("192.0.2.9 [2001:db8::1]", "127.0.0.1"));
+        for (address, taken) in [("192.0.2.1", 0), ("127.0.0.1", 1), ("0.0.0.0", 1), ("::", 1)] {
+            let address = address.parse().expect(address);
+            machine.state().listeners.insert(143, vec![(address, child(50, "perl"))]);
+            assert_eq!(seen(&machine).len(), taken, "{address}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 
 use crate::error::Error;
 use crate::system::{RUN_FOLDER, System};
@@ -20,11 +20,18 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The right to change the node, released by the kernel when its holder dies.
+/// The right to change the node, released by the kernel when its holder dies, and with it the
+/// commands that it gave: one that outlives a killed run is waited for by the next.
 #[derive(Debug)]
-pub(super) struct Alone(#[expect(dead_code, reason = "open is what it has to be")] File);
+pub(super) struct Alone(File);
 
 impl Alone {
+    /// Keeps the right from the commands that are given from now on: a daemon that one of them
+    /// starts would hold it as long as it lives.
+    pub(super) fn keep(&self) {
+        let _ = fcntl(&self.0, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    }
+
     /// Waits for the right, at most 3 minutes.
     ///
     /// # Errors
@@ -62,6 +69,8 @@ impl Alone {
         }
         // Who holds it is a help for the others, not a condition.
         let _ = file.set_len(0).and_then(|()| write!(file, "pid {}", std::process::id()));
+        // Where that is refused, a killed run is only less well waited for.
+        let _ = fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty()));
         Ok(Self(file))
     }
 }

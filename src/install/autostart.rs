@@ -263,7 +263,8 @@ fn below(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }
 
-/// Makes a link in one step, with its folder, which systemctl removes when it is empty.
+/// Makes a link in the place of whatever has its name, and its folder, which systemctl removes
+/// when it is empty.
 fn link(path: &Path, target: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

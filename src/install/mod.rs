@@ -53,7 +53,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
         return Ok(Exit::Success);
     }
     logged("install", root, &what.tag, || {
-        let _alone = Alone::take(system, root)?;
+        let alone = Alone::take(system, root)?;
         tidy(root)?;
         let mut plan = plan::plan(&resource, root, what)?;
         for warning in &plan.warnings {
@@ -63,7 +63,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
             say("nothing to do");
             return Ok(());
         }
-        apply(&resource, root, &mut plan)?;
+        apply(&resource, root, &mut plan, &alone)?;
         match resource.look()? {
             Some(now) => say(&format!("done: {} is {} on this node", what.tag, now.state)),
             None => say("done: this node is prepared"),
@@ -103,7 +103,8 @@ fn tidy(root: &Path) -> Result<(), Error> {
 }
 
 /// What undoing must know of the time before.
-struct Before {
+struct Before<'a> {
+    alone: &'a Alone,
     record: Record,
     had_block: bool,
     /// How many masters of Dovecot ran.
@@ -111,8 +112,14 @@ struct Before {
 }
 
 /// Does the steps; when one fails, undoes those before it.
-fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) -> Result<(), Error> {
+fn apply<S: System>(
+    resource: &Resource<'_, S>,
+    root: &Path,
+    plan: &mut Plan,
+    alone: &Alone,
+) -> Result<(), Error> {
     let before = Before {
+        alone,
         record: Record::read(root)?,
         had_block: block::is_in(&plan::read_defaults(root)?.bytes),
         masters: processes::masters(resource.system)?.len(),
@@ -159,7 +166,7 @@ fn take<S: System>(
 fn undo<S: System>(
     resource: &Resource<'_, S>,
     root: &Path,
-    before: &Before,
+    before: &Before<'_>,
     step: &Step,
 ) -> Result<(), Error> {
     match step {
@@ -178,6 +185,7 @@ fn undo<S: System>(
             let deletion = resource.lifekeeper.deletion(resource.system, tag);
             let deletion = deletion.map_or(Deletion::InsRemove, Deletion::Lkcli);
             resource.take_out(&deletion)?;
+            before.alone.keep();
             give_dovecot_back(resource.system, root, before.masters)
         }
         Step::Depend(edge) => {

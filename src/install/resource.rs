@@ -20,6 +20,9 @@ use crate::system::{Command, Ended, System};
 /// service: above the longest restore, and LifeKeeper's own limit for requests to other systems.
 const MOVE_LIMIT: Duration = Duration::from_mins(15);
 
+/// The longest that a change of LifeKeeper's lists may take. It takes some milliseconds.
+const LIST_LIMIT: Duration = Duration::from_mins(1);
+
 /// How long a resource that is there may take to look as it should.
 const SETTLE: Duration = Duration::from_secs(30);
 
@@ -103,7 +106,7 @@ impl<S: System> Resource<'_, S> {
     /// [`Error::Refused`] when the resource is not there as it should be, with the words of the
     /// command.
     pub(super) fn create(&self, command: &Command, start: Start) -> Result<(), Error> {
-        let ended = self.run(command);
+        let ended = self.run(command, MOVE_LIMIT);
         match self.settle(start, ended.succeeded()) {
             Err(Error::Refused(cause)) => Err(Error::Refused(format!(
                 "creating the resource {}: {cause}; `{command}`: {ended}",
@@ -156,7 +159,7 @@ impl<S: System> Resource<'_, S> {
 
     /// Lets LifeKeeper perform an action on it.
     fn perform(&self, action: &str) -> Result<(), Error> {
-        self.succeed("perform_action", &["-t", self.tag.as_str(), "-a", action])
+        self.succeed("perform_action", &["-t", self.tag.as_str(), "-a", action], MOVE_LIMIT)
     }
 
     /// Makes it depend on another, on this system or on `there`.
@@ -165,7 +168,7 @@ impl<S: System> Resource<'_, S> {
     ///
     /// When LifeKeeper refuses, or does not show the dependency afterwards.
     pub(super) fn depend(&self, edge: &Edge) -> Result<(), Error> {
-        self.succeed("dep_create", &edge.words())?;
+        self.succeed("dep_create", &edge.words(), LIST_LIMIT)?;
         let there = edge.there.as_deref();
         let children = self.lifekeeper.children(self.system, there, &edge.parent)?;
         if children.contains(&edge.child) {
@@ -182,7 +185,7 @@ impl<S: System> Resource<'_, S> {
     ///
     /// When LifeKeeper refuses.
     pub(super) fn undepend(&self, edge: &Edge) -> Result<(), Error> {
-        self.succeed("dep_remove", &edge.words())
+        self.succeed("dep_remove", &edge.words(), LIST_LIMIT)
     }
 
     /// Takes it out of service and deletes it, on all systems that can be reached; what it
@@ -204,10 +207,11 @@ impl<S: System> Resource<'_, S> {
         let mut left = Vec::new();
         let mut alive = Vec::new();
         for other in elsewhere {
-            if self.lifekeeper.is_alive(self.system, &other.system) {
-                alive.push((Some(other.system), other.tag));
-            } else {
+            let there = Some(other.system.as_str());
+            if !self.lifekeeper.is_alive(self.system, &other.system) {
                 left.push(format!("{} on {}, which does not answer", other.tag, other.system));
+            } else if self.lifekeeper.instance(self.system, there, &other.tag)?.is_some() {
+                alive.push((Some(other.system), other.tag));
             }
         }
         alive.push((None, self.tag.to_string()));
@@ -219,14 +223,15 @@ impl<S: System> Resource<'_, S> {
         }
         match by {
             Deletion::Lkcli(command) => {
-                let ended = self.run(command);
+                let ended = self.run(command, MOVE_LIMIT);
                 if !ended.succeeded() {
                     return Err(Error::Command { command: command.to_string(), ended });
                 }
             }
             Deletion::InsRemove => {
                 for (there, tag) in &alive {
-                    self.succeed("ins_remove", &[on(there.as_deref()), vec!["-t", tag]].concat())?;
+                    let words = [on(there.as_deref()), vec!["-t", tag]].concat();
+                    self.succeed("ins_remove", &words, LIST_LIMIT)?;
                 }
             }
         }
@@ -255,17 +260,17 @@ impl<S: System> Resource<'_, S> {
         Ok(())
     }
 
-    fn succeed(&self, program: &str, words: &[&str]) -> Result<(), Error> {
+    fn succeed(&self, program: &str, words: &[&str], limit: Duration) -> Result<(), Error> {
         let command = self.lifekeeper.command(program, words);
-        let ended = self.run(&command);
+        let ended = self.run(&command, limit);
         if ended.succeeded() {
             return Ok(());
         }
         Err(Error::Command { command: command.to_string(), ended })
     }
 
-    fn run(&self, command: &Command) -> Ended {
-        let ended = self.system.run(command, MOVE_LIMIT);
+    fn run(&self, command: &Command, limit: Duration) -> Ended {
+        let ended = self.system.run(command, limit);
         debug!("`{command}`: {ended}");
         ended
     }

@@ -161,14 +161,22 @@ impl LifeKeeper {
         let command = || self.command("eqv_list", &narrow).to_string();
         match ended.end {
             End::Exited(0) => {}
-            // Shipped scripts take any failure for "not extended".
-            End::Exited(_) => return Ok(Vec::new()),
+            End::Exited(ABSENT) => return Ok(Vec::new()),
+            // Shipped scripts take any failure for "not extended"; the whole list tells.
+            End::Exited(_) => {
+                let all = self.answer(system, "eqv_list", &[])?;
+                let is_meant = |line| fields(line).nth(1) == Some(tag.as_str());
+                if lines(&all).any(is_meant) {
+                    return Err(Error::Command { command: command(), ended });
+                }
+                return Ok(Vec::new());
+            }
             _ => return Err(Error::Command { command: command(), ended }),
         }
         let me = self.node(system)?;
         let mut found = Vec::new();
         for line in lines(&ended.answer) {
-            let mut fields = line.split(SEPARATOR).skip(2);
+            let mut fields = fields(line).skip(2);
             match (fields.next(), fields.next()) {
                 (Some(there), Some(tag)) if is_system_name(there) && !tag.is_empty() => {
                     if there != me {
@@ -185,6 +193,10 @@ impl LifeKeeper {
 /// The words that send a command to another system.
 pub(crate) fn on(there: Option<&str>) -> Vec<&str> {
     there.map_or_else(Vec::new, |system| vec!["-d", system])
+}
+
+fn fields(line: &str) -> std::str::Split<'_, char> {
+    line.split(SEPARATOR)
 }
 
 fn lines(answer: &str) -> impl Iterator<Item = &str> {

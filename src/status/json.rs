@@ -20,10 +20,10 @@ pub(super) struct Document {
     format: u32,
     /// The resource's tag.
     tag: String,
-    /// `up`: in operation. `failed`: a process lives, and something else is wrong. `stopped`: no
+    /// `up`: in operation. `degraded`: the same, and somebody should look. `failed`: a process lives, and something else is wrong. `stopped`: no
     /// process lives. `changing`: an action runs, so that nothing follows from the checks.
     verdict: &'static str,
-    /// What is wrong, a sentence each; empty when the verdict is `up`.
+    /// What is wrong, a sentence each; empty when the verdict is `up` or `degraded`.
     causes: Vec<String>,
     /// What is odd and changes no verdict: a status that did not answer, settings that are not
     /// understood.

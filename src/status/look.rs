@@ -49,8 +49,8 @@ impl Connection {
 pub(super) enum Verdict {
     /// In operation.
     Up,
-    /// In operation as far as processes and ports tell; the service's status did not answer.
-    UpWithoutStatus,
+    /// In operation, and somebody should look: it is full, or the service's status did not answer.
+    Degraded,
     /// A master lives, and something else is wrong.
     Failed,
     /// No master lives.
@@ -63,7 +63,8 @@ impl Verdict {
     /// The word for people and programs.
     pub(super) const fn word(self) -> &'static str {
         match self {
-            Self::Up | Self::UpWithoutStatus => "up",
+            Self::Up => "up",
+            Self::Degraded => "degraded",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
             Self::Changing => "changing",
@@ -72,7 +73,7 @@ impl Verdict {
 
     /// Whether Dovecot is in operation.
     pub(super) const fn is_up(self) -> bool {
-        matches!(self, Self::Up | Self::UpWithoutStatus)
+        matches!(self, Self::Up | Self::Degraded)
     }
 }
 
@@ -85,7 +86,7 @@ pub(super) enum Busy {
     No,
 }
 
-/// Makes the three checks once. Takes at most 22 s.
+/// Makes the three checks once. Takes at most 24 s.
 ///
 /// # Errors
 ///
@@ -126,8 +127,8 @@ impl Look {
             Verdict::Stopped
         } else if !self.checks.in_operation() {
             Verdict::Failed
-        } else if self.checks.unknown_status().is_some() {
-            Verdict::UpWithoutStatus
+        } else if !self.checks.warnings().is_empty() {
+            Verdict::Degraded
         } else {
             Verdict::Up
         }
@@ -170,7 +171,7 @@ mod tests {
         let machine = Machine::running();
         status(&machine, End::Exited(0), Duration::MAX);
         let seen = at(&machine, Busy::No);
-        assert_eq!(seen.verdict(), Verdict::UpWithoutStatus);
+        assert_eq!(seen.verdict(), Verdict::Degraded);
         assert_eq!(seen.service_time, service::STATUS_LIMIT);
 
         machine.state().ports.insert(143, Port::Refusing);

@@ -52,9 +52,8 @@ impl Report {
 
     /// What is odd and changes no verdict.
     fn warnings(&self) -> Vec<String> {
-        let status = self.look.checks.unknown_status().filter(|_| self.verdict().is_up());
-        let status = status.map(|cause| format!("no status: {cause}"));
-        status.into_iter().chain(self.misread.iter().cloned()).collect()
+        let seen = if self.verdict().is_up() { self.look.checks.warnings() } else { Vec::new() };
+        seen.into_iter().chain(self.misread.iter().cloned()).collect()
     }
 }
 
@@ -205,10 +204,10 @@ mod tests {
         scene.machine.reply("status", |_| (End::Exited(0), Duration::MAX));
         let report = scene.report();
         let cause = "`service dovecot status`: no end after 5 s";
-        assert_eq!(report.verdict(), Verdict::UpWithoutStatus);
+        assert_eq!(report.verdict(), Verdict::Degraded);
         assert_eq!(
             (report.causes(), report.warnings()),
-            (vec![], vec![format!("no status: {cause}")])
+            (vec![], vec![format!("no status, the verdict rests on process and ports: {cause}")])
         );
 
         scene.machine.state().ports.insert(143, Port::Refusing);

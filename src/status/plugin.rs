@@ -28,7 +28,7 @@ pub(super) fn unknown(cause: &str) -> String {
 
 /// What is found, from what the checks say and what LifeKeeper says:
 ///
-/// | LifeKeeper | up | up, no status | failed | stopped |
+/// | LifeKeeper | up | degraded | failed | stopped |
 /// | --- | --- | --- | --- | --- |
 /// | ISP here | OK | WARNING | CRITICAL | CRITICAL |
 /// | ISU here | WARNING | WARNING | CRITICAL | CRITICAL |
@@ -63,9 +63,8 @@ fn seen(report: &Report) -> String {
     let verdict = report.verdict();
     match (verdict, &report.action) {
         (Verdict::Changing, Some(action)) => format!("{action} is running"),
-        (Verdict::UpWithoutStatus, _) => {
-            let cause = report.look.checks.unknown_status().unwrap_or_default();
-            format!("up, but no status: {cause}")
+        (Verdict::Degraded, _) => {
+            format!("degraded: {}", report.look.checks.warnings().join("; "))
         }
         (Verdict::Failed, _) => format!("failed: {}", report.causes().join("; ")),
         _ => verdict.word().to_owned(),
@@ -155,7 +154,7 @@ mod tests {
     use std::time::Duration;
 
     const VERDICTS: [Verdict; 4] =
-        [Verdict::Up, Verdict::UpWithoutStatus, Verdict::Failed, Verdict::Stopped];
+        [Verdict::Up, Verdict::Degraded, Verdict::Failed, Verdict::Stopped];
 
     fn peer(state: Result<State, String>) -> Peer {
         let (system, tag) = ("node2".into(), "dovecot".into());
@@ -289,8 +288,8 @@ mod tests {
         assert_line(
             &scene,
             Plugin::Warning,
-            "DOVECOT WARNING - up, but no status: `service dovecot status`: no end after 5 s; in \
-             service on node1 | processes=1;;;0 process_time=0.000000s;;;0 connections=1;;;0;1 \
+            "DOVECOT WARNING - degraded: no status, the verdict rests on process and ports: \
+             `service dovecot status`: no end after 5 s; in service on node1 | processes=1;;;0 process_time=0.000000s;;;0 connections=1;;;0;1 \
              connection_time=0.001000s;;;0 service_time=5.000000s;;;0",
         );
     }

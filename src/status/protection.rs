@@ -322,6 +322,7 @@ pub(super) mod tests {
         assert!(cause.contains("`eqv_list -t dovecot`"), "{cause}");
 
         machine.answer("eqv_list -t dovecot", End::Exited(1), SHORT, "");
+        machine.answer("eqv_list", End::Exited(0), SHORT, "");
         assert_eq!(ask(&machine, &root).peers, Ok(vec![]), "it was not extended");
     }
 

@@ -44,7 +44,7 @@ pub(super) fn text(report: &Report) -> String {
     lines.push(shortened(&lifekeeper(&report.protection), MAX_CAUSE));
     lines.extend(peers.into_iter().map(line));
     let warning = |cause: &String| format!("warning: {}", shortened(cause, MAX_CAUSE));
-    lines.extend(report.misread.iter().map(warning));
+    lines.extend(report.warnings().iter().map(warning));
     lines.join("\n") + "\n"
 }
 
@@ -61,7 +61,6 @@ fn verdict(report: &Report) -> String {
     let verdict = report.verdict();
     match (verdict, &report.action) {
         (Verdict::Changing, Some(action)) => format!("{}: {action} is running", verdict.word()),
-        (Verdict::UpWithoutStatus, _) => format!("{}, as far as can be told", verdict.word()),
         _ => verdict.word().to_owned(),
     }
 }

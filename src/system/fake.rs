@@ -36,7 +36,7 @@ pub(crate) struct State {
     /// Ports that accept a connection exactly while a master lives, unless told here.
     pub(crate) ports: HashMap<u16, Port>,
     /// Who listens on a port.
-    pub(crate) listeners: HashMap<u16, Vec<Process>>,
+    pub(crate) listeners: HashMap<u16, Vec<(IpAddr, Process)>>,
     /// The addresses of the machine.
     pub(crate) addresses: BTreeSet<IpAddr>,
     /// The programs that exist.
@@ -358,7 +358,7 @@ impl System for Machine {
         answers
     }
 
-    fn listeners(&self, port: u16) -> Vec<Process> {
+    fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)> {
         self.state().listeners.get(&port).cloned().unwrap_or_default()
     }
 

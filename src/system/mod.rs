@@ -67,10 +67,11 @@ pub(crate) trait System {
     /// time-out, and all together have `limit`.
     fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt>;
 
-    /// Who has a socket open that listens on a TCP port.
-    fn listeners(&self, port: u16) -> Vec<Process>;
+    /// Who has a socket open that listens on a TCP port, and the socket's address.
+    fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)>;
 
-    /// The addresses of this node; empty when they cannot be listed.
+    /// The addresses of this node, to which alone a socket can be bound; empty when they cannot
+    /// be listed, or the kernel lets one bind any.
     fn addresses(&self) -> BTreeSet<IpAddr>;
 
     /// Finds a program in [`PROGRAM_FOLDERS`].

@@ -68,7 +68,7 @@ pub(crate) const V24: Place = Place { suite: Suite::Trixie, init: Init::Systemd 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = match self.suite {
-            Suite::Bookworm => "2.3",
+            Suite::Bullseye | Suite::Bookworm => "2.3",
             Suite::Trixie => "2.4",
         };
         write!(f, "{version} {}", self.init)
@@ -92,7 +92,7 @@ pub(crate) struct Scene {
 
 /// Plays a row: by the kit, and for the table by the original too, on a node of its own.
 pub(crate) fn play(name: &str, place: Place, story: fn(&Scene)) {
-    play_on(name, place, || Node::start_with(place.suite, place.init), story);
+    play_on(name, place, || Node::start_on(place.suite, place.init), story);
 }
 
 /// Plays a row on nodes of another kind than the usual.

@@ -36,7 +36,7 @@ fn f28_namesakes_are_neither_counted_nor_signalled(scene: &Scene) {
 fn f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled(scene: &Scene) {
     // One in a pid namespace of its own, and one in ours whose root is another folder.
     let version = match scene.place.suite {
-        Suite::Bookworm => "",
+        Suite::Bullseye | Suite::Bookworm => "",
         Suite::Trixie => "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n",
     };
     let settings = "base_dir = /run/other\nlog_path = /run/other.log\nssl = no\nprotocols =\n";

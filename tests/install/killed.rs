@@ -97,30 +97,41 @@ enum Then {
     Opposite,
 }
 
-/// A node, in both states.
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Bare,
+    Installed,
+}
+
+/// A node in one of its states: what leads there, and how it looks then.
+struct Side {
+    state: State,
+    words: Vec<&'static str>,
+    tree: Tree,
+    defaults: String,
+}
+
+/// A node that is taken to and fro.
 struct Scene {
     kit: Kit,
-    install: Vec<&'static str>,
-    uninstall: Vec<&'static str>,
-    /// What is there before install, and after it.
-    trees: [Tree; 2],
-    defaults: [String; 2],
+    bare: Side,
+    installed: Side,
 }
 
 impl Scene {
-    fn new(init: Init, dialect: Dialect) -> Self {
+    fn new(init: Init, dialect: Dialect, options: &'static str) -> Self {
         let kit = Kit::new(init, dialect);
-        let install = vec!["install", "--no-start", "--quickcheck-timeout", "60"];
-        let uninstall = kit.uninstalling("");
-        let look = || kit.node.tree(&TOUCHED).expect("looking at the node");
-        let before = (look(), kit.defaults());
-        kit.done(&install);
-        let after = (look(), kit.defaults());
-        kit.done(&uninstall);
-        assert_eq!(before.0.changes(&look()), [""; 0], "uninstalled");
-        assert_ne!(before.1, after.1, "install adds entries");
-        let (trees, defaults) = ([before.0, after.0], [before.1, after.1]);
-        Self { kit, install, uninstall, trees, defaults }
+        let side = |state, words: Vec<&'static str>| {
+            kit.done(&words);
+            let tree = kit.node.tree(&TOUCHED).expect("looking at the node");
+            Side { state, words, tree, defaults: kit.defaults() }
+        };
+        let install = ["install"].into_iter().chain(options.split_whitespace()).collect();
+        let bare = side(State::Bare, kit.uninstalling(""));
+        let installed = side(State::Installed, install);
+        assert_ne!(bare.defaults, installed.defaults, "install adds entries");
+        Self { kit, bare, installed }
     }
 
     /// Runs once under strace and returns the calls that change something.
@@ -155,93 +166,80 @@ impl Scene {
         // Whom it had started goes on alone, and is not what this is about.
         let start = Instant::now();
         loop {
-            let orphans: Vec<Process> = self.processes();
-            let orphans: Vec<&Process> =
-                orphans.iter().filter(|one| !before.iter().any(|old| old.pid == one.pid)).collect();
+            let mut orphans = self.processes();
+            orphans.retain(|one| !before.iter().any(|old| old.pid == one.pid));
             if orphans.is_empty() {
                 break;
             }
             assert!(start.elapsed() < ORPHAN, "{}: {orphans:#?}", call.line);
             thread::sleep(Duration::from_millis(2));
         }
-        let now = self.kit.defaults();
-        assert!(self.defaults.contains(&now), "{}: the file is torn: {now}", call.line);
         ended.status == Some(KILLED)
     }
 
+    /// What runs on the node, beside Dovecot.
     fn processes(&self) -> Vec<Process> {
         let mut processes = self.kit.node.processes().expect("the process table");
-        processes.retain(|process| process.state != 'Z');
+        processes.retain(|one| {
+            one.state != 'Z' && one.comm != "dovecot" && !one.args.starts_with("dovecot/")
+        });
         processes
     }
 
-    /// Kills install (0) or uninstall (1) at each of its calls, or only those of these names, and
-    /// does this afterwards.
-    fn kill_everywhere(&self, from: usize, then: Then, only: &[&str]) {
+    /// Kills what leads from one side to the other at each of its calls, or only those of these
+    /// names, and does this afterwards. Begins and ends on the first side.
+    fn kill_everywhere(&self, from: &Side, to: &Side, then: Then, only: &[&str]) {
         let start = Instant::now();
-        let (words, back) = match from {
-            0 => (&self.install, &self.uninstall),
-            _ => (&self.uninstall, &self.install),
-        };
-        let (here, there) = (from, 1 - from);
-        let verb = words.first().expect("a verb");
-        if from == 1 {
-            self.kit.done(back);
-        }
-        let mut calls = self.calls(words);
-        self.kit.done(back);
-        calls.retain(|call| only.is_empty() || only.contains(&call.name.as_str()));
+        self.kit.done(&from.words);
+        let mut calls = self.calls(&to.words);
         let renamed = |call: &Call| call.name == "rename" && call.line.contains(DEFAULTS);
         assert!(calls.iter().any(renamed), "strace sees the settings file change");
+        self.kit.done(&from.words);
+        calls.retain(|call| only.is_empty() || only.contains(&call.name.as_str()));
         let mut kills = 0;
         for call in &calls {
-            self.assert_is(here, call, "before");
-            let killed = self.kill_at(call, words);
+            let at = format!("{:?} killed at {}", to.words, call.line);
+            self.assert_is(from, &format!("{at}: before"));
+            let killed = self.kill_at(call, &to.words);
             // How often a child is looked at is a matter of time.
-            assert!(killed || call.name == "wait4", "{verb} was not killed at {}", call.line);
+            assert!(killed || call.name == "wait4", "{at}: it was not");
             kills += usize::from(killed);
-            let ended = self.kit.ark(match then {
-                Then::Same => words,
-                Then::Opposite => back,
-            });
-            assert_eq!(ended.status, Some(0), "{verb} killed at {}: {ended:#?}", call.line);
-            match (then, here) {
-                (Then::Same, _) => self.assert_is(there, call, verb),
-                (Then::Opposite, 0) => self.assert_is(here, call, verb),
-                (Then::Opposite, _) => {
-                    self.assert_protects(call);
-                    self.kit.done(words);
-                    self.assert_is(there, call, "after all");
+            let now = self.kit.defaults();
+            assert!([&from.defaults, &to.defaults].contains(&&now), "{at}: it is torn: {now}");
+
+            let again = if matches!(then, Then::Same) { to } else { from };
+            let ended = self.kit.ark(&again.words);
+            assert_eq!(ended.status, Some(0), "{at}: {:?}: {ended:#?}", again.words);
+            match (then, from.state) {
+                (Then::Same, _) | (Then::Opposite, State::Bare) => self.assert_is(again, &at),
+                (Then::Opposite, State::Installed) => {
+                    self.assert_protects(from, &at);
+                    self.kit.done(&to.words);
+                    self.assert_is(to, &format!("{at}: after all"));
                 }
             }
-            if !matches!((then, here), (Then::Opposite, 0)) {
-                self.kit.done(back);
-            }
+            self.kit.done(&from.words);
         }
-        self.assert_is(here, calls.last().expect("a call"), "at the end");
-        let took = start.elapsed().as_secs_f64();
+        self.assert_is(from, "at the end");
+        let (took, verb) = (start.elapsed().as_secs_f64(), to.words.first().expect("a verb"));
         println!("{verb} killed {kills} times, then {then:?}: {took:.1} s");
-        assert!(kills >= 10, "{kills} kills of {} calls", calls.len());
-        if from == 1 {
-            self.kit.done(words);
-        }
+        assert!(kills >= 5, "{kills} kills of {} calls", calls.len());
+    }
+
+    #[track_caller]
+    fn assert_is(&self, side: &Side, doing: &str) {
+        let now = self.kit.node.tree(&TOUCHED).expect("looking at the node");
+        let changes = side.tree.changes(&now);
+        assert!(changes.is_empty(), "{doing}: not {:?}: {changes:#?}", side.state);
     }
 
     /// Insists on what an installation is for. When an uninstallation was killed before it, the
     /// links that only stop Dovecot may be others than the tools would have left.
     #[track_caller]
-    fn assert_protects(&self, call: &Call) {
-        let doing = format!("killed at {}", call.line);
-        assert_eq!(self.kit.state("dovecot").as_deref(), Some("OSU"), "{doing}");
-        assert_eq!(Some(&self.kit.defaults()), self.defaults.last(), "{doing}");
+    fn assert_protects(&self, installed: &Side, doing: &str) {
+        assert!(self.kit.state("dovecot").is_some(), "{doing}");
+        assert_eq!(self.kit.defaults(), installed.defaults, "{doing}");
         assert_eq!(self.kit.boot(), "", "{doing}");
-    }
-
-    #[track_caller]
-    fn assert_is(&self, state: usize, call: &Call, doing: &str) {
-        let tree = self.trees.get(state).expect("one of two");
-        let changes = tree.changes(&self.kit.node.tree(&TOUCHED).expect("looking at the node"));
-        assert!(changes.is_empty(), "{doing}, killed at {}: {changes:#?}", call.line);
     }
 }
 
@@ -264,35 +262,57 @@ fn is_scratch(rest: &str) -> bool {
     rest.contains("/run/dovecot-ark/.output-")
 }
 
+/// What makes an installation quick, and its settings more.
+const QUICK: &str = "--no-start --quickcheck-timeout 60";
+
 #[test]
 fn install_killed_anywhere_is_finished_by_the_next() {
-    Scene::new(Init::SysV, Dialect::None).kill_everywhere(0, Then::Same, &[]);
+    let scene = Scene::new(Init::SysV, Dialect::None, QUICK);
+    scene.kill_everywhere(&scene.bare, &scene.installed, Then::Same, &[]);
 }
 
 #[test]
 fn install_killed_anywhere_is_taken_back_by_uninstall() {
-    Scene::new(Init::SysV, Dialect::Gnu).kill_everywhere(0, Then::Opposite, &[]);
+    let scene = Scene::new(Init::SysV, Dialect::Gnu, QUICK);
+    scene.kill_everywhere(&scene.bare, &scene.installed, Then::Opposite, &[]);
 }
 
 #[test]
 fn uninstall_killed_anywhere_is_finished_by_the_next() {
-    Scene::new(Init::SysV, Dialect::Gnu).kill_everywhere(1, Then::Same, &[]);
+    let scene = Scene::new(Init::SysV, Dialect::Gnu, QUICK);
+    scene.kill_everywhere(&scene.installed, &scene.bare, Then::Same, &[]);
 }
 
 #[test]
 fn uninstall_killed_anywhere_is_taken_back_by_install() {
-    Scene::new(Init::SysV, Dialect::None).kill_everywhere(1, Then::Opposite, &[]);
+    let scene = Scene::new(Init::SysV, Dialect::None, QUICK);
+    scene.kill_everywhere(&scene.installed, &scene.bare, Then::Opposite, &[]);
 }
 
-/// Each kill takes a second under systemd; between other calls, the node is as with init scripts.
+/// Each kill takes a second or more where systemd or Dovecot is waited for; the node is as with
+/// init scripts, and without Dovecot, between all other calls.
 const FEW: &[&str] = &["clone3", "rename", "symlink", "rmdir"];
 
 #[test]
 fn install_killed_under_systemd_is_finished_by_the_next() {
-    Scene::new(Init::Systemd, Dialect::Gnu).kill_everywhere(0, Then::Same, FEW);
+    let scene = Scene::new(Init::Systemd, Dialect::Gnu, QUICK);
+    scene.kill_everywhere(&scene.bare, &scene.installed, Then::Same, FEW);
 }
 
 #[test]
 fn uninstall_killed_under_systemd_is_finished_by_the_next() {
-    Scene::new(Init::Systemd, Dialect::Plain).kill_everywhere(1, Then::Same, FEW);
+    let scene = Scene::new(Init::Systemd, Dialect::Plain, QUICK);
+    scene.kill_everywhere(&scene.installed, &scene.bare, Then::Same, FEW);
+}
+
+#[test]
+fn install_killed_while_it_brings_dovecot_into_service_is_finished_by_the_next() {
+    let scene = Scene::new(Init::SysV, Dialect::Plain, "");
+    scene.kill_everywhere(&scene.bare, &scene.installed, Then::Same, &["wait4"]);
+}
+
+#[test]
+fn uninstall_killed_while_it_takes_dovecot_out_is_finished_by_the_next() {
+    let scene = Scene::new(Init::SysV, Dialect::None, "");
+    scene.kill_everywhere(&scene.installed, &scene.bare, Then::Same, &["wait4"]);
 }

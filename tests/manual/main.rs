@@ -152,6 +152,45 @@ fn each_parameter_is_in_both_pages_with_its_default_and_no_other() {
 }
 
 #[test]
+fn the_words_that_a_parameter_takes_are_those_of_the_program() {
+    let source = program::source();
+    let mut told = 0;
+    for Manual { page, parameters, .. } in manuals() {
+        for item in page.items.iter().filter(|item| item.section == parameters) {
+            let range = ["Range: ", "範囲: "].iter().find_map(|head| item.text.split_once(head));
+            let range = range.and_then(|(_, range)| range.split(['.', '。']).next());
+            let words = range.and_then(|range| {
+                range.split_once(" or ").or_else(|| range.split_once(" または "))
+            });
+            let Some((one, other)) = words else { continue };
+            let refusal = format!("\"{one} or {other} is expected\"");
+            assert!(source.contains(&refusal), "{}: {refusal}", page.file);
+            told += 1;
+        }
+    }
+    assert_eq!(told, 6, "debug, probe and wait in both pages");
+}
+
+#[test]
+fn what_install_writes_is_in_both_pages() {
+    let (written, settings) = (program::written(), program::settings());
+    let keys = |pairs: &[(String, String)]| -> Vec<String> {
+        pairs.iter().map(|(key, _)| key.clone()).collect()
+    };
+    assert!(keys(&settings).starts_with(&keys(&written)), "{written:?}");
+    assert_eq!(written.len(), 7, "then the pages say another number");
+    for (Manual { page, .. }, first) in manuals().iter().zip(["first seven", "最初の七つ"]) {
+        assert!(page.part("install").contains(first), "{}: {first}", page.file);
+        for (key, value) in written.iter().filter(|pair| !settings.contains(pair)) {
+            let text = &page.item(key).text;
+            let told =
+                [format!("install writes {value}"), format!("install は {value} を書き込む")];
+            assert!(told.iter().any(|told| text.contains(told)), "{}: {told:?}", page.file);
+        }
+    }
+}
+
+#[test]
 fn each_message_in_the_pages_is_one_of_the_program() {
     let source = program::source();
     for Manual { page, diagnostics, .. } in manuals() {
@@ -179,6 +218,21 @@ fn each_field_of_json_in_the_pages_is_one_of_the_program() {
             let field = format!(" {field}: ");
             assert!(source.contains(&field), "{}: {field:?}", page.file);
         }
+    }
+}
+
+#[test]
+fn the_verdicts_of_status_are_those_of_the_program() {
+    let known = program::verdicts();
+    for Manual { page, commands, .. } in manuals() {
+        let (_, told) = page.part("JSON").split_once("\"verdict\": ").expect("the verdict");
+        let (told, _) = told.split_once(',').expect("its end");
+        let told: Vec<&str> = told.split(" | ").map(|word| word.trim_matches('"')).collect();
+        assert_eq!(told, known, "{}", page.file);
+        let items = page.items.iter().filter(|item| item.section == commands);
+        let items = items.filter(|item| item.subsection == "status");
+        let heads = items.flat_map(|item| &item.heads).filter(|head| !head.starts_with('-'));
+        assert_eq!(heads.collect::<Vec<_>>(), known.iter().collect::<Vec<_>>(), "{}", page.file);
     }
 }
 

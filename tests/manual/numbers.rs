@@ -22,7 +22,7 @@ const fn number(
 }
 
 /// `{0}` and `{1}` are the numbers of the constant.
-const NUMBERS: [Number; 21] = [
+const NUMBERS: [Number; 23] = [
     number(
         ("settings.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
@@ -54,6 +54,12 @@ const NUMBERS: [Number; 21] = [
         "省略すると {0} 秒",
     ),
     number(
+        ("dovecot/endpoint.rs", "const TLS_PORTS"),
+        &["APP_DOVECOT_IP_LIST"],
+        "on the ports {0}, {1} and {2},",
+        "ポート {0}、{1}、{2} は TLS",
+    ),
+    number(
         ("cli.rs", "value_parser!(u32).range"),
         &["--quickcheck-timeout"],
         "{0} to {1} seconds",
@@ -78,6 +84,12 @@ const NUMBERS: [Number; 21] = [
         &["quickCheck"],
         "not ended after {0} seconds",
         "{0} 秒以内に終了しない",
+    ),
+    number(
+        ("dovecot/load.rs", "const LIMIT"),
+        &["quickCheck"],
+        "for {0} seconds at most",
+        "最長 {0} 秒で問い合わせる",
     ),
     number(("dovecot/service.rs", "const CHANGE_LIMIT"), &["restore"], "{0} seconds", "{0} 秒以内"),
     number(
@@ -160,8 +172,8 @@ fn each_range_and_limit_is_in_both_pages() {
 
 #[test]
 fn the_longest_times_are_those_of_the_program() {
-    let seconds = |file, definition| -> u64 { program::numbers(file, definition).iter().sum() };
-    let default = |key: &str| -> u64 {
+    let seconds = |file, definition| -> f64 { program::numbers(file, definition).iter().sum() };
+    let default = |key: &str| -> f64 {
         let settings = program::settings();
         let (_, value) = settings.into_iter().find(|(one, _)| one == key).expect(key);
         value.parse().expect(key)
@@ -171,8 +183,10 @@ fn the_longest_times_are_those_of_the_program() {
     let change = seconds("dovecot/service.rs", "const CHANGE_LIMIT");
     let kill = seconds("actions/remove.rs", "const TERM_WAIT")
         + seconds("actions/remove.rs", "const KILL_WAIT");
-    let round = status + change + default("APP_DOVECOT_RESTORE_WAIT") + checks;
-    let restore = checks + kill + round * default("APP_DOVECOT_RESTORE_CHECK_RETRY");
+    let mistake = seconds("dovecot/mistake.rs", "const LIMIT");
+    let obstacles = mistake + seconds("dovecot/configuration.rs", "const LIMIT");
+    let round = status + change + default("APP_DOVECOT_RESTORE_WAIT") + checks + obstacles;
+    let restore = checks + kill + mistake + round * default("APP_DOVECOT_RESTORE_CHECK_RETRY");
     let remove = (change + default("APP_DOVECOT_REMOVE_WAIT"))
         * default("APP_DOVECOT_REMOVE_CHECK_RETRY")
         + kill;

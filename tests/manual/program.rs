@@ -73,16 +73,40 @@ pub(crate) fn settings() -> Vec<(String, String)> {
 
 /// The numbers in the definition of a constant: `RangeInclusive<u32> = 1..=100`,
 /// `Duration::from_secs(5)`, `range(20..=3600)`. Times are in seconds.
-pub(crate) fn numbers(file: &str, definition: &str) -> Vec<u64> {
+pub(crate) fn numbers(file: &str, definition: &str) -> Vec<f64> {
     let source = fs::read_to_string(root().join("src").join(file)).expect(file);
     let (_, found) = source.split_once(definition).unwrap_or_else(|| {
         panic!("src/{file} has no {definition}");
     });
     let (_, value) = found.split_once(['=', '(']).expect(definition);
     let value = value.split([';', ')']).next().unwrap_or_default();
-    let unit = if value.contains("from_mins") { 60 } else { 1 };
+    let (units, in_a) = match value {
+        _ if value.contains("from_mins") => (60.0, 1.0),
+        _ if value.contains("from_millis") => (1.0, 1000.0),
+        _ => (1.0, 1.0),
+    };
+    // 17_500 is one number.
+    let value = value.replace('_', "");
     let digits = value.split(|c: char| !c.is_ascii_digit());
-    digits.filter_map(|digits| digits.parse::<u64>().ok()).map(|number| number * unit).collect()
+    digits.filter_map(|digits| digits.parse().ok()).map(|n: f64| n * units / in_a).collect()
+}
+
+/// The words for the verdicts of `status`.
+pub(crate) fn verdicts() -> Vec<String> {
+    let source = fs::read_to_string(root().join("src/status/look.rs")).expect("the verdicts");
+    let (_, words) = source.split_once("const fn word(self)").expect("their words");
+    let (words, _) = words.split_once("\n    }\n").expect("the end of them");
+    let arms = words.split("=> \"").skip(1);
+    arms.filter_map(|arm| Some(arm.split_once('"')?.0.to_owned())).collect()
+}
+
+/// The entries that `install` writes, each key with its value.
+pub(crate) fn written() -> Vec<(String, String)> {
+    let file = root().join("installer/defaults");
+    let text = fs::read_to_string(&file).expect("the entries");
+    let entries = text.lines().filter(|line| !line.starts_with('#'));
+    let entries = entries.map(|line| line.split_once('=').expect("an entry"));
+    entries.map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned())).collect()
 }
 
 /// All of the program's source but its tests, a string that goes on in the next line as one.

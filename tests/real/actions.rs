@@ -1,10 +1,9 @@
 //! The four actions on a real Dovecot, under either kind of `service`, as LifeKeeper calls them.
 
 use crate::kit::Kit;
-use crate::on_both;
 use std::time::Duration;
 
-on_both!(
+on_each_node!(
     quick_check_is_1_on_a_stopped_dovecot_and_0_on_a_running_one,
     restore_starts_a_stopped_dovecot_and_touches_nothing_when_it_runs,
     remove_takes_a_running_dovecot_out_and_succeeds_when_nothing_runs,

@@ -1,10 +1,9 @@
 //! Bounded time, bounded memory and clear words, whatever hangs, floods or is silent.
 
 use crate::kit::{Finished, Kit};
-use crate::on_both;
 use std::time::{Duration, Instant};
 
-on_both!(
+on_each_node!(
     five_hundred_entries_of_which_four_hundred_do_not_answer,
     a_settings_file_of_five_megabytes_of_garbage,
     a_standard_error_that_nobody_reads_does_not_hold_quick_check,

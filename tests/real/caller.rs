@@ -1,10 +1,9 @@
 //! Whoever calls: the actions stand alone, one at a time.
 
 use crate::kit::Kit;
-use crate::on_both;
 use std::time::{Duration, Instant};
 
-on_both!(
+on_each_node!(
     a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait,
     a_caller_that_ignores_sigchld_or_closes_everything_changes_nothing,
     nothing_of_the_caller_is_left_open_in_dovecot,

@@ -1,21 +1,6 @@
 //! A node with the kit on it, and what each test asks of both.
 
-use std::path::Path;
-
 pub(crate) use lab::{Finished, Imap, Init, Node, Process};
-
-/// Makes a test of each function, on a node of either kind.
-#[macro_export]
-macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {
-        mod sysv {
-            $(#[test] fn $name() { super::$name(&$crate::kit::Kit::new(lab::Init::SysV)); })+
-        }
-        mod systemd {
-            $(#[test] fn $name() { super::$name(&$crate::kit::Kit::new(lab::Init::Systemd)); })+
-        }
-    };
-}
 
 /// A node with the kit installed, its settings file empty, and Dovecot stopped.
 pub(crate) struct Kit {
@@ -28,7 +13,7 @@ impl Kit {
     }
 
     pub(crate) fn on(node: Node) -> Self {
-        node.install(Path::new(env!("CARGO_BIN_EXE_dovecot-ark"))).expect("installing the kit");
+        crate::lay(&node);
         let kit = Self { node };
         kit.set("LKROOT=/opt/LifeKeeper\n");
         kit

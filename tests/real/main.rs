@@ -10,8 +10,27 @@
     reason = "a test that finds the machine in another state than it must be ends there"
 )]
 
+use std::path::Path;
+
+/// Makes a test of each function, on a node of either kind.
+macro_rules! on_each_node {
+    ($($name:ident),+ $(,)?) => {
+        mod sysv {
+            $(#[test] fn $name() { super::$name(&crate::kit::Kit::new(lab::Init::SysV)); })+
+        }
+        mod systemd {
+            $(#[test] fn $name() { super::$name(&crate::kit::Kit::new(lab::Init::Systemd)); })+
+        }
+    };
+}
+
 mod actions;
 mod bounds;
 mod caller;
 mod kit;
 mod status;
+
+/// Lays the kit on a node, as it was built for the tests.
+fn lay(node: &lab::Node) {
+    node.install(Path::new(env!("CARGO_BIN_EXE_dovecot-ark"))).expect("laying the kit");
+}

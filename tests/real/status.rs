@@ -1,11 +1,10 @@
 //! The status command looks, and only looks.
 
 use crate::kit::{Finished, Init, Kit};
-use crate::on_both;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-on_both!(
+on_each_node!(
     the_status_is_what_the_checks_say_and_nothing_changes,
     while_an_action_runs_the_status_names_it_and_does_not_connect,
     only_root_is_shown_the_status,

@@ -2,9 +2,10 @@
 
 use std::env;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use lab::{Error, Result};
+use serde_json::Value;
 
 /// Begins a cargo command at the top of the workspace.
 pub(crate) fn cargo() -> Command {
@@ -22,4 +23,34 @@ pub(crate) fn top() -> &'static Path {
 pub(crate) fn succeed(mut command: Command, doing: &str) -> Result<()> {
     let status = command.status().map_err(Error::io(doing))?;
     if status.success() { Ok(()) } else { Err(Error::failed(doing, status.to_string())) }
+}
+
+/// Runs a command and returns what it printed; its errors go where ours go.
+pub(crate) fn bytes(mut command: Command, doing: &str) -> Result<Vec<u8>> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(Error::io(doing))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(Error::failed(doing, output.status.to_string()))
+}
+
+/// Runs a command and returns the text that it printed.
+pub(crate) fn answer(command: Command, doing: &str) -> Result<String> {
+    bytes(command, doing).map(|text| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Returns what cargo knows of the workspace at `sources` and its dependencies on our target.
+pub(crate) fn manifest(sources: &Path) -> Result<Value> {
+    let doing = "asking cargo for its metadata";
+    let mut command = cargo();
+    command.current_dir(sources).args(["metadata", "--format-version", "1", "--locked"]);
+    command.args(["--filter-platform", "x86_64-unknown-linux-gnu"]);
+    let text = bytes(command, doing)?;
+    serde_json::from_slice(&text).map_err(|cause| Error::failed(doing, cause.to_string()))
+}
+
+/// Returns the elements of the array at a path in a JSON value; none when it is no array.
+pub(crate) fn list<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    value.pointer(path).and_then(Value::as_array).into_iter().flatten()
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 use std::{env, fs, process};
 
-use lab::{Error, Result};
+use lab::{Error, Result, Suite};
 
 use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
@@ -41,6 +41,9 @@ struct Row {
 /// When the suite fails, or the kit is wrong in a row.
 pub(crate) fn run(number: Option<&str>) -> Result<()> {
     let started = Instant::now();
+    for suite in [Suite::Bookworm, Suite::Trixie] {
+        lab::prepare_suite(suite)?;
+    }
     heading("playing each fault for both kits");
     let folder = env::temp_dir().join(format!("faults-{}", process::id()));
     let doing = || format!("making {}", folder.display());

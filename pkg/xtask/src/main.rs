@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `faults`, `failovers`.
+//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `faults`, `failovers`, `rpm`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
@@ -10,16 +10,19 @@ mod demo;
 mod faults;
 mod heading;
 mod kit;
+mod rpm;
 mod test;
 
 use std::env;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-Usage: cargo xtask COMMAND        (as root: the commands make real nodes)
+Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
 
   test   format, lints, documentation, unit tests, tests on real nodes
   demo   the four actions on a private real Dovecot, then a cluster's life, shown step by step
+  rpm [--check]
+         the package, below target/rpm; with --check built twice and compared
   bench  the actions beside the bare commands and the original kit
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(),
         ["faults"] => faults::run(None),
         ["faults", row] => faults::run(Some(row)),
+        ["rpm"] => rpm::run(),
+        ["rpm", "--check"] => rpm::check(),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

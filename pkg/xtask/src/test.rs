@@ -7,10 +7,12 @@ use std::env;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lab::{Error, Result};
+use lab::setup::Tool;
+use lab::{Error, Result, Suite};
 
 use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
+use crate::rpm;
 
 /// Tests on nodes mostly wait: more of them at once than there are processors.
 const NODE_THREADS: &str = "--test-threads=4";
@@ -18,11 +20,17 @@ const NODE_THREADS: &str = "--test-threads=4";
 /// Clusters have heartbeats, which a machine that is too busy would miss.
 const CLUSTER_THREADS: &str = "--test-threads=2";
 
+/// What checks the macros of the manual pages; its tests leave out what is missing.
+const LINTERS: [Tool; 2] = [
+    Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" },
+    Tool { program: "groff", apt: "groff", rpm: "groff" },
+];
+
 /// A step: its name, and what does it.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// The steps, cheapest first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 14] = [
     ("machine", machine),
     ("format", || subcommand(&["fmt", "--all", "--check"])),
     ("lints", || {
@@ -30,6 +38,9 @@ const STEPS: [Step; 10] = [
     }),
     ("documentation", documentation),
     ("unit tests", || subcommand(&["test", "--workspace", "--bins", "--lib", "--locked"])),
+    ("manual", || {
+        subcommand(&["test", "--package", "dovecot-ark", "--test", "manual", "--locked"])
+    }),
     ("image of the nodes", lab::prepare),
     ("tests of the lab", || {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
@@ -37,6 +48,11 @@ const STEPS: [Step; 10] = [
     ("tests on nodes", || node_tests("real", NODE_THREADS)),
     ("tests of the installation", || node_tests("install", NODE_THREADS)),
     ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
+    ("package, built twice", rpm::check),
+    ("images of other Debians", || {
+        [Suite::Bullseye, Suite::Trixie].into_iter().try_for_each(lab::prepare_suite)
+    }),
+    ("tests of the package", || node_tests("package", NODE_THREADS)),
 ];
 
 /// Runs all steps, up to the first that fails.
@@ -70,6 +86,7 @@ pub(crate) fn run() -> Result<()> {
 /// Makes the machine ready: packages for the nodes, components of the toolchain.
 fn machine() -> Result<()> {
     lab::setup::ensure()?;
+    lab::setup::ensure_tools(&LINTERS, &lab::setup::has)?;
     for component in ["rustfmt", "clippy"] {
         let word = if component == "rustfmt" { "fmt" } else { component };
         if has_subcommand(word) {

@@ -22,7 +22,7 @@ use nix::unistd::alarm;
 use signal_hook::consts::SIGALRM;
 use signal_hook::flag;
 
-use super::sockets;
+use super::sockets::{self, Socket};
 use super::{Attempt, Command, Depth, Ended, Listed, PROGRAM_FOLDERS, Process, Signal, System};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
@@ -127,10 +127,12 @@ impl System for Machine {
         probe::probe(endpoints, depth, limit)
     }
 
-    fn listeners(&self, port: u16) -> Vec<Process> {
+    fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)> {
         let found = sockets::look(Path::new("/"), &BTreeSet::from([port])).unwrap_or_default();
-        let holders = found.into_iter().flat_map(|socket| socket.holders);
-        holders.filter_map(|holder| process::inspect(holder.pid)).collect()
+        let holders =
+            |socket: Socket| socket.holders.into_iter().map(move |one| (socket.address, one));
+        let all = found.into_iter().flat_map(holders);
+        all.filter_map(|(address, holder)| Some((address, process::inspect(holder.pid)?))).collect()
     }
 
     fn addresses(&self) -> BTreeSet<IpAddr> {
@@ -138,6 +140,13 @@ impl System for Machine {
             let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
             v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
         };
+        let any = ["ipv4", "ipv6"].iter().any(|family| {
+            let path = format!("/proc/sys/net/{family}/ip_nonlocal_bind");
+            fs::read_to_string(path).is_ok_and(|value| value.trim() != "0")
+        });
+        if any {
+            return BTreeSet::new();
+        }
         let interfaces = getifaddrs().into_iter().flatten();
         interfaces.filter_map(|interface| ip(interface.address?)).collect()
     }

@@ -1,6 +1,6 @@
-//! The Debian that all nodes are overlays of: built once, kept below `target/lab`.
+//! The Debians that nodes are overlays of: built once, kept below `target/lab`.
 //!
-//! Its name holds a hash of all that goes into it, so a changed recipe makes a new image. It is
+//! An image's name holds a hash of all that goes into it, so a changed recipe makes a new image. It is
 //! built under another name and renamed when complete; a file lock lets several test programs
 //! ask for it at once.
 
@@ -14,39 +14,14 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::setup;
 
-/// The Debian that a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Suite {
-    /// Debian 12: Dovecot 2.3.19, systemd 252.
-    Bookworm,
-    /// Debian 13: Dovecot 2.4.1, systemd 257.
-    Trixie,
-}
-
-impl Suite {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Bookworm, Self::Trixie];
-
-    /// Returns its name in Debian's archive.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bookworm => "bookworm",
-            Self::Trixie => "trixie",
-        }
-    }
-
-    /// Returns what its Dovecot is to read beside the distribution's configuration.
-    fn local_conf(self) -> &'static str {
-        match self {
-            Self::Bookworm => include_str!("../image/local.conf"),
-            Self::Trixie => include_str!("../image/local-2.4.conf"),
-        }
-    }
-}
-
 /// tini is pid 1 where systemd is not: it reaps.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,\
      psmisc,tini,openssl,iputils-arping,iputils-ping,rpm,strace,acl,attr";
+/// What other distributions install packages with, what signs and lists them, and what the kit's
+/// package has a file for; on Debian 12 alone.
+const MANAGERS: &str = "dnf,zypper,createrepo-c,gpg,gpg-agent,logrotate";
+const LOCAL_CONF: &str = include_str!("../image/local.conf");
+const LOCAL_CONF_2_4: &str = include_str!("../image/local-2.4.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");
 
 /// The accounts on every node: user and plain-text password.
@@ -57,6 +32,50 @@ pub const USERS: [(&str, &str); 4] = [
     ("dave@example.com", "dave-secret"),
 ];
 
+/// Which Debian a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Debian 11: Dovecot 2.3.13, systemd 247.
+    Bullseye,
+    /// Debian 12: Dovecot 2.3.19, systemd 252. All nodes are this one unless said otherwise.
+    Bookworm,
+    /// Debian 13: Dovecot 2.4.1, systemd 257.
+    Trixie,
+}
+
+impl Suite {
+    /// Returns its name in Debian's archive.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bullseye => "bullseye",
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+
+    /// Returns the packages of its image.
+    fn packages(self) -> String {
+        match self {
+            Self::Bookworm => format!("{PACKAGES},{MANAGERS}"),
+            Self::Bullseye | Self::Trixie => PACKAGES.to_owned(),
+        }
+    }
+
+    /// Returns the lab's part of Dovecot's configuration.
+    fn local_conf(self) -> &'static str {
+        match self {
+            Self::Trixie => LOCAL_CONF_2_4,
+            Self::Bullseye | Self::Bookworm => LOCAL_CONF,
+        }
+    }
+
+    /// Returns what is done to the new folder, `$1`, before packages are fetched.
+    fn hook(self) -> Option<&'static str> {
+        // Its security updates end: the list there names packages that are no longer there.
+        (self == Self::Bullseye).then_some("sed -i /security/d \"$1/etc/apt/sources.list\"")
+    }
+}
+
 /// A complete image.
 #[derive(Debug)]
 pub(crate) struct Image {
@@ -66,16 +85,25 @@ pub(crate) struct Image {
     pub(crate) name: String,
 }
 
-/// Builds the images unless they are there; installs first what that needs.
+/// Builds the image unless it is there; installs first what that needs.
 ///
 /// # Errors
 ///
-/// When the caller is not root, or an image cannot be built.
+/// When the caller is not root, or the image cannot be built.
 pub fn prepare() -> Result<()> {
-    Suite::ALL.into_iter().try_for_each(|suite| ensure(suite).map(drop))
+    prepare_suite(Suite::Bookworm)
 }
 
-/// Returns a suite's image, built if need be.
+/// Builds the image of a suite, as [`prepare`].
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub fn prepare_suite(suite: Suite) -> Result<()> {
+    ensure(suite).map(drop)
+}
+
+/// Returns the image of a suite, built if need be.
 pub(crate) fn ensure(suite: Suite) -> Result<Image> {
     setup::require_root()?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab");
@@ -98,7 +126,7 @@ pub(crate) fn ensure(suite: Suite) -> Result<Image> {
 /// Names the image after its suite and a hash of its recipe.
 fn name(suite: Suite) -> String {
     let mut hasher = DefaultHasher::new();
-    (suite.name(), PACKAGES, suite.local_conf(), CUSTOMIZE, USERS).hash(&mut hasher);
+    (suite.packages(), suite.local_conf(), CUSTOMIZE, USERS).hash(&mut hasher);
     format!("{}-{:016x}", suite.name(), hasher.finish())
 }
 
@@ -114,7 +142,8 @@ fn build(suite: Suite, image: &Image, root: &Path) -> Result<()> {
     let mut unpack = isolated();
     unpack
         .args(["mmdebstrap", "--variant=minbase", "--aptopt=APT::Sandbox::User \"root\""])
-        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={PACKAGES}")])
+        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={}", suite.packages())])
+        .args(suite.hook().map(|hook| format!("--setup-hook={hook}")))
         .arg(suite.name())
         .arg(&new);
     succeed(unpack, "building the image with mmdebstrap")?;
@@ -158,7 +187,7 @@ mod tests {
     #[test]
     fn the_name_is_a_folder_and_the_same_each_time() {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        for suite in Suite::ALL {
+        for suite in [Suite::Bullseye, Suite::Bookworm, Suite::Trixie] {
             let name = name(suite);
             assert_eq!(name, super::name(suite));
             assert!(name.starts_with(suite.name()) && name.chars().all(plain), "{name}");

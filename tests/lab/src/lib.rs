@@ -33,7 +33,7 @@ pub use client::{Client, FLOATING};
 pub use cluster::{Cluster, SHARED};
 pub use command::{Finished, Running};
 pub use error::{Error, Result};
-pub use image::{Suite, USERS, prepare};
+pub use image::{Suite, USERS, prepare, prepare_suite};
 pub use imap::Imap;
 pub use ledger::Ledger;
 pub use lifekeeper::{DEFAULTS, Dialect, LKROOT};

@@ -61,21 +61,21 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a clean node with Debian 12; the image is built before, if it is not there.
+    /// Starts a clean node; the image is built before, if it is not there.
     ///
     /// # Errors
     ///
     /// When the caller is not root, the image cannot be built, or the node does not boot.
     pub fn start(init: Init) -> Result<Self> {
-        Self::start_with(Suite::Bookworm, init)
+        Self::start_on(Suite::Bookworm, init)
     }
 
-    /// Starts a clean node with another Debian.
+    /// Starts a clean node that is another Debian.
     ///
     /// # Errors
     ///
     /// As [`Node::start`].
-    pub fn start_with(suite: Suite, init: Init) -> Result<Self> {
+    pub fn start_on(suite: Suite, init: Init) -> Result<Self> {
         Self::boot(suite, init, "reaping")
     }
 

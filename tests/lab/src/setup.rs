@@ -13,24 +13,31 @@ use crate::error::{Error, Result};
 /// Where programs are looked for.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// A program of this machine, and the packages that bring it.
-struct Tool {
-    program: &'static str,
-    apt: &'static str,
-    rpm: &'static str,
+/// A program of this machine, or a file by its absolute path, and the packages that bring it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    /// The program.
+    pub program: &'static str,
+    /// What brings it where there is apt; empty where nothing does, or nothing has to.
+    pub apt: &'static str,
+    /// What brings it where there is dnf or zypper.
+    pub rpm: &'static str,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool { program: "mmdebstrap", apt: "mmdebstrap", rpm: "mmdebstrap" },
     Tool { program: "systemd-nspawn", apt: "systemd-container", rpm: "systemd-container" },
     Tool { program: "ip", apt: "iproute2", rpm: "iproute" },
     Tool { program: "unshare", apt: "util-linux", rpm: "util-linux" },
     Tool { program: "setpriv", apt: "util-linux", rpm: "util-linux" },
     Tool { program: "find", apt: "findutils", rpm: "findutils" },
+    // The keys of Debian's archive, which other distributions ship apart.
+    Tool {
+        program: "/usr/share/keyrings/debian-archive-keyring.gpg",
+        apt: "debian-archive-keyring",
+        rpm: "",
+    },
 ];
-
-/// The keys of Debian's archive, which other distributions ship apart.
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// A package manager, the lines that refresh its lists and install with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,16 +102,25 @@ pub fn require_root() -> Result<()> {
     if myself.uid() == 0 { Ok(()) } else { Err(Error::NotRoot) }
 }
 
-/// Installs what is missing, with the machine's package manager.
+/// Installs what making nodes needs and is missing, with the machine's package manager.
 ///
 /// # Errors
 ///
 /// When the caller is not root, no package manager is known, or one of its packages is refused.
 pub fn ensure() -> Result<()> {
     require_root()?;
+    ensure_tools(&TOOLS, &has)
+}
+
+/// Installs what is missing of `tools`, as `has` tells, with the machine's package manager.
+///
+/// # Errors
+///
+/// When no package manager is known, or one of its packages is refused.
+pub fn ensure_tools(tools: &[Tool], has: &impl Fn(&str) -> bool) -> Result<()> {
     let managers = [Manager::Apt, Manager::Dnf, Manager::Zypper];
-    let manager = managers.into_iter().find(|manager| has(manager.program()));
-    let packages = missing(manager.unwrap_or(Manager::Apt), &has);
+    let manager = managers.into_iter().find(|manager| self::has(manager.program()));
+    let packages = missing(tools, manager.unwrap_or(Manager::Apt), has);
     if packages.is_empty() {
         return Ok(());
     }
@@ -119,7 +135,7 @@ pub fn ensure() -> Result<()> {
         call(manager, manager.refresh(), &[])?;
         call(manager, manager.install(), &packages)?;
     }
-    let left = missing(manager, &has);
+    let left = missing(tools, manager, has);
     if left.is_empty() {
         return Ok(());
     }
@@ -127,18 +143,17 @@ pub fn ensure() -> Result<()> {
 }
 
 /// Lists the packages that bring what is not there.
-fn missing(manager: Manager, has: &impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let absent = TOOLS.iter().filter(|tool| !has(tool.program));
+fn missing(tools: &[Tool], manager: Manager, has: &impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let absent = tools.iter().filter(|tool| !has(tool.program));
     let mut packages: Vec<&str> = absent.map(|tool| manager.package(tool)).collect();
-    if manager == Manager::Apt && !has(KEYRING) {
-        packages.push("debian-archive-keyring");
-    }
+    packages.retain(|package| !package.is_empty());
     packages.dedup();
     packages
 }
 
 /// Tells whether this machine has a program, or a file when an absolute path is given.
-fn has(program: &str) -> bool {
+#[must_use]
+pub fn has(program: &str) -> bool {
     FOLDERS.iter().any(|folder| Path::new(folder).join(program).exists())
 }
 
@@ -164,12 +179,12 @@ mod tests {
         let all = |_: &str| true;
         let none = |_: &str| false;
         let no_ip = |program: &str| program != "ip";
-        assert_eq!(missing(Manager::Apt, &all), [""; 0]);
-        assert_eq!(missing(Manager::Apt, &no_ip), ["iproute2"]);
-        assert_eq!(missing(Manager::Dnf, &no_ip), ["iproute"]);
-        assert_eq!(missing(Manager::Zypper, &no_ip), ["iproute2"]);
+        assert_eq!(missing(&TOOLS, Manager::Apt, &all), [""; 0]);
+        assert_eq!(missing(&TOOLS, Manager::Apt, &no_ip), ["iproute2"]);
+        assert_eq!(missing(&TOOLS, Manager::Dnf, &no_ip), ["iproute"]);
+        assert_eq!(missing(&TOOLS, Manager::Zypper, &no_ip), ["iproute2"]);
         assert_eq!(
-            missing(Manager::Apt, &none),
+            missing(&TOOLS, Manager::Apt, &none),
             [
                 "mmdebstrap",
                 "systemd-container",

@@ -1,0 +1,218 @@
+//! `cargo xtask rpm`: from a clean clone to the package, its checksums and its list of parts.
+//!
+//! The same commit makes the same bytes wherever it lies, and nothing of the build machine gets
+//! into the package: neither its C library, nor its paths, nor its clock.
+
+mod binary;
+mod digest;
+mod header;
+mod lint;
+mod sbom;
+mod stage;
+mod tools;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use lab::{Error, Result};
+
+use crate::cargo::{answer, succeed, top};
+use crate::heading::{heading, shown};
+use stage::Stage;
+use tools::Tools;
+
+/// The version of the package that tests upgrade from, lower than any that is ever released.
+const PREVIOUS: &str = "0.0.1";
+
+/// Where a package is built from and to.
+struct Build<'a> {
+    tools: &'a Tools,
+    /// The folder with the sources.
+    sources: &'a Path,
+    /// When the commit was made, in seconds; later times in the package are set back to it.
+    epoch: String,
+}
+
+/// Builds the package, and holds it to what it must be.
+///
+/// # Errors
+///
+/// When a tool cannot be had, something does not build, or the package is not as it must be.
+pub(crate) fn run() -> Result<()> {
+    let started = Instant::now();
+    heading("tools");
+    let tools = Tools::ensure()?;
+    lint::scripts()?;
+    let build = Build { tools: &tools, sources: top(), epoch: committed("%ct")? };
+    let folder = folder();
+    let stage = build.stage(&folder.join("stage"))?;
+    heading("package");
+    let package = build.pack(&stage, &folder, None)?;
+    lint::package(&tools, &package)?;
+    heading("what is in it, and the checksums");
+    let list = folder.join("dovecot-ark.cdx.json");
+    sbom::write_list(&tools, &package, committed("%cd")?.as_str(), &list)?;
+    let line = |path| Ok(format!("{}  {}\n", digest::sha256(path)?, name_of(path)));
+    let sums = [&package, &list].map(|path| line(path));
+    let sums: String = sums.into_iter().collect::<Result<_>>()?;
+    write(&folder.join("SHA256SUMS"), sums.as_bytes())?;
+    let previous = folder.join("previous");
+    let older = stage.with_another_binary(&previous.join("stage"))?;
+    build.pack(&older, &previous, Some(PREVIOUS))?;
+    for path in [&package, &list, &folder.join("SHA256SUMS")] {
+        println!("   target/rpm/{}: {} bytes", name_of(path), read(path)?.len());
+    }
+    println!("   made in {}", shown(started.elapsed()));
+    Ok(())
+}
+
+/// Builds the package once more, from a copy in another folder, and compares the bytes.
+///
+/// # Errors
+///
+/// As [`run`], and when the two packages differ.
+pub(crate) fn check() -> Result<()> {
+    run()?;
+    let started = Instant::now();
+    heading("the same again, in another folder");
+    let tools = Tools::ensure()?;
+    let elsewhere = folder().join("a copy/with another path");
+    let sources = elsewhere.join("sources");
+    copy_sources(&sources)?;
+    let build = Build { tools: &tools, sources: &sources, epoch: committed("%ct")? };
+    let stage = build.stage(&elsewhere.join("stage"))?;
+    let again = build.pack(&stage, &elsewhere, None)?;
+    let first = folder().join(again.file_name().unwrap_or_default());
+    if read(&first)? != read(&again)? {
+        let doing = format!("building {} twice", first.display());
+        return Err(Error::failed(doing, format!("{} has other bytes", again.display())));
+    }
+    println!("   the same bytes, {}", shown(started.elapsed()));
+    Ok(())
+}
+
+impl Build<'_> {
+    /// Builds the binary and collects what goes into the package.
+    fn stage(&self, folder: &Path) -> Result<Stage> {
+        heading("binary");
+        let started = Instant::now();
+        let binary = binary::build(self.tools, self.sources)?;
+        let floor = binary::require_floor(&binary)?;
+        println!("   needs glibc {floor}, {}", shown(started.elapsed()));
+        Stage::collect(self.sources, &binary, folder)
+    }
+
+    /// Packs what was collected, under its own version or another one.
+    fn pack(&self, stage: &Stage, folder: &Path, version: Option<&str>) -> Result<PathBuf> {
+        let version_here = version.unwrap_or(env!("CARGO_PKG_VERSION"));
+        let package = folder.join(format!("dovecot-ark-{version_here}-1.x86_64.rpm"));
+        remove_packages(folder)?;
+        let mut packager = Command::new(self.tools.packager());
+        packager.current_dir(stage.folder()).env("SOURCE_DATE_EPOCH", &self.epoch);
+        packager.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET");
+        // gzip is what rpm 4.11 can read.
+        packager.args(["--payload-compress", "gzip", "--arch", "x86_64", "--output"]).arg(&package);
+        if let Some(version) = version {
+            packager.arg("--set-metadata").arg(format!("version = \"{version}\""));
+        }
+        succeed(packager, "packing")?;
+        let complete = header::completed(&read(&package)?, digest::md5)?;
+        write(&package, &complete)?;
+        header::require_complete(&read(&package)?, digest::md5)?;
+        Ok(package)
+    }
+}
+
+/// Returns the folder for the package and all that comes with it.
+fn folder() -> PathBuf {
+    top().join("target/rpm")
+}
+
+/// Tells when the commit was made, in one of git's formats, UTC.
+fn committed(format: &str) -> Result<String> {
+    let mut git = Command::new("git");
+    git.current_dir(top()).args(["log", "-1", "--date=iso-strict-local"]);
+    git.arg(format!("--format={format}")).env("TZ", "UTC");
+    let time = answer(git, "asking git for the commit's time")?;
+    Ok(time.trim().to_owned())
+}
+
+/// Copies what git knows or would take, as it is now; of an earlier copy only what was built stays.
+fn copy_sources(to: &Path) -> Result<()> {
+    make_folder(to)?;
+    for path in entries(to)?.iter().filter(|path| !path.ends_with("target")) {
+        if path.is_dir() { remove_folder(path)? } else { remove_file(path)? }
+    }
+    let mut git = Command::new("git");
+    git.current_dir(top()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let names = answer(git, "asking git for the names of the sources")?;
+    // A file that was removed and not yet committed is still in the list.
+    for name in names.split_terminator('\0').filter(|name| top().join(name).is_file()) {
+        copy(&top().join(name), &to.join(name))?;
+    }
+    Ok(())
+}
+
+/// Removes the packages of earlier runs: whoever looks for the package finds one.
+fn remove_packages(folder: &Path) -> Result<()> {
+    make_folder(folder)?;
+    let all = entries(folder)?;
+    let mut packages = all.iter().filter(|path| path.extension().is_some_and(|it| it == "rpm"));
+    packages.try_for_each(|path| remove_file(path))
+}
+
+/// Lists what is in a folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(folder).and_then(|entries| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()
+    });
+    listed.map_err(Error::io(format!("reading {}", folder.display())))
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    fs::remove_file(path).map_err(Error::io(format!("removing {}", path.display())))
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(Error::io(format!("making {}", path.display())))
+}
+
+/// Removes a folder with all that is in it; none is well.
+fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(format!("removing {}", path.display()))(cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        make_folder(folder)?;
+    }
+    let doing = format!("copying {} to {}", from.display(), to.display());
+    fs::copy(from, to).map(drop).map_err(Error::io(doing))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(Error::io(format!("reading {}", path.display())))
+}
+
+fn text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(Error::io(format!("reading {}", path.display())))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    fs::write(path, bytes).map_err(Error::io(format!("writing {}", path.display())))
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

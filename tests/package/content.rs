@@ -1,0 +1,123 @@
+//! What the package says of itself, and what it holds.
+
+use lab::{ACTIONS, Init, STUBS};
+
+use crate::kit::Kit;
+use crate::packaged::{VERSION, assert_verified, bare, file, lay};
+
+/// The pages as they are in the sources.
+const PAGE: &str = include_str!("../../man/dovecot-ark.8");
+const JAPANESE_PAGE: &str = include_str!("../../man/ja/dovecot-ark.8");
+
+/// Asks rpm about the package's file.
+#[track_caller]
+fn asked(kit: &Kit, query: &str) -> String {
+    kit.sh(&format!("rpm -qp {query} {}", file(VERSION)))
+}
+
+#[test]
+fn it_asks_for_nothing_that_a_node_may_lack() {
+    let kit = bare(Init::SysV);
+    let requires = asked(&kit, "--requires");
+    for line in requires.lines() {
+        let known = line == "/bin/sh"
+            || line == "glibc >= 2.17"
+            || line.starts_with("config(dovecot-ark) = ")
+            || line.starts_with("rpmlib(");
+        assert!(known, "{requires}");
+        // What rpm itself must be able to do: nothing that 4.11 cannot.
+        let old = ["CompressedFileNames", "FileDigests", "PayloadFilesHavePrefix"];
+        assert!(
+            !line.starts_with("rpmlib(") || old.iter().any(|what| line.contains(what)),
+            "{line}"
+        );
+    }
+    assert_eq!(asked(&kit, "--suggests"), "dovecot\n");
+    for word in ["--recommends", "--conflicts", "--obsoletes", "--supplements", "--enhances"] {
+        assert_eq!(asked(&kit, word), "", "{word}");
+    }
+    assert_eq!(
+        asked(&kit, "--qf '%{PAYLOADCOMPRESSOR} %{LICENSE} %{ARCH}\\n'"),
+        "gzip MIT x86_64\n"
+    );
+}
+
+#[test]
+fn rpm_4_11_finds_the_two_tags_that_it_needs() {
+    let kit = bare(Init::SysV);
+    let tags = asked(&kit, "--qf '%{ARCHIVESIZE} %{SIGMD5}\\n'");
+    let (size, sum) = tags.trim().split_once(' ').expect("two tags");
+    let unpacked = kit.sh(&format!("rpm2archive - <{} | gzip -dc | wc -c", file(VERSION)));
+    let (size, unpacked): (u64, u64) =
+        (size.parse().expect("a size"), unpacked.trim().parse().expect("a size"));
+    // The archive that rpm2archive makes is another kind of the same files.
+    assert!(size > unpacked / 2 && size < unpacked * 2, "{size} is not like {unpacked}");
+    assert_eq!(sum.len(), 32, "{tags}");
+    let checked = kit.sh(&format!("rpm -Kv {}", file(VERSION)));
+    assert!(checked.contains("MD5 digest: OK") && !checked.contains("BAD"), "{checked}");
+    let checked = kit.sh(&format!("rpm -K {}", file(VERSION)));
+    assert!(checked.ends_with("digests OK\n"), "{checked}");
+}
+
+#[test]
+fn its_files_are_where_and_as_they_must_be() {
+    let kit = bare(Init::Systemd);
+    lay(&kit.node);
+    assert_verified(&kit, VERSION);
+    let listed = kit.sh("rpm -ql dovecot-ark | xargs stat -c '%a %U:%G %n' | sort -k 3");
+    let expected = [
+        "644 root:root /etc/logrotate.d/dovecot-ark",
+        "755 root:root /usr/lib/dovecot-ark/quickCheck",
+        "755 root:root /usr/lib/dovecot-ark/recover",
+        "755 root:root /usr/lib/dovecot-ark/remove",
+        "755 root:root /usr/lib/dovecot-ark/restore",
+        "644 root:root /usr/lib/tmpfiles.d/dovecot-ark.conf",
+        "755 root:root /usr/sbin/dovecot-ark",
+        "644 root:root /usr/share/bash-completion/completions/dovecot-ark",
+        "644 root:root /usr/share/doc/dovecot-ark/CHANGELOG.md",
+        "644 root:root /usr/share/doc/dovecot-ark/README.ja.md",
+        "644 root:root /usr/share/doc/dovecot-ark/README.md",
+        "644 root:root /usr/share/fish/vendor_completions.d/dovecot-ark.fish",
+        "644 root:root /usr/share/licenses/dovecot-ark/LICENSE",
+        "644 root:root /usr/share/man/ja/man8/dovecot-ark.8.gz",
+        "644 root:root /usr/share/man/man8/dovecot-ark.8.gz",
+        "644 root:root /usr/share/zsh/site-functions/_dovecot-ark",
+    ];
+    assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(kit.sh("rpm -qc dovecot-ark"), "/etc/logrotate.d/dovecot-ark\n");
+    assert_eq!(kit.sh("stat -c '%a %F' /run/dovecot-ark"), "755 directory\n", "made at once");
+    for shell in ["bash-completion/completions/dovecot-ark", "zsh/site-functions/_dovecot-ark"] {
+        assert!(kit.sh(&format!("cat /usr/share/{shell}")).contains("quickCheck"), "{shell}");
+    }
+    kit.sh("bash -n /usr/share/bash-completion/completions/dovecot-ark");
+    for (folder, page) in [("man8", PAGE), ("ja/man8", JAPANESE_PAGE)] {
+        let packed = kit.sh(&format!("gzip -dc /usr/share/man/{folder}/dovecot-ark.8.gz"));
+        assert!(packed == page, "{folder}: not the page of these sources");
+    }
+    let said = kit.sh("dovecot-ark --version");
+    assert_eq!(said, format!("dovecot-ark {VERSION}\n"));
+    for folder in [env!("CARGO_MANIFEST_DIR"), ".cargo/registry"] {
+        let lines = kit.sh(&format!("grep -acF '{folder}' /usr/sbin/dovecot-ark || true"));
+        assert_eq!(lines, "0\n", "the builder's {folder} is in the binary");
+    }
+    for action in ACTIONS {
+        let stub = kit.sh(&format!("cat {STUBS}/{action}"));
+        assert!(stub.ends_with(&format!("exec /usr/sbin/dovecot-ark {action} \"$@\"\n")), "{stub}");
+    }
+}
+
+#[test]
+fn its_scripts_are_scripts_and_end_well() {
+    let kit = bare(Init::SysV);
+    let scripts = asked(&kit, "--scripts");
+    for script in ["postinstall", "preuninstall", "postuninstall"] {
+        assert!(scripts.contains(&format!("{script} scriptlet")), "{scripts}");
+    }
+    assert_eq!(scripts.matches("scriptlet").count(), 3, "{scripts}");
+    assert_eq!(scripts.matches("\nexit 0\n").count(), 3, "{scripts}");
+    // They look and tell; what runs is left alone.
+    for word in ["service dovecot", "systemctl", "lkcli", "perform_action", "kill", "dovecot stop"]
+    {
+        assert!(!scripts.contains(word), "{word}: {scripts}");
+    }
+}
