@@ -14,8 +14,8 @@ on_each_node!(
     a_port_that_refuses_is_a_fault_though_process_and_status_are_well,
     a_status_that_fails_is_a_fault_though_process_and_port_are_well,
     every_entry_of_the_list_is_tried_ipv6_too,
+    a_healthy_dovecot_greets_in_every_protocol,
     each_failed_round_is_logged_to_the_letter_in_both_places,
-    a_configuration_file_that_is_missing_is_no_success,
     a_change_of_the_settings_works_at_the_next_action,
     the_fixed_waits_are_those_of_the_original,
     the_log_is_for_root_alone_and_debug_only_when_asked_for,
@@ -115,6 +115,20 @@ fn every_entry_of_the_list_is_tried_ipv6_too(kit: &Kit) {
     assert!(ended.stderr.ends_with("[::1]:144: connection refused\n"), "{ended:?}");
 }
 
+fn a_healthy_dovecot_greets_in_every_protocol(kit: &Kit) {
+    kit.set(
+        "APP_DOVECOT_PROBE=greeting\n\
+         APP_DOVECOT_IP_LIST='127.0.0.1:143 [::1]:143 127.0.0.1:110 127.0.0.1:993 [::1]:995'\n",
+    );
+    kit.expect("restore", 0);
+    for _ in 0..10 {
+        let ended = kit.expect("quickCheck", 0);
+        assert_eq!(ended.stderr, "", "healthy is silent");
+    }
+    let log = kit.node.read("/var/log/dovecot.log").expect("Dovecot's log");
+    assert!(!log.contains("Connection closed"), "each look ends politely: {log}");
+}
+
 fn each_failed_round_is_logged_to_the_letter_in_both_places(kit: &Kit) {
     kit.set("APP_DOVECOT_RESTORE_WAIT=0\n");
     kit.keep_from_starting();
@@ -135,16 +149,6 @@ fn each_failed_round_is_logged_to_the_letter_in_both_places(kit: &Kit) {
         let last = place.lines().last().unwrap_or_default();
         assert!(last.contains(" ERROR:dovecot-ark:restore:dovecot:starting Dovecot: "), "{last}");
     }
-}
-
-fn a_configuration_file_that_is_missing_is_no_success(kit: &Kit) {
-    // Debian's SysV script says 0 to start and 0 to status without it.
-    kit.set("APP_DOVECOT_RESTORE_WAIT=0\n");
-    kit.sh("mv /etc/dovecot/dovecot.conf /etc/dovecot/away");
-    kit.expect("restore", 1);
-    kit.expect("quickCheck", 1);
-    kit.sh("mv /etc/dovecot/away /etc/dovecot/dovecot.conf");
-    kit.expect("restore", 0);
 }
 
 fn a_change_of_the_settings_works_at_the_next_action(kit: &Kit) {

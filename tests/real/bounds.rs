@@ -4,7 +4,6 @@ use crate::kit::{Finished, Kit};
 use std::time::{Duration, Instant};
 
 on_each_node!(
-    a_service_command_that_never_returns_does_not_hold_quick_check,
     five_hundred_entries_of_which_four_hundred_do_not_answer,
     a_settings_file_of_five_megabytes_of_garbage,
     a_standard_error_that_nobody_reads_does_not_hold_quick_check,
@@ -24,24 +23,6 @@ fn watched_quick_check(kit: &Kit) -> (Finished, u64) {
     let ended = kit.node.sh(script).expect("calling an action");
     let peak = kit.sh("tail -n 1 /tmp/peak | tr -dc 0-9; rm /tmp/peak");
     (ended, peak.parse().expect("the quickCheck was seen"))
-}
-
-fn a_service_command_that_never_returns_does_not_hold_quick_check(kit: &Kit) {
-    kit.expect("restore", 0);
-    kit.sh("mv /usr/sbin/service /usr/sbin/away");
-    let never = "#!/bin/sh\nsleep 1001 & sleep 1002\n";
-    kit.node.write_program("/usr/sbin/service", never).expect("a service command");
-    let ended = kit.expect("quickCheck", 0);
-    assert!(ended.took < GRANTED, "{ended:?}");
-    let words =
-        "the verdict rests on process and ports: `service dovecot status`: no end after 5 s";
-    assert!(ended.stderr.contains(words), "{ended:?}");
-    assert_eq!(kit.sh("pgrep -f 'sleep 100[12]' | wc -l"), "0\n", "nothing is left of it");
-
-    kit.node.signal(kit.master(), "KILL").expect("a signal");
-    let ended = kit.expect("quickCheck", 1);
-    assert!(ended.took < GRANTED, "{ended:?}");
-    assert!(ended.stderr.contains("no process named dovecot"), "{ended:?}");
 }
 
 fn five_hundred_entries_of_which_four_hundred_do_not_answer(kit: &Kit) {

@@ -1,15 +1,12 @@
-//! Whoever calls: the actions stand alone, one at a time, and survive being killed.
+//! Whoever calls: the actions stand alone, one at a time.
 
 use crate::kit::Kit;
 use std::time::{Duration, Instant};
 
 on_each_node!(
-    two_restores_at_once_are_one_start,
     a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait,
-    an_action_that_is_killed_is_finished_by_the_next_one,
     a_caller_that_ignores_sigchld_or_closes_everything_changes_nothing,
     nothing_of_the_caller_is_left_open_in_dovecot,
-    many_failed_starts_do_not_block_the_next_one,
     only_root_may_act_and_wrong_use_is_status_2,
     the_settings_are_shown_to_people_and_programs,
 );
@@ -18,17 +15,6 @@ on_each_node!(
 const WAIT: Duration = Duration::from_mins(1);
 
 const ACTION: [&str; 4] = ["-t", "dovecot", "-i", "dovecot"];
-
-fn two_restores_at_once_are_one_start(kit: &Kit) {
-    let words = [&["/usr/sbin/dovecot-ark", "restore"][..], &ACTION].concat();
-    let two = [(); 2].map(|()| kit.node.spawn(&words).expect("calling an action"));
-    let ends = two.map(|one| one.wait(WAIT).expect("its end"));
-    assert!(ends.iter().all(|one| one.status == Some(0)), "{ends:?}");
-    let words = ends.map(|one| one.stderr).concat();
-    assert_eq!(words.matches("Dovecot is in operation").count(), 1, "{words}");
-    assert_eq!(words.matches("Dovecot is already in operation").count(), 1, "{words}");
-    kit.expect("quickCheck", 0);
-}
 
 fn a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait(kit: &Kit) {
     kit.expect("remove", 0); // makes the lock's file
@@ -53,28 +39,6 @@ fn a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait(kit
     let ended = waiting.wait(WAIT).expect("its end");
     assert_eq!(ended.status, Some(0), "{ended:?}");
     assert!(ended.stderr.contains("waiting until remove, pid 1"), "{ended:?}");
-    kit.expect("quickCheck", 0);
-}
-
-fn an_action_that_is_killed_is_finished_by_the_next_one(kit: &Kit) {
-    // With these waits each action is still on its way when it has done its deed.
-    kit.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_RESTORE_WAIT=600\nAPP_DOVECOT_REMOVE_WAIT=600\n");
-    // The status says so, not the process: a stop that comes before the pid file stops nothing.
-    for (action, done) in [("restore", Some(0)), ("remove", Some(3))] {
-        let stub = format!("/usr/lib/dovecot-ark/{action}");
-        let running = kit.node.spawn(&[&[&*stub][..], &ACTION].concat()).expect("an action");
-        let start = Instant::now();
-        let status = || kit.node.run(&["service", "dovecot", "status"]).expect("a status").status;
-        while status() != done {
-            assert!(start.elapsed() < WAIT, "{action} does nothing");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        running.kill();
-    }
-    kit.set("");
-    kit.expect("remove", 0);
-    kit.assert_gone();
-    kit.expect("restore", 0);
     kit.expect("quickCheck", 0);
 }
 
@@ -108,14 +72,6 @@ fn nothing_of_the_caller_is_left_open_in_dovecot(kit: &Kit) {
     assert!(!open.contains("leak") && !open.contains("/srv"), "{open}");
     assert_eq!(kit.sh("stat -c %a /run/dovecot-ark"), "755\n", "the caller's umask is not ours");
     kit.log_in().logout().expect("a logout");
-}
-
-fn many_failed_starts_do_not_block_the_next_one(kit: &Kit) {
-    kit.set("APP_DOVECOT_RESTORE_WAIT=0\nAPP_DOVECOT_RESTORE_CHECK_RETRY=8\n");
-    kit.keep_from_starting();
-    kit.expect("restore", 1);
-    kit.sh("sed -i '/hostname/d' /etc/dovecot/local.conf");
-    kit.expect("restore", 0);
 }
 
 fn only_root_may_act_and_wrong_use_is_status_2(kit: &Kit) {

@@ -27,9 +27,7 @@ macro_rules! on_each_node {
 mod actions;
 mod bounds;
 mod caller;
-mod faults;
 mod kit;
-mod processes;
 mod status;
 
 /// Lays the kit on a node, as it was built for the tests.

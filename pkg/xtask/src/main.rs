@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `failovers`, `rpm`.
+//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `faults`, `failovers`, `rpm`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod cluster;
 mod demo;
+mod faults;
 mod heading;
 mod kit;
 mod rpm;
@@ -23,6 +24,8 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   rpm [--check]
          the package, below target/rpm; with --check built twice and compared
   bench  the actions beside the bare commands and the original kit
+  faults [ROW]
+         each fault, what the original kit answers and what this one does; a row is F1 or so
   failovers [ROUNDS]
          power cuts and killed masters in a row, 20 of each if nothing is said";
 
@@ -38,6 +41,8 @@ fn main() -> ExitCode {
             Err(_) => return usage(),
         },
         ["bench"] => bench::run(),
+        ["faults"] => faults::run(None),
+        ["faults", row] => faults::run(Some(row)),
         ["rpm"] => rpm::run(),
         ["rpm", "--check"] => rpm::check(),
         ["help" | "-h" | "--help"] => {

@@ -84,8 +84,8 @@ impl Node {
     /// # Errors
     ///
     /// As [`Node::start`].
-    pub fn start_unreaped() -> Result<Self> {
-        Self::boot(Suite::Bookworm, Init::SysV, "careless")
+    pub fn start_unreaped(suite: Suite) -> Result<Self> {
+        Self::boot(suite, Init::SysV, "careless")
     }
 
     /// Starts a node with this kind of pid 1; under systemd that is always systemd itself.

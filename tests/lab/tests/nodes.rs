@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 use std::{fs, thread};
 
-use lab::{Imap, Init, Node, USERS};
+use lab::{Imap, Init, Node, Suite, USERS};
 
 /// Connects and logs in as the first user.
 fn login(node: &Node) -> Imap {
@@ -131,7 +131,9 @@ fn a_node_outlives_the_thread_that_started_it() {
 
 #[test]
 fn a_careless_pid_one_leaves_a_killed_master_a_zombie() {
-    for (node, zombie) in [(Node::start_unreaped(), true), (Node::start(Init::SysV), false)] {
+    for (node, zombie) in
+        [(Node::start_unreaped(Suite::Bookworm), true), (Node::start(Init::SysV), false)]
+    {
         let node = node.expect("a node");
         assert!(node.run(&["service", "dovecot", "start"]).expect("a command").success());
         login(&node).logout().expect("good-bye");

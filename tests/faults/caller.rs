@@ -1,0 +1,87 @@
+//! Whoever calls: several at once, one that is killed, one that reads to the end, one whose clock jumps.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::rows;
+use crate::scene::Scene;
+
+rows!(
+    f18_an_action_that_is_asked_twice_succeeds_twice_and_changes_nothing,
+    f19_two_restores_at_once_are_one_start,
+    f19_while_an_action_runs_quick_check_succeeds_at_once_and_the_others_wait,
+    f35_restore_returns_though_the_daemon_keeps_what_it_was_given,
+    f37_an_action_that_is_killed_is_finished_by_the_next_one,
+);
+
+fn f18_an_action_that_is_asked_twice_succeeds_twice_and_changes_nothing(scene: &Scene) {
+    scene.expect("remove", 0);
+    scene.expect("restore", 0);
+    let master = scene.master();
+    scene.expect("restore", 0);
+    scene.insist(scene.master() == master, "it was started again");
+    scene.expect("remove", 0);
+    scene.is_gone();
+    scene.expect("remove", 0);
+    scene.is_gone();
+}
+
+fn f19_two_restores_at_once_are_one_start(scene: &Scene) {
+    for restore in [(); 2].map(|()| scene.begin("restore")) {
+        scene.end("restore", restore, 0);
+    }
+    let starts = scene.sh("grep -c 'starting up' /var/log/dovecot.log");
+    scene.insist(starts == "1\n", "it was started twice");
+    scene.expect("quickCheck", 0);
+    scene.serves();
+}
+
+fn f19_while_an_action_runs_quick_check_succeeds_at_once_and_the_others_wait(scene: &Scene) {
+    scene.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_REMOVE_WAIT=3\n");
+    scene.start();
+    let remove = scene.begin("remove");
+    scene.until("it is not stopped", || scene.dovecot().is_empty());
+    scene.expect("quickCheck", 0).says("not checked: remove, pid ");
+    let restore = scene.begin("restore");
+    thread::sleep(Duration::from_millis(500));
+    scene.insist(scene.dovecot().is_empty(), "restore does not wait");
+    scene.end("remove", remove, 0);
+    scene.end("restore", restore, 0).says("waiting until remove, pid ");
+    scene.serves();
+}
+
+fn f35_restore_returns_though_the_daemon_keeps_what_it_was_given(scene: &Scene) {
+    // The shell reads until all who can write there have closed it.
+    let script = format!("words=$({} 2>&1)", scene.line("restore"));
+    scene.expect_script("restore", &script, 0);
+    scene.serves();
+}
+
+fn f37_an_action_that_is_killed_is_finished_by_the_next_one(scene: &Scene) {
+    // With these waits each action is still on its way when it has done its deed.
+    scene
+        .set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_RESTORE_WAIT=600\nAPP_DOVECOT_REMOVE_WAIT=600\n");
+    // The status says so, not the process: a stop that comes before the pid file stops nothing.
+    for (action, done) in [("restore", Some(0)), ("remove", Some(3))] {
+        let running = scene.begin(action);
+        let status = || scene.node.run(&["service", "dovecot", "status"]).expect("a status").status;
+        scene.until("it does nothing", || status() == done);
+        running.kill();
+    }
+    scene.set("");
+    scene.expect("remove", 0);
+    scene.is_gone();
+    scene.set("APP_DOVECOT_REMOVE_WAIT=1\n");
+    for moment in [5, 20, 50, 100] {
+        let killed = |action| {
+            let running = scene.begin(action);
+            thread::sleep(Duration::from_millis(moment));
+            running.kill();
+            scene.expect(action, 0);
+        };
+        killed("restore");
+        scene.expect("quickCheck", 0);
+        killed("remove");
+        scene.is_gone();
+    }
+}

@@ -1,0 +1,26 @@
+//! The fault suite: what goes wrong with a real Dovecot, and the kit's verdict on it.
+//!
+//! Each test makes one row of the table of faults and has its number as its name. It runs on Dovecot 2.3
+//! under SysV scripts and under systemd, and on 2.4. On a real machine only order and verdicts are
+//! asserted; where a time is, it is one that a sleep makes certain or that LifeKeeper itself sets.
+//!
+//! For `cargo xtask faults` each row is played a second time, by the original kit on a node of its own.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test that finds the machine in another state than it must be ends there"
+)]
+
+mod boot;
+mod bounds;
+mod caller;
+mod configuration;
+mod frozen;
+mod orphans;
+mod peers;
+mod pid_file;
+mod report;
+mod scene;
+mod service;
+mod store;
+mod strangers;

@@ -1,0 +1,409 @@
+//! A node with a fault on it, and who is asked about it: the kit, or the original.
+//!
+//! A row is one story for both. The kit must give the wanted answers, or the test fails; the
+//! original's are only noted, and each of its actions has a limit, since it has none itself.
+
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fmt, thread};
+
+use lab::{Finished, Imap, Init, Node, Process, Running, Suite};
+
+use crate::report::{self, Answers};
+
+/// Makes a test of each row, in each place.
+#[macro_export]
+macro_rules! rows {
+    (under systemd: $($row:ident),+ $(,)?) => {
+        mod only_systemd { $crate::rows!(@in SYSTEMD: $($row)+); }
+        mod only_v24 { $crate::rows!(@in V24: $($row)+); }
+    };
+    ($($row:ident),+ $(,)?) => {
+        mod sysv { $crate::rows!(@in SYSV: $($row)+); }
+        mod systemd { $crate::rows!(@in SYSTEMD: $($row)+); }
+        mod v24 { $crate::rows!(@in V24: $($row)+); }
+    };
+    (@in $place:ident: $($row:ident)+) => {
+        $(#[test]
+        fn $row() {
+            $crate::scene::play(stringify!($row), $crate::scene::$place, super::$row);
+        })+
+    };
+}
+
+/// How long something may take that is sure to come.
+pub(crate) const SURE: Duration = Duration::from_mins(1);
+
+/// LifeKeeper's own limit of a quickCheck, before version 9.1.
+pub(crate) const GRANTED: Duration = Duration::from_secs(22);
+
+/// How long the original may take for another action; LifeKeeper would wait for ever.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Above the kit's longest action.
+const LONGEST: Duration = Duration::from_mins(8);
+
+/// What `install` writes: the kit listens to the greeting.
+const GREETING: &str = "LKROOT=/opt/LifeKeeper\nAPP_DOVECOT_PROBE=greeting\n";
+
+/// Where the original kit lies.
+const ORIGINAL: &str = "/usr/local/lib/original";
+
+/// The kind of node that a row is played on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) suite: Suite,
+    pub(crate) init: Init,
+}
+
+/// Dovecot 2.3, SysV scripts.
+pub(crate) const SYSV: Place = Place { suite: Suite::Bookworm, init: Init::SysV };
+/// Dovecot 2.3, systemd.
+pub(crate) const SYSTEMD: Place = Place { suite: Suite::Bookworm, init: Init::Systemd };
+/// Dovecot 2.4, systemd.
+pub(crate) const V24: Place = Place { suite: Suite::Trixie, init: Init::Systemd };
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = match self.suite {
+            Suite::Bullseye | Suite::Bookworm => "2.3",
+            Suite::Trixie => "2.4",
+        };
+        write!(f, "{version} {}", self.init)
+    }
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Actor {
+    Kit,
+    Original,
+}
+
+/// A node, its settings those that `install` writes, Dovecot stopped, and who is asked.
+pub(crate) struct Scene {
+    pub(crate) node: Node,
+    pub(crate) place: Place,
+    actor: Actor,
+    answers: RefCell<Answers>,
+}
+
+/// Plays a row: by the kit, and for the table by the original too, on a node of its own.
+pub(crate) fn play(name: &str, place: Place, story: fn(&Scene)) {
+    play_on(name, place, || Node::start_on(place.suite, place.init), story);
+}
+
+/// Plays a row on nodes of another kind than the usual.
+pub(crate) fn play_on(
+    name: &str,
+    place: Place,
+    start: impl Fn() -> lab::Result<Node> + Sync,
+    story: fn(&Scene),
+) {
+    if !report::is_wanted() {
+        story(&Scene::new(start(), place, Actor::Kit));
+        return;
+    }
+    let part = |actor| {
+        let scene = Scene::new(start(), place, actor);
+        let end = panic::catch_unwind(AssertUnwindSafe(|| story(&scene)));
+        if end.is_err() {
+            scene.note("the row ends here", false);
+        }
+        (scene.answers.take(), end)
+    };
+    thread::scope(|scope| {
+        // When it does not come to its end, the row was too much for the original.
+        let original = scope.spawn(|| part(Actor::Original).0);
+        let (kit, end) = part(Actor::Kit);
+        let original = original.join().expect("a node for the original");
+        report::write(name, place, &original, &kit);
+        if let Err(cause) = end {
+            panic::resume_unwind(cause);
+        }
+    });
+}
+
+impl Scene {
+    fn new(node: lab::Result<Node>, place: Place, actor: Actor) -> Self {
+        let node = node.expect("starting a node");
+        match actor {
+            Actor::Kit => {
+                let binary = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
+                node.install(binary).expect("installing the kit");
+            }
+            Actor::Original => {
+                let top = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/original");
+                node.run(&["mkdir", "-p", ORIGINAL]).expect("a folder");
+                for name in ["common.sh", "quickCheck", "restore", "remove", "recover"] {
+                    let to = format!("{ORIGINAL}/{name}");
+                    node.copy_in(&top.join(name), &to).expect("installing the original");
+                }
+            }
+        }
+        let scene = Self { node, place, actor, answers: RefCell::default() };
+        scene.set("");
+        scene
+    }
+
+    /// Sets these settings beside those that `install` writes.
+    pub(crate) fn set(&self, text: &str) {
+        self.set_only(&format!("{GREETING}{text}"));
+    }
+
+    /// Sets these settings and no others.
+    pub(crate) fn set_only(&self, text: &str) {
+        self.node.write("/etc/default/LifeKeeper", text).expect("writing the settings");
+    }
+
+    /// Adds to Dovecot's configuration.
+    pub(crate) fn configure(&self, text: &str) {
+        self.node.append("/etc/dovecot/local.conf", text).expect("changing the configuration");
+    }
+
+    /// Adds a line to the unit of Dovecot, under systemd.
+    pub(crate) fn change_unit(&self, line: &str) {
+        self.sh("mkdir -p /etc/systemd/system/dovecot.service.d");
+        let path = "/etc/systemd/system/dovecot.service.d/row.conf";
+        self.node.append(path, &format!("[Service]\n{line}\n")).expect("changing the unit");
+        self.sh("systemctl daemon-reload");
+    }
+
+    /// The command line of an action.
+    pub(crate) fn line(&self, action: &str) -> String {
+        let folder = match self.actor {
+            Actor::Kit => lab::STUBS,
+            Actor::Original => ORIGINAL,
+        };
+        format!("{folder}/{action} -t dovecot -i dovecot")
+    }
+
+    /// Begins an action, to run beside what follows.
+    pub(crate) fn begin(&self, action: &str) -> Running {
+        let line = self.line(action);
+        let words: Vec<&str> = line.split(' ').collect();
+        self.node.spawn(&words).expect("calling an action")
+    }
+
+    /// Calls an action as LifeKeeper does, which must end so.
+    #[track_caller]
+    pub(crate) fn expect(&self, action: &str, status: i32) -> Answer<'_> {
+        self.end(action, self.begin(action), status)
+    }
+
+    /// Runs a shell script that calls an action, which must end so.
+    #[track_caller]
+    pub(crate) fn expect_script(&self, action: &str, script: &str, status: i32) -> Answer<'_> {
+        let running = self.node.spawn(&["/bin/bash", "-c", script]).expect("calling an action");
+        self.end(action, running, status)
+    }
+
+    /// Waits for an action, which must end so.
+    #[track_caller]
+    pub(crate) fn end(&self, action: &str, running: Running, status: i32) -> Answer<'_> {
+        let limit = match (self.actor, action) {
+            (Actor::Kit, _) => LONGEST,
+            (Actor::Original, "quickCheck") => GRANTED,
+            (Actor::Original, _) => PATIENCE,
+        };
+        let ended = running.wait(limit).expect("the end of an action");
+        let right = ended.status == Some(status);
+        let (answer, all) = match ended.status {
+            Some(status) => (format!("{action} {status}"), true),
+            None => (format!("{action}: no end in {} s", limit.as_secs()), false),
+        };
+        self.note(&answer, right);
+        self.answers.borrow_mut().took(ended.took);
+        if self.is_kit() {
+            assert!(right, "{action}: {ended:?}\n{}", self.dovecots_log());
+            if action == "quickCheck" {
+                assert!(ended.took < GRANTED, "{ended:?}");
+            }
+        }
+        assert!(all, "{action} does not end: {ended:?}");
+        Answer { scene: self, ended }
+    }
+
+    /// Insists on a fact; `otherwise` says how it is when it is not so.
+    #[track_caller]
+    pub(crate) fn insist(&self, fact: bool, otherwise: &str) {
+        if !fact {
+            self.note(otherwise, false);
+        }
+        if self.is_kit() {
+            let log = self.node.read("/var/log/dovecot-ark.log").unwrap_or_default();
+            assert!(fact, "{otherwise}: {:?}\n{log}", self.dovecot());
+        }
+    }
+
+    fn note(&self, answer: &str, right: bool) {
+        self.answers.borrow_mut().note(answer, right);
+    }
+
+    /// Whether it is the kit who is asked.
+    pub(crate) fn is_kit(&self) -> bool {
+        self.actor == Actor::Kit
+    }
+
+    /// Insists that the kit's doctor reports this of the node; the original has none.
+    #[track_caller]
+    pub(crate) fn doctor_says(&self, words: &str) {
+        if self.is_kit() {
+            let said = self.sh("dovecot-ark doctor --local || true");
+            assert!(said.contains(words), "{words:?} is not in {said}");
+            self.note("doctor reports it", true);
+        }
+    }
+
+    /// Runs another command of the kit, which must succeed; returns what it prints.
+    #[track_caller]
+    pub(crate) fn ark(&self, words: &str) -> String {
+        if !self.is_kit() {
+            return String::new();
+        }
+        let said = self.sh(&format!("dovecot-ark {words}"));
+        self.note(&format!("{words} 0"), true);
+        said
+    }
+
+    /// Brings Dovecot into service before anything is broken.
+    #[track_caller]
+    pub(crate) fn start(&self) -> u32 {
+        let ended = self.begin("restore").wait(SURE).expect("the end of restore");
+        assert!(ended.success(), "{ended:?}");
+        self.master()
+    }
+
+    /// Runs a shell script that must succeed; returns what it prints.
+    #[track_caller]
+    pub(crate) fn sh(&self, script: &str) -> String {
+        let ended = self.node.sh(script).expect("running a script");
+        assert!(ended.success(), "{script}: {ended:?}");
+        ended.stdout
+    }
+
+    /// Waits for what is sure to come.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, mut seen: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !seen() {
+            assert!(start.elapsed() < SURE, "{what}: {:?}", self.dovecot());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The pid of the master, which must run.
+    #[track_caller]
+    pub(crate) fn master(&self) -> u32 {
+        self.node.master().expect("reading the process table").expect("a master")
+    }
+
+    pub(crate) fn signal(&self, pid: u32, name: &str) {
+        self.node.signal(pid, name).expect("a signal");
+    }
+
+    /// Kills the master, and waits until it is dead: that takes the kernel a moment.
+    #[track_caller]
+    pub(crate) fn kill_master(&self) -> u32 {
+        let master = self.master();
+        self.signal(master, "KILL");
+        self.until("it outlives SIGKILL", || self.dovecot().iter().all(|one| one.pid != master));
+        master
+    }
+
+    /// Freezes every process of Dovecot of that name; there must be one.
+    #[track_caller]
+    pub(crate) fn freeze(&self, name: &str) {
+        let frozen: Vec<u32> =
+            self.dovecot().iter().filter(|one| one.comm == name).map(|one| one.pid).collect();
+        assert!(!frozen.is_empty(), "{:?}", self.dovecot());
+        for pid in frozen {
+            self.signal(pid, "STOP");
+        }
+    }
+
+    fn dovecots_log(&self) -> String {
+        self.node.read("/var/log/dovecot.log").unwrap_or_default()
+    }
+
+    /// Whatever runs of Dovecot, zombies left out.
+    pub(crate) fn dovecot(&self) -> Vec<Process> {
+        let mut all = self.node.dovecot().expect("reading the process table");
+        all.retain(|process| process.state != 'Z');
+        all
+    }
+
+    /// Insists that no process of Dovecot is left and nobody listens on its port.
+    #[track_caller]
+    pub(crate) fn is_gone(&self) {
+        let mut left: Vec<String> = self.dovecot().into_iter().map(|one| one.comm).collect();
+        left.sort();
+        left.dedup();
+        self.insist(left.is_empty(), &format!("left: {}", left.join(" ")));
+        let free = self.node.connect(lab::IMAP).is_err();
+        self.insist(free, "the port is still taken");
+    }
+
+    /// Insists that a user can log in.
+    #[track_caller]
+    pub(crate) fn serves(&self) {
+        let session = self.session().and_then(Imap::logout);
+        self.insist(session.is_ok(), "nobody can log in");
+    }
+
+    /// Logs in, before anything is broken; returns the session.
+    #[track_caller]
+    pub(crate) fn log_in(&self) -> Imap {
+        self.session().expect("a login")
+    }
+
+    fn session(&self) -> lab::Result<Imap> {
+        let mut session = self.node.imap()?;
+        let (user, password) = lab::USERS[0];
+        session.login(user, password)?;
+        Ok(session)
+    }
+}
+
+/// An action's end.
+pub(crate) struct Answer<'a> {
+    scene: &'a Scene,
+    ended: Finished,
+}
+
+impl Answer<'_> {
+    /// Insists that the kit says this; what the original says is its own affair.
+    #[track_caller]
+    pub(crate) fn says(self, words: &str) -> Self {
+        self.says_one_of(&[words])
+    }
+
+    /// Insists that the kit says one of these.
+    #[track_caller]
+    pub(crate) fn says_one_of(self, choice: &[&str]) -> Self {
+        let said = &self.ended.stderr;
+        if self.scene.is_kit() {
+            let log = self.scene.dovecots_log();
+            let is_said = choice.iter().any(|words| said.contains(words));
+            assert!(is_said, "none of {choice:?} is in {said}\n{log}");
+        }
+        self
+    }
+
+    /// Insists that the kit says this so many times.
+    #[track_caller]
+    pub(crate) fn says_times(self, words: &str, times: usize) -> Self {
+        let said = &self.ended.stderr;
+        if self.scene.is_kit() {
+            assert_eq!(said.matches(words).count(), times, "{words:?} in {said}");
+        }
+        self
+    }
+
+    /// How long it took.
+    pub(crate) fn took(&self) -> Duration {
+        self.ended.took
+    }
+}

@@ -1,0 +1,64 @@
+//! Others that are called as Dovecot is.
+
+use lab::Suite;
+
+use crate::rows;
+use crate::scene::Scene;
+
+rows!(
+    f28_namesakes_are_neither_counted_nor_signalled,
+    f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled,
+);
+
+fn f28_namesakes_are_neither_counted_nor_signalled(scene: &Scene) {
+    scene.sh(
+        "mkdir /tmp/a /tmp/b; printf '#!/bin/sh\\nwhile :; do sleep 1; done\\n' >/tmp/a/dovecot
+         cp /bin/sleep /tmp/b/dovecot; cp /bin/sleep /tmp/b/dovecot-ark; chmod 755 /tmp/a/dovecot
+         setsid /tmp/a/dovecot >/dev/null 2>&1 &
+         setsid setpriv --reuid=1000 --clear-groups --regid=1000 /tmp/b/dovecot 1000 &
+         setsid /tmp/b/dovecot-ark 1000 &
+         setsid tail -f /etc/dovecot/dovecot.conf >/dev/null &
+         sleep 0.5; ps -eo args >/tmp/before",
+    );
+    let namesakes = "grep -c -e '^/tmp/b/dovecot' -e '^/bin/sh /tmp/a/' -e '^tail -f /etc/dov'";
+    assert_eq!(scene.sh(&format!("{namesakes} /tmp/before")), "4\n");
+
+    scene.expect("quickCheck", 1).says("no process named dovecot");
+    scene.expect("remove", 0);
+    scene.expect("restore", 0);
+    scene.signal(scene.master(), "KILL");
+    scene.expect("recover", 0);
+    scene.expect("remove", 0);
+    let left = scene.sh(&format!("ps -eo args | {namesakes} || true"));
+    scene.insist(left == "4\n", "namesakes were killed");
+}
+
+fn f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled(scene: &Scene) {
+    // One in a pid namespace of its own, and one in ours whose root is another folder.
+    let version = match scene.place.suite {
+        Suite::Bullseye | Suite::Bookworm => "",
+        Suite::Trixie => "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n",
+    };
+    let settings = "base_dir = /run/other\nlog_path = /run/other.log\nssl = no\nprotocols =\n";
+    let path = "/etc/dovecot/other.conf";
+    scene.node.write(path, &format!("{version}{settings}")).expect("a configuration");
+    scene.sh("mkdir /srv/root && mount -t tmpfs tmpfs /srv/root && cd /srv/root
+         mkdir run tmp && cp -a /bin /lib /lib64 .
+         for folder in usr etc dev proc var; do
+             mkdir $folder; mount --rbind /$folder $folder
+         done
+         setsid unshare --pid --fork --mount-proc dovecot -F -c /etc/dovecot/other.conf &
+         setsid chroot /srv/root dovecot -F -c /etc/dovecot/other.conf &
+         for n in $(seq 100); do [ $(pgrep -x dovecot | wc -l) -ge 2 ] && break; sleep 0.1; done
+         sleep 0.5");
+    let masters = || scene.sh("pgrep -x dovecot | sort | xargs");
+    let before = masters();
+    assert_eq!(before.split_whitespace().count(), 2, "{before}");
+
+    scene.expect("quickCheck", 1).says("no process named dovecot");
+    scene.expect("remove", 0).says("already stopped");
+    scene.expect("restore", 0);
+    scene.expect("recover", 0);
+    scene.expect("remove", 0);
+    scene.insist(masters() == before, "a container's Dovecot was killed");
+}
