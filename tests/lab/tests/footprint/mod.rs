@@ -76,7 +76,7 @@ pub(crate) fn surroundings() -> (String, String) {
     (mounts, names.collect())
 }
 
-/// Waits, at most 10 s, until `done`.
+/// Waits, at most 30 s, until `done`.
 pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
