@@ -23,8 +23,8 @@ const ONCE: &str = "APP_DOVECOT_RESTORE_CHECK_RETRY=1\nAPP_DOVECOT_RESTORE_WAIT=
 
 fn f29_a_full_disk_is_no_success_and_named(scene: &Scene) {
     scene.set(ONCE);
-    scene.sh("mkdir -p /run/dovecot && mount -t tmpfs -o size=64k,mode=755 tmpfs /run/dovecot
-         head -c 1000000 /dev/zero >/run/dovecot/full 2>/dev/null || true");
+    scene.sh("mkdir -p /run/dovecot && mount -t tmpfs -o size=1m,mode=755 tmpfs /run/dovecot
+         head -c 2000000 /dev/zero >/run/dovecot/full 2>/dev/null || true");
     scene.expect("restore", 1).says("No space left on device");
     scene.expect("quickCheck", 1);
     scene.sh("rm /run/dovecot/full");

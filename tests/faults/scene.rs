@@ -263,7 +263,9 @@ impl Scene {
         if !self.is_kit() {
             return String::new();
         }
+        let start = Instant::now();
         let said = self.sh(&format!("dovecot-ark {words}"));
+        self.answers.borrow_mut().took(start.elapsed());
         self.note(&format!("{words} 0"), true);
         said
     }
