@@ -1,14 +1,12 @@
 //! The doctor on real nodes: it finds what is wrong with each, its cures cure, and it changes
 //! nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::{ACTIONS, Cluster, Finished, Init, LKROOT, Node, STUBS, TAG};
 use serde_json::Value;
-
-const KIT: &str = env!("CARGO_BIN_EXE_dovecot-ark");
 
 /// How long a power cut may take to be noticed.
 const WAIT: Duration = Duration::from_secs(30);
@@ -259,14 +257,18 @@ const FAULTS: &[Fault] = &[
     },
 ];
 
+fn kit() -> PathBuf {
+    lab::package().expect("the package")
+}
+
 fn standin() -> PathBuf {
     lab::program("lifekeeper-standin").expect("the stand-in")
 }
 
 /// Dovecot in service on node 1, and its protection complete.
 fn protected() -> Cluster {
-    let cluster = Cluster::start(Path::new(KIT), &standin(), lab::Dialect::Plain)
-        .expect("starting the cluster");
+    let cluster =
+        Cluster::start(&kit(), &standin(), lab::Dialect::Plain).expect("starting the cluster");
     cluster.protect().expect("protecting Dovecot");
     cluster
 }
@@ -429,7 +431,7 @@ fn a_dead_node_is_a_warning_and_the_other_is_looked_at_all_the_same() {
 #[test]
 fn a_node_without_lifekeeper_is_looked_at_as_far_as_it_goes() {
     let node = Node::start(Init::SysV).expect("a node");
-    node.install(Path::new(KIT)).expect("installing the kit");
+    node.install(&kit()).expect("installing the kit");
     let (document, status) = examine(&node);
     assert_eq!(status, Some(1));
     let [error] =
@@ -460,7 +462,7 @@ fn a_node_without_lifekeeper_is_looked_at_as_far_as_it_goes() {
 #[test]
 fn a_single_server_has_nobody_to_agree_with_and_a_stopped_lifekeeper_is_an_error() {
     let node = Node::start(Init::SysV).expect("a node");
-    node.install(Path::new(KIT)).expect("installing the kit");
+    node.install(&kit()).expect("installing the kit");
     node.write(DEFAULTS, "LKCHECKINTERVAL=60\n").expect("the settings");
     node.copy_in(&standin(), "/run/lifekeeper-standin").expect("the stand-in");
     sh(&node, "/run/lifekeeper-standin lay --dialect plain");

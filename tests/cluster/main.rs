@@ -13,7 +13,6 @@ mod doctor;
 mod install;
 mod status;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab::{Cluster, Dialect, FILESYS_TAG, IP_TAG, LKROOT, Ledger, Poller, TAG, Watch};
@@ -23,9 +22,9 @@ const WAIT: Duration = Duration::from_mins(3);
 
 /// Starts a cluster that has the kit and LifeKeeper and protects nothing.
 fn start(dialect: Dialect) -> Cluster {
-    let kit = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
+    let kit = lab::package().expect("the package");
     let standin = lab::program("lifekeeper-standin").expect("the stand-in");
-    Cluster::start(kit, &standin, dialect).expect("starting the cluster")
+    Cluster::start(&kit, &standin, dialect).expect("starting the cluster")
 }
 
 /// The cluster in service on node 1, and all that is watched of it.

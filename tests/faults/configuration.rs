@@ -54,6 +54,8 @@ fn f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed(scene: &Scene
 
 fn f12_a_configuration_broken_while_running_is_no_reason_to_stop(scene: &Scene) {
     let master = scene.start();
+    // Whoever serves a client has read the configuration by now.
+    scene.serves();
     scene.configure("x {{\n");
     let words = "left running: it could not start again: Error in configuration file \
                  /etc/dovecot/local.conf line ";

@@ -41,17 +41,18 @@ const STEPS: [Step; 14] = [
     ("manual", || {
         subcommand(&["test", "--package", "dovecot-ark", "--test", "manual", "--locked"])
     }),
-    ("image of the nodes", lab::prepare),
+    ("images of the nodes", || {
+        lab::prepare()?;
+        [Suite::Bullseye, Suite::Trixie].into_iter().try_for_each(lab::prepare_suite)
+    }),
     ("tests of the lab", || {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
     }),
     ("tests on nodes", || node_tests("real", NODE_THREADS)),
+    ("tests of the faults", || node_tests("faults", NODE_THREADS)),
     ("tests of the installation", || node_tests("install", NODE_THREADS)),
-    ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
     ("package, built twice", rpm::check),
-    ("images of other Debians", || {
-        [Suite::Bullseye, Suite::Trixie].into_iter().try_for_each(lab::prepare_suite)
-    }),
+    ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
     ("tests of the package", || node_tests("package", NODE_THREADS)),
 ];
 

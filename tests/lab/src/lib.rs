@@ -41,7 +41,7 @@ pub use net::IMAP;
 pub use node::{ACTIONS, Init, Node, STUBS};
 pub use poller::{PERIOD, Poller};
 pub use process::Process;
-pub use program::program;
+pub use program::{package, program};
 pub use protection::{FILESYS_TAG, IP_TAG, MAIL, TAG};
 pub use rack::{NODES, address, host};
 pub use timeline::{Outage, Poll, Timeline};

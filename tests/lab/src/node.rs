@@ -207,19 +207,33 @@ impl Node {
         self.hold().as_ref().map(Launcher::pid)
     }
 
-    /// Lays the kit's `binary` and its four stubs where the package does.
+    /// Installs the kit: a package with rpm, a binary with its four stubs where the package has
+    /// them.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read here or written there.
-    pub fn install(&self, binary: &Path) -> Result<()> {
-        self.copy_in(binary, "/usr/sbin/dovecot-ark")?;
+    /// When a file cannot be read here or written there, or rpm refuses the package.
+    pub fn install(&self, kit: &Path) -> Result<()> {
+        if kit.extension().is_some_and(|end| end == "rpm") {
+            return self.install_package(kit);
+        }
+        self.copy_in(kit, "/usr/sbin/dovecot-ark")?;
         self.run(&["mkdir", "-p", STUBS])?;
         let stubs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../installer");
         for action in ACTIONS {
             self.copy_in(&stubs.join(action), &format!("{STUBS}/{action}"))?;
         }
         Ok(())
+    }
+
+    fn install_package(&self, package: &Path) -> Result<()> {
+        let there = "/run/dovecot-ark.rpm";
+        self.copy_in(package, there)?;
+        let done = self.run(&["rpm", "-i", there])?;
+        if done.success() {
+            return Ok(());
+        }
+        Err(Error::failed(format!("installing {} on a node", package.display()), done.ending()))
     }
 
     /// Copies a program of this machine onto the node, with mode 0755.

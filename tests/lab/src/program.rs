@@ -1,8 +1,10 @@
-//! Finds the project's own programs, built as they are now.
+//! Finds the project's own programs and its package, built as they are now.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 
@@ -15,7 +17,7 @@ pub fn program(package: &str) -> Result<PathBuf> {
     let doing = format!("building {package}");
     let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--locked", "--package", package])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .current_dir(top())
         .stdin(Stdio::null())
         .status()
         .map_err(Error::io(doing.clone()))?;
@@ -27,4 +29,49 @@ pub fn program(package: &str) -> Result<PathBuf> {
     let found = myself.ancestors().skip(1).map(|folder| folder.join(package));
     let missing = || Error::failed(doing, "it is not where this program lies");
     found.take(2).find(|path| path.is_file()).ok_or_else(missing)
+}
+
+/// Returns the project's package, which `cargo xtask rpm` builds.
+///
+/// # Errors
+///
+/// When it is not there, or older than a file that goes into it: a test would not test what it
+/// seems to.
+pub fn package() -> Result<PathBuf> {
+    let name = concat!("dovecot-ark-", env!("CARGO_PKG_VERSION"), "-1.x86_64.rpm");
+    let package = top().join("target/rpm").join(name);
+    let doing = format!("looking for {}", package.display());
+    let built = fs::metadata(&package).and_then(|data| data.modified());
+    let built = built.map_err(|cause| Error::failed(doing.clone(), advice(&cause.to_string())))?;
+    for part in ["src", "installer", "Cargo.toml", "Cargo.lock"] {
+        if let Some(newer) = newer_than(built, &top().join(part))? {
+            let cause = advice(&format!("{} is newer", newer.display()));
+            return Err(Error::failed(doing, cause));
+        }
+    }
+    Ok(package)
+}
+
+fn advice(cause: &str) -> String {
+    format!("{cause}; build it with cargo xtask rpm")
+}
+
+/// A file that was changed after a moment, in a folder or by itself.
+fn newer_than(moment: SystemTime, path: &Path) -> Result<Option<PathBuf>> {
+    let reading = || Error::io(format!("reading {}", path.display()));
+    let data = fs::metadata(path).map_err(reading())?;
+    if !data.is_dir() {
+        let newer = data.modified().map_err(reading())? > moment;
+        return Ok(newer.then(|| path.to_owned()));
+    }
+    for entry in fs::read_dir(path).map_err(reading())? {
+        if let Some(newer) = newer_than(moment, &entry.map_err(reading())?.path())? {
+            return Ok(Some(newer));
+        }
+    }
+    Ok(None)
+}
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

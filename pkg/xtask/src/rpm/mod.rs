@@ -69,6 +69,19 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// Returns the package, built anew if a file that goes into it is newer.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn fresh() -> Result<PathBuf> {
+    if let Ok(package) = lab::package() {
+        return Ok(package);
+    }
+    run()?;
+    lab::package()
+}
+
 /// Builds the package once more, from a copy in another folder, and compares the bytes.
 ///
 /// # Errors
