@@ -12,16 +12,25 @@ const FOLDER: &str = "FAULTS_TABLE";
 /// What a kit answered in a row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
-    answers: Vec<(String, bool)>,
+    answers: Vec<Answered>,
     took: Duration,
 }
 
+/// An answer, whether it is the wanted one, and how often it came.
+#[derive(Clone, Debug)]
+struct Answered {
+    answer: String,
+    right: bool,
+    times: u32,
+}
+
 impl Answers {
-    /// Notes an answer, and whether it is the wanted one; the same answer again adds nothing.
+    /// Notes an answer, and whether it is the wanted one.
     pub(crate) fn note(&mut self, answer: &str, right: bool) {
-        let note = (answer.to_owned(), right);
-        if self.answers.last() != Some(&note) {
-            self.answers.push(note);
+        let same = |old: &&mut Answered| old.answer == answer && old.right == right;
+        match self.answers.iter_mut().find(same) {
+            Some(old) => old.times += 1,
+            None => self.answers.push(Answered { answer: answer.to_owned(), right, times: 1 }),
         }
     }
 
@@ -30,10 +39,12 @@ impl Answers {
         self.took += time;
     }
 
-    /// Writes the answers in one cell, the wrong ones marked.
+    /// Writes the answers in one cell, in the order in which they first came, the wrong ones marked.
     fn cell(&self) -> String {
-        let words = self.answers.iter().map(|(answer, right)| {
-            if *right { answer.clone() } else { format!("{answer} (WRONG)") }
+        let words = self.answers.iter().map(|Answered { answer, right, times }| {
+            let often = if *times > 1 { format!(" ×{times}") } else { String::new() };
+            let verdict = if *right { "" } else { " (WRONG)" };
+            format!("{answer}{often}{verdict}")
         });
         words.collect::<Vec<_>>().join(", ")
     }

@@ -17,16 +17,17 @@ use crate::report::{self, Answers};
 #[macro_export]
 macro_rules! rows {
     (under systemd: $($row:ident),+ $(,)?) => {
-        mod only_systemd { $crate::rows!(@in SYSTEMD: $($row)+); }
-        mod only_v24 { $crate::rows!(@in V24: $($row)+); }
+        mod only_systemd { $crate::rows!(@in SYSTEMD: $([] $row)+); }
+        mod only_v24 { $crate::rows!(@in V24: $([] $row)+); }
     };
-    ($($row:ident),+ $(,)?) => {
-        mod sysv { $crate::rows!(@in SYSV: $($row)+); }
-        mod systemd { $crate::rows!(@in SYSTEMD: $($row)+); }
-        mod v24 { $crate::rows!(@in V24: $($row)+); }
+    ($($(#[$mark:meta])* $row:ident),+ $(,)?) => {
+        mod sysv { $crate::rows!(@in SYSV: $([$(#[$mark])*] $row)+); }
+        mod systemd { $crate::rows!(@in SYSTEMD: $([$(#[$mark])*] $row)+); }
+        mod v24 { $crate::rows!(@in V24: $([$(#[$mark])*] $row)+); }
     };
-    (@in $place:ident: $($row:ident)+) => {
+    (@in $place:ident: $([$(#[$mark:meta])*] $row:ident)+) => {
         $(#[test]
+        $(#[$mark])*
         fn $row() {
             $crate::scene::play(stringify!($row), $crate::scene::$place, super::$row);
         })+
@@ -263,7 +264,9 @@ impl Scene {
         if !self.is_kit() {
             return String::new();
         }
+        let start = Instant::now();
         let said = self.sh(&format!("dovecot-ark {words}"));
+        self.answers.borrow_mut().took(start.elapsed());
         self.note(&format!("{words} 0"), true);
         said
     }
