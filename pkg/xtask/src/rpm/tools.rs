@@ -15,8 +15,11 @@ use lab::{Error, Result};
 use super::{make_folder, write};
 use crate::cargo::{cargo, succeed, top};
 
-/// Programs of the machine: rpm's own modules for Python are what rpmlint reads packages with.
-const MACHINE: [Tool; 8] = [
+/// Programs of the machine: rpm's own modules for Python, rpm2cpio and cpio are what rpmlint reads
+/// packages with.
+const MACHINE: [Tool; 10] = [
+    Tool { program: "cpio", apt: "cpio", rpm: "cpio" },
+    Tool { program: "rpm2cpio", apt: "rpm2cpio", rpm: "rpm" },
     Tool { program: "git", apt: "git", rpm: "git" },
     Tool { program: "gzip", apt: "gzip", rpm: "gzip" },
     Tool { program: "md5sum", apt: "coreutils", rpm: "coreutils" },
