@@ -17,6 +17,9 @@ use crate::rpm;
 /// Tests on nodes mostly wait: more of them at once than there are processors.
 const NODE_THREADS: &str = "--test-threads=4";
 
+/// The rows of the faults wait longest: for time-outs, and for stops of what is frozen.
+const FAULT_THREADS: &str = "--test-threads=6";
+
 /// Clusters have heartbeats, which a machine that is too busy would miss.
 const CLUSTER_THREADS: &str = "--test-threads=2";
 
@@ -49,7 +52,7 @@ const STEPS: [Step; 14] = [
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
     }),
     ("tests on nodes", || node_tests("real", NODE_THREADS)),
-    ("tests of the faults", || node_tests("faults", NODE_THREADS)),
+    ("tests of the faults", || node_tests("faults", FAULT_THREADS)),
     ("tests of the installation", || node_tests("install", NODE_THREADS)),
     ("package, built twice", rpm::check),
     ("tests on clusters", || node_tests("cluster", CLUSTER_THREADS)),
