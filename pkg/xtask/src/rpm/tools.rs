@@ -15,9 +15,10 @@ use lab::{Error, Result};
 use super::{make_folder, write};
 use crate::cargo::{cargo, succeed, top};
 
-/// Programs of the machine: rpm's own modules for Python, rpm2cpio and cpio are what rpmlint reads
+/// Programs of the machine: rpm, its modules for Python, rpm2cpio and cpio are what rpmlint reads
 /// packages with.
-const MACHINE: [Tool; 10] = [
+const MACHINE: [Tool; 11] = [
+    Tool { program: "rpm", apt: "rpm", rpm: "rpm" },
     Tool { program: "cpio", apt: "cpio", rpm: "cpio" },
     Tool { program: "rpm2cpio", apt: "rpm2cpio", rpm: "rpm" },
     Tool { program: "git", apt: "git", rpm: "git" },
