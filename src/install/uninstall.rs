@@ -148,7 +148,7 @@ fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<(Vec<Step
         (true, false) => Extent::Block,
         (true, true) => Extent::BlockAndNewline,
     };
-    if has_entries(root, &entries, extent) {
+    if has_entries(root, &entries, extent)? {
         steps.push(Step::Entries(entries, extent));
     }
     if let Some(boot) = record.boot().filter(|_| is_last) {
@@ -158,10 +158,15 @@ fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<(Vec<Step
     Ok((steps, record))
 }
 
-/// Whether something of the block is there to be taken out.
-fn has_entries(root: &Path, entries: &[Entry], extent: Extent) -> bool {
-    let file = Original::read(&root.join(defaults::FILE));
-    file.is_ok_and(|file| block::remove(&file.bytes, entries, extent) != file.bytes)
+/// Whether something of the block is there to be taken out. A file that is there and cannot be
+/// looked at is an error: the record, which alone knows what to take out, would be removed.
+fn has_entries(root: &Path, entries: &[Entry], extent: Extent) -> Result<bool, Error> {
+    let path = root.join(defaults::FILE);
+    if path.symlink_metadata().is_err_and(|cause| cause.kind() == io::ErrorKind::NotFound) {
+        return Ok(false);
+    }
+    let file = Original::read(&path)?;
+    Ok(block::remove(&file.bytes, entries, extent) != file.bytes)
 }
 
 /// The step that takes the resource out, if it is there.
@@ -235,5 +240,30 @@ fn take(
             record.save()
         }
         Step::RemoveRecord => record.remove(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_root::TestRoot;
+
+    fn has(root: &TestRoot) -> Result<bool, Error> {
+        has_entries(root.path(), &block::defaults(), Extent::Block)
+    }
+
+    #[test]
+    fn a_settings_file_that_cannot_be_looked_at_does_not_count_as_given_back() {
+        let root = TestRoot::new();
+        assert!(!has(&root).expect("LifeKeeper and its file may be gone"));
+        let with = String::from_utf8(block::add(b"A=1\n", &block::defaults())).expect("text");
+        root.write("real", &with);
+        root.write(defaults::FILE, &with);
+        assert!(has(&root).expect("the block"));
+        let path = root.path().join(defaults::FILE);
+        std::fs::remove_file(&path).expect("taking the file away");
+        std::os::unix::fs::symlink(root.path().join("real"), &path).expect("a link in its place");
+        let error = has(&root).expect_err("a link").to_string();
+        assert!(error.contains("it is a symbolic link"), "{error}");
     }
 }
