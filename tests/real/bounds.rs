@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 on_each_node!(
     five_hundred_entries_of_which_four_hundred_do_not_answer,
+    five_hundred_greetings_of_one_dovecot_do_not_fill_it,
     a_settings_file_of_five_megabytes_of_garbage,
     a_standard_error_that_nobody_reads_does_not_hold_quick_check,
 );
@@ -50,6 +51,16 @@ fn five_hundred_entries_of_which_four_hundred_do_not_answer(kit: &Kit) {
 
     kit.set(&format!("APP_DOVECOT_IP_LIST=\"{}\"\n", entries[..100].join(",")));
     kit.expect("quickCheck", 0);
+}
+
+fn five_hundred_greetings_of_one_dovecot_do_not_fill_it(kit: &Kit) {
+    kit.expect("restore", 0);
+    let entries: Vec<String> =
+        (1..=250).flat_map(|n| [format!("127.0.0.{n}:143"), format!("127.0.1.{n}:143")]).collect();
+    let list = entries.join(" ");
+    kit.set(&format!("APP_DOVECOT_PROBE=greeting\nAPP_DOVECOT_IP_LIST=\"{list}\"\n"));
+    let words = kit.expect("quickCheck", 0).stderr;
+    assert_eq!(words, "", "not even saturated");
 }
 
 fn a_settings_file_of_five_megabytes_of_garbage(kit: &Kit) {

@@ -4,6 +4,7 @@ mod command;
 mod probe;
 mod process;
 mod tls;
+mod turns;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

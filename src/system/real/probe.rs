@@ -13,6 +13,7 @@ use nix::sys::socket::{
 };
 
 use super::tls::Tls;
+use super::turns::Turns;
 use crate::dovecot::endpoint::{Endpoint, Security};
 use crate::dovecot::greeting::{self, Judgement};
 use crate::system::{Attempt, Depth, Refusal};
@@ -46,31 +47,23 @@ enum Stage {
 }
 
 /// Tries all endpoints, as deep as asked. When descriptors run out, the rest begins as soon as
-/// others have ended.
+/// others have ended; what has not begun when `limit` is over counts as timed out.
 pub(super) fn probe(endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt> {
-    let end = Instant::now() + limit;
+    let start = Instant::now();
+    let end = start + limit;
     let late = || Attempt { outcome: Err(Refusal::TimedOut(limit)), took: limit };
     let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
-    let mut waiting = endpoints.iter().enumerate().peekable();
+    let mut turns = match depth {
+        Depth::Connect => Turns::at_once(endpoints, start),
+        Depth::Greeting => Turns::new(endpoints, start),
+    };
     let mut talks: Vec<Talk<'_>> = Vec::new();
     loop {
-        while let Some((at, endpoint)) = waiting.peek().copied() {
-            let begun = Instant::now();
-            match begin(endpoint) {
-                Err(Errno::EMFILE | Errno::ENFILE) if !talks.is_empty() => break,
-                Err(cause) => set(&mut answers, at, Err(refused(cause)), begun.elapsed()),
-                Ok(socket) => {
-                    let deadline = (begun + endpoint.timeout).min(end);
-                    let (socket, stage) = (TcpStream::from(socket), Stage::Connecting);
-                    talks.push(Talk { at, endpoint, socket, stage, begun, deadline });
-                }
-            }
-            waiting.next();
-        }
-        let Some(next) = talks.iter().map(|one| one.deadline).min() else {
+        let due = begin_some(&mut turns, &mut talks, &mut answers, end);
+        let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
             return answers;
         };
-        let ready = wait(&talks, next);
+        let ready = wait(&talks, due.map_or(deadline, |due| due.min(deadline)));
         let now = Instant::now();
         let mut turn = ready.into_iter();
         talks.retain_mut(|talk| {
@@ -84,10 +77,42 @@ pub(super) fn probe(endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Ve
             let goes_on = answer.is_none();
             if let Some((outcome, took)) = answer {
                 set(&mut answers, talk.at, outcome, took);
+                turns.ended(talk.endpoint, now);
             }
             goes_on
         });
     }
+}
+
+/// Begins with those whose turn it is; returns when the next may begin, if one can.
+fn begin_some<'a>(
+    turns: &mut Turns<'a>,
+    talks: &mut Vec<Talk<'a>>,
+    answers: &mut [Attempt],
+    end: Instant,
+) -> Option<Instant> {
+    while Instant::now() < end {
+        let begun = Instant::now();
+        let Some((at, endpoint)) = turns.next(begun) else {
+            return turns.due();
+        };
+        match begin(endpoint) {
+            Err(Errno::EMFILE | Errno::ENFILE) if !talks.is_empty() => {
+                turns.take_back((at, endpoint));
+                return None;
+            }
+            Err(cause) => {
+                set(answers, at, Err(refused(cause)), begun.elapsed());
+                turns.ended(endpoint, begun);
+            }
+            Ok(socket) => {
+                let deadline = (begun + endpoint.timeout).min(end);
+                let (socket, stage) = (TcpStream::from(socket), Stage::Connecting);
+                talks.push(Talk { at, endpoint, socket, stage, begun, deadline });
+            }
+        }
+    }
+    None
 }
 
 fn set(answers: &mut [Attempt], at: usize, outcome: Result<(), Refusal>, took: Duration) {
