@@ -19,11 +19,18 @@ pub(crate) enum Error {
     NotStarted {
         /// How many start commands were given.
         rounds: u32,
-        /// What the last check saw.
-        seen: Checks,
+        /// What was wrong in the last check.
+        causes: String,
+        /// What Dovecot's own log tells.
+        told: Option<String>,
     },
-    /// What keeps Dovecot from starting, a sentence each.
-    Obstructed(Vec<String>),
+    /// Something keeps Dovecot from starting that waiting does not cure.
+    Obstructed {
+        /// What, a sentence each.
+        obstacles: Vec<String>,
+        /// What Dovecot's own log tells.
+        told: Option<String>,
+    },
     /// These outlived SIGKILL.
     StillRunning(Vec<Process>),
     /// Standard output could not be written.
@@ -71,15 +78,18 @@ impl fmt::Display for Error {
             Self::NotInOperation(seen) => {
                 write!(f, "Dovecot is not in operation: {}", seen.causes())
             }
-            Self::NotStarted { rounds, seen } => {
+            Self::NotStarted { rounds, causes, told } => {
                 let s = if *rounds == 1 { "" } else { "s" };
                 write!(
                     f,
-                    "starting Dovecot: not in operation after {rounds} start command{s}: {}",
-                    seen.causes()
-                )
+                    "starting Dovecot: not in operation after {rounds} start command{s}: {causes}"
+                )?;
+                Self::write_told(f, told.as_deref())
             }
-            Self::Obstructed(causes) => write!(f, "starting Dovecot: {}", causes.join("; ")),
+            Self::Obstructed { obstacles, told } => {
+                write!(f, "starting Dovecot: {}", obstacles.join("; "))?;
+                Self::write_told(f, told.as_deref())
+            }
             Self::StillRunning(left) => {
                 f.write_str("stopping Dovecot: still running after SIGKILL: ")?;
                 for (n, process) in left.iter().enumerate() {
@@ -105,6 +115,10 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    fn write_told(f: &mut fmt::Formatter<'_>, told: Option<&str>) -> fmt::Result {
+        told.map_or(Ok(()), |told| write!(f, "; Dovecot's log: {told}"))
+    }
+
     /// What became of a file, for [`Result::map_err`].
     pub(crate) fn file<E: fmt::Display>(
         doing: &'static str,

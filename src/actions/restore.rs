@@ -11,7 +11,7 @@ use log::{info, warn};
 use super::remove;
 use super::wait::{Seen, until};
 use crate::dovecot::processes::Census;
-use crate::dovecot::{checks, mistake, obstacles, pid_file, service};
+use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -29,7 +29,9 @@ pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) ->
         return Ok(());
     }
     end_orphans(system)?;
-    pid_file::clear(system, root)?;
+    let places = places::places(system);
+    pid_file::clear(system, root, &places.base)?;
+    let log = own_log::Mark::set(system, root, &places);
     for round in 1..=settings.restore_rounds {
         service::start(system, &settings.service);
         seen = match until(system, settings.wait, settings.restore_wait, || {
@@ -45,20 +47,22 @@ pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) ->
         warn!("{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.
         if seen.has_no_master() {
-            let obstacles = obstacles::look(system)?;
+            let obstacles = obstacles::look(system, root, &places)?;
             if !obstacles.is_empty() {
-                return Err(Error::Obstructed(obstacles));
+                return Err(Error::Obstructed { obstacles, told: log.reason(system) });
             }
         }
     }
-    Err(Error::NotStarted { rounds: settings.restore_rounds, seen })
+    let (rounds, causes) = (settings.restore_rounds, seen.causes());
+    Err(Error::NotStarted { rounds, causes, told: log.reason(system) })
 }
 
 /// The longest that [`restore`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
     let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
     let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;
-    checks::LIMIT + remove::KILL_TIME + mistake::LIMIT + round * settings.restore_rounds
+    let before = checks::LIMIT + remove::KILL_TIME + configuration::LIMIT;
+    before + round * settings.restore_rounds + own_log::LIMIT
 }
 
 /// Ends what an earlier master left behind: it can hold the ports, and then no start succeeds.
@@ -184,6 +188,31 @@ mod tests {
     }
 
     #[test]
+    fn what_dovecot_wrote_into_its_log_is_told() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let log = root.path().join("var/log/mail.log");
+        root.write("var/log/mail.log", "dovecot: master: Fatal: of yesterday\n");
+        machine.reply("start", move |_| {
+            let line = "dovecot: master: Fatal: of yesterday\ndovecot: master: Fatal: disk full\n";
+            std::fs::write(&log, line).expect("the log");
+            (End::Exited(0), MOMENT)
+        });
+        let told = |machine: &Machine| {
+            let error = super::restore(machine, &Settings::default(), root.path());
+            error.expect_err("it does not start").to_string()
+        };
+        let words = told(&machine);
+        assert!(
+            words.ends_with("exit status 3; Dovecot's log: master: Fatal: disk full"),
+            "{words}"
+        );
+        // With the next start nothing is written, and what is there is old.
+        machine.reply("start", |_| (End::Exited(0), MOMENT));
+        let words = told(&machine);
+        assert!(words.ends_with("exit status 3"), "{words}");
+    }
+
+    #[test]
     fn the_log_line_names_what_was_found_of_each_check() {
         let machine = Machine::running();
         machine.state().ports.insert(143, Port::Refusing);
@@ -249,7 +278,8 @@ mod tests {
             machine.reply(verb, |_| (End::Exited(0), Duration::MAX));
         }
         machine.state().systemd = true;
-        machine.state().programs = vec!["service", "systemctl", "doveconf"];
+        machine.state().programs = vec!["service", "systemctl", "doveconf", "journalctl"];
+        machine.answer("journalctl", End::Exited(0), Duration::MAX, "");
         machine.answer("doveconf", End::Exited(0), Duration::MAX, "");
         machine.state().ports.insert(143, Port::Silent);
         machine.add(Process { state: 'D', ..child(50, "imap") }, 1, 49);

@@ -67,10 +67,16 @@ pub(crate) fn settings(system: &impl System) -> Result<Settings, String> {
 ///
 /// Why they cannot be told; before 2.0 they cannot.
 pub(crate) fn listeners(system: &impl System) -> Result<Vec<Listener>, String> {
-    // These names by themselves are answered with their defaults, which 2.4 leaves out of `-a`.
-    let names = ["protocols", "listen", "service"];
-    let dump = ask(system, program(system, "doveconf")?, &names)?;
-    Ok(listeners_in(&flatten(&dump)))
+    values(system, &["protocols", "listen", "service"]).map(|settings| listeners_in(&settings))
+}
+
+/// Settings by their names, also those that have their defaults: 2.4 leaves these out of `-a`.
+///
+/// # Errors
+///
+/// Why they cannot be told; before 2.0 they cannot.
+pub(crate) fn values(system: &impl System, names: &[&str]) -> Result<Settings, String> {
+    ask(system, program(system, "doveconf")?, names).map(|dump| flatten(&dump))
 }
 
 fn program(system: &impl System, name: &str) -> Result<std::path::PathBuf, String> {

@@ -8,6 +8,8 @@ pub(crate) mod greeting;
 pub(crate) mod load;
 pub(crate) mod mistake;
 pub(crate) mod obstacles;
+pub(crate) mod own_log;
 pub(crate) mod pid_file;
+pub(crate) mod places;
 pub(crate) mod processes;
 pub(crate) mod service;

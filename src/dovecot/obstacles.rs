@@ -4,10 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use nix::sys::statvfs::statvfs;
 
 use super::configuration::{self, Listener};
 use super::mistake;
+use super::places::{Places, below};
 use super::processes::Census;
 use crate::error::Error;
 use crate::system::{Process, System};
@@ -20,13 +24,36 @@ pub(crate) const LIMIT: Duration = mistake::LIMIT.saturating_add(configuration::
 /// # Errors
 ///
 /// Any error from reading the process table.
-pub(crate) fn look(system: &impl System) -> Result<Vec<String>, Error> {
+pub(crate) fn look(
+    system: &impl System,
+    root: &Path,
+    places: &Places,
+) -> Result<Vec<String>, Error> {
     if let Some(mistake) = mistake::look(system) {
         return Ok(vec![format!("its configuration is broken: {mistake}")]);
     }
     // Before 2.0 nobody tells where it would listen.
-    let Ok(listeners) = configuration::listeners(system) else { return Ok(Vec::new()) };
-    Ok([missing_addresses(system, &listeners), taken_ports(system, &listeners)?].concat())
+    let listeners = configuration::listeners(system).unwrap_or_default();
+    let full = full_folders(root, places);
+    Ok([full, missing_addresses(system, &listeners), taken_ports(system, &listeners)?].concat())
+}
+
+/// The folders in which no file can be made.
+fn full_folders(root: &Path, places: &Places) -> Vec<String> {
+    let log = places.log.as_deref().and_then(Path::parent);
+    let mut full: Vec<String> = Vec::new();
+    for folder in places.base.iter().map(PathBuf::as_path).chain(log) {
+        // Where none is, Dovecot makes it, or says why it cannot.
+        let Ok(left) = statvfs(&below(root, folder)) else { continue };
+        // Some file systems have no count of files.
+        let lacks = match (left.blocks_free(), left.files(), left.files_free()) {
+            (0, _, _) => "no space",
+            (_, 1.., 0) => "no inode",
+            _ => continue,
+        };
+        full.push(format!("{lacks} is left on the file system of {}", folder.display()));
+    }
+    full
 }
 
 /// The addresses that Dovecot would listen on, and this node does not have.
@@ -79,6 +106,7 @@ mod tests {
     use super::*;
     use crate::system::End;
     use crate::system::fake::{Machine, child};
+    use crate::test_root::TestRoot;
 
     const DUMP: &str = "protocols = imap\nlisten = 192.0.2.9 [2001:db8::1]\n\
         service imap-login {\n  protocol = imap\n  inet_listener imap {\n    port = 143\n  }\n}\n";
@@ -91,7 +119,8 @@ mod tests {
     }
 
     fn seen(machine: &Machine) -> Vec<String> {
-        look(machine).expect("looking")
+        let places = Places { base: vec!["/".into()], log: None };
+        look(machine, TestRoot::new().path(), &places).expect("looking")
     }
 
     #[test]

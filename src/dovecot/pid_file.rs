@@ -7,17 +7,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use log::{debug, info, warn};
+use log::{info, warn};
 
+use super::places::below;
 use super::processes;
 use crate::error::Error;
-use crate::system::{Command, Process, System};
+use crate::system::{Process, System};
 
 /// The file's name in Dovecot's base folder.
 const NAME: &str = "master.pid";
-
-/// Where the base folder is when Dovecot does not tell.
-const USUAL: [&str; 2] = ["/run/dovecot", "/var/run/dovecot"];
 
 /// Takes the file away if no master lives and it names somebody else.
 ///
@@ -25,8 +23,8 @@ const USUAL: [&str; 2] = ["/run/dovecot", "/var/run/dovecot"];
 ///
 /// Any error from reading the process table. That the file cannot be removed is told, and the
 /// start will tell more.
-pub(crate) fn clear(system: &impl System, root: &Path) -> Result<(), Error> {
-    let Some((path, process)) = find(system, root) else { return Ok(()) };
+pub(crate) fn clear(system: &impl System, root: &Path, base: &[PathBuf]) -> Result<(), Error> {
+    let Some((path, process)) = find(system, root, base) else { return Ok(()) };
     if !processes::masters(system)?.is_empty() {
         return Ok(());
     }
@@ -38,31 +36,18 @@ pub(crate) fn clear(system: &impl System, root: &Path) -> Result<(), Error> {
 }
 
 /// The file, and the process that it names.
-fn find(system: &impl System, root: &Path) -> Option<(PathBuf, Process)> {
-    base(system).iter().map(|base| root.join(base.trim_start_matches('/')).join(NAME)).find_map(
-        |path| {
-            let text = fs::read_to_string(&path).ok()?;
-            let process = system.inspect(text.trim().parse().ok()?)?;
-            Some((path, process))
-        },
-    )
-}
-
-/// Dovecot's base folder, or where it usually is.
-fn base(system: &impl System) -> Vec<String> {
-    let told = system.program("doveconf").and_then(|doveconf| {
-        let command = Command::new(doveconf, &["-h", "base_dir"]).asked();
-        let ended = system.run(&command, super::mistake::LIMIT);
-        debug!("`{command}`: {ended}");
-        Some(ended.answer.trim().to_owned()).filter(|path| path.starts_with('/'))
-    });
-    told.map_or_else(|| USUAL.map(str::to_owned).into(), |base| vec![base])
+fn find(system: &impl System, root: &Path, base: &[PathBuf]) -> Option<(PathBuf, Process)> {
+    let files = base.iter().map(|base| below(root, base).join(NAME));
+    files.into_iter().find_map(|path| {
+        let text = fs::read_to_string(&path).ok()?;
+        let process = system.inspect(text.trim().parse().ok()?)?;
+        Some((path, process))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::End;
     use crate::system::fake::{MASTER, Machine, child, master, words};
     use crate::test_root::TestRoot;
 
@@ -71,7 +56,7 @@ mod tests {
     fn is_left(machine: &Machine, pid: &str) -> bool {
         let root = TestRoot::new();
         root.write(FILE, pid);
-        clear(machine, root.path()).expect("looking");
+        clear(machine, root.path(), &["/run/dovecot".into()]).expect("looking");
         root.path().join(FILE).exists()
     }
 
@@ -105,16 +90,13 @@ mod tests {
     }
 
     #[test]
-    fn dovecot_tells_where_its_folder_is() {
+    fn the_file_of_another_instance_stays() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         machine.add(child(50, "sleep"), 1, 50);
-        machine.state().programs.push("doveconf");
-        let took = std::time::Duration::from_millis(7);
-        machine.answer("doveconf -h base_dir", End::Exited(0), took, "/srv/run\n");
         root.write("srv/run/master.pid", "50");
         root.write(FILE, "50");
-        clear(&machine, root.path()).expect("looking");
+        clear(&machine, root.path(), &["/srv/run".into()]).expect("looking");
         assert!(!root.path().join("srv/run/master.pid").exists());
-        assert!(root.path().join(FILE).exists(), "of another instance");
+        assert!(root.path().join(FILE).exists());
     }
 }

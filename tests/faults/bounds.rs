@@ -14,11 +14,12 @@ use crate::scene::{Answer, SURE, Scene};
 rows!(
     f29_a_full_disk_is_no_success,
     f29_too_few_descriptors_are_no_success,
-    #[ignore = "the kit does not tell yet what Dovecot writes into its own log"]
     f29_dovecots_own_reason_is_told,
     f30_a_crowd_of_processes_and_five_hundred_entries_are_looked_at_in_time,
     f38_a_clock_that_jumps_moves_no_limit,
 );
+
+rows!(under systemd: f29_the_reason_is_found_in_the_journal);
 
 /// One start command, and a second to work.
 const ONCE: &str = "APP_DOVECOT_RESTORE_CHECK_RETRY=1\nAPP_DOVECOT_RESTORE_WAIT=1\n";
@@ -41,7 +42,8 @@ fn restore_with_few_descriptors(scene: &Scene) -> Answer<'_> {
 
 fn f29_a_full_disk_is_no_success(scene: &Scene) {
     fill_run_folder(scene);
-    scene.expect("restore", 1);
+    let full = "no space is left on the file system of /run/dovecot";
+    scene.expect("restore", 1).says(full);
     scene.expect("quickCheck", 1).says("no process named dovecot");
     scene.sh("rm /run/dovecot/full");
     scene.expect("restore", 0);
@@ -59,6 +61,12 @@ fn f29_dovecots_own_reason_is_told(scene: &Scene) {
     scene.expect("restore", 1).says("No space left on device");
     scene.sh("umount /run/dovecot");
     restore_with_few_descriptors(scene).says("Too many open files");
+}
+
+fn f29_the_reason_is_found_in_the_journal(scene: &Scene) {
+    fill_run_folder(scene);
+    scene.configure("log_path = syslog\n");
+    scene.expect("restore", 1).says("Dovecot's log: master: Fatal: ").says("No space left");
 }
 
 fn f30_a_crowd_of_processes_and_five_hundred_entries_are_looked_at_in_time(scene: &Scene) {

@@ -146,7 +146,7 @@ mod tests {
         let mut turns = Turns::new(&list, now);
         all_now(&mut turns, now);
         for _ in 0..100 {
-            now += PATIENCE - Duration::from_millis(1);
+            now += PATIENCE * 9 / 10;
             turns.ended(&list[0], now);
             assert_eq!(all_now(&mut turns, now), 1);
         }

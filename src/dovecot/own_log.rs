@@ -1,0 +1,218 @@
+//! What Dovecot itself wrote about a start that failed.
+//!
+//! A start command that returns 0 with nothing running says nothing, and what Dovecot has to say
+//! goes to its log: a file of its own, syslog, or the journal. Only what came after the mark is
+//! read, because an old reason is worse than none.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use log::debug;
+
+use super::places::{Places, below};
+use crate::log::one_line;
+use crate::system::{Command, System};
+
+/// The longest that reading may take; all of it is for the journal.
+pub(crate) const LIMIT: Duration = Duration::from_secs(2);
+
+/// Where the system log has mail: Debian, RHEL, SLES, and where nobody sorts.
+const SYSTEM_LOGS: [&str; 6] = [
+    "var/log/mail.err",
+    "var/log/mail.log",
+    "var/log/maillog",
+    "var/log/mail",
+    "var/log/syslog",
+    "var/log/messages",
+];
+
+/// How much of a log's end is read, in bytes.
+const MAX_READ: u64 = 64 << 10;
+
+/// How many characters of a reason are told.
+const MAX_TOLD: usize = 300;
+
+/// Where the logs end at the moment.
+pub(crate) struct Mark {
+    files: Vec<Log>,
+    at: Duration,
+}
+
+/// A file, and how long it was.
+struct Log {
+    path: PathBuf,
+    length: u64,
+    /// Whether others than Dovecot write it.
+    shared: bool,
+}
+
+impl Mark {
+    /// Sets it.
+    pub(crate) fn set(system: &impl System, root: &Path, places: &Places) -> Self {
+        let own = places.log.iter().map(|path| (below(root, path), false));
+        let shared = SYSTEM_LOGS.iter().map(|path| (root.join(path), true));
+        let log = |(path, shared): (PathBuf, bool)| {
+            let length = fs::metadata(&path).map_or(0, |file| file.len());
+            Log { path, length, shared }
+        };
+        Self { files: own.chain(shared).map(log).collect(), at: system.now() }
+    }
+
+    /// Dovecot's reason in its own words, the last of the worst since the mark.
+    pub(crate) fn reason(&self, system: &impl System) -> Option<String> {
+        let texts = self.files.iter().filter_map(|log| match log.since() {
+            Ok(text) => Some((text, log.shared)),
+            Err(cause) => {
+                debug!("reading {}: {cause}", log.path.display());
+                None
+            }
+        });
+        // The files first: the journal takes a program to read.
+        texts
+            .filter_map(|(text, shared)| reason(&text, shared))
+            .max_by_key(|(severity, _)| *severity)
+            .or_else(|| reason(&self.journal(system)?, false))
+            .map(|(_, words)| words)
+    }
+
+    /// What the journal has of Dovecot since the mark.
+    fn journal(&self, system: &impl System) -> Option<String> {
+        if !system.runs_systemd() {
+            return None;
+        }
+        // The journal counts in whole seconds.
+        let since = format!("--since=-{}s", system.now().saturating_sub(self.at).as_secs() + 1);
+        let words = ["--quiet", "--no-pager", "--output=cat", "--lines=200", &since];
+        let only = ["--identifier=dovecot"];
+        let command = Command::new(system.program("journalctl")?, &[&words[..], &only].concat());
+        let ended = system.run(&command.asked(), LIMIT);
+        ended.succeeded().then_some(ended.answer)
+    }
+}
+
+impl Log {
+    /// What was written since the mark, the end of it; all of it when the file is another one.
+    fn since(&self) -> io::Result<String> {
+        // Opening a FIFO would wait for its writer.
+        let length = match fs::metadata(&self.path) {
+            Ok(file) if file.is_file() => file.len(),
+            Ok(_) => return Ok(String::new()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+            Err(cause) => return Err(cause),
+        };
+        let begin = if length < self.length { 0 } else { self.length };
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(begin.max(length.saturating_sub(MAX_READ))))?;
+        let mut text = Vec::new();
+        file.take(MAX_READ).read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// How bad a line is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Severity {
+    Error,
+    Fatal,
+}
+
+/// The last of the worst lines, from the name of Dovecot's process on.
+fn reason(text: &str, shared: bool) -> Option<(Severity, String)> {
+    let marks =
+        [("Fatal: ", Severity::Fatal), ("Panic: ", Severity::Fatal), ("Error: ", Severity::Error)];
+    let judged = |line: &str| {
+        let (at, severity) =
+            marks.iter().find_map(|(mark, severity)| line.find(mark).map(|at| (at, *severity)))?;
+        let (head, words) = line.split_at_checked(at)?;
+        if shared && !head.contains("dovecot") {
+            return None;
+        }
+        let who = head.split_whitespace().next_back().unwrap_or_default();
+        Some((severity, format!("{who} {words}")))
+    };
+    // The last of those that are equally bad.
+    let (severity, words) =
+        text.lines().filter_map(judged).max_by_key(|(severity, _)| *severity)?;
+    Some((severity, one_line(&words).trim().chars().take(MAX_TOLD).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::End;
+    use crate::system::fake::Machine;
+    use crate::test_root::TestRoot;
+
+    const LOG: &str = "var/log/dovecot.log";
+
+    fn own() -> Places {
+        Places { base: vec![], log: Some(Path::new("/").join(LOG)) }
+    }
+
+    #[test]
+    fn the_reason_is_the_last_of_the_worst_lines() {
+        let log = "Nov 22 16:50:41 master: Info: Dovecot v2.3.19.1 starting up\n\
+            Nov 22 16:50:41 master: Fatal: bind() failed\n\
+            Nov 22 16:50:41 master: Fatal: write() failed in /run/x: No space left on device\n\
+            Nov 22 16:50:41 auth(pid=7): Error: later and less bad\n";
+        let (severity, words) = reason(log, false).expect("a reason");
+        assert_eq!(severity, Severity::Fatal);
+        assert_eq!(words, "master: Fatal: write() failed in /run/x: No space left on device");
+        let words = |text| reason(text, false).map(|(_, words)| words);
+        assert_eq!(words("x: Error: a\ny: Error: b\n").as_deref(), Some("y: Error: b"));
+        assert_eq!(words("Error: \u{1b}[2J alone").as_deref(), Some("Error:  [2J alone"));
+        assert_eq!(words("master: Info: all is well\n\n"), None);
+        assert_eq!(
+            words(&format!("a: Error: {}", "あ".repeat(999))).map(|w| w.chars().count()),
+            Some(300)
+        );
+    }
+
+    #[test]
+    fn what_others_write_into_a_shared_log_is_no_reason() {
+        let log =
+            "Nov 22 n1 dovecot: master: Error: ours\nNov 22 n1 postfix/smtpd[7]: Fatal: not\n";
+        assert_eq!(
+            reason(log, true).map(|(_, words)| words).as_deref(),
+            Some("master: Error: ours")
+        );
+    }
+
+    #[test]
+    fn only_what_came_after_the_mark_counts() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        root.write(LOG, "master: Fatal: of yesterday\n");
+        let mark = Mark::set(&machine, root.path(), &own());
+        assert_eq!(mark.reason(&machine), None);
+        root.write(LOG, "master: Fatal: of yesterday\nmaster: Error: of today\n");
+        assert_eq!(mark.reason(&machine).as_deref(), Some("master: Error: of today"));
+        root.write(LOG, "a: Error: new file\n");
+        assert_eq!(mark.reason(&machine).as_deref(), Some("a: Error: new file"), "rotated");
+        fs::remove_file(root.path().join(LOG)).expect("removing it");
+        assert_eq!(mark.reason(&machine), None);
+        root.write("var/log/mail.log", "dovecot: master: Error: by syslog\n");
+        assert_eq!(mark.reason(&machine).as_deref(), Some("master: Error: by syslog"));
+    }
+
+    #[test]
+    fn the_journal_is_asked_when_no_file_tells() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        machine.state().programs.push("journalctl");
+        let took = Duration::from_millis(20);
+        machine.answer("journalctl", End::Exited(0), took, "master: Fatal: in the journal\n");
+        let mark = Mark::set(&machine, root.path(), &own());
+        assert_eq!(mark.reason(&machine), None, "no systemd runs here");
+        machine.state().systemd = true;
+        machine.sleep(Duration::from_millis(3500));
+        assert_eq!(mark.reason(&machine).as_deref(), Some("master: Fatal: in the journal"));
+        assert!(machine.deeds().concat().contains(" --since=-4s "), "{:?}", machine.deeds());
+        root.write(LOG, "master: Error: in the file\n");
+        assert_eq!(mark.reason(&machine).as_deref(), Some("master: Error: in the file"));
+        machine.answer("journalctl", End::Exited(0), Duration::MAX, "");
+        fs::remove_file(root.path().join(LOG)).expect("removing it");
+        let end = machine.now() + LIMIT;
+        assert_eq!((mark.reason(&machine), machine.now()), (None, end));
+    }
+}
