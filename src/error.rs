@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::dovecot::checks::Checks;
+use crate::dovecot::verdict::Verdict;
 use crate::system::{Ended, Process};
 
 /// A reason for a failing exit.
@@ -14,7 +14,12 @@ pub(crate) enum Error {
     /// The process table does not even show this program.
     ProcessTable(PathBuf),
     /// A check found Dovecot out of operation.
-    NotInOperation(Checks),
+    NotInOperation {
+        /// What follows from it.
+        verdict: Verdict,
+        /// What was wrong.
+        causes: String,
+    },
     /// Dovecot did not come into operation in any of the rounds.
     NotStarted {
         /// How many start commands were given.
@@ -75,8 +80,8 @@ impl fmt::Display for Error {
                 "reading the process table: {} does not show this process; is proc mounted?",
                 path.display()
             ),
-            Self::NotInOperation(seen) => {
-                write!(f, "Dovecot is not in operation: {}", seen.causes())
+            Self::NotInOperation { verdict, causes } => {
+                write!(f, "Dovecot is not in operation: {causes}; {}", verdict.consequence())
             }
             Self::NotStarted { rounds, causes, told } => {
                 let s = if *rounds == 1 { "" } else { "s" };

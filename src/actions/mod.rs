@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use log::info;
 
+use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
 use crate::settings::Settings;
@@ -64,7 +65,8 @@ pub(crate) fn perform(
         return match Lock::share(root, tag) {
             Ok(_lock) => quick_check::quick_check(system, settings),
             Err(Busy { holder }) => {
-                info!("not checked: {holder} is running");
+                let verdict = Verdict::during(&holder);
+                info!("not checked: {holder} is running; {}", verdict.consequence());
                 Ok(())
             }
         };

@@ -25,10 +25,12 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(18);
 pub(super) fn quick_check(system: &impl System, settings: &Settings) -> Result<(), Error> {
     let seen = checks::check(system, settings)?;
     if !seen.in_operation() {
-        return Err(Error::NotInOperation(seen));
+        return Err(Error::NotInOperation { verdict: seen.verdict(), causes: seen.causes() });
     }
-    for warning in seen.warnings() {
-        warn!("{warning}");
+    let warnings = seen.warnings();
+    if !warnings.is_empty() {
+        let consequence = seen.verdict().consequence();
+        warn!("Dovecot is in operation: {}; {consequence}", warnings.join("; "));
     }
     Ok(())
 }
@@ -40,8 +42,10 @@ mod tests {
     use crate::system::fake::{Machine, Port, words};
     use crate::system::{Depth, End};
 
+    /// What was wrong, if anything was, in its line up to the verdict.
     fn fault(machine: &Machine, settings: &Settings) -> Option<String> {
-        quick_check(machine, settings).err().map(|error| error.to_string())
+        let line = quick_check(machine, settings).err()?.to_string();
+        Some(line.rsplit_once("; verdict ").expect("a verdict").0.to_owned())
     }
 
     #[test]
@@ -64,12 +68,52 @@ mod tests {
         let settings = Settings { probe: Depth::Greeting, ..Settings::default() };
         assert_eq!(fault(&machine, &settings), None);
         let warning = words().concat();
-        assert!(warning.starts_with("WARN: 127.0.0.1:143: saturated: "), "{warning}");
+        let (begin, end) =
+            ("WARN: Dovecot is in operation: 127.0.0.1:143: saturated: ", "no fault");
+        assert!(warning.starts_with(begin) && warning.ends_with(end), "{warning}");
         // As the original: it does not listen to what a server says.
         assert!(fault(&machine, &Settings::default()).is_some());
         machine.answer("doveadm", End::Exited(75), Duration::from_secs(10), "");
         let cause = fault(&machine, &settings).expect("a frozen master");
         assert!(cause.ends_with("127.0.0.1:143: no greeting after 2 s"), "{cause}");
+    }
+
+    #[test]
+    fn a_certificate_near_its_end_is_no_fault_and_a_warning() {
+        const DAY: i64 = 86_400;
+        let told = |left: Option<i64>| {
+            let machine = Machine::running();
+            machine.state().certificates = left.map(|left| (143, left)).into_iter().collect();
+            assert_eq!(fault(&machine, &Settings::default()), None);
+            words().concat()
+        };
+        assert_eq!((told(None), told(Some(14 * DAY))), (String::new(), String::new()));
+        for (left, words) in [
+            (14 * DAY - 1, "ends in 13 days"),
+            (1, "ends within a day"),
+            (-1, "has ended, mail programs refuse it"),
+        ] {
+            assert_eq!(
+                told(Some(left)),
+                format!(
+                    "WARN: Dovecot is in operation: 127.0.0.1:143: its certificate {words}; \
+                     verdict degraded: exit status 0, no fault"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn the_line_ends_with_what_follows() {
+        let line = |machine: &Machine| {
+            quick_check(machine, &Settings::default()).expect_err("a fault").to_string()
+        };
+        let machine = Machine::running();
+        machine.state().ports.insert(143, Port::Refusing);
+        let end = "connection refused; verdict failed: exit status 1, LifeKeeper recovers it";
+        assert!(line(&machine).ends_with(end));
+        let end = "exit status 3; verdict stopped: exit status 1, LifeKeeper recovers it";
+        assert!(line(&Machine::new()).ends_with(end));
     }
 
     #[test]
@@ -123,7 +167,8 @@ mod tests {
         assert_eq!(fault(&machine, &Settings::default()), None);
         assert_eq!(machine.now(), Duration::from_secs(5));
         let words = words().concat();
-        assert!(words.ends_with("`service dovecot status`: no end after 5 s"), "{words}");
+        let cause = "`service dovecot status`: no end after 5 s; verdict degraded: ";
+        assert!(words.contains(cause), "{words}");
 
         machine.state().ports.insert(143, Port::Refusing);
         assert!(fault(&machine, &Settings::default()).is_some());

@@ -1,7 +1,7 @@
 //! The three checks that say whether Dovecot is in operation.
 //!
 //! They run side by side, so that none waits for another that hangs: the status command, the
-//! slowest, begins, and when it has not ended soon the other two are made while it is on its way.
+//! slowest, begins, and the other two are made while it is on its way.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,20 +12,26 @@ use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::load;
 use crate::dovecot::processes;
 use crate::dovecot::service::{self, Status};
+use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::system::{Depth, Process, Refusal, System};
+use crate::system::{Attempt, Depth, Process, Refusal, System};
 
 /// The longest that the checks may take. An entry's own time-out is at most 15 s, and it can begin
 /// late only where descriptors are short; after it the master may be asked.
 pub(crate) const LIMIT: Duration = Duration::from_millis(17_500);
 
-/// How long the status command goes alone, if it takes so long. It takes 10 ms, and on a machine
-/// with few processors what runs beside it costs it more than it costs afterwards.
+/// How long the status command goes alone before a mere connection, if it takes so long. It takes
+/// 10 ms. Dovecot starts a process for each connection, which is at work long after it: beside the
+/// status command that costs more than the connection takes afterwards. A greeting must be waited
+/// for, and the two waits are one.
 const HEAD_START: Duration = Duration::from_millis(50);
 
 /// How many refusals are told one by one.
 const MAX_TOLD: usize = 5;
+
+/// How long before its end a certificate is worth a warning, in days.
+pub(crate) const CERTIFICATE_DAYS: i64 = 14;
 
 /// What the three checks saw.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +43,9 @@ pub(crate) struct Checks {
     /// The endpoints that would have been refused, and serve as many clients as they may: each
     /// with the name of its service.
     pub(crate) full: Vec<(Endpoint, String)>,
+    /// The endpoints whose certificate has ended or soon will: each with the days that it has left,
+    /// below 0 when it has ended.
+    pub(crate) ending: Vec<(Endpoint, i64)>,
     /// Check 3: the service's status.
     pub(crate) status: Status,
 }
@@ -49,18 +58,15 @@ pub(crate) struct Checks {
 /// Any error from reading the process table.
 pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks, Error> {
     let mut asked = service::ask(system, &settings.service);
-    asked.let_come(system, HEAD_START);
+    if settings.probe == Depth::Connect {
+        asked.let_come(system, HEAD_START);
+    }
     let masters = processes::masters(system);
     let limit = LIMIT.saturating_sub(HEAD_START).saturating_sub(load::LIMIT);
     let answers = system.probe(&settings.endpoints, settings.probe, limit);
     let status = service::status(system, asked);
-    let refused = settings
-        .endpoints
-        .iter()
-        .zip(answers)
-        .filter_map(|(endpoint, answer)| Some((endpoint.clone(), answer.outcome.err()?)))
-        .collect();
-    let checks = Checks::new(system, settings.probe, masters?, refused, status);
+    let tried = settings.endpoints.iter().zip(&answers);
+    let checks = Checks::new(system, settings.probe, masters?, tried, status);
     debug!("{checks}");
     Ok(checks)
 }
@@ -68,14 +74,23 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
 impl Checks {
     /// Puts together what the checks saw. Where a greeting was to be heard and was not, the master
     /// is asked.
-    pub(crate) fn new(
+    pub(crate) fn new<'a>(
         system: &impl System,
         depth: Depth,
         masters: Vec<Process>,
-        refused: Vec<(Endpoint, Refusal)>,
+        tried: impl Iterator<Item = (&'a Endpoint, &'a Attempt)> + Clone,
         status: Status,
     ) -> Self {
-        let mut checks = Self { masters, refused, full: Vec::new(), status };
+        let failed = |(endpoint, attempt): (&Endpoint, &Attempt)| {
+            Some((endpoint.clone(), attempt.outcome.clone().err()?))
+        };
+        let ends = |(endpoint, attempt): (&Endpoint, &Attempt)| {
+            let days = attempt.certificate?.div_euclid(86_400);
+            (days < CERTIFICATE_DAYS).then(|| (endpoint.clone(), days))
+        };
+        let refused = tried.clone().filter_map(failed).collect();
+        let ending = tried.filter_map(ends).collect();
+        let mut checks = Self { masters, refused, full: Vec::new(), ending, status };
         if depth == Depth::Greeting && !checks.masters.is_empty() {
             checks.hear_second_opinion(system);
         }
@@ -104,10 +119,15 @@ impl Checks {
                  wait (raise its process_limit)"
             )
         });
+        let ending = self.ending.iter().take(MAX_TOLD).map(|(endpoint, days)| match days {
+            ..0 => format!("{endpoint}: its certificate has ended, mail programs refuse it"),
+            0 => format!("{endpoint}: its certificate ends within a day"),
+            days => format!("{endpoint}: its certificate ends in {days} days"),
+        });
         let unknown = self
             .unknown_status()
             .map(|cause| format!("no status, the verdict rests on process and ports: {cause}"));
-        full.chain(unknown).collect()
+        full.chain(ending).chain(unknown).collect()
     }
 
     /// Whether Dovecot is in operation: a status that did not answer leaves the verdict to the
@@ -116,6 +136,19 @@ impl Checks {
         !self.masters.is_empty()
             && self.refused.is_empty()
             && !matches!(self.status, Status::Dead(_))
+    }
+
+    /// What follows.
+    pub(crate) fn verdict(&self) -> Verdict {
+        if self.masters.is_empty() {
+            Verdict::Stopped
+        } else if !self.in_operation() {
+            Verdict::Failed
+        } else if !self.warnings().is_empty() {
+            Verdict::Degraded
+        } else {
+            Verdict::Up
+        }
     }
 
     /// Whether check 1 failed.

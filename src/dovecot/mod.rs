@@ -13,3 +13,4 @@ pub(crate) mod pid_file;
 pub(crate) mod places;
 pub(crate) mod processes;
 pub(crate) mod service;
+pub(crate) mod verdict;

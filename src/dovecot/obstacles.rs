@@ -45,13 +45,13 @@ fn full_folders(root: &Path, places: &Places) -> Vec<String> {
     for folder in places.base.iter().map(PathBuf::as_path).chain(log) {
         // Where none is, Dovecot makes it, or says why it cannot.
         let Ok(left) = statvfs(&below(root, folder)) else { continue };
+        let folder = folder.display();
         // Some file systems have no count of files.
-        let lacks = match (left.blocks_free(), left.files(), left.files_free()) {
-            (0, _, _) => "no space",
-            (_, 1.., 0) => "no inode",
-            _ => continue,
-        };
-        full.push(format!("{lacks} is left on the file system of {}", folder.display()));
+        match (left.blocks_free(), left.files(), left.files_free()) {
+            (0, _, _) => full.push(format!("no space is left on the file system of {folder}")),
+            (_, 1.., 0) => full.push(format!("no inode is left on the file system of {folder}")),
+            _ => {}
+        }
     }
     full
 }

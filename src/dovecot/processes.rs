@@ -27,7 +27,8 @@ const MASTER: &str = "dovecot";
 ///
 /// Any error from reading the process table. A process that vanishes meanwhile is no error.
 pub(crate) fn masters(system: &impl System) -> Result<Vec<Process>, Error> {
-    Ok(masters_in(system, &system.processes()?).0)
+    let namesakes = system.named(MASTER)?.into_iter().filter_map(|pid| system.inspect(pid));
+    Ok(namesakes.filter(|process| !process.is_dead() && is_master(process)).collect())
 }
 
 /// Who was seen of Dovecot, from the first look to the last.

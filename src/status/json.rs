@@ -21,7 +21,8 @@ pub(super) struct Document {
     /// The resource's tag.
     tag: String,
     /// `up`: in operation. `degraded`: the same, and somebody should look. `failed`: a process lives, and something else is wrong. `stopped`: no
-    /// process lives. `changing`: an action runs, so that nothing follows from the checks.
+    /// process lives. `starting`, `stopping`: an action runs, so that nothing follows from the checks.
+    /// `unknown`: the processes cannot be seen.
     verdict: &'static str,
     /// What is wrong, a sentence each; empty when the verdict is `up` or `degraded`.
     causes: Vec<String>,
@@ -239,7 +240,7 @@ mod tests {
             "cause": "an action is running",
             "seconds": null,
         }]);
-        assert_eq!(stopped["verdict"], "changing");
+        assert_eq!(stopped["verdict"], "stopping");
         assert_eq!(stopped["action"], "remove, pid 4242");
         assert_eq!(stopped["causes"][0], "no process named dovecot");
         assert_eq!(stopped["checks"]["process"]["result"], "not found");

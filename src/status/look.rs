@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use crate::dovecot::checks::{self, Checks};
 use crate::dovecot::endpoint::Endpoint;
+use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{processes, service};
-use crate::error::Error;
 use crate::settings::Settings;
-use crate::system::{Attempt, Refusal, System};
+use crate::system::{Attempt, System};
 
 /// What the checks saw, and how long each took.
 #[derive(Debug)]
 pub(super) struct Look {
+    /// Why the processes cannot be seen, if they cannot: then nothing follows from the rest.
+    pub(super) blind: Option<String>,
     /// What they saw; an endpoint that was not tried is not among the refused.
     pub(super) checks: Checks,
     /// The time of check 1.
@@ -36,47 +38,6 @@ pub(super) struct Connection {
     pub(super) attempt: Result<Attempt, &'static str>,
 }
 
-impl Connection {
-    /// Why it did not come about, if it was tried.
-    fn refusal(&self) -> Option<(Endpoint, Refusal)> {
-        let refusal = self.attempt.as_ref().ok()?.outcome.clone().err()?;
-        Some((self.endpoint.clone(), refusal))
-    }
-}
-
-/// What follows from the checks.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Verdict {
-    /// In operation.
-    Up,
-    /// In operation, and somebody should look: it is full, or the service's status did not answer.
-    Degraded,
-    /// A master lives, and something else is wrong.
-    Failed,
-    /// No master lives.
-    Stopped,
-    /// An action is changing it, so that nothing follows.
-    Changing,
-}
-
-impl Verdict {
-    /// The word for people and programs.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Degraded => "degraded",
-            Self::Failed => "failed",
-            Self::Stopped => "stopped",
-            Self::Changing => "changing",
-        }
-    }
-
-    /// Whether Dovecot is in operation.
-    pub(super) const fn is_up(self) -> bool {
-        matches!(self, Self::Up | Self::Degraded)
-    }
-}
-
 /// Whether an action of the kit runs for the resource.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Busy {
@@ -87,18 +48,19 @@ pub(super) enum Busy {
 }
 
 /// Makes the three checks once. Takes at most 24 s.
-///
-/// # Errors
-///
-/// Any error from reading the process table.
-pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Result<Look, Error> {
+pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Look {
     let start = system.now();
-    let masters = processes::masters(system)?;
+    let (masters, blind) = match processes::masters(system) {
+        Ok(masters) => (masters, None),
+        Err(cause) => (Vec::new(), Some(cause.to_string())),
+    };
     let process_time = since(system, start);
 
     let endpoints = &settings.endpoints;
     let attempts: Vec<_> = if busy == Busy::Yes {
         endpoints.iter().map(|_| Err("an action is running")).collect()
+    } else if blind.is_some() {
+        endpoints.iter().map(|_| Err("the processes cannot be seen")).collect()
     } else if masters.is_empty() {
         endpoints.iter().map(|_| Err("no process")).collect()
     } else {
@@ -107,13 +69,14 @@ pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Res
     let both = endpoints.iter().cloned().zip(attempts);
     let connections: Vec<_> =
         both.map(|(endpoint, attempt)| Connection { endpoint, attempt }).collect();
-    let refused = connections.iter().filter_map(Connection::refusal).collect();
 
     let start = system.now();
     let status = service::status(system, service::ask(system, &settings.service));
     let service_time = since(system, start);
-    let checks = Checks::new(system, settings.probe, masters, refused, status);
-    Ok(Look { checks, process_time, connections, service_time })
+    let tried =
+        connections.iter().filter_map(|one| Some((&one.endpoint, one.attempt.as_ref().ok()?)));
+    let checks = Checks::new(system, settings.probe, masters, tried, status);
+    Look { blind, checks, process_time, connections, service_time }
 }
 
 fn since(system: &impl System, start: Duration) -> Duration {
@@ -123,15 +86,12 @@ fn since(system: &impl System, start: Duration) -> Duration {
 impl Look {
     /// What follows from it while no action runs.
     pub(super) fn verdict(&self) -> Verdict {
-        if self.checks.masters.is_empty() {
-            Verdict::Stopped
-        } else if !self.checks.in_operation() {
-            Verdict::Failed
-        } else if !self.checks.warnings().is_empty() {
-            Verdict::Degraded
-        } else {
-            Verdict::Up
-        }
+        if self.blind.is_some() { Verdict::Unknown } else { self.checks.verdict() }
+    }
+
+    /// What is wrong.
+    pub(super) fn causes(&self) -> Vec<String> {
+        self.blind.clone().map_or_else(|| self.checks.each_cause(), |cause| vec![cause])
     }
 }
 
@@ -142,7 +102,7 @@ mod tests {
     use crate::system::fake::{Machine, Port};
 
     fn at(machine: &Machine, busy: Busy) -> Look {
-        look(machine, &Settings::default(), busy).expect("the process table")
+        look(machine, &Settings::default(), busy)
     }
 
     #[test]
@@ -152,7 +112,7 @@ mod tests {
         assert_eq!(seen.verdict(), Verdict::Up);
         let took = Duration::from_millis(1);
         let [one] = seen.connections.as_slice() else { panic!("{seen:?}") };
-        assert_eq!(one.attempt, Ok(Attempt { outcome: Ok(()), took }));
+        assert_eq!(one.attempt, Ok(Attempt { outcome: Ok(()), took, certificate: None }));
         assert_eq!(seen.service_time, Duration::from_millis(10), "not that of the connections");
         assert_eq!(machine.deeds(), ["connect 1", "service dovecot status"]);
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::actions;
 use crate::cli::{self, Format};
+use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::exit::{Exit, Plugin};
 use crate::lifekeeper::tag::Tag;
@@ -21,7 +22,7 @@ use crate::log::one_line;
 use crate::settings;
 use crate::show;
 use crate::system::System;
-use look::{Busy, Look, Verdict};
+use look::{Busy, Look};
 use protection::Protection;
 
 /// When the status ends at the latest. All that it waits for ends before, within 55 s; this is for
@@ -42,12 +43,12 @@ struct Report {
 
 impl Report {
     fn verdict(&self) -> Verdict {
-        if self.action.is_some() { Verdict::Changing } else { self.look.verdict() }
+        self.action.as_deref().map_or_else(|| self.look.verdict(), Verdict::during)
     }
 
     /// What is wrong.
     fn causes(&self) -> Vec<String> {
-        if self.verdict().is_up() { Vec::new() } else { self.look.checks.each_cause() }
+        if self.verdict().is_up() { Vec::new() } else { self.look.causes() }
     }
 
     /// What is odd and changes no verdict.
@@ -65,9 +66,9 @@ impl Report {
 ///
 /// # Errors
 ///
-/// Any error from reading the process table or writing the output.
+/// Any error from writing the output.
 pub(crate) fn status(system: &impl System, root: &Path, how: &cli::Status) -> Result<Exit, Error> {
-    let (exit, text) = written(&report(system, root, &how.tag)?, how)?;
+    let (exit, text) = written(&report(system, root, &how.tag), how)?;
     show::print(&text).map(|()| exit)
 }
 
@@ -107,16 +108,16 @@ pub(crate) const fn failure(how: &cli::Status) -> Exit {
     }
 }
 
-fn report(system: &impl System, root: &Path, tag: &Tag) -> Result<Report, Error> {
+fn report(system: &impl System, root: &Path, tag: &Tag) -> Report {
     let (settings, settings::Report { warnings: misread, .. }) = settings::read(root);
     let before = actions::running(root, tag);
     let busy = if before.is_some() { Busy::Yes } else { Busy::No };
-    let look = look::look(system, &settings, busy)?;
+    let look = look::look(system, &settings, busy);
     // One that began meanwhile makes what was seen worthless as well.
     let action = before.or_else(|| actions::running(root, tag));
     let protection = protection::protection(system, root, tag);
     let action = action.map(|words| one_line(&words));
-    Ok(Report { tag: tag.clone(), action, misread, look, protection })
+    Report { tag: tag.clone(), action, misread, look, protection }
 }
 
 #[cfg(test)]
@@ -167,7 +168,7 @@ mod tests {
 
         pub(super) fn report(&self) -> Report {
             let tag = Tag::parse("dovecot").expect("a tag");
-            report(&self.machine, self.root.path(), &tag).expect("the process table")
+            report(&self.machine, self.root.path(), &tag)
         }
     }
 

@@ -2,9 +2,10 @@
 //! after the Monitoring Plugins Development Guidelines.
 
 use super::Report;
-use super::look::{Look, Verdict};
+use super::look::Look;
 use super::protection::{Elsewhere, Here, Protection, State};
 use super::text::shortened;
+use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
 use crate::system::Attempt;
 
@@ -45,7 +46,8 @@ pub(super) fn unknown(cause: &str) -> String {
 fn judge(verdict: Verdict, protection: &Protection) -> Plugin {
     let elsewhere = matches!(protection.elsewhere(), Elsewhere::On(_));
     match (&protection.here, verdict) {
-        (_, Verdict::Changing) => Plugin::Warning,
+        (_, Verdict::Unknown) => Plugin::Unknown,
+        _ if verdict.is_changing() => Plugin::Warning,
         (Here::Known(State::Isp | State::Isu), _) if elsewhere => Plugin::Critical,
         (Here::Known(State::Isp), Verdict::Up) => Plugin::Ok,
         (Here::Known(State::Osu), Verdict::Stopped) if elsewhere => Plugin::Ok,
@@ -62,11 +64,13 @@ fn judge(verdict: Verdict, protection: &Protection) -> Plugin {
 fn seen(report: &Report) -> String {
     let verdict = report.verdict();
     match (verdict, &report.action) {
-        (Verdict::Changing, Some(action)) => format!("{action} is running"),
+        (_, Some(action)) => format!("{}: {action} is running", verdict.word()),
         (Verdict::Degraded, _) => {
             format!("degraded: {}", report.look.checks.warnings().join("; "))
         }
-        (Verdict::Failed, _) => format!("failed: {}", report.causes().join("; ")),
+        (Verdict::Failed | Verdict::Unknown, _) => {
+            format!("{}: {}", verdict.word(), report.causes().join("; "))
+        }
         _ => verdict.word().to_owned(),
     }
 }
@@ -80,7 +84,7 @@ fn said(protection: &Protection, verdict: Verdict) -> String {
         Here::NotKnown(cause) => return format!("whether it is protected is not known: {cause}"),
     };
     let (word, meaning) = (state.word(), state.meaning());
-    let runs = !matches!(verdict, Verdict::Stopped | Verdict::Changing);
+    let runs = verdict.is_up() || verdict == Verdict::Failed;
     match (state.is_in_service(), protection.elsewhere()) {
         (true, Elsewhere::On(other)) => {
             format!("in service on {node} and on {other} at the same time")
@@ -201,7 +205,9 @@ mod tests {
         for (here, peers, expected) in rows {
             let all = protection(here, peers);
             assert_eq!(VERDICTS.map(|verdict| judge(verdict, &all)), expected, "{all:?}");
-            assert_eq!(judge(Verdict::Changing, &all), Warning, "{all:?}");
+            assert_eq!(judge(Verdict::Starting, &all), Warning, "{all:?}");
+            assert_eq!(judge(Verdict::Stopping, &all), Warning, "{all:?}");
+            assert_eq!(judge(Verdict::Unknown, &all), Plugin::Unknown, "{all:?}");
         }
         let lost = Protection { peers: Err(cause()), ..protection(known(Osu), vec![]) };
         assert_eq!(VERDICTS.map(|verdict| judge(verdict, &lost)), [Warning; 4]);
@@ -303,7 +309,7 @@ mod tests {
             &scene,
             Plugin::Warning,
             &format!(
-                "DOVECOT WARNING - remove, pid 4242 is running; in service on node1 | \
+                "DOVECOT WARNING - stopping: remove, pid 4242 is running; in service on node1 | \
                  processes=1;;;0 process_time=0.000000s;;;0 {untried}"
             ),
         );

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Report;
-use super::look::{Connection, Look, Verdict};
+use super::look::{Connection, Look};
 use super::protection::{Here, Peer, Protection};
 use crate::dovecot::service::Status;
+use crate::dovecot::verdict::Verdict;
 use crate::log::one_line;
 
 /// The longest cause that is shown, in characters. The words of a service command may fill pages;
@@ -59,8 +60,9 @@ pub(super) fn shortened(text: &str, longest: usize) -> String {
 
 fn verdict(report: &Report) -> String {
     let verdict = report.verdict();
-    match (verdict, &report.action) {
-        (Verdict::Changing, Some(action)) => format!("{}: {action} is running", verdict.word()),
+    match (verdict, &report.action, &report.look.blind) {
+        (_, Some(action), _) => format!("{}: {action} is running", verdict.word()),
+        (Verdict::Unknown, _, Some(cause)) => format!("{}: {cause}", verdict.word()),
         _ => verdict.word().to_owned(),
     }
 }
@@ -195,7 +197,7 @@ mod tests {
         let scene = Scene::protected();
         let _lock = scene.busy();
         let text = text(&scene.report());
-        assert!(text.starts_with("dovecot: changing: remove, pid 4242 is running\n"), "{text}");
+        assert!(text.starts_with("dovecot: stopping: remove, pid 4242 is running\n"), "{text}");
         assert!(text.contains("  127.0.0.1:143         -  not tried: an action is running\n"));
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) journal: Vec<(u128, String)>,
     /// Ports that accept a connection exactly while a master lives, unless told here.
     pub(crate) ports: HashMap<u16, Port>,
+    /// How many seconds the certificate of a port has left.
+    pub(crate) certificates: HashMap<u16, i64>,
     /// Who listens on a port.
     pub(crate) listeners: HashMap<u16, Vec<(IpAddr, Process)>>,
     /// The addresses of the machine.
@@ -98,6 +100,7 @@ impl Machine {
             answers: HashMap::new(),
             journal: Vec::new(),
             ports: HashMap::new(),
+            certificates: HashMap::new(),
             listeners: HashMap::new(),
             addresses: BTreeSet::from([IpAddr::from([127, 0, 0, 1])]),
             programs: vec!["service"],
@@ -274,6 +277,11 @@ impl System for Machine {
         Ok(self.state().processes.iter().map(list).collect())
     }
 
+    fn named(&self, name: &str) -> Result<Vec<i32>, Error> {
+        let table = self.processes()?;
+        Ok(table.into_iter().filter(|listed| listed.name == name).map(|one| one.pid).collect())
+    }
+
     fn inspect(&self, pid: i32) -> Option<Process> {
         let mut state = self.state();
         let ended = state.ended_since.contains(&pid);
@@ -350,7 +358,8 @@ impl System for Machine {
                 Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
             };
             longest = longest.max(took);
-            Attempt { outcome, took }
+            let certificate = state.certificates.get(&endpoint.port).copied();
+            Attempt { outcome, took, certificate }
         };
         let answers = endpoints.iter().map(&mut answer).collect();
         state.note(format!("connect {}", endpoints.len()));

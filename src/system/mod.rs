@@ -41,6 +41,13 @@ pub(crate) trait System {
     /// [`Error::ProcessTable`] when the table is obviously not to be believed.
     fn processes(&self) -> Result<Vec<Listed>, Error>;
 
+    /// The pids of the processes that the kernel calls by this name; far less work than a list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ProcessTable`] as [`System::processes`].
+    fn named(&self, name: &str) -> Result<Vec<i32>, Error>;
+
     /// Looks closely at one process; `None` when it has gone.
     fn inspect(&self, pid: i32) -> Option<Process>;
 
@@ -276,6 +283,9 @@ pub(crate) struct Attempt {
     pub(crate) outcome: Result<(), Refusal>,
     /// How long that took.
     pub(crate) took: Duration,
+    /// How many seconds the server's certificate has left, below 0 when it has ended; `None`
+    /// without TLS.
+    pub(crate) certificate: Option<i64>,
 }
 
 /// Why a connection did not come about.

@@ -8,6 +8,7 @@ use crate::scene::Scene;
 rows!(
     f3_an_authentication_that_cannot_start_is_no_success,
     f4_a_certificate_that_is_garbage_is_a_fault_where_tls_is_listed,
+    f4_a_certificate_that_ends_soon_is_a_warning,
     f12_a_configuration_broken_while_running_is_no_reason_to_stop,
     f12_a_configuration_that_keeps_it_from_starting_is_named_with_file_and_line,
     f13_a_listen_address_that_the_node_lacks_is_named,
@@ -43,6 +44,14 @@ fn f4_a_certificate_that_is_garbage_is_a_fault_where_tls_is_listed(scene: &Scene
     scene.expect("restore", 0);
     scene.set(WITH_TLS);
     scene.expect("quickCheck", 1).says("127.0.0.1:993: no TLS: ");
+}
+
+fn f4_a_certificate_that_ends_soon_is_a_warning(scene: &Scene) {
+    scene.sh("openssl req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=mail.example.com \
+         -keyout /etc/dovecot/private/dovecot.key -out /etc/dovecot/private/dovecot.pem");
+    scene.expect("restore", 0);
+    scene.set(WITH_TLS);
+    scene.expect("quickCheck", 0).says("127.0.0.1:993: its certificate ends in ");
 }
 
 fn f32_a_key_of_another_certificate_is_a_fault_where_tls_is_listed(scene: &Scene) {

@@ -93,7 +93,7 @@ pub(crate) fn numbers(file: &str, definition: &str) -> Vec<f64> {
 
 /// The words for the verdicts of `status`.
 pub(crate) fn verdicts() -> Vec<String> {
-    let source = fs::read_to_string(root().join("src/status/look.rs")).expect("the verdicts");
+    let source = fs::read_to_string(root().join("src/dovecot/verdict.rs")).expect("the verdicts");
     let (_, words) = source.split_once("const fn word(self)").expect("their words");
     let (words, _) = words.split_once("\n    }\n").expect("the end of them");
     let arms = words.split("=> \"").skip(1);

@@ -59,10 +59,10 @@ fn while_an_action_runs_the_status_names_it_and_does_not_connect(kit: &Kit) {
     let held = format!("echo 'remove, pid 1' >{lock}; exec flock {lock} sleep 1000");
     let holder = kit.node.spawn(&["/bin/sh", "-c", &held]).expect("a holder");
     let start = Instant::now();
-    while told(kit)["verdict"] != "changing" {
+    while told(kit)["verdict"] != "stopping" {
         assert!(start.elapsed() < WAIT, "the holder never takes the lock");
     }
-    assert_status(kit, "changing", 1, 1);
+    assert_status(kit, "stopping", 1, 1);
     let busy = told(kit);
     assert_eq!(busy["action"], "remove, pid 1");
     assert_eq!(busy["checks"]["connections"][0]["result"], "not tried");

@@ -104,6 +104,10 @@ impl System for Machine {
         process::list()
     }
 
+    fn named(&self, name: &str) -> Result<Vec<i32>, Error> {
+        process::named(name)
+    }
+
     fn inspect(&self, pid: i32) -> Option<Process> {
         process::inspect(pid)
     }

@@ -51,7 +51,8 @@ enum Stage {
 pub(super) fn probe(endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt> {
     let start = Instant::now();
     let end = start + limit;
-    let late = || Attempt { outcome: Err(Refusal::TimedOut(limit)), took: limit };
+    let late =
+        || Attempt { outcome: Err(Refusal::TimedOut(limit)), took: limit, certificate: None };
     let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
     let mut turns = match depth {
         Depth::Connect => Turns::at_once(endpoints, start),
@@ -76,7 +77,8 @@ pub(super) fn probe(endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Ve
             }
             let goes_on = answer.is_none();
             if let Some((outcome, took)) = answer {
-                set(&mut answers, talk.at, outcome, took);
+                let certificate = talk.certificate();
+                set(&mut answers, talk.at, Attempt { outcome, took, certificate });
                 turns.ended(talk.endpoint, now);
             }
             goes_on
@@ -102,7 +104,8 @@ fn begin_some<'a>(
                 return None;
             }
             Err(cause) => {
-                set(answers, at, Err(refused(cause)), begun.elapsed());
+                let (outcome, took) = (Err(refused(cause)), begun.elapsed());
+                set(answers, at, Attempt { outcome, took, certificate: None });
                 turns.ended(endpoint, begun);
             }
             Ok(socket) => {
@@ -115,9 +118,9 @@ fn begin_some<'a>(
     None
 }
 
-fn set(answers: &mut [Attempt], at: usize, outcome: Result<(), Refusal>, took: Duration) {
+fn set(answers: &mut [Attempt], at: usize, answer: Attempt) {
     if let Some(place) = answers.get_mut(at) {
-        *place = Attempt { outcome, took };
+        *place = answer;
     }
 }
 
@@ -204,6 +207,14 @@ impl Talk<'_> {
             Stage::Leaving { took, .. } => return (Ok(()), *took),
         };
         (Err(refusal), self.begun.elapsed())
+    }
+
+    /// How many seconds the server's certificate has left.
+    fn certificate(&self) -> Option<i64> {
+        match &self.stage {
+            Stage::Listening { tls, .. } | Stage::Leaving { tls, .. } => tls.as_ref()?.time_left(),
+            Stage::Connecting => None,
+        }
     }
 
     /// What it waits for.

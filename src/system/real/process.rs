@@ -1,6 +1,7 @@
 //! Processes as proc(5) shows them.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -42,11 +43,33 @@ pub(super) fn list() -> Result<Vec<Listed>, Error> {
     }
 }
 
+/// The pids of the processes of this name. Only the name is read of each, because a quickCheck on
+/// a node with thousands of processes must not cost more than one with ten.
+pub(super) fn named(name: &str) -> Result<Vec<i32>, Error> {
+    let unreadable = || Error::ProcessTable(PROC.into());
+    let (mut seen_self, mut named) = (false, Vec::new());
+    // A name has 15 bytes and the end of the line; what is longer is a different one.
+    let mut comm = [0; 32];
+    for entry in fs::read_dir(PROC).map_err(|_| unreadable())?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        seen_self |= u32::try_from(pid) == Ok(std::process::id());
+        let read = File::open(entry.path().join("comm")).and_then(|mut it| it.read(&mut comm));
+        let read = read.ok().and_then(|length| comm.get(..length)?.strip_suffix(b"\n"));
+        if read == Some(name.as_bytes()) {
+            named.push(pid);
+        }
+    }
+    // An empty table would say that Dovecot is gone.
+    if seen_self { Ok(named) } else { Err(unreadable()) }
+}
+
 /// Looks closely at one process.
 pub(super) fn inspect(pid: i32) -> Option<Process> {
     let folder = Path::new(PROC).join(pid.to_string());
-    let stat = parse_stat(&fs::read(folder.join("stat")).ok()?)?;
-    let user = effective_user(&fs::read(folder.join("status")).ok()?)?;
+    let stat = parse_stat(&read(&folder.join("stat"))?)?;
+    let user = effective_user(&read(&folder.join("status"))?)?;
     let executable = fs::read_link(folder.join("exe")).ok().map(without_deleted);
     Some(Process {
         pid,
@@ -70,6 +93,13 @@ pub(super) fn signal(process: &Process, signal: Signal) {
         // It may have ended by itself; the next look tells.
         let _ = signal::kill(Pid::from_raw(process.pid), signal);
     }
+}
+
+/// Reads a file of a process at once; the kernel tells no size of it.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(4096);
+    File::open(path).ok()?.read_to_end(&mut text).ok()?;
+    Some(text)
 }
 
 struct Stat {
@@ -171,5 +201,22 @@ mod tests {
         assert!(process.same_pid_namespace && process.same_root && !process.is_dead());
         assert_eq!(process.executable, std::env::current_exe().ok());
         assert!(inspect(i32::MAX).is_none());
+        assert!(named(&process.name).expect("the process table").contains(&pid));
+    }
+
+    #[test]
+    fn neither_a_longer_name_nor_a_thread_is_a_process_of_a_name() {
+        let name = "neither-this";
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let builder = std::thread::Builder::new().name(name.into());
+        let thread = builder.spawn(move || ended.recv().is_err()).expect("a thread");
+        let process =
+            inspect(i32::try_from(std::process::id()).expect("a pid")).expect("ourselves");
+        for no_name in [name, "", &process.name[..process.name.len() - 1], "a longer name than 15"]
+        {
+            assert_eq!(named(no_name).expect("the process table"), [0; 0], "{no_name}");
+        }
+        drop(end);
+        assert!(thread.join().expect("no panic"));
     }
 }

@@ -6,11 +6,14 @@
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 /// A connection's TLS.
 pub(super) struct Tls(ClientConnection);
@@ -38,6 +41,15 @@ impl Tls {
     /// Whether the handshake is not done yet.
     pub(super) fn is_handshaking(&self) -> bool {
         self.0.is_handshaking()
+    }
+
+    /// How many seconds the server's certificate has left; below 0 when it has ended. `None` before
+    /// the handshake, and when its end cannot be read.
+    pub(super) fn time_left(&self) -> Option<i64> {
+        let certificate = Certificate::from_der(self.0.peer_certificates()?.first()?).ok()?;
+        let end = certificate.tbs_certificate().validity().not_after.to_unix_duration();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        Some(i64::try_from(end.as_secs()).ok()? - i64::try_from(now.as_secs()).ok()?)
     }
 
     /// Sends what there is to send, as far as the socket takes it.
