@@ -1,5 +1,6 @@
 //! Processes as proc(5) shows them.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -47,15 +48,19 @@ pub(super) fn list() -> Result<Vec<Listed>, Error> {
 /// a node with thousands of processes must not cost more than one with ten.
 pub(super) fn named(name: &str) -> Result<Vec<i32>, Error> {
     let unreadable = || Error::ProcessTable(PROC.into());
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
     let (mut seen_self, mut named) = (false, Vec::new());
     // A name has 15 bytes and the end of the line; what is longer is a different one.
-    let mut comm = [0; 32];
+    let (mut path, mut comm) = (String::new(), [0; 32]);
     for entry in fs::read_dir(PROC).map_err(|_| unreadable())?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        seen_self |= u32::try_from(pid) == Ok(std::process::id());
-        let read = File::open(entry.path().join("comm")).and_then(|mut it| it.read(&mut comm));
+        seen_self |= pid == own;
+        path.clear();
+        // A string takes all that is written into it.
+        let _ = write!(path, "{PROC}/{pid}/comm");
+        let read = File::open(&path).and_then(|mut file| file.read(&mut comm));
         let read = read.ok().and_then(|length| comm.get(..length)?.strip_suffix(b"\n"));
         if read == Some(name.as_bytes()) {
             named.push(pid);
