@@ -38,6 +38,7 @@ pub(super) fn remove(system: &impl System, settings: &Settings) -> Result<(), Er
         info!("Dovecot is already stopped");
         return Ok(());
     }
+    wake(system, family.masters.iter().chain(&family.others));
     for round in 1..=settings.remove_rounds {
         if family.masters.is_empty() {
             break;
@@ -73,6 +74,15 @@ pub(super) fn longest(settings: &Settings) -> Duration {
     (service::CHANGE_LIMIT + settings.remove_wait) * settings.remove_rounds + KILL_TIME
 }
 
+/// Lets those go on whom somebody has frozen. They hear SIGKILL alone, and a stop command would wait
+/// for them: 10 s under systemd, 30 s in Debian's script.
+fn wake<'a>(system: &impl System, family: impl Iterator<Item = &'a Process>) {
+    for process in family.filter(|process| process.state == 'T') {
+        warn!("waking {process}, so that it can end");
+        system.signal(process, Signal::Cont);
+    }
+}
+
 /// Ends whoever the census finds: SIGTERM, at most 2 s, then SIGKILL, at most 3 s. Returns what
 /// is left.
 ///
@@ -80,8 +90,10 @@ pub(super) fn longest(settings: &Settings) -> Duration {
 ///
 /// Any error from reading the process table.
 pub(super) fn end(system: &impl System, census: &mut Census) -> Result<Vec<Process>, Error> {
-    for process in census.take(system)?.into_all() {
-        system.signal(&process, Signal::Term);
+    let all = census.take(system)?.into_all();
+    wake(system, all.iter());
+    for process in &all {
+        system.signal(process, Signal::Term);
     }
     let look = |census: &mut Census| -> Result<Seen<Vec<Process>>, Error> {
         let left = census.take(system)?.into_all();
@@ -174,7 +186,8 @@ mod tests {
     fn what_is_still_there_after_the_last_round_is_killed() {
         let machine = Machine::running();
         refuse_to_stop(&machine);
-        machine.change(MASTER, |master| master.state = 'T');
+        // Whom a debugger holds, nothing wakes.
+        machine.change(MASTER, |master| master.state = 't');
         remove(&machine, &Settings::default()).expect("SIGKILL ends it");
         let signals: Vec<_> =
             machine.deeds().into_iter().filter(|deed| !deed.starts_with("service")).collect();
@@ -213,9 +226,21 @@ mod tests {
     #[test]
     fn children_that_stay_are_ended_without_further_stop_commands() {
         let machine = Machine::running();
-        machine.add(Process { state: 'T', ..child(102, "imap") }, MASTER, MASTER);
+        machine.add(Process { state: 't', ..child(102, "imap") }, MASTER, MASTER);
         remove(&machine, &Settings::default()).expect("success");
         assert_eq!(machine.deeds(), ["service dovecot stop", "TERM 102", "KILL 102"]);
+    }
+
+    #[test]
+    fn the_frozen_are_woken_before_the_stop_command_waits_for_them() {
+        let machine = Machine::running();
+        machine.change(MASTER, |master| master.state = 'T');
+        machine.add(Process { state: 'T', ..child(102, "imap") }, MASTER, MASTER);
+        remove(&machine, &Settings::default()).expect("success");
+        let deeds = machine.deeds();
+        assert_eq!(deeds[..3], ["CONT 100", "CONT 102", "service dovecot stop"]);
+        assert_eq!(words()[0], "WARN: waking pid 100 (dovecot, state T), so that it can end");
+        assert!(!deeds.iter().any(|deed| deed.starts_with("KILL")), "{deeds:?}");
     }
 
     #[test]

@@ -318,7 +318,7 @@ mod tests {
         restore(&machine, &Settings::default()).expect("success");
         let of_interest = |deed: &String| !deed.contains("status") && !deed.contains("connect");
         let deeds: Vec<_> = machine.deeds().into_iter().filter(of_interest).collect();
-        assert_eq!(deeds, ["TERM 50", "TERM 51", "KILL 51", "service dovecot start"]);
+        assert_eq!(deeds, ["CONT 51", "TERM 50", "TERM 51", "service dovecot start"]);
     }
 
     #[test]

@@ -207,7 +207,7 @@ impl State {
     pub(crate) fn stop_dovecot(&mut self) {
         let masters = self.masters();
         self.processes.retain(|entry| {
-            !masters.contains(&entry.session) || matches!(entry.process.state, 'T' | 'D')
+            !masters.contains(&entry.session) || matches!(entry.process.state, 'T' | 't' | 'D')
         });
     }
 
@@ -294,8 +294,15 @@ impl System for Machine {
         let Some(now) = state.entry(process.pid).map(|entry| entry.process.clone()) else {
             return;
         };
-        if now.is(process) && now.state != 'D' && (signal == Signal::Kill || now.state != 'T') {
-            state.end(process.pid);
+        match (signal, now.state) {
+            _ if !now.is(process) => {}
+            (Signal::Cont, 'T') => {
+                if let Some(entry) = state.entry(process.pid) {
+                    entry.process.state = 'S';
+                }
+            }
+            (Signal::Term, 'T' | 't') | (Signal::Cont, _) | (_, 'D') => {}
+            (Signal::Term | Signal::Kill, _) => state.end(process.pid),
         }
     }
 

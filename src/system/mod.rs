@@ -144,9 +144,11 @@ impl fmt::Display for Process {
     }
 }
 
-/// The two signals the kit sends.
+/// The signals the kit sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Signal {
+    /// SIGCONT: go on, after a SIGSTOP.
+    Cont,
     /// SIGTERM: end in good order.
     Term,
     /// SIGKILL: end at once.

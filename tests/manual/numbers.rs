@@ -184,9 +184,12 @@ fn the_longest_times_are_those_of_the_program() {
     let kill = seconds("actions/remove.rs", "const TERM_WAIT")
         + seconds("actions/remove.rs", "const KILL_WAIT");
     let mistake = seconds("dovecot/mistake.rs", "const LIMIT");
-    let obstacles = mistake + seconds("dovecot/configuration.rs", "const LIMIT");
+    let configuration = seconds("dovecot/configuration.rs", "const LIMIT");
+    let obstacles = mistake + configuration;
+    let own_log = seconds("dovecot/own_log.rs", "const LIMIT");
     let round = status + change + default("APP_DOVECOT_RESTORE_WAIT") + checks + obstacles;
-    let restore = checks + kill + mistake + round * default("APP_DOVECOT_RESTORE_CHECK_RETRY");
+    let rounds = round * default("APP_DOVECOT_RESTORE_CHECK_RETRY");
+    let restore = checks + kill + configuration + rounds + own_log;
     let remove = (change + default("APP_DOVECOT_REMOVE_WAIT"))
         * default("APP_DOVECOT_REMOVE_CHECK_RETRY")
         + kill;

@@ -92,6 +92,7 @@ pub(super) fn inspect(pid: i32) -> Option<Process> {
 pub(super) fn signal(process: &Process, signal: Signal) {
     if inspect(process.pid).is_some_and(|now| now.is(process)) {
         let signal = match signal {
+            Signal::Cont => signal::Signal::SIGCONT,
             Signal::Term => signal::Signal::SIGTERM,
             Signal::Kill => signal::Signal::SIGKILL,
         };
