@@ -79,6 +79,17 @@ mod tests {
     }
 
     #[test]
+    fn a_frozen_master_is_given_up_together_with_its_greeting() {
+        let machine = Machine::running();
+        machine.state().ports.insert(143, Port::Silent);
+        machine.state().programs.push("doveadm");
+        machine.answer("doveadm", End::Exited(75), Duration::from_secs(10), "");
+        let settings = Settings { probe: Depth::Greeting, ..Settings::default() };
+        assert!(fault(&machine, &settings).is_some());
+        assert_eq!(machine.now(), Duration::from_secs(2), "the entry's own time-out");
+    }
+
+    #[test]
     fn a_certificate_near_its_end_is_no_fault_and_a_warning() {
         const DAY: i64 = 86_400;
         let told = |left: Option<i64>| {

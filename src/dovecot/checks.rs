@@ -63,23 +63,26 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
     }
     let masters = processes::masters(system);
     let limit = LIMIT.saturating_sub(HEAD_START).saturating_sub(load::LIMIT);
-    let answers = system.probe(&settings.endpoints, settings.probe, limit);
+    let mut question = None;
+    let mut ask = || question = Some(load::ask(system));
+    let answers = system.probe(&settings.endpoints, settings.probe, limit, &mut ask);
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
-    let checks = Checks::new(system, settings.probe, masters?, tried, status);
+    let checks = Checks::new(system, settings.probe, masters?, tried, status, question);
     debug!("{checks}");
     Ok(checks)
 }
 
 impl Checks {
     /// Puts together what the checks saw. Where a greeting was to be heard and was not, the master
-    /// is asked.
-    pub(crate) fn new<'a>(
-        system: &impl System,
+    /// is heard, who may have been asked already: that is `question`.
+    pub(crate) fn new<'a, S: System>(
+        system: &S,
         depth: Depth,
         masters: Vec<Process>,
         tried: impl Iterator<Item = (&'a Endpoint, &'a Attempt)> + Clone,
         status: Status,
+        question: Option<load::Question<S>>,
     ) -> Self {
         let failed = |(endpoint, attempt): (&Endpoint, &Attempt)| {
             Some((endpoint.clone(), attempt.outcome.clone().err()?))
@@ -92,16 +95,18 @@ impl Checks {
         let ending = tried.filter_map(ends).collect();
         let mut checks = Self { masters, refused, full: Vec::new(), ending, status };
         if depth == Depth::Greeting && !checks.masters.is_empty() {
-            checks.hear_second_opinion(system);
+            checks.hear_second_opinion(system, question);
+        } else if let Some(question) = question {
+            load::forget(system, question);
         }
         checks
     }
 
-    /// Asks the master of those that are silent: who is only full serves.
-    fn hear_second_opinion(&mut self, system: &impl System) {
+    /// Hears the master about those that are silent: who is only full serves.
+    fn hear_second_opinion<S: System>(&mut self, system: &S, question: Option<load::Question<S>>) {
         let (silent, others): (Vec<_>, Vec<_>) =
             self.refused.drain(..).partition(|(_, refusal)| load::may_be_full(refusal));
-        let services = load::full(system, silent.iter().map(|(endpoint, _)| endpoint));
+        let services = load::full(system, question, silent.iter().map(|(endpoint, _)| endpoint));
         self.refused = others;
         for (refused, service) in silent.into_iter().zip(services) {
             match service {

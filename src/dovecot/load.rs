@@ -16,17 +16,41 @@ use crate::system::{Command, Refusal, System};
 /// The longest that the question may take. A healthy master answers within 6 ms, with 2.4 16 ms.
 pub(crate) const LIMIT: Duration = Duration::from_millis(1500);
 
+/// The question on its way.
+pub(crate) struct Question<S: System>(Option<(Command, S::Running)>);
+
+/// Asks the master how its services are, and does not wait for the answer.
+pub(crate) fn ask<S: System>(system: &S) -> Question<S> {
+    Question(system.program("doveadm").map(|doveadm| {
+        let command = Command::new(doveadm, &["service", "status"]).asked();
+        let running = system.start(&command);
+        (command, running)
+    }))
+}
+
+/// Ends a question whose answer nobody needs any more.
+pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
+    if let Question(Some((_, running))) = question {
+        system.finish(running, Duration::ZERO);
+    }
+}
+
 /// Tells the silent endpoints whose service is full from those that are dead: returns the names of
-/// the full services, endpoint by endpoint.
-pub(crate) fn full<'a>(
-    system: &impl System,
+/// the full services, endpoint by endpoint. Waits for the answer, at most [`LIMIT`] from the
+/// question on; asks if nobody has, and does not wait when nobody is silent any more.
+pub(crate) fn full<'a, S: System>(
+    system: &S,
+    question: Option<Question<S>>,
     silent: impl Iterator<Item = &'a Endpoint>,
 ) -> Vec<Option<String>> {
     let mut silent = silent.peekable();
     if silent.peek().is_none() {
+        if let Some(question) = question {
+            forget(system, question);
+        }
         return Vec::new();
     }
-    let full = ask(system);
+    let full = answer(system, question.unwrap_or_else(|| ask(system)));
     silent.map(|endpoint| service_of(system, endpoint.port, &full)).collect()
 }
 
@@ -42,10 +66,9 @@ pub(crate) const fn may_be_full(refusal: &Refusal) -> bool {
 }
 
 /// The names of the services that are full, as the master tells.
-fn ask(system: &impl System) -> BTreeSet<String> {
-    let Some(doveadm) = system.program("doveadm") else { return BTreeSet::new() };
-    let command = Command::new(doveadm, &["service", "status"]).asked();
-    let ended = system.run(&command, LIMIT);
+fn answer<S: System>(system: &S, question: Question<S>) -> BTreeSet<String> {
+    let Question(Some((command, running))) = question else { return BTreeSet::new() };
+    let ended = system.finish(running, LIMIT);
     let full = if ended.succeeded() { full_services(&ended.answer) } else { BTreeSet::new() };
     debug!("`{command}`: {:?}; full: {full:?}", ended.end);
     full
@@ -116,7 +139,7 @@ mod tests {
     }
 
     fn asked(machine: &Machine) -> Option<String> {
-        let mut full = full(machine, [Endpoint::default()].iter());
+        let mut full = full(machine, None, [Endpoint::default()].iter());
         assert_eq!(full.len(), 1, "an answer for each endpoint");
         full.remove(0)
     }
@@ -148,7 +171,9 @@ mod tests {
         let stopped = Process { state: 'T', ..child(103, "imap-login") };
         login.state().listeners.insert(143, vec![(ANY, stopped)]);
         assert_eq!(asked(&login), None);
-        assert!(full(&frozen, [].iter()).is_empty());
+        let before = frozen.now();
+        assert!(full(&frozen, Some(ask(&frozen)), [].iter()).is_empty());
+        assert_eq!(frozen.now(), before, "nobody waits for what nobody needs");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::dovecot::checks::{self, Checks};
 use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::verdict::Verdict;
-use crate::dovecot::{processes, service};
+use crate::dovecot::{load, processes, service};
 use crate::settings::Settings;
 use crate::system::{Attempt, System};
 
@@ -57,6 +57,7 @@ pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Loo
     let process_time = since(system, start);
 
     let endpoints = &settings.endpoints;
+    let mut asked = None;
     let attempts: Vec<_> = if busy == Busy::Yes {
         endpoints.iter().map(|_| Err("an action is running")).collect()
     } else if blind.is_some() {
@@ -64,7 +65,9 @@ pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Loo
     } else if masters.is_empty() {
         endpoints.iter().map(|_| Err("no process")).collect()
     } else {
-        system.probe(endpoints, settings.probe, checks::LIMIT).into_iter().map(Ok).collect()
+        let mut ask = || asked = Some(load::ask(system));
+        let tried = system.probe(endpoints, settings.probe, checks::LIMIT, &mut ask);
+        tried.into_iter().map(Ok).collect()
     };
     let both = endpoints.iter().cloned().zip(attempts);
     let connections: Vec<_> =
@@ -75,7 +78,7 @@ pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Loo
     let service_time = since(system, start);
     let tried =
         connections.iter().filter_map(|one| Some((&one.endpoint, one.attempt.as_ref().ok()?)));
-    let checks = Checks::new(system, settings.probe, masters, tried, status);
+    let checks = Checks::new(system, settings.probe, masters, tried, status, asked);
     Look { blind, checks, process_time, connections, service_time }
 }
 

@@ -12,6 +12,9 @@ use super::{Attempt, Command, Depth, End, Ended, Listed, Process, Refusal, Signa
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 
+/// After how long somebody who has not greeted is called silent.
+const SILENCE: Duration = Duration::from_millis(500);
+
 /// The pid of the fake's first master.
 pub(crate) const MASTER: i32 = 100;
 
@@ -346,7 +349,13 @@ impl System for Machine {
         Ended { end, output, answer }
     }
 
-    fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt> {
+    fn probe(
+        &self,
+        endpoints: &[Endpoint],
+        depth: Depth,
+        limit: Duration,
+        on_silence: &mut dyn FnMut(),
+    ) -> Vec<Attempt> {
         let mut state = self.state();
         let serving = !state.masters().is_empty();
         let mut longest = Duration::from_millis(1);
@@ -370,6 +379,13 @@ impl System for Machine {
         };
         let answers = endpoints.iter().map(&mut answer).collect();
         state.note(format!("connect {}", endpoints.len()));
+        if depth == Depth::Greeting && longest > SILENCE {
+            state.pass(SILENCE);
+            longest -= SILENCE;
+            drop(state);
+            on_silence();
+            state = self.state();
+        }
         state.pass(longest);
         answers
     }

@@ -71,8 +71,15 @@ pub(crate) trait System {
     }
 
     /// Tries all endpoints at the same time; one answer each, in their order. Each has its own
-    /// time-out, and all together have `limit`.
-    fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt>;
+    /// time-out, and all together have `limit`. Calls `on_silence` once, when a greeting lets itself
+    /// be waited for.
+    fn probe(
+        &self,
+        endpoints: &[Endpoint],
+        depth: Depth,
+        limit: Duration,
+        on_silence: &mut dyn FnMut(),
+    ) -> Vec<Attempt>;
 
     /// Who has a socket open that listens on a TCP port, and the socket's address.
     fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)>;

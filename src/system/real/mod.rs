@@ -128,8 +128,14 @@ impl System for Machine {
         running.finish(limit, self.child_signal.as_ref())
     }
 
-    fn probe(&self, endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt> {
-        probe::probe(endpoints, depth, limit)
+    fn probe(
+        &self,
+        endpoints: &[Endpoint],
+        depth: Depth,
+        limit: Duration,
+        on_silence: &mut dyn FnMut(),
+    ) -> Vec<Attempt> {
+        probe::probe(endpoints, depth, limit, on_silence)
     }
 
     fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)> {

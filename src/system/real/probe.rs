@@ -18,6 +18,10 @@ use crate::dovecot::endpoint::{Endpoint, Security};
 use crate::dovecot::greeting::{self, Judgement};
 use crate::system::{Attempt, Depth, Refusal};
 
+/// After how long somebody who has not greeted is called silent. A healthy Dovecot greets within
+/// 15 ms, a busy one within some hundred.
+const SILENCE: Duration = Duration::from_millis(500);
+
 /// How long a server that greeted may take to end the connection.
 const LEAVE: Duration = Duration::from_millis(250);
 
@@ -48,7 +52,12 @@ enum Stage {
 
 /// Tries all endpoints, as deep as asked. When descriptors run out, the rest begins as soon as
 /// others have ended; what has not begun when `limit` is over counts as timed out.
-pub(super) fn probe(endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Vec<Attempt> {
+pub(super) fn probe(
+    endpoints: &[Endpoint],
+    depth: Depth,
+    limit: Duration,
+    on_silence: &mut dyn FnMut(),
+) -> Vec<Attempt> {
     let start = Instant::now();
     let end = start + limit;
     let late =
@@ -59,13 +68,20 @@ pub(super) fn probe(endpoints: &[Endpoint], depth: Depth, limit: Duration) -> Ve
         Depth::Greeting => Turns::new(endpoints, start),
     };
     let mut talks: Vec<Talk<'_>> = Vec::new();
+    let mut silence = (depth == Depth::Greeting).then_some(start + SILENCE);
     loop {
         let due = begin_some(&mut turns, &mut talks, &mut answers, end);
         let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
             return answers;
         };
-        let ready = wait(&talks, due.map_or(deadline, |due| due.min(deadline)));
+        let ready = wait(&talks, [due, silence].into_iter().flatten().fold(deadline, Ord::min));
         let now = Instant::now();
+        if silence.is_some_and(|moment| now >= moment) {
+            silence = None;
+            if talks.iter().any(Talk::is_silent) {
+                on_silence();
+            }
+        }
         let mut turn = ready.into_iter();
         talks.retain_mut(|talk| {
             let mut answer = None;
@@ -192,6 +208,11 @@ impl Talk<'_> {
                 Ok(more)
             }
         }
+    }
+
+    /// Whether it was accepted, and no greeting has come.
+    const fn is_silent(&self) -> bool {
+        matches!(self.stage, Stage::Listening { .. })
     }
 
     /// What is to be said when its time is over.
@@ -349,7 +370,7 @@ mod tests {
         let closed = endpoint(&TcpListener::bind("127.0.0.1:0").expect("a port"));
         let nowhere = Endpoint { zone: Some("nowhere0".into()), ..endpoint(&open6) };
         let list = [endpoint(&open), closed, endpoint(&open6), nowhere];
-        let answers = probe(&list, Depth::Connect, Duration::from_secs(5));
+        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || ());
         let outcomes: Vec<_> = answers.iter().map(|one| one.outcome.clone()).collect();
         let failed = |cause: &str| Err(Refusal::Failed(cause.into()));
         assert_eq!(
@@ -369,14 +390,14 @@ mod tests {
         let _fills_the_queue =
             std::net::TcpStream::connect(listener.local_addr().expect("an address"));
         let list = vec![silent; 50];
-        let answers = probe(&list, Depth::Connect, Duration::from_secs(5));
+        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || ());
         let one = answers.last().expect("fifty answers");
         assert_eq!(one.outcome, Err(Refusal::TimedOut(Duration::from_secs(1))), "{answers:?}");
         assert!(one.took >= Duration::from_secs(1), "{one:?}");
 
         let list = vec![Endpoint { timeout: Duration::from_secs(15), ..endpoint(&listener) }; 50];
         let start = Instant::now();
-        let answers = probe(&list, Depth::Connect, Duration::from_millis(100));
+        let answers = probe(&list, Depth::Connect, Duration::from_millis(100), &mut || ());
         let one = answers.last().expect("fifty answers");
         assert!(matches!(one.outcome, Err(Refusal::TimedOut(_))), "{answers:?}");
         assert!(start.elapsed() < Duration::from_secs(10), "the limit of all comes first");
@@ -429,11 +450,24 @@ mod tests {
         ];
         let list: Vec<Endpoint> = cases.iter().map(|(endpoint, _)| endpoint.clone()).collect();
         let start = Instant::now();
-        let answers = probe(&list, Depth::Greeting, Duration::from_secs(15));
+        let answers = probe(&list, Depth::Greeting, Duration::from_secs(15), &mut || ());
         for ((endpoint, expected), answer) in cases.iter().zip(&answers) {
             assert_eq!(&answer.outcome, expected, "{endpoint}");
         }
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn who_lets_himself_be_waited_for_is_told_of_once() {
+        let calls = |list: &[Endpoint], depth| {
+            let mut calls = 0;
+            probe(list, depth, Duration::from_secs(15), &mut || calls += 1);
+            calls
+        };
+        let silent = [server(std::mem::forget), server(std::mem::forget)];
+        assert_eq!(calls(&silent, Depth::Greeting), 1);
+        assert_eq!(calls(&silent, Depth::Connect), 0);
+        assert_eq!(calls(&[say(b"* OK hello\r\n"), server(drop)], Depth::Greeting), 0);
     }
 
     #[test]
@@ -445,7 +479,7 @@ mod tests {
             let length = client.read(&mut words).expect("a goodbye");
             tell.send(words[..length].to_vec()).expect("a listener");
         });
-        let answers = probe(&[endpoint], Depth::Greeting, Duration::from_secs(15));
+        let answers = probe(&[endpoint], Depth::Greeting, Duration::from_secs(15), &mut || ());
         assert_eq!(answers[0].outcome, Ok(()));
         assert_eq!(told.recv().expect("a goodbye"), b"QUIT\r\n");
     }
