@@ -128,6 +128,25 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_being_reloaded_is_asked_once_more_and_no_fault() {
+        let settings = Settings { probe: Depth::Greeting, ..Settings::default() };
+        for (times, asked) in [(0, 1), (1, 2), (2, 2)] {
+            let machine = Machine::running();
+            machine.state().ports.insert(143, Port::Reloading(times));
+            let cause = fault(&machine, &settings);
+            assert_eq!(cause.is_some(), times > 1, "{cause:?}");
+            if let Some(cause) = cause {
+                assert!(
+                    cause.ends_with("127.0.0.1:143: not ready: \"* BYE Shutting down\""),
+                    "{cause}"
+                );
+            }
+            assert_eq!(machine.count("connect 1"), asked);
+            assert_eq!(words(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
     fn any_one_check_that_fails_is_a_fault_and_says_which() {
         let machine = Machine::running();
         machine.change(100, |master| master.name = "imposter".into());

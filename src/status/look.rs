@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::dovecot::checks::{self, Checks};
 use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::verdict::Verdict;
-use crate::dovecot::{load, processes, service};
+use crate::dovecot::{processes, service};
 use crate::settings::Settings;
 use crate::system::{Attempt, System};
 
@@ -65,8 +65,8 @@ pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Loo
     } else if masters.is_empty() {
         endpoints.iter().map(|_| Err("no process")).collect()
     } else {
-        let mut ask = || asked = Some(load::ask(system));
-        let tried = system.probe(endpoints, settings.probe, checks::LIMIT, &mut ask);
+        let (tried, question) = checks::answers(system, settings, checks::LIMIT);
+        asked = question;
         tried.into_iter().map(Ok).collect()
     };
     let both = endpoints.iter().cloned().zip(attempts);

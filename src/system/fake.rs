@@ -57,6 +57,8 @@ pub(crate) enum Port {
     Open,
     Refusing,
     Silent,
+    /// Sends away whom it has accepted, so often, and then serves.
+    Reloading(u32),
 }
 
 /// A process and its place.
@@ -361,7 +363,7 @@ impl System for Machine {
         let mut longest = Duration::from_millis(1);
         let mut answer = |endpoint: &Endpoint| {
             let mut took = Duration::from_millis(1);
-            let outcome = match state.ports.get(&endpoint.port) {
+            let outcome = match state.ports.get_mut(&endpoint.port) {
                 Some(Port::Silent) => {
                     took = endpoint.timeout.min(limit);
                     Err(match depth {
@@ -369,7 +371,11 @@ impl System for Machine {
                         Depth::Greeting => Refusal::Silent(took),
                     })
                 }
-                Some(Port::Open) => Ok(()),
+                Some(Port::Reloading(times @ 1..)) => {
+                    *times -= 1;
+                    Err(Refusal::NotReady("* BYE Shutting down".into()))
+                }
+                Some(Port::Open | Port::Reloading(0)) => Ok(()),
                 None if serving => Ok(()),
                 Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
             };

@@ -22,7 +22,7 @@ const fn number(
 }
 
 /// `{0}` and `{1}` are the numbers of the constant.
-const NUMBERS: [Number; 23] = [
+const NUMBERS: [Number; 24] = [
     number(
         ("settings.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
@@ -84,6 +84,12 @@ const NUMBERS: [Number; 23] = [
         &["quickCheck"],
         "not ended after {0} seconds",
         "{0} 秒以内に終了しない",
+    ),
+    number(
+        ("dovecot/checks.rs", "const AGAIN"),
+        &["quickCheck"],
+        "after {0} seconds",
+        "{0} 秒後にもう一度",
     ),
     number(
         ("dovecot/load.rs", "const LIMIT"),
