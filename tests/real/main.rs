@@ -28,6 +28,7 @@ mod actions;
 mod bounds;
 mod caller;
 mod kit;
+mod load;
 mod status;
 
 /// Lays the kit on a node, as it was built for the tests.

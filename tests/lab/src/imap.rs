@@ -4,10 +4,10 @@
 //! never hangs it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::stream::Stream;
 
 /// Usual longest wait for one answer; Dovecot's own longest pause before one is 10 s.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -17,7 +17,7 @@ const LINE: u64 = 8192;
 /// A connection that has been greeted; dropping it cuts it without a word.
 #[derive(Debug)]
 pub struct Imap {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Stream>,
     greeting: String,
     tags: u32,
     limit: Duration,
@@ -29,7 +29,7 @@ impl Imap {
     /// # Errors
     ///
     /// When there is none in time, or it is not that of a ready server.
-    pub fn greeted(stream: TcpStream) -> Result<Self> {
+    pub fn greeted(stream: impl Into<Stream>) -> Result<Self> {
         Self::greeted_within(stream, ANSWER)
     }
 
@@ -38,9 +38,10 @@ impl Imap {
     /// # Errors
     ///
     /// As [`Imap::greeted`].
-    pub fn greeted_within(stream: TcpStream, limit: Duration) -> Result<Self> {
-        stream.set_read_timeout(Some(limit)).map_err(Error::io("setting a socket's limit"))?;
-        stream.set_write_timeout(Some(limit)).map_err(Error::io("setting a socket's limit"))?;
+    pub fn greeted_within(stream: impl Into<Stream>, limit: Duration) -> Result<Self> {
+        let (stream, doing) = (stream.into(), "setting a socket's limit");
+        stream.socket().set_read_timeout(Some(limit)).map_err(Error::io(doing))?;
+        stream.socket().set_write_timeout(Some(limit)).map_err(Error::io(doing))?;
         let (reader, greeting) = (BufReader::new(stream), String::new());
         let mut client = Self { reader, greeting, tags: 0, limit };
         client.greeting = client.line()?;
@@ -219,7 +220,7 @@ fn late(error: io::Error, limit: Duration) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Shutdown, TcpListener};
+    use std::net::{Shutdown, TcpListener, TcpStream};
     use std::thread;
 
     /// Serves `script` to one client and returns what that client makes of the greeting.

@@ -11,7 +11,7 @@ use crate::imap::Imap;
 use crate::node::Node;
 
 /// Longest wait for a connection; a full backlog would hold it for minutes.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// Dovecot's plain-text IMAP port on a node.
 pub const IMAP: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 143);
