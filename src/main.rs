@@ -9,6 +9,7 @@ mod cli;
 mod doctor;
 mod dovecot;
 mod error;
+mod excerpt;
 mod exit;
 mod install;
 mod lifekeeper;
@@ -17,6 +18,8 @@ mod settings;
 mod show;
 mod status;
 mod system;
+#[cfg(test)]
+mod test_bytes;
 #[cfg(test)]
 mod test_root;
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::dovecot::endpoint::Endpoint;
+use crate::excerpt::excerpt;
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
 use crate::lifekeeper::template::Template;
 use crate::system::Depth;
@@ -49,6 +50,9 @@ const ROUNDS: RangeInclusive<u32> = 1..=100;
 
 /// Seconds between a command and its check.
 const SECONDS: RangeInclusive<u32> = 0..=600;
+
+/// How many entries of the list are complained about by name; the rest is only counted.
+const MAX_BAD_ENTRIES: usize = 20;
 
 /// The longest name of a service, in bytes; systemd's own limit.
 const MAX_SERVICE_NAME: usize = 255;
@@ -149,7 +153,11 @@ pub(crate) enum Source {
 
 /// Reads the settings from LifeKeeper's defaults file below `root`.
 pub(crate) fn read(root: &Path) -> (Settings, Report) {
-    let mut defaults = defaults::read(root, PREFIX, &KEYS);
+    understand(defaults::read(root, PREFIX, &KEYS))
+}
+
+/// Makes the settings of what was found in the file.
+fn understand(mut defaults: Defaults) -> (Settings, Report) {
     let report = Report {
         file: format!("/{}", defaults::FILE),
         settings: Vec::new(),
@@ -204,14 +212,23 @@ impl Reader {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         let found = self.defaults.take(IP_LIST);
         if let Some(found) = &found {
+            let mut bad: usize = 0;
             for entry in found.value.split([' ', '\t', ',']).filter(|entry| !entry.is_empty()) {
                 match Endpoint::parse(entry) {
                     Ok(new) if endpoints.iter().any(|old| old.is_same_place(&new)) => {}
                     Ok(new) => endpoints.push(new),
                     Err(cause) => {
-                        self.warn(found, &format!("entry {entry:?}: {cause}; it is left out"));
+                        bad += 1;
+                        if bad <= MAX_BAD_ENTRIES {
+                            let entry = excerpt(entry);
+                            let cause = format!("entry \"{entry}\": {cause}; it is left out");
+                            self.warn(found, &cause);
+                        }
                     }
                 }
+            }
+            if let Some(more @ 1..) = bad.checked_sub(MAX_BAD_ENTRIES) {
+                self.warn(found, &format!("{more} more entries are left out"));
             }
             if endpoints.is_empty() {
                 self.warn(found, &format!("no entry is left; {} is used", list(&standard)));
@@ -229,22 +246,13 @@ impl Reader {
             self.report.file,
             found.line,
             found.key,
-            short(&found.value)
+            excerpt(&found.value)
         ));
     }
 
     fn show(&mut self, key: &'static str, value: String, line: Option<usize>) {
         let source = if line.is_some() { Source::File } else { Source::Default };
         self.report.settings.push(Row { key, value, source, line });
-    }
-}
-
-/// The beginning of a value, enough to find it again.
-fn short(value: &str) -> String {
-    const ENOUGH: usize = 80;
-    match value.char_indices().nth(ENOUGH) {
-        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
-        None => value.to_owned(),
     }
 }
 
@@ -362,10 +370,55 @@ fn service(text: &str) -> Result<String, String> {
     }
 }
 
+/// Holds for any file: a row for each key, nothing out of its range, a few printable words of
+/// complaint, and what was understood is understood the same when it is written again.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(file: &[u8]) {
+    let (settings, report) = understand(defaults::from_bytes(file, PREFIX, &KEYS));
+    let standard = understand(Defaults::default()).1.settings;
+    let lines: Vec<&[u8]> = file.split(|byte| *byte == b'\n').collect();
+    let keys: Vec<&str> = report.settings.iter().map(|row| row.key).collect();
+    assert_eq!(keys, KEYS, "a row for each key, in their order");
+    let mut again = Vec::new();
+    for (row, standard) in report.settings.iter().zip(&standard) {
+        let Some(line) = row.line else {
+            assert_eq!(row, standard, "what was not set is the default");
+            continue;
+        };
+        assert_eq!(row.source, Source::File, "{row:?}");
+        let line = lines.get(line - 1).map_or_else(String::new, |line| lossy(line));
+        assert!(line.contains(row.key), "{row:?} comes from {line:?}");
+        assert!(!row.value.contains(char::is_control), "{row:?}");
+        again.push(format!("{}='{}'\n", row.key, row.value.replace('\'', "'\\''")));
+    }
+    assert!(ROUNDS.contains(&settings.restore_rounds) && ROUNDS.contains(&settings.remove_rounds));
+    let longest = Duration::from_secs((*SECONDS.end()).into());
+    assert!(settings.restore_wait <= longest && settings.remove_wait <= longest);
+    assert!(!settings.endpoints.is_empty(), "something is always checked");
+    assert!(service(&settings.service).is_ok(), "{:?}", settings.service);
+    assert!(report.warnings.len() <= 64, "{} warnings", report.warnings.len());
+    for warning in &report.warnings {
+        assert!(warning.len() < 4096 && !warning.contains(char::is_control), "{warning:?}");
+    }
+    let again = again.concat();
+    // A line that is longer than the limit would not be read again.
+    if again.len() < 1 << 16 {
+        let read = understand(defaults::from_bytes(again.as_bytes(), PREFIX, &KEYS));
+        assert_eq!((read.0, read.1.warnings), (settings, vec![]), "{again}");
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bytes::{self, pieces};
     use crate::test_root::TestRoot;
+    use proptest::prelude::*;
 
     fn read_text(text: &str) -> (Settings, Report) {
         let root = TestRoot::new();
@@ -510,5 +563,139 @@ mod tests {
         let entries: Vec<_> = (1..=500).map(|n| format!("192.0.2.255:{n}:15")).collect();
         let (settings, _) = read_text(&format!("APP_DOVECOT_IP_LIST=\"{}\"\n", entries.join(" ")));
         assert_eq!(settings.endpoints.len(), 500);
+    }
+
+    #[test]
+    fn many_bad_entries_are_counted_and_not_listed() {
+        let bad = "x\u{1b} ".repeat(1000);
+        let (settings, report) =
+            read_text(&format!("APP_DOVECOT_IP_LIST='{bad}192.0.2.1:143:2'\n"));
+        assert_eq!(self::list(&settings.endpoints), "192.0.2.1:143:2");
+        assert_eq!(report.warnings.len(), MAX_BAD_ENTRIES + 1);
+        let end = report.warnings.last().expect("a warning");
+        assert!(end.ends_with(": 980 more entries are left out"), "{end}");
+        assert!(report.warnings.iter().all(|one| !one.contains('\u{1b}')), "{end}");
+        let all = read_text(&format!("APP_DOVECOT_IP_LIST='{}'\n", "x ".repeat(20))).1.warnings;
+        assert_eq!(all.len(), MAX_BAD_ENTRIES + 1, "the last says that the default is used");
+        assert!(!all.concat().contains("more entries"), "{all:?}");
+    }
+
+    /// What a file of settings is made of.
+    const WORDS: &[&str] = &[
+        "APP_DOVECOT_",
+        "DEBUG",
+        "RESTORE_CHECK_RETRY",
+        "RESTORE_WAIT",
+        "REMOVE_CHECK_RETRY",
+        "REMOVE_WAIT",
+        "IP_LIST",
+        "PROBE",
+        "WAIT",
+        "SERVICE",
+        "CREATE",
+        "APP_DOVECOT_DEBUG=",
+        "APP_DOVECOT_IP_LIST=",
+        "APP_DOVECOT_SERVICE=",
+        "APP_DOVECOT_CREATE=",
+        "=",
+        "\n",
+        "\n",
+        "\n",
+        " ",
+        "\t",
+        ",",
+        "\"",
+        "'",
+        "#",
+        ";",
+        "\\",
+        "$",
+        "`",
+        "export ",
+        "\r",
+        "0",
+        "1",
+        "3",
+        "100",
+        "600",
+        "601",
+        "ready",
+        "fixed",
+        "connect",
+        "greeting",
+        "dovecot",
+        "-",
+        "@",
+        "127.0.0.1",
+        ":143",
+        ":2",
+        "[::1]",
+        "tls:",
+        "x {tag} {restore} {remove} {quickCheck} {recover}",
+        "{x}",
+        "\u{1b}[2J",
+        "\u{feff}",
+        "\0",
+    ];
+
+    /// The ways in which a value can be written.
+    fn quoted(value: &str, way: usize) -> String {
+        match way {
+            0 if !value.contains([' ', ';']) => value.to_owned(),
+            0 | 1 => format!("'{value}'"),
+            _ => format!("\"{value}\" # {value}"),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_file_yields_settings_that_hold(file in pieces(WORDS)) {
+            check(&file);
+        }
+
+        #[test]
+        fn each_valid_value_is_read_as_it_is_written_whatever_stands_around_it(
+            (debug, retries, waits) in (0..=1_u32, [1..=100_u32, 1..=100], [0..=600_u32, 0..=600]),
+            list in proptest::collection::vec(1..=65535_u16, 1..20),
+            (probe, wait) in (any::<bool>(), any::<bool>()),
+            service in "[a-zA-Z0-9][a-zA-Z0-9_.@:-]{0,40}",
+            (ways, noise) in ([0..3_usize, 0..3, 0..3], "[ -~]{0,20}"),
+            turn in 0..8_usize,
+        ) {
+            let list: std::collections::BTreeSet<u16> = list.into_iter().collect();
+            let list: Vec<String> = list.iter().map(|port| format!("192.0.2.1:{port}:2")).collect();
+            let mut lines = [
+                format!("APP_DOVECOT_DEBUG={debug}"),
+                format!("APP_DOVECOT_RESTORE_CHECK_RETRY={}", quoted(&retries[0].to_string(), ways[0])),
+                format!("APP_DOVECOT_REMOVE_CHECK_RETRY={}", retries[1]),
+                format!("  export APP_DOVECOT_RESTORE_WAIT={}; #", waits[0]),
+                format!("APP_DOVECOT_REMOVE_WAIT={}\r", waits[1]),
+                format!("APP_DOVECOT_IP_LIST={}", quoted(&list.join(" "), ways[1])),
+                format!("APP_DOVECOT_SERVICE={}", quoted(&service, ways[2])),
+                format!(
+                    "APP_DOVECOT_PROBE={}\n#{noise}\nAPP_DOVECOT_WAIT={}",
+                    if probe { "greeting" } else { "connect" },
+                    if wait { "fixed" } else { "ready" },
+                ),
+            ];
+            lines.rotate_left(turn);
+            let text = lines.join("\n");
+            let read = defaults::from_bytes(text.as_bytes(), PREFIX, &KEYS);
+            let (settings, report) = understand(read);
+            prop_assert_eq!(report.warnings, Vec::<String>::new());
+            let seconds = |time: Duration| u32::try_from(time.as_secs());
+            prop_assert_eq!(settings.debug == Switch::On, debug == 1);
+            prop_assert_eq!([settings.restore_rounds, settings.remove_rounds], retries);
+            prop_assert_eq!(
+                [settings.restore_wait, settings.remove_wait].map(seconds),
+                waits.map(Ok)
+            );
+            prop_assert_eq!(self::list(&settings.endpoints), list.join(" "));
+            prop_assert_eq!(settings.probe == Depth::Greeting, probe);
+            prop_assert_eq!(settings.wait == Wait::Fixed, wait);
+            prop_assert_eq!(settings.service, service);
+        }
     }
 }

@@ -4,11 +4,16 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use crate::excerpt::excerpt;
+
 /// Used when an entry names no time-out.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest time-out of an entry, in seconds: with more, the whole check could not end in time.
 const MAX_TIMEOUT: u64 = 15;
+
+/// The longest name of a network interface, in bytes (`IFNAMSIZ` without its end).
+const MAX_ZONE: usize = 15;
 
 /// One entry of the list.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -68,11 +73,15 @@ impl Endpoint {
                 let (inside, rest) = rest.split_once(']').ok_or("the bracket is not closed")?;
                 let (address, zone) = match inside.split_once('%') {
                     Some((_, "")) => return Err("the zone after % is empty".into()),
-                    Some((address, zone)) => (address, Some(zone.to_owned())),
+                    Some((address, zone)) if is_zone(zone) => (address, Some(zone.to_owned())),
+                    Some((_, zone)) => {
+                        return Err(format!("{} is no network interface", excerpt(zone)));
+                    }
                     None => (inside, None),
                 };
-                let address: Ipv6Addr =
-                    address.parse().map_err(|_| format!("{address} is no IPv6 address"))?;
+                let address: Ipv6Addr = address
+                    .parse()
+                    .map_err(|_| format!("{} is no IPv6 address", excerpt(address)))?;
                 (IpAddr::V6(address), zone, rest.strip_prefix(':').ok_or("the port is missing")?)
             }
             None if entry.matches(':').count() > 2 => {
@@ -81,6 +90,7 @@ impl Endpoint {
             None => {
                 let (address, rest) = entry.split_once(':').ok_or("IP:port:seconds is expected")?;
                 let address: Ipv4Addr = address.parse().map_err(|_| {
+                    let address = excerpt(address);
                     format!("{address} is no IP address (host names are not looked up)")
                 })?;
                 (IpAddr::V4(address), None, rest)
@@ -96,7 +106,7 @@ impl Endpoint {
                 let security = if tls { Security::Tls } else { Security::Plain };
                 Ok(Self { address, zone, port, timeout, security })
             }
-            _ => Err(format!("the port must be 1 to 65535, not {port:?}")),
+            _ => Err(format!("the port must be 1 to 65535, not \"{}\"", excerpt(port))),
         }
     }
 
@@ -104,6 +114,12 @@ impl Endpoint {
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
         (self.address, &self.zone, self.port) == (other.address, &other.zone, other.port)
     }
+}
+
+/// Whether a word can name a network interface, as the kernel would let it be named.
+fn is_zone(word: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':';
+    !word.is_empty() && word.len() <= MAX_ZONE && !word.contains(odd)
 }
 
 /// A number written in digits alone: no sign, no blank.
@@ -114,7 +130,10 @@ fn number(text: &str) -> Option<u64> {
 fn parse_timeout(text: &str) -> Result<Duration, String> {
     match number(text) {
         Some(seconds @ 1..=MAX_TIMEOUT) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!("the time-out must be 1 to {MAX_TIMEOUT} seconds, not {text:?}")),
+        _ => Err(format!(
+            "the time-out must be 1 to {MAX_TIMEOUT} seconds, not \"{}\"",
+            excerpt(text)
+        )),
     }
 }
 
@@ -131,9 +150,30 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// Holds for any entry: it is refused in a few printable words, or its parts are in their ranges
+/// and it is read the same when it is written again.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(entry: &[u8]) {
+    let entry = String::from_utf8_lossy(entry);
+    match Endpoint::parse(&entry) {
+        Ok(endpoint) => {
+            let again = format!("{endpoint}:{}", endpoint.timeout.as_secs());
+            assert!(!again.contains(char::is_control), "{again:?}");
+            assert!(endpoint.port > 0 && (1..=MAX_TIMEOUT).contains(&endpoint.timeout.as_secs()));
+            assert!(endpoint.is_same_place(&endpoint));
+            assert_eq!(Endpoint::parse(&again), Ok(endpoint), "{entry:?}");
+        }
+        Err(cause) => {
+            assert!(cause.len() < 1024 && !cause.contains(char::is_control), "{cause:?}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bytes::{self, pieces};
+    use proptest::prelude::*;
 
     #[test]
     fn entries_are_read_as_the_list_of_forms_says() {
@@ -175,6 +215,10 @@ mod tests {
             ("[::1]143", "the port is missing"),
             ("[127.0.0.1]:143", "127.0.0.1 is no IPv6 address"),
             ("[fe80::1%]:143", "the zone after % is empty"),
+            ("[fe80::1%a/b]:143", "a/b is no network interface"),
+            ("[fe80::1%\u{1b}[2J]:143", "\\u{1b}[2J is no network interface"),
+            ("[fe80::1%sixteen-letters-]:143", "sixteen-letters- is no network interface"),
+            ("\u{1b}[2J:143", "\\u{1b}[2J is no IP address"),
         ] {
             let error = Endpoint::parse(entry).expect_err(entry);
             assert!(error.contains(reason), "{entry}: {error}");
@@ -198,5 +242,67 @@ mod tests {
     #[test]
     fn the_default_is_imap_on_the_loopback_address_within_two_seconds() {
         assert_eq!(Endpoint::parse("127.0.0.1:143:2"), Ok(Endpoint::default()));
+    }
+
+    /// What an entry is made of.
+    const WORDS: &[&str] = &[
+        "tls:",
+        "127.0.0.1",
+        "192.0.2.255",
+        "256",
+        "[",
+        "]",
+        "::1",
+        "fe80::1",
+        "%eth0",
+        "%",
+        ":",
+        ":143",
+        ":993",
+        ":0",
+        ":2",
+        ":15",
+        ":16",
+        "65536",
+        "localhost",
+        "+1",
+        " ",
+        "/",
+        "\u{1b}",
+    ];
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_entry_is_refused_in_a_few_words_or_written_as_it_was_read(entry in pieces(WORDS)) {
+            check(&entry);
+        }
+
+        #[test]
+        fn each_place_is_read_as_it_is_written(
+            address: IpAddr,
+            zone in proptest::option::of("[!-.0-9;-Z^-~]{1,15}"),
+            port in 1..=u16::MAX,
+            seconds in 1..=MAX_TIMEOUT,
+            marked: bool,
+        ) {
+            let security =
+                if marked || TLS_PORTS.contains(&port) { Security::Tls } else { Security::Plain };
+            let zone = zone.filter(|_| address.is_ipv6());
+            let timeout = Duration::from_secs(seconds);
+            let place = Endpoint { address, zone, port, timeout, security };
+            prop_assert_eq!(Endpoint::parse(&format!("{place}:{seconds}")), Ok(place.clone()));
+            let marked = place.to_string().replace(TLS_MARK, "");
+            let longer = Endpoint::parse(&marked).expect("a place without its time and mark");
+            prop_assert!(longer.is_same_place(&place) && longer.timeout == DEFAULT_TIMEOUT);
+        }
+
+        #[test]
+        fn a_number_out_of_its_range_is_refused(port in 65_536..u64::MAX, seconds in 16..u64::MAX) {
+            for entry in [format!("192.0.2.1:{port}"), format!("[::1]:143:{seconds}")] {
+                prop_assert!(Endpoint::parse(&entry).is_err(), "{entry}");
+            }
+        }
     }
 }

@@ -11,6 +11,8 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
+use crate::excerpt::excerpt;
+
 /// The file, below the root folder.
 pub(crate) const FILE: &str = "etc/default/LifeKeeper";
 
@@ -67,13 +69,27 @@ pub(crate) fn read(root: &Path, prefix: &str, known: &[&str]) -> Defaults {
     if let Err(cause) = outcome {
         defaults.warn(format!("reading {}: {cause}; the defaults hold", path.display()));
     }
-    if defaults.unheard > 0 {
-        defaults.warnings.push(format!("/{FILE}: {} more warnings of this kind", defaults.unheard));
-    }
-    defaults
+    defaults.counted()
+}
+
+/// The same for a file that is in memory.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn from_bytes(file: &[u8], prefix: &str, known: &[&str]) -> Defaults {
+    let mut defaults = Defaults::default();
+    let outcome = defaults.parse(file, prefix, known);
+    assert!(outcome.is_ok(), "reading from memory");
+    defaults.counted()
 }
 
 impl Defaults {
+    /// The same with a warning that tells how many others were not made.
+    fn counted(mut self) -> Self {
+        if self.unheard > 0 {
+            self.warnings.push(format!("/{FILE}: {} more warnings of this kind", self.unheard));
+        }
+        self
+    }
+
     /// Takes out the assignment to a key.
     pub(crate) fn take(&mut self, key: &str) -> Option<Assignment> {
         let at = self.assignments.iter().position(|assignment| assignment.key == key)?;
@@ -106,16 +122,20 @@ impl Defaults {
                 break;
             }
             if let Some((key, value)) = assignment(&line, prefix) {
-                match value {
-                    _ if !known.contains(&key.as_str()) => self.warn(format!(
-                        "/{FILE} line {number}: {key} is no parameter of this kit; ignored (a slip?)"
-                    )),
-                    Ok(_) if length > u64::try_from(MAX_LINE).unwrap_or(u64::MAX) => self.warn(
-                        format!("/{FILE} line {number}: longer than {} KiB; ignored", MAX_LINE >> 10),
-                    ),
-                    Ok(value) => self.set(Assignment { key, value, line: number }),
-                    Err(cause) => self.warn(format!("/{FILE} line {number}: {key}: {cause}; ignored")),
-                }
+                let warning = match value {
+                    _ if !known.contains(&key.as_str()) => {
+                        format!("{} is no parameter of this kit; ignored (a slip?)", excerpt(&key))
+                    }
+                    Ok(_) if length > u64::try_from(MAX_LINE).unwrap_or(u64::MAX) => {
+                        format!("longer than {} KiB; ignored", MAX_LINE >> 10)
+                    }
+                    Ok(value) => {
+                        self.set(Assignment { key, value, line: number });
+                        continue;
+                    }
+                    Err(cause) => format!("{key}: {cause}; ignored"),
+                };
+                self.warn(format!("/{FILE} line {number}: {warning}"));
             }
         }
         Ok(())
@@ -213,7 +233,8 @@ fn unquote(text: &str) -> Result<String, String> {
                 return if c == ';' || after.is_empty() || after.starts_with(['#', ';']) {
                     Ok(value)
                 } else {
-                    Err(format!("{after:?} follows the value (quote a value that holds blanks)"))
+                    let after = excerpt(after);
+                    Err(format!("\"{after}\" follows the value (quote a value that holds blanks)"))
                 };
             }
             (None, '&' | '|' | '<' | '>' | '(' | ')') => {
@@ -228,7 +249,9 @@ fn unquote(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bytes::{self, pieces};
     use crate::test_root::TestRoot;
+    use proptest::prelude::*;
 
     fn parse(text: &[u8]) -> Defaults {
         let mut defaults = Defaults::default();
@@ -367,5 +390,57 @@ mod tests {
         root.write(&format!("{FILE}/x"), "");
         let folder = read(root.path(), "APP_", &[]).warnings.concat();
         assert!(folder.contains("no regular file"), "{folder}");
+    }
+
+    #[test]
+    fn a_warning_is_short_whatever_it_is_about() {
+        let long = "x".repeat(MAX_LINE - 10);
+        for line in [format!("APP_{long}=1"), format!("APP_X=1 {long}\u{1b}")] {
+            let warning = parse(line.as_bytes()).warnings.concat();
+            assert!(warning.len() < 300 && warning.contains("xxx…"), "{warning}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn a_quoted_value_is_read_as_it_stands(value: String, end in "( |\t)*(#.*)?\r?") {
+            let single = value.replace('\n', "");
+            let line = format!("APP_X='{}'{end}", single.replace('\'', "'\\''"));
+            let end_of_value = end.starts_with([' ', '\t', '\r']) || end.is_empty();
+            prop_assume!(end_of_value);
+            prop_assert_eq!(value_of(&line), Some(single.clone()), "{}", line);
+            let mut double = String::new();
+            for c in single.chars() {
+                double.extend(['\\'].iter().filter(|_| "\"\\$`".contains(c)));
+                double.push(c);
+            }
+            let line = format!("APP_X=\"{double}\"{end}");
+            prop_assert_eq!(value_of(&line), Some(single), "{}", line);
+        }
+
+        #[test]
+        fn the_last_line_that_is_understood_holds(values in prop::collection::vec("[a-z]{0,3}|[$`]", 1..9)) {
+            let lines: Vec<String> = values.iter().map(|value| format!("APP_X={value}\n")).collect();
+            let text = lines.concat();
+            let understood = |value: &&String| !value.starts_with(['$', '`']);
+            let last = values.iter().rfind(understood).cloned();
+            prop_assert_eq!(value_of(&text), last);
+            let bad = values.iter().filter(|value| !understood(value)).count();
+            prop_assert_eq!(parse(text.as_bytes()).warnings.len(), bad);
+        }
+
+        #[test]
+        fn a_key_is_the_same_to_who_reads_its_value_and_to_who_does_not(
+            line in pieces(&["APP_X", "=", "export", " ", "\t", "\"", "'", "#", "1", "\u{feff}", "\r"])
+        ) {
+            if let Some((key, value)) = assignment(&line, "APP_") {
+                prop_assert!(value.is_err() || key_of(&line) == Some(key));
+            }
+            if let Some(key) = key_of(&line).filter(|key| key.starts_with("APP_")) {
+                prop_assert_eq!(assignment(&line, "APP_").map(|(key, _)| key), Some(key));
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use super::creation::{Start, Wanted};
+use crate::excerpt::excerpt;
 
 /// What must stand somewhere in it: without them the resource would not be the one asked for.
 const NEEDED: [&str; 5] = ["tag", "restore", "remove", "quickCheck", "recover"];
@@ -26,6 +27,9 @@ impl Template {
     ///
     /// A sentence that names what is missing or unknown.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(odd) = text.chars().find(|c| c.is_control() && *c != '\t') {
+            return Err(format!("it has no control characters, not {odd:?}"));
+        }
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         let names: Vec<&str> = words.iter().flat_map(|word| names(word)).collect();
         if let Some(missing) = NEEDED.iter().find(|name| !names.contains(name)) {
@@ -37,7 +41,7 @@ impl Template {
                 || name.strip_prefix("start:").is_some_and(|words| words.contains('|'))
         };
         match (names.iter().find(|name| !known(name)), words.first()) {
-            (Some(unknown), _) => Err(format!("{{{unknown}}} is unknown")),
+            (Some(unknown), _) => Err(format!("{{{}}} is unknown", excerpt(unknown))),
             (None, Some(program)) if program.contains('{') => {
                 Err("it must begin with the name of a program".into())
             }
@@ -107,6 +111,7 @@ mod tests {
             ("", "{tag} is missing"),
             ("x {tag} {restore} {remove} {quickCheck}", "{recover} is missing"),
             (&format!("{LINE} {{date}}"), "{date} is unknown"),
+            (&format!("{LINE} \u{7}"), "it has no control characters, not '\\u{7}'"),
             (&format!("{LINE} {{start:yes}}"), "{start:yes} is unknown"),
             (&format!("{{tag}} {LINE}"), "it must begin with the name of a program"),
         ] {
