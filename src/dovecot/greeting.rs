@@ -63,6 +63,8 @@ pub(crate) enum Judgement {
 
 /// Judges a server's first words.
 pub(crate) fn judge(heard: &[u8]) -> Judgement {
+    // One that is too long is not judged by where its pieces happened to be split.
+    let heard = heard.get(..MAX_LINE).unwrap_or(heard);
     let line = match heard.iter().position(|byte| *byte == b'\n') {
         Some(end) => heard.get(..end).unwrap_or(heard),
         None if heard.len() < MAX_LINE => return Judgement::More,
@@ -109,9 +111,31 @@ fn shown(words: &[u8]) -> String {
     if text.chars().count() > ENOUGH { shown + "…" } else { shown }
 }
 
+/// Holds for any words: at most a line's length is waited for, no verdict changes when more is
+/// heard, and what is shown of it are a few printable characters.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(heard: &[u8]) {
+    let whole = judge(heard);
+    let ended = heard.contains(&b'\n') || heard.len() >= MAX_LINE;
+    assert_eq!(whole == Judgement::More, !ended, "a line that has ended is judged");
+    // A few places tell as much as all of them, and keep long words fast.
+    let first = heard.iter().position(|byte| *byte == b'\n').unwrap_or(heard.len());
+    for end in [first / 2, first, first + 1, MAX_LINE - 1, MAX_LINE, heard.len() / 2] {
+        let early = judge(heard.get(..end).unwrap_or(heard));
+        assert!(early == Judgement::More || early == whole, "{early:?} became {whole:?}");
+    }
+    assert_eq!(judge(&[heard, b" and more\n"].concat()) == whole, ended, "{whole:?}");
+    if let Judgement::NotReady(shown) | Judgement::Foreign(shown) = whole {
+        assert!(shown.chars().count() <= 61, "{shown:?}");
+        assert!(!shown.contains(char::is_control), "{shown:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bytes::{self, pieces};
+    use proptest::prelude::*;
 
     #[test]
     fn a_server_that_is_ready_is_known_by_its_status_whatever_its_text() {
@@ -170,6 +194,68 @@ mod tests {
     fn a_line_that_has_not_ended_says_nothing_yet() {
         for heard in ["", "*", "* OK", "* BYE going", &"x".repeat(MAX_LINE - 1)] {
             assert_eq!(judge(heard.as_bytes()), Judgement::More, "{heard:.20}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_judged_alike_wherever_it_is_split() {
+        let long = [b"* OK ".as_slice(), &[b'x'; MAX_LINE], b"\n"].concat();
+        assert!(matches!(judge(&long), Judgement::Foreign(_)));
+        assert_eq!(judge(&long), judge(&long[..MAX_LINE]));
+    }
+
+    /// What greetings are made of.
+    const WORDS: &[&str] = &[
+        "*",
+        " ",
+        "OK",
+        "ok",
+        "PREAUTH",
+        "BYE",
+        "NO",
+        "+OK",
+        "-ERR",
+        "220",
+        "421",
+        "554",
+        "-",
+        "\r\n",
+        "\n",
+        "\"IMPLEMENTATION\"",
+        "Waiting for authentication process",
+        "Dovecot ready.",
+        "\u{1b}[2J",
+        "\0",
+        "[CAPABILITY IMAP4rev1]",
+    ];
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_words_are_judged_once_for_all_and_shown_in_a_few(heard in pieces(WORDS)) {
+            check(&heard);
+        }
+
+        #[test]
+        fn the_status_decides_whatever_text_follows(text in "[^\n]{0,80}", after: Vec<u8>) {
+            prop_assume!(!text.starts_with(WAITING));
+            let heard = |status: &str| {
+                [status.as_bytes(), b" ", text.as_bytes(), b"\n", &after].concat()
+            };
+            for (status, protocol) in [
+                ("* OK", Protocol::Imap),
+                ("* Preauth", Protocol::Imap),
+                ("+OK", Protocol::Pop3),
+                ("220", Protocol::Smtp),
+                ("\"Implementation\"", Protocol::ManageSieve),
+            ] {
+                prop_assert_eq!(judge(&heard(status)), Judgement::Ready(protocol), "{}", status);
+            }
+            for status in ["* BYE", "* no", "-ERR", "421", "554", "Bye", "NO"] {
+                let judged = judge(&heard(status));
+                prop_assert!(matches!(judged, Judgement::NotReady(_)), "{status}: {judged:?}");
+            }
         }
     }
 }
