@@ -17,15 +17,9 @@ impl LifeKeeper {
     pub(crate) fn peers(&self, system: &impl System) -> Result<Vec<String>, Error> {
         let me = self.node(system)?;
         let answer = self.answer(system, "sys_list", &[])?;
-        // What follows the name on a line is not documented.
-        let first = |line: &str| line.split(['\u{1}', ' ', '\t']).next().unwrap_or("").to_owned();
-        let names: Vec<String> =
-            answer.lines().map(first).filter(|name| !name.is_empty()).collect();
-        if names.iter().all(|name| is_system_name(name)) {
-            Ok(names.into_iter().filter(|name| *name != me).collect())
-        } else {
-            Err(garbage("sys_list", &answer))
-        }
+        let mut names = parse(&answer).ok_or_else(|| garbage("sys_list", &answer))?;
+        names.retain(|name| *name != me);
+        Ok(names)
     }
 
     /// Whether LifeKeeper calls a system alive. What it does not say clearly is not alive.
@@ -49,5 +43,65 @@ impl LifeKeeper {
         let ended = system.run(&command, limit + Duration::from_secs(1));
         debug!("`{command}`: {ended}");
         ended
+    }
+}
+
+/// Reads the list of systems; `None` when a line does not begin with a system's name.
+fn parse(answer: &str) -> Option<Vec<String>> {
+    // What follows the name on a line is not documented.
+    let first = |line: &str| line.split(['\u{1}', ' ', '\t']).next().unwrap_or("").to_owned();
+    let names = answer.lines().map(first).filter(|name| !name.is_empty());
+    names.map(|name| is_system_name(&name).then_some(name)).collect()
+}
+
+/// Holds for any answer: what is read are names that stand in it, in their order, and none is an
+/// option to the command that it is passed to.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(answer: &[u8]) {
+    let answer = String::from_utf8_lossy(answer);
+    let mut rest = answer.as_ref();
+    for name in parse(&answer).into_iter().flatten() {
+        assert!(!name.is_empty() && !name.starts_with('-'), "{name:?}");
+        assert!(name.bytes().all(|byte| byte.is_ascii_graphic()), "{name:?}");
+        let found = rest.split_once(name.as_str());
+        assert!(found.is_some(), "{name:?} is not in {rest:?}");
+        rest = found.map_or("", |(_, rest)| rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_bytes::{self, pieces};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_no_list_of_systems_is_not_taken_for_one() {
+        assert_eq!(parse("node1 1\n\nnode2\u{1}x\n"), Some(vec!["node1".into(), "node2".into()]));
+        for answer in ["-d", "a/b", "node1\n\u{1b}[2J\n", "sys_list: error"] {
+            assert_eq!(parse(answer), None, "{answer:?}");
+        }
+        assert_eq!(parse(""), Some(vec![]));
+    }
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_answer_is_no_list_or_has_names_alone(
+            answer in pieces(&["node1", "node-2.example", "-d", " ", "\t", "\u{1}", "\n", "\r\n", ":"])
+        ) {
+            check(&answer);
+        }
+
+        #[test]
+        fn names_are_read_in_their_order(
+            names in prop::collection::vec("[a-zA-Z0-9][a-zA-Z0-9_.-]{0,9}", 0..9),
+            end in "([\u{1} \t].{0,9})?\r?",
+        ) {
+            prop_assume!(!end.starts_with('\r'));
+            let lines: Vec<String> = names.iter().map(|name| format!("{name}{end}\n")).collect();
+            prop_assert_eq!(parse(&lines.concat()), Some(names));
+        }
     }
 }

@@ -131,19 +131,7 @@ impl LifeKeeper {
         if !ended.succeeded() {
             return Err(Error::Command { command: command(), ended });
         }
-        let mut others = Vec::new();
-        for line in lines(&ended.answer) {
-            let fields: Vec<&str> = line.split(SEPARATOR).collect();
-            let (Some(one), Some(two)) = (fields.first(), fields.get(1)) else {
-                return Err(garbage(&command(), &ended.answer));
-            };
-            match (*one == tag, *two == tag) {
-                (true, false) => others.push((*two).to_owned()),
-                (false, true) => others.push((*one).to_owned()),
-                _ => return Err(garbage(&command(), &ended.answer)),
-            }
-        }
-        Ok(others)
+        others(&ended.answer, tag).ok_or_else(|| garbage(&command(), &ended.answer))
     }
 
     /// Where else a resource is known. Empty when it was not extended.
@@ -174,19 +162,10 @@ impl LifeKeeper {
             _ => return Err(Error::Command { command: command(), ended }),
         }
         let me = self.node(system)?;
-        let mut found = Vec::new();
-        for line in lines(&ended.answer) {
-            let mut fields = fields(line).skip(2);
-            match (fields.next(), fields.next()) {
-                (Some(there), Some(tag)) if is_system_name(there) && !tag.is_empty() => {
-                    if there != me {
-                        found.push(Equivalent { system: there.to_owned(), tag: tag.to_owned() });
-                    }
-                }
-                _ => return Err(garbage(&command(), &ended.answer)),
-            }
-        }
-        Ok(found)
+        let all = parse_equivalents(&ended.answer);
+        let mut all = all.ok_or_else(|| garbage(&command(), &ended.answer))?;
+        all.retain(|one| one.system != me);
+        Ok(all)
     }
 }
 
@@ -213,7 +192,7 @@ fn parse(answer: &str) -> Option<Vec<Instance>> {
             Some(Instance {
                 app: next()?,
                 kind: next()?,
-                tag: next().filter(|tag| !tag.is_empty())?,
+                tag: next().filter(|tag| is_tag(tag))?,
                 id: next()?,
                 info: next()?,
                 state: next().filter(|state| is_state(state))?,
@@ -222,13 +201,87 @@ fn parse(answer: &str) -> Option<Vec<Instance>> {
         .collect()
 }
 
+/// Reads the list of equivalencies: two fields for this end, then two for the other. `None` when
+/// a line is none of it.
+fn parse_equivalents(answer: &str) -> Option<Vec<Equivalent>> {
+    lines(answer)
+        .map(|line| {
+            let mut fields = fields(line).skip(2).map(str::to_owned);
+            Some(Equivalent {
+                system: fields.next().filter(|name| is_system_name(name))?,
+                tag: fields.next().filter(|tag| is_tag(tag))?,
+            })
+        })
+        .collect()
+}
+
+/// Reads the list of dependencies of a tag: the other ends. `None` when a line is none of it.
+fn others(answer: &str, tag: &str) -> Option<Vec<String>> {
+    lines(answer)
+        .map(|line| {
+            let mut fields = fields(line);
+            let (one, two) = (fields.next()?, fields.next()?);
+            match (one == tag, two == tag) {
+                (true, false) => Some(two.to_owned()),
+                (false, true) => Some(one.to_owned()),
+                _ => None,
+            }
+        })
+        .map(|other| other.filter(|tag| is_tag(tag)))
+        .collect()
+}
+
+/// Whether a field can be a tag: one that would break a line of the log is none.
+fn is_tag(word: &str) -> bool {
+    !word.is_empty() && !word.contains(char::is_control)
+}
+
 fn is_state(word: &str) -> bool {
     ["ISP", "ISU", "OSF", "OSU", "ILLSTATE"].contains(&word)
+}
+
+/// Holds for any answer: a list has exactly its lines, field by field and in their order, and a
+/// tag in it is one that can be shown.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(answer: &[u8]) {
+    let answer = String::from_utf8_lossy(answer);
+    let expected = |from: usize, count: usize| -> Vec<Vec<&str>> {
+        lines(&answer).map(|line| fields(line).skip(from).take(count).collect()).collect()
+    };
+    let mut tags = Vec::new();
+    if let Some(list) = parse(&answer) {
+        let read = list.iter().map(|one| {
+            [&one.app, &one.kind, &one.tag, &one.id, &one.info, &one.state]
+                .map(String::as_str)
+                .to_vec()
+        });
+        assert_eq!(read.collect::<Vec<_>>(), expected(1, 6));
+        assert!(list.iter().all(|one| is_state(&one.state)), "{list:?}");
+        tags.extend(list.into_iter().map(|one| one.tag));
+    }
+    if let Some(list) = parse_equivalents(&answer) {
+        let read = list.iter().map(|one| vec![one.system.as_str(), one.tag.as_str()]);
+        assert_eq!(read.collect::<Vec<_>>(), expected(2, 2));
+        tags.extend(list.into_iter().map(|one| one.tag));
+    }
+    // Either end of the first line may be the one that was asked for.
+    for tag in lines(&answer).take(1).flat_map(|line| fields(line).take(2)) {
+        if let Some(list) = others(&answer, tag) {
+            assert_eq!(list.len(), lines(&answer).count());
+            assert!(!list.iter().any(|other| other == tag), "{tag:?} depends on itself");
+            tags.extend(list);
+        }
+    }
+    for tag in tags {
+        assert!(!tag.is_empty() && !tag.contains(char::is_control), "{tag:?}");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bytes::{self, pieces};
+    use proptest::prelude::*;
 
     #[test]
     fn a_list_is_read_and_its_later_fields_are_let_alone() {
@@ -250,9 +303,83 @@ mod tests {
             "node1\u{1}gen\u{1}app\u{1}dovecot\u{1}dovecot\u{1}",
             "node1\u{1}gen\u{1}app\u{1}dovecot\u{1}dovecot\u{1}\u{1}WELL",
             "node1\u{1}gen\u{1}app\u{1}\u{1}dovecot\u{1}\u{1}ISP",
+            "node1\u{1}gen\u{1}app\u{1}\u{1b}[2J\u{1}dovecot\u{1}\u{1}ISP",
             "\u{0}\u{1}\u{2}",
         ] {
             assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    /// What the lists are made of.
+    const WORDS: &[&str] = &[
+        "\u{1}",
+        "\u{1}",
+        "\u{1}",
+        "\n",
+        "\r\n",
+        " ",
+        "node1",
+        "node2",
+        "gen",
+        "app",
+        "dovecot",
+        "ip",
+        "ISP",
+        "OSU",
+        "ILLSTATE",
+        "node1\u{1}gen\u{1}app\u{1}mail\u{1}mail\u{1}\u{1}ISP\u{1}\n",
+        "node1\u{1}mail\u{1}node2\u{1}mail2\u{1}SHARED\n",
+        "mail\u{1}ip\n",
+        "-",
+        "\u{1b}",
+    ];
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_answer_is_no_list_or_has_exactly_its_lines(answer in pieces(WORDS)) {
+            check(&answer);
+        }
+
+        #[test]
+        fn a_list_is_read_as_it_is_written(
+            rows in prop::collection::vec(
+                ("[ -~é]{0,6}", "[ -~é]{1,6}", "[ -~é]{0,6}", 0..5_usize, "[a-z][a-z0-9.-]{0,9}"),
+                0..5,
+            ),
+            blank in "( *\n){0,2}",
+        ) {
+            let states = ["ISP", "ISU", "OSF", "OSU", "ILLSTATE"];
+            let instance = |(app, tag, info, state, _): &(String, String, String, usize, String)| {
+                Instance {
+                    app: app.clone(),
+                    kind: "k".into(),
+                    tag: tag.clone(),
+                    id: "i".into(),
+                    info: info.clone(),
+                    state: states[*state].into(),
+                }
+            };
+            let instances: Vec<Instance> = rows.iter().map(instance).collect();
+            let written = instances.iter().map(|one| {
+                let fields = ["n", &one.app, &one.kind, &one.tag, &one.id, &one.info, &one.state];
+                format!("{}\u{1}reason\n{blank}", fields.join("\u{1}"))
+            });
+            prop_assert_eq!(parse(&written.collect::<String>()), Some(instances));
+            let lines: Vec<String> = rows
+                .iter()
+                .map(|(_, tag, _, _, node)| format!("n\u{1}t\u{1}{node}\u{1}{tag}\u{1}SHARED\n"))
+                .collect();
+            let ends = rows.iter().map(|(_, tag, _, _, node)| {
+                Equivalent { system: node.clone(), tag: tag.clone() }
+            });
+            prop_assert_eq!(parse_equivalents(&lines.concat()), Some(ends.collect()));
+            let tags: Vec<String> = rows.into_iter().map(|row| format!("{}x", row.1)).collect();
+            let down: Vec<String> = tags.iter().map(|tag| format!("y\u{1}{tag}\n")).collect();
+            let up: Vec<String> = tags.iter().map(|tag| format!("{tag}\u{1}y\n")).collect();
+            prop_assert_eq!(others(&down.concat(), "y"), Some(tags.clone()));
+            prop_assert_eq!(others(&up.concat(), "y"), Some(tags));
         }
     }
 }
