@@ -7,6 +7,12 @@
 use super::installation::LifeKeeper;
 use crate::system::{End, System};
 
+/// The most options that a help shows; what has more is no help. Real ones have some ten.
+const MAX_OPTIONS: usize = 200;
+
+/// How much is read of what follows an option, in bytes.
+const MAX_VALUE: usize = 1 << 10;
+
 /// An option as the help shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Choice {
@@ -60,6 +66,9 @@ impl Help {
                 if let Some(mut choice) = choice(line, at) {
                     choice.required = says_so || (usage && depth <= 0);
                     help.add(choice);
+                    if help.0.len() > MAX_OPTIONS {
+                        return Self::default();
+                    }
                 }
             }
         }
@@ -112,6 +121,7 @@ fn choice(line: &str, at: usize) -> Option<Choice> {
         return None;
     }
     let spelling = format!("--{name}");
+    let value = value.get(..value.floor_char_boundary(MAX_VALUE)).unwrap_or(value);
     Some(Choice { spelling, words: words(value), required: false })
 }
 
@@ -136,9 +146,41 @@ fn plain(spelling: &str) -> String {
     spelling.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
+/// Holds for any text: not more options than a help has, each as it stands in the text and found
+/// by its plain name, with no word or at least two, and none of them longer than the text.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let help = Help::parse(&text);
+    assert!(help.0.len() <= MAX_OPTIONS, "{} options", help.0.len());
+    for (n, choice) in help.0.iter().enumerate() {
+        let (dashes, name) = choice.spelling.split_at_checked(2).unwrap_or_default();
+        assert_eq!(dashes, "--");
+        assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{name:?}");
+        assert!(text.contains(&choice.spelling), "{choice:?}");
+        let twin = help.0.iter().skip(n + 1).find(|other| other.spelling == choice.spelling);
+        assert_eq!(twin, None, "an option stands once");
+        let name = plain(&choice.spelling);
+        let found = help.find(&[&name]).map(|found| plain(&found.spelling));
+        assert_eq!(found, Some(name));
+        assert_ne!(choice.words.len(), 1, "{choice:?}");
+        for word in &choice.words {
+            assert!(!word.is_empty() && word.trim() == word && text.contains(word), "{word:?}");
+            assert_eq!(choice.word(word).map(|found| found.eq_ignore_ascii_case(word)), Some(true));
+        }
+        assert!(choice.words.iter().map(String::len).sum::<usize>() <= MAX_VALUE);
+    }
+    let all: Vec<&Choice> = help.0.iter().collect();
+    assert_eq!(help.unmet(&all), None, "nothing is missing where all is given");
+    let unmet = help.unmet(&[]);
+    assert_eq!(unmet, help.0.iter().find(|choice| choice.required));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bytes::{self, pieces};
+    use proptest::prelude::*;
 
     const LINE: &str = "Usage: lkcli resource create gen --tag <tag> --restore <path> \
         [--quickCheck <path>] [--switchback <intelligent|automatic>] [-x]";
@@ -195,6 +237,94 @@ mod tests {
             let tag = help.find(&["tag"]).expect("the option");
             let found = help.unmet(&[tag]).map(|choice| choice.spelling.as_str());
             assert_eq!(found, unmet, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_shows_options_without_end_is_no_help_and_fills_no_memory() {
+        let endless: Vec<String> = (0..4_000).map(|n| format!("--o{n}<a|")).collect();
+        assert_eq!(Help::parse(&endless.concat()), Help::default());
+        assert_eq!(Help::parse(&endless.join(" ")), Help::default());
+        let one = Help::parse(&"--o <a|b|".repeat(4_000));
+        assert!(one.0.len() == 1 && one.0[0].words.len() < MAX_VALUE, "{}", one.0.len());
+    }
+
+    /// What a help is made of.
+    const WORDS: &[&str] = &[
+        "usage:",
+        "Usage: lkcli",
+        "\n",
+        "\n\n",
+        " ",
+        "  ",
+        "[",
+        "]",
+        "|",
+        ",",
+        "(",
+        ")",
+        "<",
+        ">",
+        "{",
+        "}",
+        "=",
+        "--",
+        "-",
+        "--tag",
+        "--quick-check",
+        "--in_service",
+        "-x",
+        "yes|no",
+        "<a|b>",
+        "{a,b}",
+        "required",
+        "(mandatory)",
+        "PATH",
+        "\t",
+        "\u{1b}",
+    ];
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_text_shows_options_that_stand_in_it(text in pieces(WORDS)) {
+            check(&text);
+        }
+
+        #[test]
+        fn options_are_found_in_any_order_and_the_required_ones_are_asked_for(
+            options in prop::collection::btree_map(
+                "[a-z][a-z0-9]{0,8}",
+                (any::<bool>(), prop::collection::vec("[a-zA-Z]{1,5}", 2..5)),
+                1..9,
+            ),
+            form in 0..3_usize,
+        ) {
+            let written = |(name, (required, words)): (&String, &(bool, Vec<String>))| {
+                let option = match form {
+                    0 => format!("--{name} <{}>", words.join("|")),
+                    1 => format!("--{name}={}", words.join("|")),
+                    _ => format!("--{name} {{{}}}", words.join(",")),
+                };
+                match (form, required) {
+                    (0, true) => format!(" {option}"),
+                    (0, false) => format!(" [{option}]"),
+                    (_, true) => format!("\n  {option}  (required)"),
+                    (_, false) => format!("\n  {option}"),
+                }
+            };
+            let head = if form == 0 { "Usage: lkcli x" } else { "lkcli x\n\noptions:" };
+            let text: String = options.iter().map(written).collect();
+            let help = Help::parse(&format!("{head}{text}\n"));
+            prop_assert_eq!(help.0.len(), options.len(), "{}", text);
+            for (name, (required, words)) in &options {
+                let found = help.find(&[name]).expect("the option");
+                prop_assert_eq!((&found.words, found.required), (words, *required), "{}", text);
+            }
+            let given: Vec<&Choice> = help.0.iter().filter(|choice| choice.required).collect();
+            prop_assert_eq!(help.unmet(&given), None);
+            prop_assert_eq!(help.unmet(&[]).is_some(), options.values().any(|(must, _)| *must));
         }
     }
 }

@@ -4,7 +4,7 @@ pub(crate) mod copies;
 pub(crate) mod creation;
 pub(crate) mod defaults;
 pub(crate) mod installation;
-mod lkcli;
+pub(crate) mod lkcli;
 pub(crate) mod peers;
 pub(crate) mod resources;
 pub(crate) mod tag;
