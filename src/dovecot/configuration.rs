@@ -15,6 +15,13 @@ use crate::system::{Command, System};
 /// The longest that a dump may take. It takes 20 ms.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
+/// The longest path of a section, in bytes; real ones have some hundred. What stands in a section
+/// below is told as if it stood in this one: else the paths of nested sections fill the memory.
+const MAX_PATH: usize = 512;
+
+/// The most listeners, and the most words of a list, that are looked at. Real ones have some ten.
+const ENOUGH: usize = 1000;
+
 /// What stands for a secret.
 const HIDDEN: &str = "# hidden";
 
@@ -100,7 +107,7 @@ fn ask(
 /// Reads a dump in the form of 2.x, `name = value` in sections of braces, and in that of 1.x,
 /// `name: value` in sections of deeper indentation.
 fn flatten(dump: &str) -> Settings {
-    let mut settings = Settings::new();
+    let mut entries = Entries::default();
     // The open sections: the indentation of their first line, their path, and whether a brace
     // closes them.
     let mut open: Vec<(usize, String, bool)> = Vec::new();
@@ -121,39 +128,56 @@ fn flatten(dump: &str) -> Settings {
             open.pop();
         } else if let Some((name, value)) = text.split_once(" =").filter(|(name, _)| is_name(name))
         {
-            insert(&mut settings, path(name), value.trim());
-        } else if let Some(name) = text.strip_suffix('{') {
+            entries.insert(&path(name), value.trim());
+        } else if let Some((name, braced)) = section(text) {
             // The section itself is an entry: an empty one means something too.
-            let name = insert(&mut settings, path(name.trim_end()), "{}");
-            open.push((indent, name, true));
-        } else if let Some(name) = text.strip_suffix(':') {
-            let name = insert(&mut settings, path(name), "{}");
-            open.push((indent, name, false));
+            let name = entries.insert(&path(name), "{}");
+            let outer = || open.last().map_or_else(String::new, |(_, path, _)| path.clone());
+            let path = if name.len() <= MAX_PATH { name } else { outer() };
+            open.push((indent, path, braced));
         } else if let Some((name, value)) = text.split_once(": ").filter(|(name, _)| is_name(name))
         {
-            insert(&mut settings, path(name), value.trim());
+            entries.insert(&path(name), value.trim());
         } else {
-            insert(&mut settings, path(text), "");
+            // The rest of a value that goes on may hold a password too.
+            entries.insert(&path(if is_secret("", text) { HIDDEN } else { text }), "");
         }
     }
-    settings
+    entries.settings
+}
+
+/// The name of a section that a line opens, and whether a brace closes it.
+fn section(text: &str) -> Option<(&str, bool)> {
+    let braced = text.strip_suffix('{').map(|name| (name.trim_end(), true));
+    braced.or_else(|| Some((text.strip_suffix(':')?, false)))
 }
 
 fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.contains([' ', '{', '"'])
 }
 
-/// Adds an entry, under a name with a number if there is one of this name.
-fn insert(settings: &mut Settings, name: String, value: &str) -> String {
-    let taken = |name: &String| settings.contains_key(name);
-    let numbered = || {
-        let mut names = (2..=settings.len() + 2).map(|n| format!("{name} ({n})"));
-        names.find(|name| !taken(name))
-    };
-    let name = if taken(&name) { numbered().unwrap_or(name) } else { name };
-    let value = if is_secret(&name, value) { HIDDEN } else { value };
-    settings.insert(name.clone(), value.to_owned());
-    name
+/// The settings so far.
+#[derive(Default)]
+struct Entries {
+    settings: Settings,
+    /// How often a name came that was there.
+    again: BTreeMap<String, usize>,
+}
+
+impl Entries {
+    /// Adds an entry, under a name with a number if there is one of this name.
+    fn insert(&mut self, name: &str, value: &str) -> String {
+        let value = if is_secret(name, value) { HIDDEN } else { value };
+        let mut free = name.to_owned();
+        while self.settings.contains_key(&free) {
+            // The numbers up to here are taken: who began anew each time would never end.
+            let again = self.again.entry(name.to_owned()).or_insert(1);
+            *again += 1;
+            free = format!("{name} ({again})");
+        }
+        self.settings.insert(free.clone(), value.to_owned());
+        free
+    }
 }
 
 /// Whether a value must not be shown: a password in a setting's name or in its value.
@@ -173,6 +197,9 @@ fn listeners_in(settings: &Settings) -> Vec<Listener> {
     let everywhere = words(settings, "listen");
     let mut listeners = Vec::new();
     for (name, value) in settings {
+        if listeners.len() == ENOUGH {
+            break;
+        }
         let Some((place, port)) = name.strip_suffix("/port").zip(value.parse().ok()) else {
             continue;
         };
@@ -197,15 +224,48 @@ fn listeners_in(settings: &Settings) -> Vec<Listener> {
 fn words(settings: &Settings, name: &str) -> Vec<String> {
     let inside = format!("{name}/");
     let listed = settings.get(name).into_iter().flat_map(|value| value.split([' ', ',', '"']));
-    let chosen = settings.iter().filter_map(|(key, value)| {
-        key.strip_prefix(&inside).filter(|_| value == "yes" && !key.contains(" ("))
-    });
-    listed.chain(chosen).filter(|word| !["", "{}"].contains(word)).map(str::to_owned).collect()
+    let chosen = settings
+        .range(inside.clone()..)
+        .map_while(|(key, value)| Some((key.strip_prefix(&inside)?, value)))
+        .filter(|(word, value)| *value == "yes" && !word.contains(" ("))
+        .map(|(word, _)| word);
+    let words = listed.chain(chosen).filter(|word| !["", "{}"].contains(word));
+    words.take(ENOUGH).map(str::to_owned).collect()
+}
+
+/// Holds for any dump: each line that says something is one entry, whose value is that of the line
+/// or hidden, no password is left, and the whole is not much larger than the dump.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(dump: &[u8]) {
+    let dump = String::from_utf8_lossy(dump);
+    let settings = flatten(&dump);
+    let lines = dump.lines().map(str::trim);
+    let said = lines.filter(|line| !["", "}"].contains(line) && !line.starts_with('#'));
+    assert_eq!(settings.len(), said.count(), "an entry for each line");
+    for (name, value) in &settings {
+        assert!(value == "{}" || value == HIDDEN || dump.contains(value), "{value:?}");
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let numbered = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
+        let unnumbered = numbered.filter(|(_, number)| digits(number)).map(|(name, _)| name);
+        let secret = is_secret(unnumbered.unwrap_or(name), value);
+        assert!(!secret || value == HIDDEN || value == "{}", "{name:?} = {value:?}");
+        assert!(name.len() <= MAX_PATH + dump.len() + 32, "{} bytes", name.len());
+    }
+    let listeners = listeners_in(&settings);
+    assert!(listeners.len() <= ENOUGH);
+    for listener in &listeners {
+        assert!(listener.port > 0 && listener.addresses.len() <= ENOUGH, "{listener:?}");
+        assert!(listener.addresses.iter().all(|word| !word.is_empty() && dump.contains(word)));
+        let value = listener.port.to_string();
+        assert!(settings.values().any(|port| port.trim_start_matches(['0', '+']) == value));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bytes::{self, pieces};
+    use proptest::prelude::*;
 
     const V2_3: &str = r#"
 # 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf
@@ -403,6 +463,12 @@ service auth {
         ] {
             assert_eq!(flatten(line).into_values().next().as_deref(), Some(value), "{line}");
         }
+        let twice = "mysql_password = x\nmysql_password = y\nargs = 1\n  password=z\n";
+        let shown = shown(twice);
+        assert_eq!(
+            shown,
+            ["# hidden: ", "args: 1", "mysql_password: # hidden", "mysql_password (2): # hidden"]
+        );
     }
 
     #[test]
@@ -444,6 +510,125 @@ service auth {
             let listener = Listener { name: "x".into(), port: 143, addresses };
             let address = address.parse().expect(address);
             assert_eq!(listener.covers(address), covered, "{listener:?} {address}");
+        }
+    }
+
+    #[test]
+    fn a_dump_that_repeats_or_nests_without_end_takes_neither_time_nor_memory() {
+        let lines = 5_000;
+        for dump in ["a\n", "a {\n", "a:\n", "a = b\n"].map(|line| line.repeat(lines)) {
+            assert_eq!(flatten(&dump).len(), lines, "{dump:.9}");
+        }
+        let deeper: Vec<String> = (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+        let longest = flatten(&deeper.concat()).into_keys().map(|name| name.len()).max();
+        assert!(longest < Some(MAX_PATH + 20), "{longest:?}");
+        let listener = "inet_listener x {\nport = 1\n}\n".repeat(2_000);
+        let dump = format!("listen = {}\nservice x {{\n{listener}}}\n", "x ".repeat(2_000));
+        let listeners = listeners_in(&flatten(&dump));
+        assert_eq!(listeners.len(), ENOUGH);
+        assert!(listeners.iter().all(|one| one.addresses.len() == ENOUGH));
+    }
+
+    /// What dumps are made of.
+    const WORDS: &[&str] = &[
+        "\n",
+        "\n",
+        "\n  ",
+        "\n    ",
+        " = ",
+        " =",
+        ": ",
+        ":",
+        " {",
+        "{",
+        "}",
+        "\n}",
+        "#",
+        "\"",
+        "service ",
+        "imap",
+        "inet_listener",
+        "/",
+        "port = 143",
+        "port: 110",
+        "protocol = imap",
+        "protocols = imap",
+        "listen = * ::",
+        "listen = 192.0.2.1",
+        "yes",
+        "password",
+        "password=x",
+        "secret = x",
+        "a",
+        "a (2)",
+        " (2)",
+        "passdb {",
+        "\t",
+        "\r\n",
+        "\u{3000}",
+    ];
+
+    /// A name, and a value or what stands in the section.
+    #[derive(Clone, Debug)]
+    enum Node {
+        Setting(String),
+        Section(BTreeMap<String, Node>),
+    }
+
+    fn nodes() -> impl Strategy<Value = BTreeMap<String, Node>> {
+        let name = || "[a-z]{1,6}( [a-z]{1,6})?";
+        let setting = "[a-z0-9/*.]{1,8}( [a-z]{1,4})?".prop_map(Node::Setting);
+        let node = setting.prop_recursive(4, 30, 5, move |node| {
+            prop::collection::btree_map(name(), node, 0..5).prop_map(Node::Section)
+        });
+        prop::collection::btree_map("[a-z_]{1,8}", node, 0..6)
+    }
+
+    /// Writes a dump as 2.x or as 1.x, and the entries that it has.
+    fn write(
+        nodes: &BTreeMap<String, Node>,
+        braces: bool,
+        path: &str,
+        out: &mut (Vec<String>, Settings),
+    ) {
+        let indent = "  ".repeat(path.matches('/').count());
+        for (name, node) in nodes {
+            match node {
+                Node::Setting(value) => {
+                    let name = name.replace(' ', "_");
+                    let sign = if braces { " =" } else { ":" };
+                    out.0.push(format!("{indent}{name}{sign} {value}"));
+                    out.1.insert(format!("{path}{name}"), value.clone());
+                }
+                Node::Section(inside) => {
+                    let sign = if braces { " {" } else { ":" };
+                    out.0.push(format!("{indent}{name}{sign}"));
+                    out.1.insert(format!("{path}{name}"), "{}".into());
+                    write(inside, braces, &format!("{path}{name}/"), out);
+                    if braces {
+                        out.0.push(format!("{indent}}}"));
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_dump_has_an_entry_for_each_line_and_no_password(dump in pieces(WORDS)) {
+            check(&dump);
+        }
+
+        #[test]
+        fn a_dump_in_either_form_becomes_the_entries_that_were_written(nodes in nodes()) {
+            for braces in [true, false] {
+                let mut written = (Vec::new(), Settings::new());
+                write(&nodes, braces, "", &mut written);
+                let dump = written.0.join("\n");
+                prop_assert_eq!(flatten(&dump), written.1, "{}", dump);
+            }
         }
     }
 }
