@@ -116,11 +116,27 @@ fn is_named(process: &str, service: &str) -> bool {
         && (process == service || (process.len() == 15 && service.starts_with(process)))
 }
 
+/// Holds for any answer: what is full is a name that stands in it, and is full however often and
+/// beside whatever else it is told.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(answer: &[u8]) {
+    let answer = String::from_utf8_lossy(answer);
+    let full = full_services(&answer);
+    for name in &full {
+        assert!(answer.contains(&format!("name: {name}")) || name.is_empty(), "{name:?}");
+        assert!(!name.contains('\n') && name.trim() == name, "{name:?}");
+    }
+    let other = "\nname: other\nprocess_count: 1\nprocess_avail: 1\nprocess_limit: 1\n";
+    assert_eq!(full_services(&format!("{answer}{other}{answer}{other}")), full);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::system::fake::{Machine, child};
     use crate::system::{End, Process};
+    use crate::test_bytes::{self, pieces};
+    use proptest::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};
 
     const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -181,5 +197,49 @@ mod tests {
         assert!(is_named("managesieve-log", "managesieve-login"));
         assert!(!is_named("imap", "imap-login"));
         assert!(!is_named("", "imap-login"));
+    }
+
+    /// What the answer is made of.
+    const WORDS: &[&str] = &[
+        "name: ",
+        "name: imap-login\n",
+        "process_count: ",
+        "process_avail: 0\n",
+        "process_limit: ",
+        "0",
+        "1",
+        "2",
+        "\n",
+        "\n\n",
+        "\u{c}\n",
+        ": ",
+        " ",
+        "4294967296",
+    ];
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_answer_names_services_that_stand_in_it(answer in pieces(WORDS)) {
+            check(&answer);
+        }
+
+        #[test]
+        fn exactly_the_services_without_room_are_full(
+            services in prop::collection::btree_map("[a-z][a-z-]{0,9}", [0..4_u32, 0..3, 0..4], 0..9),
+            between in "(\u{c}|\n){1,2}",
+        ) {
+            let told = services.iter().map(|(name, [count, avail, limit])| {
+                let numbers = format!("process_count: {count}\nprocess_avail: {avail}\n");
+                [&format!("name: {name}\n{numbers}process_limit: {limit}\n"), &*between].concat()
+            });
+            let answer = told.collect::<Vec<_>>().concat();
+            let full = services.into_iter().filter(|(_, [count, avail, limit])| {
+                *avail == 0 && *limit > 0 && count >= limit
+            });
+            let full: Vec<String> = full.map(|(name, _)| name).collect();
+            prop_assert_eq!(full_services(&answer).into_iter().collect::<Vec<_>>(), full);
+        }
     }
 }
