@@ -81,6 +81,10 @@ pub(super) fn remove(file: &[u8], entries: &[Entry], extent: Extent) -> Vec<u8> 
     let mut inside = inside.to_vec();
     for entry in entries {
         let entry = self::lines(entry.text.as_bytes());
+        if entry.is_empty() {
+            // Somebody has emptied it in the record.
+            continue;
+        }
         if let Some(at) = inside.windows(entry.len()).position(|window| window == entry) {
             inside.drain(at..at + entry.len());
         }
@@ -119,13 +123,60 @@ fn lines(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').collect()
 }
 
+/// Holds for any file, and any of the default entries: what is added alone and removed leaves the
+/// file as it was; what is added stands in the block, holds, and does not change what surrounds it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(file: &[u8]) {
+    let choice = file.len();
+    let entries: Vec<Entry> = defaults()
+        .into_iter()
+        .enumerate()
+        .filter_map(|(n, entry)| (choice >> n & 1 == 0).then_some(entry))
+        .collect();
+    let added = add(file, &entries);
+    assert!(is_in(&added) && !lacks_newline(&added) || is_in(file), "the block is there");
+    assert_eq!(remove(file, &[], Extent::Entries), file, "nothing was asked for");
+    let stranger = Entry { key: "X".into(), text: String::new() };
+    assert_eq!(remove(file, &[stranger], Extent::Entries), file, "there is nothing of it");
+    if is_in(file) {
+        let new: usize = entries.iter().map(|entry| entry.text.len()).sum();
+        assert_eq!(added.len(), file.len() + new);
+        let gone = remove(&added, &entries, Extent::Entries);
+        assert_eq!(gone.len(), file.len(), "as much is removed as was added");
+        let sorted = |bytes: &[u8]| {
+            let mut lines: Vec<Vec<u8>> = lines(bytes).into_iter().map(<[u8]>::to_vec).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&gone), sorted(file), "and no other line");
+    } else {
+        assert!(added.starts_with(file), "the file stays, and the block follows");
+        let newline = lacks_newline(file);
+        let extent = if newline { Extent::BlockAndNewline } else { Extent::Block };
+        assert_eq!(remove(&added, &entries, extent), file);
+        // Half of it first, as for one of two resources.
+        let (half, rest) = entries.split_at(entries.len() / 2);
+        assert_eq!(remove(&remove(&added, half, Extent::Entries), rest, extent), file);
+        let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        let mut read = crate::lifekeeper::defaults::from_bytes(&added, "APP_DOVECOT_", &keys);
+        for entry in &entries {
+            let last = entry.text.lines().last().unwrap_or_default();
+            let value = read.take(&entry.key).map(|found| found.value).unwrap_or_default();
+            let written = [format!("{}={value}", entry.key), format!("{}=\"{value}\"", entry.key)];
+            assert!(written.iter().any(|line| line == last), "{last:?} holds, not {value:?}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::lifekeeper::defaults::FILE;
     use crate::settings::{self, Settings, Source};
     use crate::system::Depth;
+    use crate::test_bytes::{self, pieces};
     use crate::test_root::TestRoot;
+    use proptest::prelude::*;
 
     fn entry(key: &str) -> Entry {
         Entry { key: key.into(), text: format!("# {key}: what it means\n{key}=1\n") }
@@ -202,6 +253,41 @@ mod tests {
     fn a_block_that_lost_a_mark_is_left_alone() {
         for file in [format!("{BEGIN}X=1\n"), format!("X=1\n{END}"), format!("{END}{BEGIN}")] {
             assert_eq!(remove(file.as_bytes(), &[entry("X")], Extent::Block), file.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_entry_that_somebody_emptied_in_the_record_is_nowhere() {
+        let added = add(b"A=1\n", &[entry("X")]);
+        let empty = Entry { key: "Y".into(), text: String::new() };
+        assert_eq!(remove(&added, std::slice::from_ref(&empty), Extent::Entries), added);
+        assert_eq!(remove(&added, &[empty, entry("X")], Extent::Block), b"A=1\n");
+    }
+
+    /// What the file is made of.
+    const WORDS: &[&str] = &[
+        "# BEGIN dovecot-ark",
+        "# END dovecot-ark",
+        BEGIN,
+        END,
+        "\n",
+        "\n",
+        "\r\n",
+        "LKROOT=/opt/LifeKeeper",
+        "APP_DOVECOT_DEBUG=1",
+        "APP_DOVECOT_DEBUG=0\n",
+        "# APP_DOVECOT_DEBUG",
+        "\0",
+        "'",
+        " ",
+    ];
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn whatever_the_file_is_what_is_added_and_removed_leaves_it_as_it_was(file in pieces(WORDS)) {
+            check(&file);
         }
     }
 }

@@ -6,9 +6,9 @@
 
 mod alone;
 mod autostart;
-mod block;
+pub(crate) mod block;
 mod plan;
-mod record;
+pub(crate) mod record;
 mod replace;
 mod resource;
 mod uninstall;

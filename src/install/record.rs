@@ -14,6 +14,7 @@ use toml_edit::{DocumentMut, Item, Table, value};
 use super::block::Entry;
 use super::replace;
 use crate::error::Error;
+use crate::excerpt::excerpt;
 use crate::lifekeeper::tag::Tag;
 
 /// The record, below the root folder.
@@ -65,6 +66,8 @@ pub(super) struct Record {
     document: DocumentMut,
     /// As it stands in the file; none when there is no file.
     stored: Option<String>,
+    /// The same as the document would be written, which has other line ends than some editors.
+    unchanged: Option<String>,
 }
 
 impl Record {
@@ -81,6 +84,12 @@ impl Record {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
             Err(cause) => return Err(failed()(cause.to_string())),
         };
+        Self::parse(path, stored)
+    }
+
+    /// Reads the record that is stored at a path.
+    fn parse(path: PathBuf, stored: Option<String>) -> Result<Self, Error> {
+        let failed = || Error::file("reading", &path);
         let text = stored.as_deref().unwrap_or(EMPTY);
         let document: DocumentMut =
             text.parse().map_err(|cause: toml_edit::TomlError| failed()(one_line(&cause)))?;
@@ -90,12 +99,13 @@ impl Record {
         if let Some(name) = misshapen(&document) {
             return Err(failed()(format!("[{name}] must be a table")));
         }
-        Ok(Self { path, document, stored })
+        let unchanged = stored.as_ref().map(|_| document.to_string());
+        Ok(Self { path, document, stored, unchanged })
     }
 
     /// Whether it says what the file does not say yet.
     pub(super) fn is_changed(&self) -> bool {
-        self.stored.as_deref() != Some(&self.document.to_string())
+        self.unchanged.as_deref() != Some(&self.document.to_string())
     }
 
     /// Writes it.
@@ -104,9 +114,10 @@ impl Record {
     ///
     /// When the file cannot be written.
     pub(super) fn save(&mut self) -> Result<(), Error> {
-        let text = self.document.to_string();
-        if self.stored.as_ref() != Some(&text) {
+        if self.is_changed() {
+            let text = self.document.to_string();
             replace::create(&self.path, text.as_bytes())?;
+            self.unchanged = Some(text.clone());
             self.stored = Some(text);
         }
         Ok(())
@@ -277,7 +288,9 @@ fn misshapen(document: &DocumentMut) -> Option<String> {
     }
     let resources = document.get("resources").and_then(Item::as_table);
     let mut resources = resources.into_iter().flat_map(Table::iter);
-    resources.find(|(_, item)| !item.is_table()).map(|(tag, _)| format!("resources.{tag}"))
+    resources
+        .find(|(_, item)| !item.is_table())
+        .map(|(tag, _)| format!("resources.{}", excerpt(tag)))
 }
 
 /// Sets a value; what equals it stays, with the comments around it.
@@ -298,20 +311,73 @@ fn set(table: &mut Table, key: &str, new: Item) {
     }
 }
 
+/// Where the mistake is and what it is, without the words of the file that its picture shows.
 fn one_line(cause: &toml_edit::TomlError) -> String {
-    cause
-        .to_string()
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let picture = cause.to_string();
+    let place = picture.lines().next().unwrap_or_default();
+    let message: Vec<String> = cause.message().lines().map(excerpt).collect();
+    format!("{place}: {}", message.join(", "))
+}
+
+/// Holds for any file: it is refused in one printable line, or it is written as it was read, and
+/// what is noted is read again, beside all that was noted before.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(file: &[u8]) {
+    let text = String::from_utf8_lossy(file).into_owned();
+    let mut record = match Record::parse(PathBuf::from("record"), Some(text.clone())) {
+        Ok(record) => record,
+        Err(cause) => {
+            let cause = cause.to_string();
+            assert!(cause.len() < 4096, "{} bytes", cause.len());
+            assert!(!cause.contains(char::is_control), "{cause:?}");
+            return;
+        }
+    };
+    assert!(!record.is_changed(), "{text:?} became {:?}", record.document.to_string());
+    let once = record.document.to_string();
+    let twice = Record::parse(PathBuf::from("record"), Some(once.clone()));
+    assert_eq!(twice.ok().map(|record| record.document.to_string()), Some(once));
+    let before = (record.entries(), record.newline(), record.boot(), record.tags());
+    let links = BTreeMap::from([("/etc/rc2.d/S01dovecot".to_owned(), "x\"\n".to_owned())]);
+    let boot = Boot { service: "dovecot".into(), links, socket_active: true };
+    let entry = Entry { key: "APP_X".into(), text: "# X: \"x\"\nAPP_X=1\n".into() };
+    let Ok(tag) = Tag::parse("mail.one two") else { return };
+    let keys = ["APP_X".to_owned()];
+    record.note_entries(std::slice::from_ref(&entry));
+    record.note_newline();
+    record.note_boot(&boot);
+    record.note_resource(&tag, Role::Primary, &keys);
+    let written = record.document.to_string();
+    let read = Record::parse(PathBuf::from("record"), Some(written.clone()));
+    assert!(read.is_ok(), "{text:?} became {written:?}: {read:?}");
+    let Ok(mut read) = read else { return };
+    assert!(read.entries().contains(&entry), "{written}");
+    assert!(read.newline(), "{written}");
+    let mut now = read.boot();
+    if before.2.is_none()
+        && let Some(now) = &mut now
+    {
+        // Links without a service were nobody's note.
+        now.links.retain(|path, _| boot.links.contains_key(path));
+    }
+    assert_eq!(now, before.2.or(Some(boot)), "{written}");
+    assert!(read.tags().iter().any(|one| one == tag.as_str()), "{written}");
+    assert!(read.keys(&tag).contains(&keys[0]), "{written}");
+    for (key, text) in before.0.iter().map(|one| (&one.key, &one.text)) {
+        let kept = read.entries().into_iter().find(|one| one.key == *key).map(|one| one.text);
+        assert!(*key == entry.key || kept.as_ref() == Some(text), "{written}");
+    }
+    assert!(before.3.iter().all(|tag| read.tags().contains(tag)), "{written}");
+    read.forget(&tag);
+    assert!(!read.tags().iter().any(|one| one == tag.as_str()) && read.keys(&tag).is_empty());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bytes::{self, pieces};
     use crate::test_root::TestRoot;
+    use proptest::prelude::*;
 
     fn tag(name: &str) -> Tag {
         Tag::parse(name).expect("a tag")
@@ -360,6 +426,21 @@ mod tests {
     }
 
     #[test]
+    fn an_editor_with_other_line_ends_changes_nothing() {
+        let root = TestRoot::new();
+        full(&root);
+        let text = fs::read_to_string(root.path().join(FILE)).expect("the text");
+        let text = text.replace('\n', "\r\n");
+        root.write(FILE, &text);
+        let mut record = Record::read(root.path()).expect("the record");
+        assert!(!record.is_changed());
+        record.save().expect("nothing to write");
+        assert_eq!(fs::read_to_string(root.path().join(FILE)).expect("the text"), text);
+        record.note_resource(&tag("third"), Role::Primary, &[]);
+        assert!(record.is_changed());
+    }
+
+    #[test]
     fn comments_survive_what_is_noted_later() {
         let root = TestRoot::new();
         full(&root);
@@ -392,7 +473,8 @@ mod tests {
     #[test]
     fn a_record_that_is_not_understood_is_named() {
         for (text, reason) in [
-            ("format = 1\n[", "TOML parse error at line 2"),
+            ("format = 1\n[", "TOML parse error at line 2, column 2: "),
+            ("format = 1\n\u{1b}x", "TOML parse error at line 2, column 3: key with no value"),
             ("", "format = 1 is expected"),
             ("format = 2", "format = 1 is expected"),
             ("format = 1\nboot = 3", "[boot] must be a table"),
@@ -403,6 +485,75 @@ mod tests {
             root.write(FILE, text);
             let error = Record::read(root.path()).expect_err(text).to_string();
             assert!(error.contains("install.toml: ") && error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    /// What a record is made of.
+    const WORDS: &[&str] = &[
+        "format = 1\n",
+        "format = 1\n[settings]\n",
+        "[boot]\n",
+        "[boot.links]\n",
+        "[settings.written]\n",
+        "[resources.mail]\n",
+        "[resources]\n",
+        "role = \"primary\"",
+        "keys = [\"X\"]",
+        "service = 'dovecot'\n",
+        "socket_active = true\n",
+        "ended_last_line = true\n",
+        "X = \"X=1\\n\"\n",
+        "\"",
+        "'",
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        ".",
+        "\n",
+        "\n",
+        "#",
+        "\r\n",
+        "mail",
+        "links",
+        "boot.",
+        "resources.",
+        "true",
+        "1",
+        ",",
+    ];
+
+    proptest! {
+        #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn any_file_is_refused_in_a_line_or_kept_with_what_is_noted(file in pieces(WORDS)) {
+            check(&[b"format = 1\n".as_slice(), &file].concat());
+            check(&file);
+        }
+
+        #[test]
+        fn whatever_words_are_noted_are_read_again(
+            texts in prop::collection::btree_map(any::<String>(), any::<String>(), 0..3),
+            links in prop::collection::btree_map(any::<String>(), any::<String>(), 0..3),
+            (service, name) in (any::<String>(), "[a-z./ é]{1,9}"),
+            keys in prop::collection::btree_set(any::<String>(), 0..3),
+            socket_active: bool,
+        ) {
+            let path = PathBuf::from("record");
+            let mut record = Record::parse(path.clone(), None).expect("an empty record");
+            let entries: Vec<Entry> =
+                texts.into_iter().map(|(key, text)| Entry { key, text }).collect();
+            let (boot, keys) = (Boot { service, links, socket_active }, Vec::from_iter(keys));
+            record.note_entries(&entries);
+            record.note_boot(&boot);
+            record.note_resource(&tag(&name), Role::Standby, &keys);
+            let text = record.document.to_string();
+            let read = Record::parse(path, Some(text.clone())).expect("the record");
+            prop_assert_eq!(read.entries(), entries, "{}", text);
+            prop_assert_eq!((read.boot(), read.tags()), (Some(boot), vec![name.clone()]), "{}", text);
+            prop_assert_eq!((read.keys(&tag(&name)), read.is_changed()), (keys, false), "{}", text);
         }
     }
 }
