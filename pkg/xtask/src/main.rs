@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `faults`, `failovers`, `rpm`.
+//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `faults`, `failovers`, `fuzz`, `rpm`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
@@ -8,6 +8,7 @@ mod cargo;
 mod cluster;
 mod demo;
 mod faults;
+mod fuzz;
 mod heading;
 mod kit;
 mod rpm;
@@ -27,7 +28,9 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
   failovers [ROUNDS]
-         power cuts and killed masters in a row, 20 of each if nothing is said";
+         power cuts and killed masters in a row, 20 of each if nothing is said
+  fuzz [PARSER] [MINUTES]
+         bytes that may be anything, for each parser, 10 minutes if nothing is said";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -41,6 +44,10 @@ fn main() -> ExitCode {
             Err(_) => return usage(),
         },
         ["bench"] => bench::run(),
+        ["fuzz", words @ ..] => match fuzz::Wanted::read(words) {
+            Some(wanted) => fuzz::run(&wanted),
+            None => return usage(),
+        },
         ["faults"] => faults::run(None),
         ["faults", row] => faults::run(Some(row)),
         ["rpm"] => rpm::run(),
