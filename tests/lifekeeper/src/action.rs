@@ -13,6 +13,7 @@ use crate::log::Entry;
 use crate::node::Node;
 use crate::script::Running;
 use crate::state::Resource;
+use crate::times;
 use crate::wire::{Answer, Reply, say};
 
 /// Where system programs are looked up.
@@ -73,11 +74,13 @@ pub(crate) fn perform(
         Entry { message: &begin, ..entry }.write(&node.place);
         say(reply, begin);
     }
+    times::note(&node.place, &format!("begin {word} {tag}"));
     let outcome = match (resource.app.as_str(), resource.kind.as_str()) {
         ("comm", "ip") => address(resource, action, reply),
         ("gen", "filesys") => mount(resource, action, reply),
         _ => script(node, resource, action, reply),
     };
+    times::note(&node.place, &format!("end {word} {tag} {outcome:?}"));
     let (level, how) = match outcome {
         Outcome::Success => ("INFO", "successful"),
         _ => ("ERROR", "failed"),

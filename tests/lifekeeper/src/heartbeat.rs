@@ -10,6 +10,7 @@ use crate::admin::AdminLock;
 use crate::hierarchy;
 use crate::node::{Live, Node};
 use crate::state::CommPath;
+use crate::times;
 use crate::wire::{Answer, Beat, Request, ask, connect};
 
 /// Keeps one path under watch until the engine ends.
@@ -103,6 +104,7 @@ fn note(node: &'static Node, path: &CommPath, answered: bool) {
         node.log("NOTIFY", "", &format!("system \"{system}\" is ALIVE"));
         warn_of_doubles(node, system);
     } else if before && !after {
+        times::note(&node.place, &format!("dead {system}"));
         node.log("ERROR", "", &format!("all paths to system \"{system}\" are dead"));
         let system = system.clone();
         thread::spawn(move || take_over(node, &system));

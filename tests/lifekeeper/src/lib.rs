@@ -28,6 +28,8 @@
 //! * `$LKROOT/config/UNAME` is the node's name, `VERSION` the version that is played, `DIALECT` how
 //!   `lkcli` spells, and `halt` what is run to halt the node. Without it, the node is rebooted when
 //!   LKROOT is the usual folder; elsewhere only the engine dies.
+//! * Where `$LKROOT/config/times` is there, each action's begin and end and each peer's death is added
+//!   to it, with microseconds.
 //! * Times in the defaults file may be fractions. `STANDIN_FAILED_REMOVE=OSF` there chooses between
 //!   two documents about a remove that fails by hand: the state stays (absent), or becomes OSF.
 //! * The environment variables `LK_DEFAULTS` and `LK_LOG` name other files than
@@ -55,6 +57,7 @@ mod remote;
 mod script;
 mod state;
 mod status;
+mod times;
 mod wire;
 
 use std::io::Write;
