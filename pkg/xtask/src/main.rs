@@ -7,11 +7,13 @@ mod bench;
 mod cargo;
 mod cluster;
 mod demo;
+mod failovers;
 mod faults;
 mod fuzz;
 mod heading;
 mod kit;
 mod rpm;
+mod stage;
 mod test;
 
 use std::env;
@@ -28,7 +30,8 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
   failovers [ROUNDS]
-         power cuts and killed masters in a row, 20 of each if nothing is said
+         power cuts and killed masters in a row, 20 of each if nothing is said, and half as
+         many frozen masters: whose the downtimes are, also written below pkg/bench
   fuzz [PARSER] [MINUTES]
          bytes that may be anything, for each parser, 10 minutes if nothing is said";
 
@@ -38,9 +41,9 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::run(),
         ["demo"] => demo::run().and_then(|()| cluster::show()),
-        ["failovers"] => cluster::failovers(20),
+        ["failovers"] => failovers::run(failovers::ROUNDS),
         ["failovers", rounds] => match rounds.parse() {
-            Ok(rounds) => cluster::failovers(rounds),
+            Ok(rounds) => failovers::run(rounds),
             Err(_) => return usage(),
         },
         ["bench"] => bench::run(),

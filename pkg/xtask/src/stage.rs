@@ -1,0 +1,137 @@
+//! A protected cluster, a client that polls it, and what happens to both.
+//!
+//! After each event there must be mail again, from exactly one node, and at the end each message
+//! that was ever acknowledged; and Dovecot must never have run on both nodes.
+
+use std::time::{Duration, Instant};
+
+use lab::{
+    Cluster, Dialect, Error, FILESYS_TAG, IP_TAG, Ledger, Poller, Result, TAG, Timeline, Watch,
+};
+
+use crate::heading::{heading, shown};
+use crate::rpm;
+
+/// The longest wait for mail after an event. A frozen master alone takes the stop command 25 s.
+const MAIL: Duration = Duration::from_mins(3);
+
+/// The cluster on the stage, and all that is watched of it.
+pub(crate) struct Stage {
+    pub(crate) cluster: Cluster,
+    watch: Watch,
+    poller: Poller,
+    ledger: Ledger,
+}
+
+/// What a client saw of an event.
+pub(crate) struct Sight {
+    /// Right before the event.
+    pub(crate) mark: Instant,
+    /// The time without mail from then on.
+    pub(crate) downtime: Duration,
+    /// All polls until there was mail again.
+    pub(crate) timeline: Timeline,
+}
+
+impl Stage {
+    /// Starts the cluster, puts Dovecot under protection on node 1, and stores a first message.
+    pub(crate) fn set() -> Result<Self> {
+        heading("a cluster of two nodes, with LifeKeeper's stand-in");
+        let package = rpm::fresh()?;
+        let standin = lab::program("lifekeeper-standin")?;
+        let start = Instant::now();
+        let cluster = Cluster::start(&package, &standin, Dialect::Plain)?;
+        println!("   both nodes are up, with the package, after {}", shown(start.elapsed()));
+        let watch = cluster.watch();
+        protect(&cluster)?;
+        println!("   address, file system and Dovecot are in service on node 1");
+        let poller = cluster.poll()?;
+        let mut ledger = Ledger::new(cluster.client()?);
+        ledger.append()?;
+        println!("   logged in at the floating address and stored a message");
+        Ok(Self { cluster, watch, poller, ledger })
+    }
+
+    /// Lets something happen and waits until there is mail again, from this node alone.
+    pub(crate) fn event(
+        &mut self,
+        event: &str,
+        node: usize,
+        happen: impl FnOnce(&Cluster) -> Result<()>,
+    ) -> Result<Sight> {
+        let mark = Instant::now();
+        happen(&self.cluster)?;
+        self.poller.wait_for_success(Instant::now(), MAIL)?;
+        self.ledger.append()?;
+        let timeline = self.poller.timeline();
+        let downtime = timeline.downtime(mark, Instant::now());
+        let serving = self.cluster.serving()?;
+        let state = self.cluster.state(node, TAG)?;
+        println!("   {event}: mail again after {}, from node {serving:?}", shown(downtime));
+        if serving != [node] || state != "ISP" {
+            let cause = format!("Dovecot runs on {serving:?}, and is {state} on node {node}");
+            return Err(Error::failed(format!("waiting for node {node} after: {event}"), cause));
+        }
+        Ok(Sight { mark, downtime, timeline })
+    }
+
+    /// Switches a node on again, which must leave the service where it is.
+    pub(crate) fn back(&self, node: usize) -> Result<()> {
+        self.cluster.boot(node)?;
+        for node in lab::NODES {
+            self.cluster.wait_for_peer(node)?;
+        }
+        let state = self.cluster.state(node, TAG)?;
+        if state == "ISP" {
+            let cause = "it took the service back";
+            return Err(Error::failed(format!("bringing node {node} back"), cause));
+        }
+        println!("   node {node} is back, as a standby ({state})");
+        Ok(())
+    }
+
+    /// Judges the whole: no message lost, never two masters.
+    pub(crate) fn end(self) -> Result<()> {
+        let missing = self.ledger.missing()?;
+        let seen = self.watch.stop();
+        println!();
+        println!(
+            "acknowledged messages: {}, missing: {}",
+            self.ledger.acknowledged(),
+            missing.len()
+        );
+        println!(
+            "both nodes looked at {} times, Dovecot on both: {}",
+            seen.samples,
+            seen.violations.len()
+        );
+        if missing.is_empty() && seen.violations.is_empty() {
+            return Ok(());
+        }
+        Err(Error::failed("judging the cluster", format!("{missing:?} {:?}", seen.violations)))
+    }
+}
+
+/// Puts Dovecot under protection as an administrator does.
+fn protect(cluster: &Cluster) -> Result<()> {
+    cluster.create_children()?;
+    let needs = format!("--depends-on {IP_TAG} --depends-on {FILESYS_TAG}");
+    for (node, options) in [(1, needs.as_str()), (2, "--standby")] {
+        let line = format!("dovecot-ark install --tag {TAG} {options}");
+        println!("   node {node}# {line}");
+        let done = cluster.node(node)?.sh(&line)?;
+        if !done.success() {
+            return Err(Error::failed(format!("running {line} on node {node}"), done.ending()));
+        }
+    }
+    cluster.extend()
+}
+
+/// Sends a signal to Dovecot's master on a node.
+pub(crate) fn signal_master(cluster: &Cluster, node: usize, signal: &str) -> Result<()> {
+    let node = cluster.node(node)?;
+    match node.master()? {
+        Some(master) => node.signal(master, signal),
+        None => Err(Error::failed("looking for Dovecot's master", "it does not run")),
+    }
+}
