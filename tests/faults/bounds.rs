@@ -9,7 +9,7 @@ use std::time::Duration;
 use lab::Init;
 
 use crate::rows;
-use crate::scene::{Answer, SURE, Scene};
+use crate::scene::{Answer, SURE, SYSV, Scene};
 
 rows!(
     f29_a_full_disk_is_no_success,
@@ -71,12 +71,17 @@ fn f29_the_reason_is_found_in_the_journal(scene: &Scene) {
 
 fn f30_a_crowd_of_processes_and_five_hundred_entries_are_looked_at_in_time(scene: &Scene) {
     scene.start();
-    // Subshells of one shell: the cheapest processes that there are.
-    let crowd = "mkfifo /tmp/for_ever; exec 3<>/tmp/for_ever
-                 for i in $(seq 2000); do (read -r x <&3) & done
-                 echo >/tmp/there; wait";
-    let _crowd = scene.node.spawn(&["/bin/sh", "-c", crowd]).expect("a crowd");
+    // In one place so many: in all of them at once there would be no room on the machine.
+    let crowd = if scene.place == SYSV { 10_000 } else { 1000 };
+    // Forks of one program that sleep: the cheapest processes that there are.
+    let program = format!(
+        "for (1..{crowd}) {{ my $pid = fork // die qq(no room for a crowd: $!); \
+         if (!$pid) {{ sleep; exit }} }} open my $there, q(>), q(/tmp/there); sleep"
+    );
+    let _crowd = scene.node.spawn(&["/usr/bin/perl", "-e", &program]).expect("a crowd");
     scene.until("no crowd", || scene.node.exists("/tmp/there").expect("a look"));
+    let all = scene.node.processes().expect("reading the process table").len();
+    assert!(all > crowd, "{all} processes");
     scene.expect("quickCheck", 0);
     // What is sent there comes back on the loopback interface and is dropped: silence.
     scene.sh("ip route add 198.51.100.0/24 dev lo; ip route add 203.0.113.0/24 dev lo");
