@@ -13,14 +13,19 @@ const DEFAULTS: (&str, &str) =
 
 /// Builds the kit as it is shipped, and returns its binary.
 pub(crate) fn build_release() -> Result<PathBuf> {
+    build_program("dovecot-ark", "dovecot-ark")
+}
+
+/// Builds a program of a package in the profile of releases, and returns its binary.
+pub(crate) fn build_program(package: &str, program: &str) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--locked", "--package", "dovecot-ark", "--release"]);
-    let doing = "building dovecot-ark";
-    succeed(command, doing)?;
+    command.args(["build", "--locked", "--package", package, "--bin", program, "--release"]);
+    let doing = format!("building {program}");
+    succeed(command, &doing)?;
     // This program lies in the folder beside it: target/debug/xtask.
     let myself = env::current_exe().map_err(Error::io("finding this program's file"))?;
     let target = myself.parent().and_then(Path::parent).unwrap_or(Path::new("target"));
-    let binary = target.join("release/dovecot-ark");
+    let binary = target.join("release").join(program);
     if binary.is_file() {
         return Ok(binary);
     }

@@ -26,7 +26,9 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   demo   the four actions on a private real Dovecot, then a cluster's life, shown step by step
   rpm [--check]
          the package, below target/rpm; with --check built twice and compared
-  bench  the actions beside the bare commands and the original kit
+  bench [--quick]
+         the kit beside the bare commands, the original kit and the OCF agent; writes pkg/bench,
+         or with --quick, in fewer rounds, target/bench
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
   failovers [ROUNDS]
@@ -46,7 +48,8 @@ fn main() -> ExitCode {
             Ok(rounds) => failovers::run(rounds),
             Err(_) => return usage(),
         },
-        ["bench"] => bench::run(),
+        ["bench"] => bench::run(bench::Rounds::Full),
+        ["bench", "--quick"] => bench::run(bench::Rounds::Quick),
         ["fuzz", words @ ..] => match fuzz::Wanted::read(words) {
             Some(wanted) => fuzz::run(&wanted),
             None => return usage(),

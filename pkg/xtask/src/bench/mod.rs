@@ -1,0 +1,153 @@
+//! `cargo xtask bench`: what the kit costs beside others of its kind and beside the bare commands.
+//!
+//! One run on nodes with a real Dovecot measures everything, writes the page below `pkg/bench`, and
+//! holds the figures against their limits. How it grows with processes and addresses is measured on
+//! the node with SysV alone: it has the fewer processes of its own.
+
+mod compare;
+mod limits;
+mod machine;
+mod measure;
+mod place;
+mod plot;
+mod scale;
+mod statistics;
+mod table;
+
+use std::fs;
+use std::time::Instant;
+
+use lab::{Error, Init, Result};
+
+use crate::heading::{heading, shown};
+use limits::Limit;
+use machine::Machine;
+use measure::Samples;
+use place::{Place, Tools};
+use scale::Curve;
+
+/// How many processes a node has while the checks are compared.
+const USUAL: u32 = 100;
+
+/// How often everything is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rounds {
+    /// As the recorded page asks for.
+    Full,
+    /// As few as make sense; the recorded page stays as it is.
+    Quick,
+}
+
+impl Rounds {
+    /// Picks a number of rounds.
+    const fn pick(self, full: u32, quick: u32) -> u32 {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
+}
+
+/// What was measured.
+struct Seen {
+    machine: Machine,
+    places: Vec<SeenPlace>,
+    own: Samples,
+    processes: Vec<Curve>,
+    entries: Vec<Curve>,
+}
+
+/// What was measured with one kind of `service`.
+struct SeenPlace {
+    init: Init,
+    checks: Samples,
+    changes: Samples,
+}
+
+/// Measures, writes the page and its pictures, and judges.
+///
+/// # Errors
+///
+/// When a node cannot be made, a run fails, or a figure is above its limit.
+pub(crate) fn run(rounds: Rounds) -> Result<()> {
+    heading("building the kit as it is shipped, and the stopwatch");
+    let tools = Tools::gather()?;
+    let started = Instant::now();
+    let seen = measure(&tools, rounds)?;
+    let limits = limits::judge(&seen)?;
+    let folder = place::folder(matches!(rounds, Rounds::Quick));
+    fs::create_dir_all(&folder).map_err(Error::io(format!("making {}", folder.display())))?;
+    let page = table::page(&seen, &limits)?;
+    place::write(&folder, "README.md", &page)?;
+    for (name, picture) in table::pictures(&seen)? {
+        place::write(&folder, name, &picture)?;
+    }
+    println!("\n{page}");
+    heading(&format!("measured in {}, written to {}", shown(started.elapsed()), folder.display()));
+    verdict(&limits)
+}
+
+fn measure(tools: &Tools, rounds: Rounds) -> Result<Seen> {
+    heading("a clean node with SysV");
+    let sysv = Place::start(tools, Init::SysV)?;
+    let machine = Machine::look(&sysv, tools)?;
+    let mut own = Samples::default();
+    let first = compare(&sysv, Init::SysV, rounds, Some(&mut own))?;
+    heading("how the check grows with processes");
+    let processes = scale::processes(&sysv, rounds.pick(11, 3))?;
+    heading("how the check grows with addresses");
+    let entries = scale::entries(&sysv, rounds.pick(3, 1))?;
+    drop(sysv);
+    heading("a clean node with systemd");
+    let systemd = Place::start(tools, Init::Systemd)?;
+    let second = compare(&systemd, Init::Systemd, rounds, None)?;
+    Ok(Seen { machine, places: vec![first, second], own, processes, entries })
+}
+
+/// Compares everybody on a node, and measures the kit's own part where it is asked for.
+fn compare(
+    place: &Place,
+    init: Init,
+    rounds: Rounds,
+    own: Option<&mut Samples>,
+) -> Result<SeenPlace> {
+    let (mut checks, mut changes) = (Samples::default(), Samples::default());
+    let crowd = place.crowd(USUAL)?;
+    println!("   the checks");
+    compare::checks(place, rounds.pick(31, 5), &mut checks)?;
+    if let Some(own) = own {
+        println!("   the kit's own part");
+        compare::own_part(place, rounds.pick(31, 5), own)?;
+    }
+    println!("   recover, restore, remove");
+    compare::changes(place, rounds.pick(7, 1), &mut changes)?;
+    crowd.end()?;
+    Ok(SeenPlace { init, checks, changes })
+}
+
+/// Says of each limit whether it holds.
+fn verdict(limits: &[Limit]) -> Result<()> {
+    for limit in limits {
+        let [what, value, at_most, verdict] = table::limit_cells(limit);
+        println!("{what:<66} {value:>10}  at most {at_most:>10}  {verdict}");
+    }
+    let broken: Vec<&str> =
+        limits.iter().filter(|limit| !limit.holds()).map(|limit| limit.what.as_str()).collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(Error::failed("holding the figures against their limits", broken.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_limit_fails_the_whole_by_name() {
+        let limit = |what: &str, value| Limit { what: what.into(), value, at_most: 1.0, unit: "" };
+        assert!(verdict(&[limit("a", 0.5)]).is_ok());
+        let error = verdict(&[limit("a", 0.5), limit("b / c", 1.5)]).expect_err("b is broken");
+        assert!(error.to_string().ends_with(": b / c"), "{error}");
+    }
+}
