@@ -15,10 +15,12 @@ mod statistics;
 mod table;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use lab::{Error, Init, Result};
 
+use crate::cargo::top;
 use crate::heading::{heading, shown};
 use limits::Limit;
 use machine::Machine;
@@ -45,6 +47,14 @@ impl Rounds {
             Self::Full => full,
             Self::Quick => quick,
         }
+    }
+
+    /// Where the page and its pictures go.
+    fn folder(self) -> PathBuf {
+        top().join(match self {
+            Self::Full => "pkg/bench",
+            Self::Quick => "target/bench",
+        })
     }
 }
 
@@ -75,12 +85,12 @@ pub(crate) fn run(rounds: Rounds) -> Result<()> {
     let started = Instant::now();
     let seen = measure(&tools, rounds)?;
     let limits = limits::judge(&seen)?;
-    let folder = place::folder(matches!(rounds, Rounds::Quick));
+    let folder = rounds.folder();
     fs::create_dir_all(&folder).map_err(Error::io(format!("making {}", folder.display())))?;
     let page = table::page(&seen, &limits)?;
-    place::write(&folder, "README.md", &page)?;
+    write(&folder, "README.md", &page)?;
     for (name, picture) in table::pictures(&seen)? {
-        place::write(&folder, name, &picture)?;
+        write(&folder, name, &picture)?;
     }
     println!("\n{page}");
     heading(&format!("measured in {}, written to {}", shown(started.elapsed()), folder.display()));
@@ -123,6 +133,11 @@ fn compare(
     compare::changes(place, rounds.pick(7, 1), &mut changes)?;
     crowd.end()?;
     Ok(SeenPlace { init, checks, changes })
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let path = folder.join(name);
+    fs::write(&path, text).map_err(Error::io(format!("writing {}", path.display())))
 }
 
 /// Says of each limit whether it holds.

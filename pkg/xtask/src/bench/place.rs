@@ -2,7 +2,7 @@
 //! stopwatch; and how it is brought into the state that a run begins from.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -203,15 +203,4 @@ impl Emptied<'_> {
     pub(super) fn end(self) -> Result<()> {
         self.place.sh("umount /usr/sbin/service").map(drop)
     }
-}
-
-/// The file of the recorded page for people, and of its pictures.
-pub(super) fn folder(quick: bool) -> PathBuf {
-    top().join(if quick { "target/bench" } else { "pkg/bench" })
-}
-
-/// Writes a file there.
-pub(super) fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let path = folder.join(name);
-    fs::write(&path, text).map_err(Error::io(format!("writing {}", path.display())))
 }

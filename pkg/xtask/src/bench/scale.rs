@@ -112,7 +112,7 @@ pub(super) fn processes(place: &Place, rounds: u32) -> Result<Vec<Curve>> {
 pub(super) fn entries(place: &Place, rounds: u32) -> Result<Vec<Curve>> {
     let mut samples = Samples::default();
     for size in ENTRIES {
-        println!("   {size} entries");
+        println!("   {size} in the list");
         let healthy = list(size, |n| format!("127.0.{}.{}:143:15", 1 + n / 250, 1 + n % 250));
         let refusing = list(size, |n| format!("127.0.{}.{}:9:2", 1 + n / 250, 1 + n % 250));
         let silent = list(size, |n| {

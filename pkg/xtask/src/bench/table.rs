@@ -22,8 +22,9 @@ const CHECKS: [(&str, usize); 7] =
 const CHANGERS: [(&str, usize); 4] = [(KIT, 0), (SHELL, 1), (OCF, 2), (BARE, 3)];
 
 const INTRODUCTION: &str = "\
-What the kit costs, beside others that watch over a Dovecot and beside the bare commands, which are \
-the limit. `cargo xtask bench` measures all of it in one run and writes this page and its pictures.
+What the kit costs, beside others that watch over a Dovecot and beside the bare commands, which
+are the limit. `cargo xtask bench` measures all of it in one run and writes this page and its
+pictures.
 
 | name | what runs |
 | --- | --- |
@@ -35,35 +36,38 @@ the pid file and `ps`, and never a port |
 | service | the bare command: `service dovecot status`, `stop`, `start` |
 | greeting alone | a connection to 127.0.0.1:143 up to the greeting |
 
-All of them alternate on one node with a real Dovecot, each round in another order, under a stopwatch \
-that runs on the node itself. CPU time is that of all processes of a run, as the kernel sums it up \
-when they end; what Dovecot spends on a connection is Dovecot's and not in it. Memory is that of the largest \
-process, no less than the stopwatch's own 2 MiB. A daemon that is left running is in neither.
+All of them alternate on one node with a real Dovecot, each round in another order, under a
+stopwatch that runs on the node itself. CPU time is that of all processes of a run, as the kernel
+sums it up when they end; what Dovecot spends on a connection is Dovecot's and not in it. Memory
+is that of the largest process, no less than the stopwatch's own 2 MiB. A daemon that is left
+running is in neither.
 ";
 
 const CHANGES_TEXT: &str = "\
-`recover` and `restore` are timed up to Dovecot's first greeting. For `service`, recover is `stop` and \
-`start`; for the agent, which has no recover, the same.
+`recover` and `restore` are timed up to Dovecot's first greeting. For `service`, recover is `stop`
+and `start`; for the agent, which has no recover, the same.
 ";
 
 const OWN_TEXT: &str = "\
-What of quickCheck is neither the status command nor Dovecot: the service command is an empty program \
-here, and what that takes is taken off. The wall time is with a mere connection, because a greeting is Dovecot's \
-time; CPU time and memory are those of the kit's process alone, with a greeting.
+What of quickCheck is neither the status command nor Dovecot: the service command is an empty
+program here, and what that takes is taken off. The wall time is with a mere connection, because a
+greeting is Dovecot's time; CPU time and memory are those of the kit's process alone, with a
+greeting.
 ";
 
 const PROCESSES_TEXT: &str = "\
-The service command is an empty program here too, and the kit only connects. What grows is the look at the \
-process table: for each process, the kernel must make up the text of its files in `/proc`, and the kit \
-opens, reads and closes them. `pgrep` does the same, and reads more of them.
+The service command is an empty program here too, and the kit only connects. What grows is the
+look at the process table: for each process, the kernel must make up the text of its files in
+`/proc`, and the kit opens, reads and closes them. `pgrep` does the same, and reads more of them.
 ";
 
 const ENTRIES_TEXT: &str = "\
-All entries are tried at once. The healthy ones are 127.0.x.y:143 of one Dovecot, which starts a login process \
-for each connection: the wall time of a greeting is Dovecot's and the machine's, and the CPU time \
-says what an entry costs the kit (a socket, a connection, some reads, a goodbye). A refused entry costs a system \
-call or two. Silent ones cost their time-out, 2 s, once for all. The original tries one after the other, \
-with a shell for each; of silent ones it would wait for the first alone, and ask no other.
+The kit tries the entries side by side. The healthy ones are 127.0.x.y:143 of one Dovecot, which starts a
+login process for each connection: the wall time of a greeting is Dovecot's and the machine's, and
+the CPU time says what an entry costs the kit (a socket, a connection, some reads, a goodbye). A
+refused entry costs a system call or two. Silent ones cost their time-out, 2 s, once for all. The
+original tries one after the other, with a shell for each; of silent ones it would wait for the
+first alone, and ask no other.
 ";
 
 /// Writes the page.
