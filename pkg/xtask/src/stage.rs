@@ -3,17 +3,24 @@
 //! After each event there must be mail again, from exactly one node, and at the end each message
 //! that was ever acknowledged; and Dovecot must never have run on both nodes.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::{
-    Cluster, Dialect, Error, FILESYS_TAG, IP_TAG, Ledger, Poller, Result, TAG, Timeline, Watch,
+    Cluster, Dialect, Error, FILESYS_TAG, IP_TAG, LKROOT, Ledger, NODES, Poller, Result, TAG,
+    Timeline, Watch,
 };
 
 use crate::heading::{heading, shown};
 use crate::rpm;
 
-/// The longest wait for mail after an event. A frozen master alone takes the stop command 25 s.
+/// Where LifeKeeper's stand-in notes the begin and the end of each action, below LKROOT.
+const TIMES: &str = "config/times";
+/// The longest wait for mail after an event.
 const MAIL: Duration = Duration::from_mins(3);
+
+/// What repairs Dovecot, in those notes.
+const REPAIRED: [&str; 2] = ["end recover", "end restore"];
 
 /// The cluster on the stage, and all that is watched of it.
 pub(crate) struct Stage {
@@ -43,6 +50,9 @@ impl Stage {
         let cluster = Cluster::start(&package, &standin, Dialect::Plain)?;
         println!("   both nodes are up, with the package, after {}", shown(start.elapsed()));
         let watch = cluster.watch();
+        for node in NODES {
+            cluster.node(node)?.write(&times(), "")?;
+        }
         protect(&cluster)?;
         println!("   address, file system and Dovecot are in service on node 1");
         let poller = cluster.poll()?;
@@ -52,15 +62,25 @@ impl Stage {
         Ok(Self { cluster, watch, poller, ledger })
     }
 
-    /// Lets something happen and waits until there is mail again, from this node alone.
+    /// Lets something happen and waits until this node has repaired it, and there is mail again
+    /// from this node alone.
     pub(crate) fn event(
         &mut self,
         event: &str,
         node: usize,
         happen: impl FnOnce(&Cluster) -> Result<()>,
     ) -> Result<Sight> {
+        let before = self.noted(node, &REPAIRED)?;
         let mark = Instant::now();
         happen(&self.cluster)?;
+        // Mail may come and go before: from whoever was at hand, or is woken to be stopped.
+        while self.noted(node, &REPAIRED)? == before {
+            if mark.elapsed() > MAIL {
+                let doing = format!("waiting for a repair after: {event}");
+                return Err(Error::Late { doing, limit: MAIL });
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
         self.poller.wait_for_success(Instant::now(), MAIL)?;
         self.ledger.append()?;
         let timeline = self.poller.timeline();
@@ -75,10 +95,16 @@ impl Stage {
         Ok(Sight { mark, downtime, timeline })
     }
 
+    /// Tells how many of these a node's LifeKeeper has noted: `end quickCheck`, and so on.
+    pub(crate) fn noted(&self, node: usize, what: &[&str]) -> Result<usize> {
+        let noted = self.cluster.node(node)?.read(&times())?;
+        Ok(what.iter().map(|what| noted.matches(&format!(" {what} {TAG} ")).count()).sum())
+    }
+
     /// Switches a node on again, which must leave the service where it is.
     pub(crate) fn back(&self, node: usize) -> Result<()> {
         self.cluster.boot(node)?;
-        for node in lab::NODES {
+        for node in NODES {
             self.cluster.wait_for_peer(node)?;
         }
         let state = self.cluster.state(node, TAG)?;
@@ -110,6 +136,11 @@ impl Stage {
         }
         Err(Error::failed("judging the cluster", format!("{missing:?} {:?}", seen.violations)))
     }
+}
+
+/// Names the file with the times of LifeKeeper's actions.
+pub(crate) fn times() -> String {
+    format!("{LKROOT}/{TIMES}")
 }
 
 /// Puts Dovecot under protection as an administrator does.

@@ -135,9 +135,9 @@ fn phase(nth: u32) -> f64 {
 
 /// Waits until the next check of Dovecot has ended.
 fn wait_for_check(stage: &Stage, node: usize) -> Result<()> {
-    let node = stage.cluster.node(node)?;
-    let (start, before) = (Instant::now(), record::checks(&node)?);
-    while record::checks(&node)? == before {
+    let checks = || stage.noted(node, &["end quickCheck"]);
+    let (start, before) = (Instant::now(), checks()?);
+    while checks()? == before {
         if start.elapsed() > CHECK {
             return Err(Error::Late { doing: "waiting for a quickCheck".into(), limit: CHECK });
         }

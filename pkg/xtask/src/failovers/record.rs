@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use lab::{Error, LKROOT, Node, Result};
+use lab::{Error, Node, Result};
+
+use crate::stage::times;
 
 /// A day: the kit's log is taken to be of the last one.
 const DAY: Duration = Duration::from_hours(24);
@@ -73,7 +75,6 @@ pub(super) struct Record {
 ///
 /// When a file cannot be written there.
 pub(super) fn begin(node: &Node) -> Result<()> {
-    node.write(&times(), "")?;
     for program in PROGRAMS {
         let real = format!(
             "mkdir -p /usr/lib/clocked && cd /usr/lib/clocked && \
@@ -88,20 +89,6 @@ pub(super) fn begin(node: &Node) -> Result<()> {
         node.write_program(&format!("/usr/sbin/{program}"), CLOCKED)?;
     }
     node.append(lab::DEFAULTS, "APP_DOVECOT_DEBUG=1\n")
-}
-
-/// Tells how many checks of Dovecot a node has finished.
-///
-/// # Errors
-///
-/// When its notes cannot be read.
-pub(super) fn checks(node: &Node) -> Result<usize> {
-    let end = format!(" end quickCheck {} ", lab::TAG);
-    Ok(node.read(&times())?.matches(&end).count())
-}
-
-fn times() -> String {
-    format!("{LKROOT}/config/times")
 }
 
 impl Record {

@@ -85,8 +85,12 @@ fn layers(record: &Record, mark: Duration, outage: &Outage) -> Vec<Layer> {
         line.at >= noticed && line.level == "INFO" && line.message == "Dovecot is in operation"
     });
     let greeted = greeted.map(|line| line.at).filter(|at| *at > from);
-    let ready = greeted.map_or(outage.session, |at| at.min(outage.session));
-    layers.push((Part::Login, Window { from: ready, to }));
+    // A session that began before the repair waited for it like all others.
+    let repair = work.iter().find(|action| is_ours(action) && action.verb != "quickCheck");
+    let session = Some(outage.session).filter(|at| repair.is_none_or(|one| *at >= one.begin));
+    if let Some(ready) = session.into_iter().chain(greeted).min() {
+        layers.push((Part::Login, Window { from: ready, to }));
+    }
     layers
 }
 
@@ -297,6 +301,20 @@ mod tests {
             (Part::Login, 50),
         ];
         assert_eq!(parts(&record, 14_910, 14_950), expected);
+    }
+
+    #[test]
+    fn who_is_served_while_the_repair_begins_has_not_been_served_before() {
+        let record = Record {
+            actions: vec![
+                action("quickCheck", "dovecot", 100, 2100, true),
+                action("recover", "dovecot", 2101, 5000, false),
+            ],
+            ..Record::default()
+        };
+        let expected =
+            [(Part::Check, 100), (Part::Engine, 1), (Part::QuickCheck, 2000), (Part::Recover, 49)];
+        assert_eq!(parts(&record, 600, 2150), expected);
     }
 
     #[test]
