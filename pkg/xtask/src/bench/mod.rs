@@ -104,7 +104,7 @@ fn measure(tools: &Tools, rounds: Rounds) -> Result<Seen> {
     let mut own = Samples::default();
     let first = compare(&sysv, Init::SysV, rounds, Some(&mut own))?;
     heading("how the check grows with processes");
-    let processes = scale::processes(&sysv, rounds.pick(11, 3))?;
+    let processes = scale::processes(&sysv, rounds.pick(9, 3))?;
     heading("how the check grows with addresses");
     let entries = scale::entries(&sysv, rounds.pick(3, 1))?;
     drop(sysv);
