@@ -31,12 +31,17 @@ impl Deref for Bytes {
     }
 }
 
-/// Makes bytes of these words and some noise.
-pub(crate) fn pieces(words: &'static [&'static str]) -> impl Strategy<Value = Bytes> {
+/// Makes bytes of these words and some noise, at most so many of them.
+pub(crate) fn pieces(words: &'static [&'static str], most: usize) -> impl Strategy<Value = Bytes> {
     let piece = prop_oneof![
         12 => select(words).prop_map(|word| word.as_bytes().to_vec()),
         2 => any::<char>().prop_map(|c| c.to_string().into_bytes()),
         1 => vec(any::<u8>(), 1..5),
     ];
-    vec(piece, 0..50).prop_map(|pieces| Bytes(pieces.concat()))
+    vec(piece, 0..=most).prop_map(|pieces| Bytes(pieces.concat()))
+}
+
+/// Makes text of any characters; a `String` by itself has no control characters.
+pub(crate) fn text() -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..40).prop_map(String::from_iter)
 }

@@ -65,9 +65,10 @@ pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks,
     if settings.probe == Depth::Connect {
         asked.let_come(system, HEAD_START);
     }
-    let masters = processes::masters(system);
     let limit = LIMIT.saturating_sub(HEAD_START).saturating_sub(load::LIMIT);
     let (answers, question) = answers(system, settings, limit);
+    // This takes its own time while the status command takes more.
+    let masters = processes::masters(system);
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
     let checks = Checks::new(system, settings.probe, masters?, tried, status, question);

@@ -249,12 +249,15 @@ mod tests {
         "tls:",
         "127.0.0.1",
         "192.0.2.255",
+        "127.0.0.1:143",
+        "[::1]:993",
         "256",
         "[",
         "]",
         "::1",
-        "fe80::1",
-        "%eth0",
+        "[fe80::1%",
+        "]:143",
+        "eth0",
         "%",
         ":",
         ":143",
@@ -275,8 +278,17 @@ mod tests {
         #![proptest_config(test_bytes::config())]
 
         #[test]
-        fn any_entry_is_refused_in_a_few_words_or_written_as_it_was_read(entry in pieces(WORDS)) {
+        fn any_entry_is_refused_in_a_few_words_or_written_as_it_was_read(entry in pieces(WORDS, 5)) {
             check(&entry);
+        }
+
+        #[test]
+        fn any_zone_is_refused_in_a_few_words_or_written_as_it_was_read(
+            zone in test_bytes::text(),
+            length in 1..9_usize,
+        ) {
+            let zone: String = zone.chars().take(length).collect();
+            check(format!("[fe80::1%{zone}]:143").as_bytes());
         }
 
         #[test]

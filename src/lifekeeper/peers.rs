@@ -89,7 +89,7 @@ mod tests {
 
         #[test]
         fn any_answer_is_no_list_or_has_names_alone(
-            answer in pieces(&["node1", "node-2.example", "-d", " ", "\t", "\u{1}", "\n", "\r\n", ":"])
+            answer in pieces(&["node1", "node-2.example", "-d", " ", "\t", "\u{1}", "\n", "\r\n", ":"], 12)
         ) {
             check(&answer);
         }

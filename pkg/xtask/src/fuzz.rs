@@ -2,8 +2,8 @@
 //! breaks them.
 //!
 //! libFuzzer does it, and the crate in `tests/fuzz` has the parsers. It is built by the usual
-//! toolchain: the kit has no unsafe code, so a sanitizer would find nothing. The inputs that reached
-//! something new stay below `target/fuzz/corpus`, and the next run goes on from them.
+//! toolchain: the kit has no unsafe code, so a sanitizer would find nothing. The inputs that
+//! reached something new stay below `target/fuzz/corpus`, and the next run goes on from them.
 
 use std::env;
 use std::fs::{self, File};
@@ -211,8 +211,8 @@ fn read(log: &str) -> Told {
     }
 }
 
-/// What it said of the input that broke the parser: the lines after the last report of its progress,
-/// but not the input itself, byte by byte.
+/// What it said of the input that broke the parser: the lines after the last report of its
+/// progress, but not the input itself, byte by byte.
 fn end(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     let start = lines.iter().rposition(|line| line.starts_with('#') && line.contains(" cov: "));

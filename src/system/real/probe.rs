@@ -63,10 +63,7 @@ pub(super) fn probe(
     let late =
         || Attempt { outcome: Err(Refusal::TimedOut(limit)), took: limit, certificate: None };
     let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
-    let mut turns = match depth {
-        Depth::Connect => Turns::at_once(endpoints, start),
-        Depth::Greeting => Turns::new(endpoints, start),
-    };
+    let mut turns = Turns::new(endpoints, start);
     let mut talks: Vec<Talk<'_>> = Vec::new();
     let mut silence = (depth == Depth::Greeting).then_some(start + SILENCE);
     loop {

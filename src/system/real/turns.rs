@@ -1,21 +1,22 @@
 //! Whose turn it is, when many endpoints of a list have one port.
 //!
 //! They may all lead to one Dovecot, and each greeting takes a process of its login service: 250 at
-//! once were seen to fill one that was healthy, so that it greeted nobody in time. So only a few
-//! greetings of one port are awaited at a time, and each that comes makes room for the next. Where
-//! nothing comes, nobody is at work for us either, and the room grows, lest a list of dead
-//! endpoints take their time-outs in a row.
+//! once were seen to fill one that was healthy, so that it greeted nobody in time. Mere connections
+//! fill its listening queue, and the kernel lets the next one wait for a second. So only a few of
+//! one port are under way at a time, and each that ends makes room for the next. Where none ends,
+//! nobody is at work for us either, and the room grows, lest a list of dead endpoints take their
+//! time-outs in a row.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::dovecot::endpoint::Endpoint;
 
-/// How many greetings of one port are awaited at first. Dovecot's login services have room for
+/// How many of one port are under way at first. Dovecot's login services have room for
 /// 100 clients and more.
 const AT_FIRST: usize = 16;
 
-/// After so long without any answer on a port, twice as many are awaited. A healthy Dovecot
+/// After so long without any answer on a port, twice as many may be. A healthy Dovecot
 /// greets within 15 ms.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -35,19 +36,11 @@ struct Port<'a> {
 }
 
 impl<'a> Turns<'a> {
-    /// All of a list, each port with the room that it has by default.
+    /// All of a list.
     pub(super) fn new(endpoints: &'a [Endpoint], now: Instant) -> Self {
-        Self::with_room(endpoints, now, AT_FIRST)
-    }
-
-    /// All of a list, and all at once.
-    pub(super) fn at_once(endpoints: &'a [Endpoint], now: Instant) -> Self {
-        Self::with_room(endpoints, now, endpoints.len())
-    }
-
-    fn with_room(endpoints: &'a [Endpoint], now: Instant, room: usize) -> Self {
         let mut ports = BTreeMap::new();
         for (at, endpoint) in endpoints.iter().enumerate() {
+            let room = AT_FIRST;
             let empty = || Port { waiting: VecDeque::new(), under_way: 0, room, moved: now };
             let port = ports.entry(endpoint.port).or_insert_with(empty);
             port.waiting.push_back((at, endpoint));
@@ -159,11 +152,5 @@ mod tests {
         let first = turns.next(now).expect("the first");
         turns.take_back(first);
         assert_eq!(turns.next(now), Some(first));
-    }
-
-    #[test]
-    fn all_at_once_when_nothing_is_awaited_but_a_connection() {
-        let (list, now) = (list(&[(143, 500)]), Instant::now());
-        assert_eq!(all_now(&mut Turns::at_once(&list, now), now), 500);
     }
 }
