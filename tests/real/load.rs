@@ -10,8 +10,9 @@ on_each_node!(clients_that_come_and_go_and_reloads_raise_no_false_alarm);
 
 /// How many clients come and go.
 const CLIENTS: u32 = 40;
-/// How many checks are made. Of ten of them two have a reload beside them.
+/// How many checks are made, and which of them have a reload beside them.
 const CHECKS: u32 = 120;
+const RELOADED_EACH: u32 = 5;
 const RELOADS: [&[&str]; 2] = [&["doveadm", "reload"], &["service", "dovecot", "reload"]];
 /// How long a reload may take.
 const SURE: Duration = Duration::from_mins(1);
@@ -25,10 +26,10 @@ fn clients_that_come_and_go_and_reloads_raise_no_false_alarm(kit: &Kit) {
     kit.expect("restore", 0);
     let master = kit.master();
     let crowd = Crowd::gather(&kit.node, CLIENTS).expect("clients");
-    let mut next = Instant::now();
+    let (mut next, mut reloads) = (Instant::now(), RELOADS.iter().cycle());
     for check in 1..=CHECKS {
         // It is reloaded in the middle of a check, where one would find it least ready.
-        let reload = RELOADS.get(usize::try_from(check % 10).expect("a digit"));
+        let reload = check.is_multiple_of(RELOADED_EACH).then(|| reloads.next()).flatten();
         let reload = reload.map(|words| kit.node.spawn(words).expect("a reload"));
         kit.expect("quickCheck", 0);
         if let Some(reload) = reload {
