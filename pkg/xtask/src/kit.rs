@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use lab::{Error, Init, Node, Result};
+use lab::{Error, Init, Node, Result, Suite};
 
 use crate::cargo::{cargo, succeed};
 
@@ -34,7 +34,12 @@ pub(crate) fn build_program(package: &str, program: &str) -> Result<PathBuf> {
 
 /// Starts a clean node and lays the kit on it.
 pub(crate) fn node_with(binary: &Path, init: Init) -> Result<Node> {
-    let node = Node::start(init)?;
+    node_on(binary, Suite::Bookworm, init)
+}
+
+/// Starts a clean node that is another Debian, as [`node_with`].
+pub(crate) fn node_on(binary: &Path, suite: Suite, init: Init) -> Result<Node> {
+    let node = Node::start_on(suite, init)?;
     node.install(binary)?;
     let (path, text) = DEFAULTS;
     node.write(path, text)?;

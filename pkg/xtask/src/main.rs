@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `faults`, `failovers`, `fuzz`, `rpm`.
+//! The project's own commands: `cargo xtask test`, `demo`, `bench`, `endurance`, `faults`,
+//! `failovers`, `fuzz`, `rpm`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
@@ -7,6 +8,7 @@ mod bench;
 mod cargo;
 mod cluster;
 mod demo;
+mod endurance;
 mod failovers;
 mod faults;
 mod fuzz;
@@ -29,6 +31,8 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   bench [--quick]
          the kit beside the bare commands, the original kit and the OCF agent; writes pkg/bench,
          or with --quick, in fewer rounds, target/bench
+  endurance [load | leaks | cost | size]
+         thousands of quickChecks: no false alarm under load, nothing grows, what each costs
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
   failovers [ROUNDS]
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
             Some(wanted) => fuzz::run(&wanted),
             None => return usage(),
         },
+        ["endurance"] => endurance::run(None),
+        ["endurance", part] if endurance::has(part) => endurance::run(Some(part)),
         ["faults"] => faults::run(None),
         ["faults", row] => faults::run(Some(row)),
         ["rpm"] => rpm::run(),
