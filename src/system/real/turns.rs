@@ -20,6 +20,14 @@ const AT_FIRST: usize = 16;
 /// greets within 15 ms.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// More than so many are awaited only after [`LONG_PATIENCE`]. Dovecot's login services listen with a
+/// queue of 100, and a busy one may be silent for longer than [`PATIENCE`]. When the queue is full,
+/// the kernel drops who comes, who believes to be connected and hears nothing for 15 s.
+const QUEUE: usize = 64;
+
+/// See [`QUEUE`].
+const LONG_PATIENCE: Duration = Duration::from_secs(1);
+
 /// An endpoint and its place in the list.
 pub(super) type Entry<'a> = (usize, &'a Endpoint);
 
@@ -73,14 +81,14 @@ impl<'a> Turns<'a> {
     /// When another may begin although none has ended; `None` when none waits.
     pub(super) fn due(&self) -> Option<Instant> {
         let waits = self.0.values().filter(|port| !port.waiting.is_empty());
-        waits.map(|port| port.moved + PATIENCE).min()
+        waits.map(Port::due).min()
     }
 }
 
 impl<'a> Port<'a> {
     fn next(&mut self, now: Instant) -> Option<Entry<'a>> {
         if self.under_way >= self.room {
-            if now < self.moved + PATIENCE {
+            if now < self.due() {
                 return None;
             }
             self.room = self.room.saturating_mul(2);
@@ -89,6 +97,11 @@ impl<'a> Port<'a> {
         self.under_way += 1;
         self.moved = now;
         Some(entry)
+    }
+
+    /// When it grows, if nothing moves.
+    fn due(&self) -> Instant {
+        self.moved + if self.room < QUEUE { PATIENCE } else { LONG_PATIENCE }
     }
 }
 
@@ -130,7 +143,7 @@ mod tests {
             now = due;
         }
         assert_eq!(begun, [16, 16, 32, 64, 128, 244]);
-        assert_eq!(now - start, PATIENCE * 5, "a quarter of a second late");
+        assert_eq!(now - start, PATIENCE * 2 + LONG_PATIENCE * 3, "some three seconds late");
     }
 
     #[test]
