@@ -227,7 +227,7 @@ fn words(settings: &Settings, name: &str) -> Vec<String> {
     let chosen = settings
         .range(inside.clone()..)
         .map_while(|(key, value)| Some((key.strip_prefix(&inside)?, value)))
-        .filter(|(word, value)| *value == "yes" && !word.contains(" ("))
+        .filter(|(word, value)| *value == "yes" && !word.contains('/') && !word.contains(" ("))
         .map(|(word, _)| word);
     let words = listed.chain(chosen).filter(|word| !["", "{}"].contains(word));
     words.take(ENOUGH).map(str::to_owned).collect()
@@ -242,6 +242,7 @@ pub(crate) fn check(dump: &[u8]) {
     let lines = dump.lines().map(str::trim);
     let said = lines.filter(|line| !["", "}"].contains(line) && !line.starts_with('#'));
     assert_eq!(settings.len(), said.count(), "an entry for each line");
+    let longest = dump.lines().map(str::len).max().unwrap_or(0);
     for (name, value) in &settings {
         assert!(value == "{}" || value == HIDDEN || dump.contains(value), "{value:?}");
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -249,13 +250,14 @@ pub(crate) fn check(dump: &[u8]) {
         let unnumbered = numbered.filter(|(_, number)| digits(number)).map(|(name, _)| name);
         let secret = is_secret(unnumbered.unwrap_or(name), value);
         assert!(!secret || value == HIDDEN || value == "{}", "{name:?} = {value:?}");
-        assert!(name.len() <= MAX_PATH + dump.len() + 32, "{} bytes", name.len());
+        assert!(name.len() <= MAX_PATH + longest + 32, "{} bytes", name.len());
     }
     let listeners = listeners_in(&settings);
     assert!(listeners.len() <= ENOUGH);
     for listener in &listeners {
         assert!(listener.port > 0 && listener.addresses.len() <= ENOUGH, "{listener:?}");
-        assert!(listener.addresses.iter().all(|word| !word.is_empty() && dump.contains(word)));
+        let stands = |word: &String| dump.contains(word) || HIDDEN.contains(word);
+        assert!(listener.addresses.iter().all(|word| !word.is_empty() && stands(word)));
         let value = listener.port.to_string();
         assert!(settings.values().any(|port| port.trim_start_matches(['0', '+']) == value));
     }
@@ -489,6 +491,12 @@ service auth {
                 "{dump}"
             );
         }
+    }
+
+    #[test]
+    fn what_stands_deeper_in_a_section_is_no_word_of_a_list() {
+        let dump = "listen {\n  a = yes\n  b {\n    c = yes\n  }\n}\n";
+        assert_eq!(words(&flatten(dump), "listen"), ["a"]);
     }
 
     #[test]
