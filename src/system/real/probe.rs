@@ -67,6 +67,7 @@ pub(super) fn probe(
     let mut talks: Vec<Talk<'_>> = Vec::new();
     let mut silence = (depth == Depth::Greeting).then_some(start + SILENCE);
     loop {
+        turns.accepted(talks.iter().filter(|one| one.is_silent()).map(|one| one.endpoint.port));
         let due = begin_some(&mut turns, &mut talks, &mut answers, end);
         let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
             return answers;

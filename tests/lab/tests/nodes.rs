@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a helper of a test fails as the test does")]
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use lab::{Imap, Init, Node, Suite, USERS};
@@ -53,7 +53,11 @@ fn a_node_serves_and_vanishes(init: Init) {
             .iter()
             .any(|process| process.pid == pid && process.state == 'T')
     };
-    assert!(frozen(master), "the master is not frozen");
+    // A signal is sent before it has worked.
+    let begun = Instant::now();
+    while !frozen(master) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the master is not frozen");
+    }
     assert!(node.signal(master, "NONSENSE").is_err());
 
     let launcher = node.launcher().expect("a launcher");
