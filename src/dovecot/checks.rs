@@ -17,8 +17,9 @@ use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::{Attempt, Depth, Process, Refusal, System};
 
-/// The longest that the checks may take. An entry's own time-out is at most 15 s, and it can begin
-/// late only where descriptors are short; after it the master may be asked.
+/// The longest that the checks may take. An entry's own time-out is at most 15 s, less where it has
+/// to begin late because many share its port or descriptors are short; after it the master may be
+/// asked.
 pub(crate) const LIMIT: Duration = Duration::from_millis(17_500);
 
 /// How long the status command goes alone before a mere connection, if it takes so long. It takes
