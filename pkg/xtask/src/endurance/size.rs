@@ -11,8 +11,8 @@ use crate::heading::heading;
 
 /// How many processes there are beside Dovecot's, how many entries in the list, and how often it is
 /// checked.
-const SIZES: [(u32, u32, usize); 5] =
-    [(0, 1, 50), (1000, 1, 50), (10_000, 1, 50), (0, 100, 10), (10_000, 100, 10)];
+const SIZES: [(u32, u32, usize); 6] =
+    [(0, 1, 50), (1000, 1, 50), (10_000, 1, 50), (0, 100, 10), (0, 500, 10), (10_000, 500, 10)];
 /// Until a crowd of processes is there.
 const GATHERED: Duration = Duration::from_mins(1);
 /// Between two checks, in seconds: of a long list the login processes end after it.
