@@ -135,12 +135,13 @@ fn build() -> Result<PathBuf> {
     command.args(["--target", &host, "--target-dir", "target/fuzz"]);
     command.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
     succeed(command, "building the fuzzer")?;
-    Ok(top().join("target/fuzz").join(host).join("release/fuzz"))
+    let fuzzer = top().join("target/fuzz").join(host).join("release/fuzz");
+    fs::canonicalize(&fuzzer).map_err(Error::io(format!("finding {}", fuzzer.display())))
 }
 
 /// Feeds a parser for so long; returns what came of it and the inputs that broke it.
 fn feed(fuzzer: &Path, parser: &str, time: Duration) -> Result<(Told, Vec<PathBuf>)> {
-    let work = top().join("target/fuzz");
+    let work = fuzzer.ancestors().nth(3).unwrap_or(fuzzer);
     let (corpus, broken) = (work.join("corpus").join(parser), work.join("broken").join(parser));
     for folder in [&corpus, &broken] {
         let doing = format!("making {}", folder.display());
