@@ -11,15 +11,14 @@ rows!(
 );
 
 fn f28_namesakes_are_neither_counted_nor_signalled(scene: &Scene) {
-    scene.sh(
-        "mkdir /tmp/a /tmp/b; printf '#!/bin/sh\\nwhile :; do sleep 1; done\\n' >/tmp/a/dovecot
+    scene.sh("mkdir /tmp/a /tmp/b; mkfifo /tmp/a/for_ever
+         printf '#!/bin/sh\\nexec 3<>/tmp/a/for_ever; read -r never <&3\\n' >/tmp/a/dovecot
          cp /bin/sleep /tmp/b/dovecot; cp /bin/sleep /tmp/b/dovecot-ark; chmod 755 /tmp/a/dovecot
          setsid /tmp/a/dovecot >/dev/null 2>&1 &
          setsid setpriv --reuid=1000 --clear-groups --regid=1000 /tmp/b/dovecot 1000 &
          setsid /tmp/b/dovecot-ark 1000 &
          setsid tail -f /etc/dovecot/dovecot.conf >/dev/null &
-         sleep 0.5; ps -eo args >/tmp/before",
-    );
+         sleep 0.5; ps -eo args >/tmp/before");
     let namesakes = "grep -c -e '^/tmp/b/dovecot' -e '^/bin/sh /tmp/a/' -e '^tail -f /etc/dov'";
     assert_eq!(scene.sh(&format!("{namesakes} /tmp/before")), "4\n");
 
