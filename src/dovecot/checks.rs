@@ -63,13 +63,19 @@ pub(crate) struct Checks {
 /// Any error from reading the process table.
 pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks, Error> {
     let mut asked = service::ask(system, &settings.service);
-    if settings.probe == Depth::Connect {
-        asked.let_come(system, HEAD_START);
-    }
     let limit = LIMIT.saturating_sub(HEAD_START).saturating_sub(load::LIMIT);
-    let (answers, question) = answers(system, settings, limit);
-    // This takes its own time while the status command takes more.
-    let masters = processes::masters(system);
+    // The look at the processes takes its time while the status command takes more.
+    let (masters, (answers, question)) = match settings.probe {
+        Depth::Connect => {
+            let masters = processes::masters(system);
+            asked.let_come(system, HEAD_START);
+            (masters, answers(system, settings, limit))
+        }
+        Depth::Greeting => {
+            let answers = answers(system, settings, limit);
+            (processes::masters(system), answers)
+        }
+    };
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
     let checks = Checks::new(system, settings.probe, masters?, tried, status, question);
