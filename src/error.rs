@@ -13,7 +13,7 @@ pub(crate) enum Error {
     NotRoot(&'static str),
     /// The process table does not even show this program.
     ProcessTable(PathBuf),
-    /// A check found Dovecot out of operation.
+    /// A check found Dovecot out of operation, or could not look.
     NotInOperation {
         /// What follows from it.
         verdict: Verdict,
@@ -81,7 +81,12 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::NotInOperation { verdict, causes } => {
-                write!(f, "Dovecot is not in operation: {causes}; {}", verdict.consequence())
+                let consequence = verdict.consequence();
+                if *verdict == Verdict::Unknown {
+                    write!(f, "Dovecot is not known to be in operation: {causes}; {consequence}")
+                } else {
+                    write!(f, "Dovecot is not in operation: {causes}; {consequence}")
+                }
             }
             Self::NotStarted { rounds, causes, told } => {
                 let s = if *rounds == 1 { "" } else { "s" };

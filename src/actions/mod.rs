@@ -63,7 +63,7 @@ pub(crate) fn perform(
 ) -> Result<(), Error> {
     if action == Action::QuickCheck {
         return match Lock::share(root, tag) {
-            Ok(_lock) => quick_check::quick_check(system, settings),
+            Ok(_lock) => quick_check::quick_check(system, settings, root),
             Err(Busy { holder }) => {
                 let verdict = Verdict::during(&holder);
                 info!("not checked: {holder} is running; {}", verdict.consequence());

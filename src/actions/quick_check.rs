@@ -3,11 +3,13 @@
 //! A check that LifeKeeper has to end by force counts as no fault there, so a check that hangs
 //! switches the protection off.
 
+use std::path::Path;
 use std::time::Duration;
 
 use log::warn;
 
 use crate::dovecot::checks;
+use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -21,9 +23,17 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(18);
 ///
 /// # Errors
 ///
-/// [`Error::NotInOperation`] with what was seen, and any error from reading the process table.
-pub(super) fn quick_check(system: &impl System, settings: &Settings) -> Result<(), Error> {
-    let seen = checks::check(system, settings)?;
+/// [`Error::NotInOperation`] with what was seen, or why nothing could be.
+pub(super) fn quick_check(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+) -> Result<(), Error> {
+    let unknown = |cause: Error| Error::NotInOperation {
+        verdict: Verdict::Unknown,
+        causes: cause.to_string(),
+    };
+    let seen = checks::check(system, settings, root).map_err(unknown)?;
     if !seen.in_operation() {
         return Err(Error::NotInOperation { verdict: seen.verdict(), causes: seen.causes() });
     }
@@ -37,10 +47,15 @@ pub(super) fn quick_check(system: &impl System, settings: &Settings) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Duration, Error, LIMIT, Settings, System};
     use crate::dovecot::endpoint::Endpoint;
-    use crate::system::fake::{Machine, Port, words};
+    use crate::system::fake::{MASTER, Machine, Port, words};
     use crate::system::{Depth, End};
+    use crate::test_root::TestRoot;
+
+    fn quick_check(machine: &Machine, settings: &Settings) -> Result<(), Error> {
+        super::quick_check(machine, settings, TestRoot::new().path())
+    }
 
     /// What was wrong, if anything was, in its line up to the verdict.
     fn fault(machine: &Machine, settings: &Settings) -> Option<String> {
@@ -54,6 +69,26 @@ mod tests {
         assert_eq!(fault(&machine, &Settings::default()), None);
         assert_eq!(machine.deeds(), ["service dovecot status", "connect 1"]);
         assert_eq!(words(), Vec::<String>::new(), "a healthy server is not worth a line");
+    }
+
+    #[test]
+    fn a_master_that_the_pid_file_names_is_enough_and_nobody_else_is_looked_at() {
+        let machine = Machine::running();
+        machine.state().blind = true;
+        let root = TestRoot::new();
+        let check = || super::quick_check(&machine, &Settings::default(), root.path());
+        let line = check().expect_err("nobody can be seen").to_string();
+        let (begin, end) = (
+            "Dovecot is not known to be in operation: reading the process table: /proc ",
+            "; verdict unknown: exit status 1, LifeKeeper recovers it",
+        );
+        assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
+        root.write("run/dovecot/master.pid", &MASTER.to_string());
+        check().expect("it is in operation");
+        // A file that is wrong changes nothing.
+        machine.state().blind = false;
+        root.write("run/dovecot/master.pid", "4242");
+        check().expect("it is in operation");
     }
 
     #[test]

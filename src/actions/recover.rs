@@ -23,7 +23,7 @@ use crate::system::System;
 /// Those of restore.
 pub(super) fn recover(system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
     if let Some(cause) = mistake::look(system)
-        && checks::check(system, settings)?.in_operation()
+        && checks::check(system, settings, root)?.in_operation()
     {
         warn!("Dovecot is in operation and left running: it could not start again: {cause}");
         return Ok(());

@@ -23,7 +23,7 @@ use crate::system::System;
 /// [`Error::Obstructed`] with what keeps Dovecot from starting; [`Error::NotStarted`] with what
 /// the last check saw; any error from reading the process table.
 pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
-    let mut seen = checks::check(system, settings)?;
+    let mut seen = checks::check(system, settings, root)?;
     if seen.in_operation() {
         info!("Dovecot is already in operation");
         return Ok(());
@@ -35,7 +35,7 @@ pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) ->
     for round in 1..=settings.restore_rounds {
         service::start(system, &settings.service);
         seen = match until(system, settings.wait, settings.restore_wait, || {
-            let seen = checks::check(system, settings)?;
+            let seen = checks::check(system, settings, root)?;
             Ok(if seen.in_operation() { Seen::Yes(seen) } else { Seen::No(seen) })
         })? {
             Seen::Yes(_) => {

@@ -4,15 +4,16 @@
 //! slowest, begins, and the other two are made while it is on its way.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use log::debug;
 
 use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::load;
-use crate::dovecot::processes;
 use crate::dovecot::service::{self, Status};
 use crate::dovecot::verdict::Verdict;
+use crate::dovecot::{pid_file, processes};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::{Attempt, Depth, Process, Refusal, System};
@@ -41,7 +42,7 @@ pub(crate) const CERTIFICATE_DAYS: i64 = 14;
 /// What the three checks saw.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Checks {
-    /// Check 1: the living masters.
+    /// Check 1: the living masters, of which one is enough.
     pub(crate) masters: Vec<Process>,
     /// Check 2: the endpoints that accepted no connection.
     pub(crate) refused: Vec<(Endpoint, Refusal)>,
@@ -60,22 +61,23 @@ pub(crate) struct Checks {
 ///
 /// # Errors
 ///
-/// Any error from reading the process table.
-pub(crate) fn check(system: &impl System, settings: &Settings) -> Result<Checks, Error> {
+/// Any error from reading the process table, which is read when the pid file names no master.
+pub(crate) fn check(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+) -> Result<Checks, Error> {
     let mut asked = service::ask(system, &settings.service);
     let limit = LIMIT.saturating_sub(HEAD_START).saturating_sub(load::LIMIT);
-    // The look at the processes takes its time while the status command takes more.
-    let (masters, (answers, question)) = match settings.probe {
-        Depth::Connect => {
-            let masters = processes::masters(system);
-            asked.let_come(system, HEAD_START);
-            (masters, answers(system, settings, limit))
-        }
-        Depth::Greeting => {
-            let answers = answers(system, settings, limit);
-            (processes::masters(system), answers)
-        }
+    // This takes its time while the status command takes more.
+    let masters = match pid_file::master(system, root) {
+        Some(master) => Ok(vec![master]),
+        None => processes::masters(system),
     };
+    if settings.probe == Depth::Connect {
+        asked.let_come(system, HEAD_START);
+    }
+    let (answers, question) = answers(system, settings, limit);
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
     let checks = Checks::new(system, settings.probe, masters?, tried, status, question);

@@ -1,21 +1,34 @@
-//! `master.pid`: no evidence of anything, and in the way of a start when it is wrong.
+//! `master.pid`: no evidence of anything, a hint at where to look first, and in the way of a start
+//! when it is wrong.
 //!
 //! Dovecot refuses to start while the file names a living process or a zombie, whoever that is; a
 //! pid that nobody has, or something that is no pid, it passes over. So a file that names somebody
 //! who is not Dovecot is taken away; the process named there is never touched.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use log::{info, warn};
+use nix::fcntl::OFlag;
 
-use super::places::below;
+use super::places::{self, below};
 use super::processes;
 use crate::error::Error;
 use crate::system::{Process, System};
 
 /// The file's name in Dovecot's base folder.
 const NAME: &str = "master.pid";
+
+/// More than the pid's at most ten digits and the end of the line.
+const MAX_FILE: u64 = 16;
+
+/// The living master that the file names, if it is where it usually is and names one. What counts
+/// is what the process itself shows; that saves the look at all the others.
+pub(crate) fn master(system: &impl System, root: &Path) -> Option<Process> {
+    find(system, root, &places::usual()).map(|(_, process)| process).filter(processes::is_master)
+}
 
 /// Takes the file away if no master lives and it names somebody else.
 ///
@@ -39,10 +52,17 @@ pub(crate) fn clear(system: &impl System, root: &Path, base: &[PathBuf]) -> Resu
 fn find(system: &impl System, root: &Path, base: &[PathBuf]) -> Option<(PathBuf, Process)> {
     let files = base.iter().map(|base| below(root, base).join(NAME));
     files.into_iter().find_map(|path| {
-        let text = fs::read_to_string(&path).ok()?;
-        let process = system.inspect(text.trim().parse().ok()?)?;
+        let process = system.inspect(read(&path)?.trim().parse().ok()?)?;
         Some((path, process))
     })
+}
+
+/// Opening a FIFO must not wait for its writer.
+fn read(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    file.ok()?.take(MAX_FILE).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 #[cfg(test)]
@@ -58,6 +78,25 @@ mod tests {
         root.write(FILE, pid);
         clear(machine, root.path(), &["/run/dovecot".into()]).expect("looking");
         root.path().join(FILE).exists()
+    }
+
+    #[test]
+    fn the_master_is_whom_it_names_if_that_is_one() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        machine.add(child(50, "sleep"), 1, 50);
+        machine.add(Process { state: 'Z', ..master(60) }, 1, 60);
+        assert_eq!(super::master(&machine, root.path()), None, "there is no file");
+        for (text, found) in
+            [("100\n", true), ("50\n", false), ("60", false), ("77", false), ("1oo", false)]
+        {
+            root.write(FILE, text);
+            let master = super::master(&machine, root.path());
+            assert_eq!(master.is_some_and(|one| one.pid == MASTER), found, "{text:?}");
+        }
+        fs::remove_file(root.path().join(FILE)).expect("removing it");
+        nix::unistd::mkfifo(&root.path().join(FILE), nix::sys::stat::Mode::S_IRUSR)
+            .expect("a FIFO");
+        assert_eq!(super::master(&machine, root.path()), None, "and nobody waits for a writer");
     }
 
     #[test]

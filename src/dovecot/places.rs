@@ -17,11 +17,16 @@ pub(crate) struct Places {
     pub(crate) log: Option<PathBuf>,
 }
 
+/// Where the base folder may be.
+pub(super) fn usual() -> Vec<PathBuf> {
+    USUAL.map(PathBuf::from).into()
+}
+
 /// Asks Dovecot. Takes at most [`configuration::LIMIT`].
 pub(crate) fn places(system: &impl System) -> Places {
     let told = configuration::values(system, &["base_dir", "log_path"]).unwrap_or_default();
     let path = |name| told.get(name).filter(|value| value.starts_with('/')).map(PathBuf::from);
-    let base = path("base_dir").map_or_else(|| USUAL.map(PathBuf::from).into(), |base| vec![base]);
+    let base = path("base_dir").map_or_else(usual, |base| vec![base]);
     Places { base, log: path("log_path") }
 }
 
@@ -46,7 +51,7 @@ mod tests {
 
     #[test]
     fn dovecot_tells_and_otherwise_they_are_where_they_usually_are() {
-        let usual = Places { base: USUAL.map(PathBuf::from).into(), log: None };
+        let usual = Places { base: usual(), log: None };
         let own = |log: Option<&str>| Places {
             base: vec!["/srv/run".into()],
             log: log.map(PathBuf::from),

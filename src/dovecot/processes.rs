@@ -5,8 +5,8 @@
 //! no script of that name, no Dovecot of a container, no zombie. Its children and, after its
 //! death, its orphans run a program of Dovecot's libexec folder and keep the master's pid as their
 //! session id (seen with 2.3.19 and 2.4.1). The kernel gives a pid that is in use as a session id
-//! to nobody else, so orphans cannot be mistaken for a newcomer's children. `master.pid` is never
-//! asked: it can be late, lost, or a stranger's.
+//! to nobody else, so orphans cannot be mistaken for a newcomer's children. `master.pid` proves
+//! nothing: it can be late, lost, or a stranger's.
 //!
 //! A process that is about to end has no executable any more, and for some milliseconds (or for
 //! ever, if it hangs in the kernel) it still has its name: that is enough for a master, lest its
@@ -21,14 +21,17 @@ use crate::system::{Listed, Process, System};
 /// The name of a master, and of its program.
 const MASTER: &str = "dovecot";
 
-/// Lists the living masters: check 1, "a process named `dovecot` exists".
+/// Lists the living masters: check 1, "a process named `dovecot` exists". A child that a master has
+/// just forked looks like one until it runs its own program, and is none.
 ///
 /// # Errors
 ///
 /// Any error from reading the process table. A process that vanishes meanwhile is no error.
 pub(crate) fn masters(system: &impl System) -> Result<Vec<Process>, Error> {
     let namesakes = system.named(MASTER)?.into_iter().filter_map(|pid| system.inspect(pid));
-    Ok(namesakes.filter(|process| !process.is_dead() && is_master(process)).collect())
+    let alike: Vec<Process> = namesakes.filter(is_master).collect();
+    let is_child = |process: &Process| alike.iter().any(|one| one.pid == process.parent);
+    Ok(alike.iter().filter(|process| !is_child(process)).cloned().collect())
 }
 
 /// Who was seen of Dovecot, from the first look to the last.
@@ -101,8 +104,8 @@ fn masters_in(system: &impl System, table: &[Listed]) -> (Vec<Process>, Vec<i32>
     (masters, ended)
 }
 
-/// The identity of a master, see the head of this file.
-fn is_master(process: &Process) -> bool {
+/// The identity of a living master, see the head of this file.
+pub(crate) fn is_master(process: &Process) -> bool {
     process.name == MASTER
         && process.user == 0
         && is_here(process)
@@ -187,6 +190,15 @@ mod tests {
             machine.add(process, 1, 100);
             assert_eq!(!listed(&machine).is_empty(), counts, "{case}");
         }
+    }
+
+    #[test]
+    fn a_child_that_was_just_forked_is_no_second_master() {
+        let machine = Machine::new();
+        machine.add(master(100), 1, 100);
+        machine.add(master(101), 100, 100);
+        machine.add(master(102), 1, 102);
+        assert_eq!(listed(&machine), [100, 102]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) struct State {
     /// The programs that exist.
     pub(crate) programs: Vec<&'static str>,
     pub(crate) systemd: bool,
+    /// Whether the process table shows nobody.
+    pub(crate) blind: bool,
     /// Pids that are listed, and have ended when they are looked at.
     pub(crate) ended_since: Vec<i32>,
     next_pid: i32,
@@ -65,7 +67,6 @@ pub(crate) enum Port {
 #[derive(Clone)]
 pub(crate) struct Entry {
     process: Process,
-    parent: i32,
     session: i32,
 }
 
@@ -73,6 +74,7 @@ pub(crate) struct Entry {
 pub(crate) fn master(pid: i32) -> Process {
     Process {
         pid,
+        parent: 1,
         started: 1,
         name: "dovecot".into(),
         state: 'S',
@@ -96,8 +98,7 @@ impl Machine {
         let machine = Self(Mutex::new(State {
             clock: Duration::ZERO,
             processes: vec![Entry {
-                process: Process { name: "init".into(), ..child(1, "../../sbin/init") },
-                parent: 0,
+                process: Process { name: "init".into(), parent: 0, ..child(1, "../../sbin/init") },
                 session: 1,
             }],
             events: Vec::new(),
@@ -110,6 +111,7 @@ impl Machine {
             addresses: BTreeSet::from([IpAddr::from([127, 0, 0, 1])]),
             programs: vec!["service"],
             systemd: false,
+            blind: false,
             ended_since: Vec::new(),
             next_pid: MASTER,
         }));
@@ -162,7 +164,8 @@ impl Machine {
     }
 
     pub(crate) fn add(&self, process: Process, parent: i32, session: i32) {
-        self.state().processes.push(Entry { process, parent, session });
+        let process = Process { parent, ..process };
+        self.state().processes.push(Entry { process, session });
     }
 
     pub(crate) fn change(&self, pid: i32, change: impl FnOnce(&mut Process)) {
@@ -202,9 +205,9 @@ impl State {
         if self.masters().is_empty() {
             let pid = self.next_pid;
             self.next_pid += 10;
-            self.processes.push(Entry { process: master(pid), parent: 1, session: pid });
-            let log = child(pid + 1, "log");
-            self.processes.push(Entry { process: log, parent: pid, session: pid });
+            self.processes.push(Entry { process: master(pid), session: pid });
+            let log = Process { parent: pid, ..child(pid + 1, "log") };
+            self.processes.push(Entry { process: log, session: pid });
         }
     }
 
@@ -274,12 +277,16 @@ impl System for Machine {
     fn processes(&self) -> Result<Vec<Listed>, Error> {
         let list = |entry: &Entry| Listed {
             pid: entry.process.pid,
-            parent: entry.parent,
+            parent: entry.process.parent,
             session: entry.session,
             name: entry.process.name.clone(),
             zombie: entry.process.is_dead(),
         };
-        Ok(self.state().processes.iter().map(list).collect())
+        let state = self.state();
+        if state.blind {
+            return Err(Error::ProcessTable("/proc".into()));
+        }
+        Ok(state.processes.iter().map(list).collect())
     }
 
     fn named(&self, name: &str) -> Result<Vec<i32>, Error> {

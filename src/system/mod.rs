@@ -116,6 +116,8 @@ pub(crate) struct Listed {
 pub(crate) struct Process {
     /// Process id.
     pub(crate) pid: i32,
+    /// The parent's process id; 0 when it is not to be seen.
+    pub(crate) parent: i32,
     /// When it started, in clock ticks since boot (`proc(5)`, field 22 of `stat`).
     pub(crate) started: u64,
     /// The kernel's name of it, at most 15 bytes.

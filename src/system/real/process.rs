@@ -78,6 +78,7 @@ pub(super) fn inspect(pid: i32) -> Option<Process> {
     let executable = fs::read_link(folder.join("exe")).ok().map(without_deleted);
     Some(Process {
         pid,
+        parent: stat.parent,
         started: stat.started,
         name: stat.name,
         state: stat.state,
@@ -111,6 +112,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
 struct Stat {
     name: String,
     state: char,
+    parent: i32,
     started: u64,
 }
 
@@ -122,9 +124,10 @@ fn parse_stat(stat: &[u8]) -> Option<Stat> {
     let (_, name) = head.split_once('(')?;
     let mut fields = tail.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    // The state is field 3, the start field 22.
-    let started = fields.nth(18)?.parse().ok()?;
-    Some(Stat { name: name.to_owned(), state, started })
+    // The state is field 3, the parent field 4, the start field 22.
+    let parent = fields.next()?.parse().ok()?;
+    let started = fields.nth(17)?.parse().ok()?;
+    Some(Stat { name: name.to_owned(), state, parent, started })
 }
 
 /// The second number in the line `Uid:` of `status`.
@@ -175,7 +178,8 @@ mod tests {
         let tail = "S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 10 20";
         for name in ["dovecot", "a b", ") S 1 (", "x) (y", ""] {
             let stat = parse_stat(format!("42 ({name}) {tail}\n").as_bytes()).expect(name);
-            assert_eq!((stat.name.as_str(), stat.state, stat.started), (name, 'S', 987_654));
+            assert_eq!((stat.name.as_str(), stat.state), (name, 'S'));
+            assert_eq!((stat.parent, stat.started), (1, 987_654));
         }
         for garbage in
             ["", "42", "42 (x", "42 (x) S 1 2", "42 (x) S 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 x"]
