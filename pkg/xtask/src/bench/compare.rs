@@ -3,7 +3,7 @@
 use lab::{Result, STUBS};
 
 use super::measure::{Contestant, Samples, Timed, alternate};
-use super::place::{AGENT, ORIGINAL, Place};
+use super::place::{AGENT, LEAST_PROGRAM, ORIGINAL, Place};
 
 /// The kit's check with a greeting.
 pub(super) const GREETING: &str = "kit, greeting";
@@ -19,6 +19,8 @@ pub(super) const SHELL: &str = "original";
 pub(super) const OCF: &str = "OCF agent";
 /// The limit of a check: the status command.
 pub(super) const STATUS: &str = "service status";
+/// The limit of a check that hears a greeting: the status command and the greeting, side by side.
+pub(super) const LEAST: &str = "least";
 /// What else a check may wait for.
 pub(super) const HEARD: &str = "greeting alone";
 /// The limit of a change: the service command.
@@ -59,6 +61,7 @@ pub(super) fn checks(place: &Place, rounds: u32, samples: &mut Samples) -> Resul
     let contestants = [
         Contestant::under(HEARS, Timed::new(GREETING, QUICK_CHECK)),
         Contestant::one(Timed::new(STATUS, "service dovecot status")),
+        Contestant::one(Timed::new(LEAST, LEAST_PROGRAM)),
         Contestant::one(Timed::new(SHELL, &format!("{ORIGINAL}/quickCheck"))),
         Contestant::under(CONNECTS, Timed::new(CONNECT, QUICK_CHECK)),
         Contestant::under(HEARS, Timed::new(STUB, &stub)),

@@ -80,7 +80,7 @@ struct SeenPlace {
 ///
 /// When a node cannot be made, a run fails, or a figure is above its limit.
 pub(crate) fn run(rounds: Rounds) -> Result<()> {
-    heading("building the kit as it is shipped, and the stopwatch");
+    heading("building the kit in the profile of releases, and the stopwatch");
     let tools = Tools::gather()?;
     let started = Instant::now();
     let seen = measure(&tools, rounds)?;

@@ -17,6 +17,8 @@ pub(super) const ORIGINAL: &str = "/usr/local/lib/original";
 pub(super) const AGENT: &str = "/usr/lib/ocf/resource.d/heartbeat/dovecot";
 /// Debian's package with the agent.
 const AGENT_PACKAGE: &str = "resource-agents";
+/// The least check that there can be.
+pub(super) const LEAST_PROGRAM: &str = "/usr/local/bin/least";
 const STOPWATCH: &str = "/usr/local/bin/stopwatch";
 const SETTINGS: &str = "/etc/default/LifeKeeper";
 /// Far above what any single run takes.
@@ -43,6 +45,7 @@ const ASSEMBLE: &str = "rm -f /run/crowd /run/crowded; mkfifo /run/crowd; exec 3
 pub(super) struct Tools {
     kit: PathBuf,
     stopwatch: PathBuf,
+    least: PathBuf,
     agent: PathBuf,
     /// Of the package with the agent.
     pub(super) agent_version: String,
@@ -53,8 +56,9 @@ impl Tools {
     pub(super) fn gather() -> Result<Self> {
         let kit = kit::build_release()?;
         let stopwatch = kit::build_program("xtask", "stopwatch")?;
+        let least = kit::build_program("xtask", "least")?;
         let (agent, agent_version) = fetch_agent()?;
-        Ok(Self { kit, stopwatch, agent, agent_version })
+        Ok(Self { kit, stopwatch, least, agent, agent_version })
     }
 }
 
@@ -99,6 +103,7 @@ impl Place {
     pub(super) fn start(tools: &Tools, init: Init) -> Result<Self> {
         let place = Self { node: kit::node_with(&tools.kit, init)? };
         place.node.copy_in(&tools.stopwatch, STOPWATCH)?;
+        place.node.copy_in(&tools.least, LEAST_PROGRAM)?;
         place.node.copy_in(&tools.agent, "/run/agent.deb")?;
         place.sh(
             "dpkg-deb -x /run/agent.deb /run/agent && cp -a /run/agent/usr/lib/ocf /usr/lib/",

@@ -7,6 +7,8 @@ use super::measure::{Contestant, Figure, Samples, Timed, alternate};
 use super::place::{ORIGINAL, Place};
 use super::statistics::{Line, Spread};
 
+/// The kit where no pid file tells it at whom to look.
+pub(super) const SCAN: &str = "kit, scanning";
 /// The program that lists processes, to compare with.
 pub(super) const PGREP: &str = "pgrep";
 /// Entries where nobody listens.
@@ -92,8 +94,14 @@ pub(super) fn processes(place: &Place, rounds: u32) -> Result<Vec<Curve>> {
         println!("   {size} processes");
         let crowd = place.crowd(size)?;
         let shell = format!("{ORIGINAL}/quickCheck");
+        let scanning = Contestant {
+            before: Some("mv /run/dovecot/master.pid /run/dovecot/aside".into()),
+            after: Some("mv /run/dovecot/aside /run/dovecot/master.pid".into()),
+            ..Contestant::under(CONNECTS, Timed::new(&at_size(SCAN, size), QUICK_CHECK))
+        };
         let contestants = [
             Contestant::under(CONNECTS, Timed::new(&at_size(KIT, size), QUICK_CHECK)),
+            scanning,
             Contestant::one(Timed::new(&at_size(PGREP, size), "pgrep -x dovecot")),
             Contestant::one(Timed::new(&at_size(SHELL, size), &shell)),
         ];
@@ -101,7 +109,10 @@ pub(super) fn processes(place: &Place, rounds: u32) -> Result<Vec<Curve>> {
         crowd.end()?;
     }
     emptied.end()?;
-    [KIT, PGREP, SHELL].map(|name| Curve::of(name, &PROCESSES, &samples, 0)).into_iter().collect()
+    [KIT, SCAN, PGREP, SHELL]
+        .map(|name| Curve::of(name, &PROCESSES, &samples, 0))
+        .into_iter()
+        .collect()
 }
 
 /// Measures how the check grows with the list.
