@@ -5,6 +5,7 @@
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
 
 mod bench;
+mod beside;
 mod cargo;
 mod cluster;
 mod demo;
