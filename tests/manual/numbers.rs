@@ -24,19 +24,19 @@ const fn number(
 /// `{0}` and `{1}` are the numbers of the constant.
 const NUMBERS: [Number; 24] = [
     number(
-        ("settings.rs", "const ROUNDS"),
+        ("settings/values.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
         "Range: {0} to {1}.",
         "範囲: {0}～{1}。",
     ),
     number(
-        ("settings.rs", "const SECONDS"),
+        ("settings/values.rs", "const SECONDS"),
         &["APP_DOVECOT_RESTORE_WAIT", "APP_DOVECOT_REMOVE_WAIT"],
         "Range: {0} to {1}.",
         "範囲: {0}～{1}。",
     ),
     number(
-        ("settings.rs", "const MAX_SERVICE_NAME"),
+        ("settings/values.rs", "const MAX_SERVICE_NAME"),
         &["APP_DOVECOT_SERVICE"],
         "at most {0} bytes",
         "{0} バイト以内",

@@ -29,7 +29,7 @@ mod install;
 mod lifekeeper;
 #[path = "../../../src/log.rs"]
 mod log;
-#[path = "../../../src/settings.rs"]
+#[path = "../../../src/settings/mod.rs"]
 mod settings;
 #[path = "../../../src/show.rs"]
 mod show;

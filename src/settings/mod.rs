@@ -4,8 +4,9 @@
 //! the key, the value and the line. The file is read anew at each action, so a change works at
 //! once.
 
+mod values;
+
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::excerpt::excerpt;
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
 use crate::lifekeeper::template::Template;
 use crate::system::Depth;
+use values::{Create, Probe, Seconds, create, probe, rounds, seconds, service, switch, wait};
+#[cfg(any(test, fuzzing))]
+use values::{ROUNDS, SECONDS};
 
 /// All keys begin so.
 const PREFIX: &str = "APP_DOVECOT_";
@@ -45,17 +49,8 @@ const KEYS: [&str; 10] = [
     CREATE,
 ];
 
-/// Rounds of a start or stop command.
-const ROUNDS: RangeInclusive<u32> = 1..=100;
-
-/// Seconds between a command and its check.
-const SECONDS: RangeInclusive<u32> = 0..=600;
-
 /// How many entries of the list are complained about by name; the rest is only counted.
 const MAX_BAD_ENTRIES: usize = 20;
-
-/// The longest name of a service, in bytes; systemd's own limit.
-const MAX_SERVICE_NAME: usize = 255;
 
 /// The parameters of an action.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -260,114 +255,6 @@ fn list(endpoints: &[Endpoint]) -> String {
     let entries: Vec<String> =
         endpoints.iter().map(|one| format!("{one}:{}", one.timeout.as_secs())).collect();
     entries.join(" ")
-}
-
-/// A duration that is shown in whole seconds.
-struct Seconds(Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_secs().fmt(f)
-    }
-}
-
-fn number(text: &str, range: &RangeInclusive<u32>) -> Result<u32, String> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(number) if digits && range.contains(&number) => Ok(number),
-        _ => Err(format!("a number from {} to {} is expected", range.start(), range.end())),
-    }
-}
-
-fn rounds(text: &str) -> Result<u32, String> {
-    number(text, &ROUNDS)
-}
-
-fn seconds(text: &str) -> Result<Seconds, String> {
-    number(text, &SECONDS).map(|seconds| Seconds(Duration::from_secs(seconds.into())))
-}
-
-fn switch(text: &str) -> Result<Switch, String> {
-    match text {
-        "0" => Ok(Switch::Off),
-        "1" => Ok(Switch::On),
-        _ => Err("0 or 1 is expected".into()),
-    }
-}
-
-impl fmt::Display for Switch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "0",
-            Self::On => "1",
-        })
-    }
-}
-
-/// A depth as it is written.
-struct Probe(Depth);
-
-impl fmt::Display for Probe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Depth::Connect => "connect",
-            Depth::Greeting => "greeting",
-        })
-    }
-}
-
-fn probe(text: &str) -> Result<Probe, String> {
-    match text {
-        "connect" => Ok(Probe(Depth::Connect)),
-        "greeting" => Ok(Probe(Depth::Greeting)),
-        _ => Err("connect or greeting is expected".into()),
-    }
-}
-
-fn wait(text: &str) -> Result<Wait, String> {
-    match text {
-        "ready" => Ok(Wait::Ready),
-        "fixed" => Ok(Wait::Fixed),
-        _ => Err("ready or fixed is expected".into()),
-    }
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ready => "ready",
-            Self::Fixed => "fixed",
-        })
-    }
-}
-
-/// A command line that may be missing.
-struct Create(Option<Template>);
-
-impl fmt::Display for Create {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(template) => template.fmt(f),
-            None => f.write_str("lkcli or creapphier"),
-        }
-    }
-}
-
-fn create(text: &str) -> Result<Create, String> {
-    Template::parse(text).map(|template| Create(Some(template)))
-}
-
-/// The name goes to `service` and `systemctl` as an argument, so it must not look like an option.
-fn service(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:".contains(&byte);
-    if text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.len() <= MAX_SERVICE_NAME
-        && text.bytes().all(allowed)
-    {
-        Ok(text.to_owned())
-    } else {
-        Err("a service's name (letters, digits and _ - . @ :) is expected".into())
-    }
 }
 
 /// Holds for any file: a row for each key, nothing out of its range, a few printable words of
