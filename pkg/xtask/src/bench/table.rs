@@ -53,6 +53,14 @@ is that of the largest process, no less than the stopwatch's own 2 MiB. A daemon
 running is in neither.
 ";
 
+const CHECK_TEXT: &str = "\
+No check that hears a greeting ends with the status command alone. Dovecot starts a login process for the
+connection, which needs a processor of its own for some milliseconds; where there are two, the
+command shares them with it. `least` is what remains for any program. What the kit takes beyond it is
+the kit's: a larger program that starts and ends, settings, log, lock, the master's marks, and a limit to
+each wait.
+";
+
 const CHANGES_TEXT: &str = "\
 `recover` and `restore` are timed up to Dovecot's first greeting. For `service`, recover is `stop`
 and `start`; for the agent, which has no recover, the same.
@@ -99,7 +107,8 @@ pub(super) fn page(seen: &Seen, limits: &[Limit]) -> Result<String> {
     for limit in limits {
         row(&mut page, &limit_cells(limit));
     }
-    page.push_str("\n## The check\n\n![](check.svg)\n\nThe bars are medians, the whiskers the middle half of the runs.\n");
+    page.push_str("\n## The check\n\n![](check.svg)\n\nThe bars are medians, the whiskers the middle half of the runs.\n\n");
+    page.push_str(CHECK_TEXT);
     for place in &seen.places {
         let _ = write!(page, "\nWith {}:\n\n{}", place.init, head("quickCheck"));
         for (name, _) in CHECKS {
