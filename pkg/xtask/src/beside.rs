@@ -67,6 +67,8 @@ impl Drop for Beside {
 }
 
 fn launch(program: &Path, words: &[&str], log: &Path) -> io::Result<Child> {
+    // What a run of the same pid left when it was killed.
+    let _ = fs::remove_file(log);
     let output = File::create_new(log)?;
     let errors = output.try_clone()?;
     let mut command = Command::new("nice");
@@ -88,6 +90,16 @@ mod tests {
         sh("exit 0").finish().expect("success");
         let error = sh("exit 3").finish().expect_err("a failure").to_string();
         assert_eq!(error, "testing: exit status: 3");
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_is_not_in_its_way() {
+        let log = env::temp_dir().join(format!("dovecot-ark-beside-left-{}", process::id()));
+        fs::write(&log, "old").expect("a file");
+        let launched = launch(Path::new("/bin/sh"), &["-c", "echo new"], &log);
+        launched.expect("a shell").wait().expect("its end");
+        assert_eq!(fs::read_to_string(&log).expect("the log"), "new\n");
+        fs::remove_file(&log).expect("removing it");
     }
 
     #[test]
