@@ -38,6 +38,9 @@ pub(crate) enum Error {
     },
     /// These outlived SIGKILL.
     StillRunning(Vec<Process>),
+    /// The service manager is going to start Dovecot, and a second stop did not cancel that: the
+    /// unit and its state.
+    StillStarting(String),
     /// Standard output could not be written.
     Output(std::io::Error),
     /// LifeKeeper is not where it should be.
@@ -106,6 +109,9 @@ impl fmt::Display for Error {
                     write!(f, "{}{process}", if n == 0 { "" } else { ", " })?;
                 }
                 Ok(())
+            }
+            Self::StillStarting(unit) => {
+                write!(f, "stopping Dovecot: {unit}, also after a second stop command")
             }
             Self::Output(cause) => write!(f, "writing standard output: {cause}"),
             Self::NoLifeKeeper(folder) => write!(

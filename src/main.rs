@@ -11,6 +11,7 @@ mod dovecot;
 mod error;
 mod excerpt;
 mod exit;
+mod files;
 mod install;
 mod lifekeeper;
 mod log;

@@ -1,65 +1,120 @@
-//! One action at a time for each tag.
+//! One action at a time for the node's Dovecot, whatever the tag.
 //!
 //! The lock is an flock(2) on a file that stays: the kernel releases it when its holder dies, so
 //! none can be stale. A quickCheck shares it with others of its kind and keeps it while it looks:
 //! if a remove could begin meanwhile, the check would report the removed server as a fault, and
 //! LifeKeeper would start it again.
+//!
+//! The holder writes into the file who it is and until when it may take. Nobody goes on beside a
+//! holder: one that is stopped, or past its time, is ended with its command, because what it does
+//! when it goes on would come after what we do. Where the kit's directory cannot be used, the
+//! directory above it is locked instead.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::{info, warn};
 use nix::fcntl::OFlag;
+use serde::{Deserialize, Serialize};
 
 use super::{Action, quick_check};
+use crate::dovecot::service;
+use crate::files;
 use crate::lifekeeper::tag::Tag;
-use crate::system::{RUN_FOLDER, System};
+use crate::system::{Process, RUN_FOLDER, Signal, System};
+
+/// The lock's file. No lock of an earlier kit, named after a tag, begins with a dot.
+const FILE: &str = ".lock";
+
+/// The kit's own name as a process.
+const NAME: &str = "dovecot-ark";
+
+/// The length of the record in the file, in bytes. It is overwritten in place: also where no room
+/// is left for a byte more.
+const RECORD: usize = 128;
 
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A lock, released when it is dropped or its holder dies. `None` inside when the file system
-/// would give none: better an action without a lock than no action.
+/// How long a quickCheck waits for the record of one that has just taken the lock.
+const RECORD_WAIT: Duration = Duration::from_millis(60);
+
+/// How long an ended holder may take to vanish; one that is stuck in the kernel does nothing more.
+const END_WAIT: Duration = Duration::from_secs(3);
+
+/// Clock ticks of proc(5) in a second (`USER_HZ`).
+const TICKS: u64 = 100;
+
+/// Leave to act.
+#[must_use]
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// The lock is ours until this is dropped.
+    Locked { _lock: Lock },
+    /// No file system gives a lock: better an action without one than no action.
+    Unlocked,
+}
+
+/// A lock, released when it is dropped or its holder dies.
+#[must_use]
 #[derive(Debug)]
 pub(super) struct Lock {
-    file: Option<File>,
+    file: File,
+    /// That of the tag, which kits before 0.2 take.
+    _of_tag: Option<File>,
 }
 
-/// Somebody else holds the lock.
+/// Leave to look.
+#[must_use]
 #[derive(Debug)]
-pub(super) struct Busy {
-    /// Who, in its own words.
-    pub(super) holder: String,
+pub(super) enum Share {
+    /// No action begins until this is dropped.
+    Held { _node: Option<File>, _of_tag: Option<File> },
+    /// An action runs.
+    Busy(Holder),
+    /// Whoever holds the lock is stopped or past his time: that excuses nothing.
+    Overdue(Holder),
 }
 
-impl Lock {
-    /// Takes a share in the lock for a quickCheck, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// [`Busy`] while another action runs.
-    pub(super) fn share(root: &Path, tag: &Tag) -> Result<Self, Busy> {
-        let Some(file) = open(root, tag) else {
-            return Ok(Self { file: None });
-        };
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => {
-                Err(Busy { holder: action_of(&file).unwrap_or_else(|| "an action".into()) })
-            }
-            Err(TryLockError::Error(_)) | Ok(()) => {
-                // A holder that was killed could not take its name off.
-                let _ = file.set_len(0);
-                Ok(Self { file: Some(file) })
-            }
-        }
-    }
+/// Who holds a lock.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Holder {
+    /// What it does, in its own words: `remove`.
+    action: String,
+    pid: i32,
+    /// When it must have ended, on the clock of the boot, where it is known.
+    deadline: Option<Duration>,
+    /// The process, if it is to be seen.
+    process: Option<Process>,
+}
 
-    /// Takes the whole lock, and waits for it as long as its holder may keep it: `longest` for an
-    /// action, [`quick_check::LIMIT`] for a quickCheck. Who keeps it longer hangs, and then going
-    /// on is better than failing: a remove that fails halts the node.
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, pid {}", self.action, self.pid)
+    }
+}
+
+/// What a holder writes into the file.
+#[derive(Debug, Deserialize, Serialize)]
+struct Record {
+    action: String,
+    pid: i32,
+    started: u64,
+    /// Milliseconds since boot.
+    deadline: u64,
+}
+
+/// What is locked.
+struct Place {
+    path: PathBuf,
+    file: File,
+}
+
+impl Turn {
+    /// Takes the lock, and waits for whoever has it, as long as each of them may take: `longest` is
+    /// what any action may, this one too.
     pub(super) fn take(
         system: &impl System,
         root: &Path,
@@ -67,176 +122,602 @@ impl Lock {
         action: Action,
         longest: Duration,
     ) -> Self {
-        let Some(mut file) = open(root, tag) else { return Self { file: None } };
-        let start = system.now();
-        let mut told = false;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(cause)) => {
-                    warn!("locking tag {tag}: {cause}; going on without a lock");
-                    return Self { file: None };
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let holder = action_of(&file);
-                    let limit = if holder.is_some() { longest } else { quick_check::LIMIT };
-                    let holder = holder.unwrap_or_else(|| "a quickCheck".into());
-                    let waited = system.now().saturating_sub(start);
-                    if waited >= limit {
-                        let seconds = waited.as_secs();
-                        warn!("{holder} still runs after {seconds} s; going on beside it");
-                        return Self { file: None };
-                    }
-                    if !told {
-                        info!("waiting until {holder} has ended");
-                        told = true;
-                    }
-                    system.sleep(PAUSE);
-                }
-            }
-        }
-        // Who holds it is a help for the others, not a condition.
-        let _ = file.set_len(0).and_then(|()| write!(file, "{action}, pid {}", std::process::id()));
-        Self { file: Some(file) }
+        let Some(node) = wait(system, root, longest, || Place::of_node(root)) else {
+            return Self::Unlocked;
+        };
+        note(system, &node, action, longest);
+        // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
+        let of_tag = wait(system, root, longest, || Place::of_tag(root, tag));
+        Self::Locked { _lock: Lock { file: node, _of_tag: of_tag } }
     }
 }
 
 impl Drop for Lock {
     /// Takes the name off, so that a quickCheck's share is not told under it.
     fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            let _ = file.set_len(0);
+        let _ = self.file.write_all_at(&[b' '; RECORD], 0);
+    }
+}
+
+impl Share {
+    /// Takes a share for a quickCheck, without waiting.
+    pub(super) fn take(system: &impl System, root: &Path, tag: &Tag, longest: Duration) -> Self {
+        let mut shares = [Place::of_node(root), Place::of_tag(root, tag)].map(|place| {
+            let place = place?;
+            match place.file.try_lock_shared() {
+                Err(TryLockError::WouldBlock) => {
+                    let start = system.now();
+                    loop {
+                        let holder = holder(system, root, &place, longest);
+                        let waited = system.now().saturating_sub(start);
+                        if holder.is_some() || waited >= RECORD_WAIT {
+                            return Some(Err(holder));
+                        }
+                        system.sleep(PAUSE / 5);
+                    }
+                }
+                Err(TryLockError::Error(_)) | Ok(()) => Some(Ok(place.file)),
+            }
+        });
+        for share in &mut shares {
+            if let Some(Err(holder)) = share {
+                let Some(holder) = holder.take() else {
+                    // Whoever has it is nobody of ours.
+                    continue;
+                };
+                return if holder.is_believed(system) {
+                    Self::Busy(holder)
+                } else {
+                    Self::Overdue(holder)
+                };
+            }
+        }
+        let [node, of_tag] = shares.map(|share| share.and_then(Result::ok));
+        Self::Held { _node: node, _of_tag: of_tag }
+    }
+}
+
+impl Holder {
+    /// Whether it works, and may still.
+    fn is_believed(&self, system: &impl System) -> bool {
+        self.process.as_ref().is_some_and(|process| !process.is_stopped()) && !self.is_past(system)
+    }
+
+    fn is_past(&self, system: &impl System) -> bool {
+        self.deadline.is_some_and(|deadline| system.since_boot() > deadline)
+    }
+}
+
+/// The action that runs on this node for a tag; a quickCheck is none, and one that is stopped or
+/// past its time is not told. Changes nothing, and stands in no action's way: the lock itself is
+/// tried, and given back at once.
+pub(crate) fn running(
+    system: &impl System,
+    root: &Path,
+    tag: &Tag,
+    longest: Duration,
+) -> Option<Holder> {
+    let folder = root.join(RUN_FOLDER);
+    [folder.join(FILE), folder.join(tag.file_name())].into_iter().find_map(|path| {
+        let place = Place { file: open(&path, OpenOptions::new().read(true)).ok()?, path };
+        let is_held = matches!(place.file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        let holder = is_held.then(|| holder(system, root, &place, longest)).flatten()?;
+        holder.is_believed(system).then_some(holder)
+    })
+}
+
+impl Place {
+    /// The lock of the node: its file, or the directory above where that cannot be used.
+    fn of_node(root: &Path) -> Option<Self> {
+        let in_folder = files::own_folder(root).and_then(|folder| {
+            let path = folder.join(FILE);
+            let mut options = OpenOptions::new();
+            let file = files::open_own(&path, options.read(true).write(true).create(true));
+            let file = file.map_err(|cause| format!("opening {}: {cause}", path.display()))?;
+            Ok(Self { path, file })
+        });
+        let above = || {
+            let path = root.join(RUN_FOLDER).parent()?.to_owned();
+            let opened = open(&path, OpenOptions::new().read(true));
+            let file = opened.inspect_err(|cause| {
+                warn!("opening {}: {cause}; going on without a lock", path.display());
+            });
+            Some(Self { file: file.ok()?, path })
+        };
+        in_folder
+            .inspect_err(|cause| warn!("{cause}; the directory above is locked instead"))
+            .ok()
+            .or_else(above)
+    }
+
+    /// The lock of a kit before 0.2, if its file is there or can be made.
+    fn of_tag(root: &Path, tag: &Tag) -> Option<Self> {
+        let path = files::own_folder(root).ok()?.join(tag.file_name());
+        let mut options = OpenOptions::new();
+        let file = files::open_own(&path, options.read(true).write(true).create(true)).ok()?;
+        Some(Self { path, file })
+    }
+
+    /// Whether the file that is locked is still the one that others would lock.
+    fn is_in_place(&self) -> bool {
+        match (self.file.metadata(), fs::metadata(&self.path)) {
+            (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+            _ => false,
         }
     }
 }
 
-/// The action that runs for a tag, in its own words; a quickCheck is none. Changes nothing, and
-/// stands in no action's way: the lock itself is tried, and given back at once, only where a name
-/// stands in it, which may be that of a holder who was killed.
-pub(crate) fn running(root: &Path, tag: &Tag) -> Option<String> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(root.join(RUN_FOLDER).join(tag.file_name()))
-        .ok()?;
-    let holder = action_of(&file)?;
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(holder)
+fn open(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
+    options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path)
 }
 
-fn open(root: &Path, tag: &Tag) -> Option<File> {
-    let folder = root.join(RUN_FOLDER);
-    let path = folder.join(tag.file_name());
-    let opened = fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder).and_then(|()| {
-        OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(&path)
+/// Waits until the lock is ours and nobody else acts: as long as each holder may take, counted
+/// anew for each. `None` where there is none to be had.
+fn wait(
+    system: &impl System,
+    root: &Path,
+    longest: Duration,
+    place: impl Fn() -> Option<Place>,
+) -> Option<File> {
+    let mut locked = place()?;
+    let mut queue = Queue::default();
+    loop {
+        let holder = match locked.file.try_lock() {
+            Ok(()) if !locked.is_in_place() => {
+                locked = place()?;
+                continue;
+            }
+            // Somebody who has lost his file acts all the same.
+            Ok(()) => match acting(system, root, longest) {
+                None => return Some(locked.file),
+                Some(other) => Some(other),
+            },
+            Err(TryLockError::Error(cause)) => {
+                warn!("locking {}: {cause}; going on without a lock", locked.path.display());
+                return None;
+            }
+            Err(TryLockError::WouldBlock) => holder(system, root, &locked, longest),
+        };
+        if queue.is_over(system, root, holder) {
+            return None;
+        }
+        system.sleep(PAUSE);
+    }
+}
+
+/// The holders that were waited for.
+#[derive(Default)]
+struct Queue {
+    holder: Option<Holder>,
+    since: Duration,
+    /// Seen stopped in the look before.
+    was_stopped: bool,
+    ended: Option<Duration>,
+}
+
+impl Queue {
+    /// Waits for one look more. Returns whether nothing more can be waited for.
+    fn is_over(&mut self, system: &impl System, root: &Path, holder: Option<Holder>) -> bool {
+        let now = system.since_boot();
+        let same = match (&self.holder, &holder) {
+            (Some(old), Some(new)) => old.pid == new.pid,
+            (None, None) => !self.since.is_zero(),
+            _ => false,
+        };
+        if !same {
+            let words = holder.as_ref().map_or_else(|| "a quickCheck".into(), Holder::to_string);
+            info!("waiting until {words} has ended");
+            *self = Self { holder: holder.clone(), since: now, ..Self::default() };
+        }
+        let waited = now.saturating_sub(self.since);
+        if let Some(ended) = self.ended {
+            // It does nothing more, even if the kernel cannot bury it.
+            return now.saturating_sub(ended) >= END_WAIT;
+        }
+        let Some(holder) = holder else {
+            // A quickCheck that is not to be seen, or somebody who has nothing to do with the kit.
+            let is_over = waited >= quick_check::LIMIT;
+            if is_over {
+                warn!("the lock is held by nobody who can be found; going on without it");
+            }
+            return is_over;
+        };
+        let is_stopped = holder.process.as_ref().is_some_and(|process| process.state == 'T');
+        let cause = match (is_stopped && self.was_stopped, holder.is_past(system)) {
+            (true, _) => "is stopped",
+            (_, true) => "has not ended in its time",
+            _ => {
+                self.was_stopped = is_stopped;
+                return false;
+            }
+        };
+        warn!("{holder} {cause}: ending it, because it could go on later");
+        if let Some(process) = &holder.process {
+            system.signal(process, Signal::Kill);
+        }
+        service::end_left_command(system, root);
+        self.ended = Some(now);
+        false
+    }
+}
+
+/// Who holds a lock: as the record says if that process lives, else as the kernel says.
+fn holder(system: &impl System, root: &Path, place: &Place, longest: Duration) -> Option<Holder> {
+    let mut bytes = [0; RECORD];
+    let length = place.file.read_at(&mut bytes, 0).unwrap_or_default();
+    let text = String::from_utf8_lossy(bytes.get(..length)?).into_owned();
+    if let Ok(record) = serde_json::from_str::<Record>(&text) {
+        let process = system.inspect(record.pid).filter(|now| now.started == record.started);
+        if let Some(process) = process.filter(|process| !process.is_dead()) {
+            let deadline = Some(Duration::from_millis(record.deadline));
+            let Record { action, pid, .. } = record;
+            return Some(Holder { action, pid, deadline, process: Some(process) });
+        }
+    }
+    // A kit before 0.2 writes `remove, pid 4242`.
+    let named = text.split_once(", pid ").and_then(|(action, pid)| {
+        Some((action.to_owned(), pid.trim_matches(['\0', ' ', '\n']).parse::<i32>().ok()?))
     });
-    opened
-        .inspect_err(|cause| {
-            warn!("opening {}: {cause}; going on without a lock", path.display());
-        })
-        .ok()
+    let (device, inode) = place.file.metadata().map(|data| (data.dev(), data.ino())).ok()?;
+    let held = locks(root).into_iter().find_map(|lock| {
+        (lock.inode == inode && lock.device == device).then(|| of_kit(system, lock.pid)).flatten()
+    });
+    let (process, action) = match (held, named) {
+        (Some(process), named) => (process, named.map(|(action, _)| action)),
+        (None, Some((action, pid))) => (of_kit(system, pid)?, Some(action)),
+        (None, None) => return None,
+    };
+    Some(of_process(process, action, longest))
 }
 
-/// The action that holds a lock, in its own words; a quickCheck leaves none.
-fn action_of(file: &File) -> Option<String> {
-    let mut words = [0; 64];
-    let length = file.read_at(&mut words, 0).ok().filter(|length| *length > 0)?;
-    Some(String::from_utf8_lossy(words.get(..length)?).into_owned())
+/// Somebody of the kit who acts: has a lock for himself, whatever became of its file.
+fn acting(system: &impl System, root: &Path, longest: Duration) -> Option<Holder> {
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    locks(root)
+        .into_iter()
+        .filter(|lock| lock.is_whole && lock.pid != own)
+        .filter_map(|lock| of_kit(system, lock.pid))
+        .find_map(|process| {
+            let verb = system.words(&process).into_iter().nth(1)?;
+            let acts = [Action::Restore, Action::Remove, Action::Recover]
+                .iter()
+                .any(|action| action.to_string() == verb);
+            acts.then(|| of_process(process, Some(verb), longest))
+        })
+}
+
+/// What is known of a holder who does not say: it acts for `longest` from its start at most.
+fn of_process(process: Process, action: Option<String>, longest: Duration) -> Holder {
+    let started = Duration::from_secs(process.started / TICKS);
+    let (action, limit) = match action {
+        Some(action) => (action, longest),
+        None => (Action::QuickCheck.to_string(), quick_check::LIMIT),
+    };
+    Holder { action, pid: process.pid, deadline: Some(started + limit), process: Some(process) }
+}
+
+/// A living process of the kit.
+fn of_kit(system: &impl System, pid: i32) -> Option<Process> {
+    system.inspect(pid).filter(|process| {
+        process.name == NAME && process.is_roots() && process.same_namespaces && !process.is_dead()
+    })
+}
+
+/// An flock(2) of somebody.
+#[derive(Debug, Eq, PartialEq)]
+struct Flock {
+    pid: i32,
+    device: u64,
+    inode: u64,
+    /// Not shared with others.
+    is_whole: bool,
+}
+
+/// The flocks of this machine, as proc(5) lists them: `1: FLOCK ADVISORY WRITE 4242 00:15:99 0 EOF`.
+fn locks(root: &Path) -> Vec<Flock> {
+    let text = fs::read_to_string(root.join("proc/locks")).unwrap_or_default();
+    text.lines().filter_map(flock).collect()
+}
+
+fn flock(line: &str) -> Option<Flock> {
+    let mut words = line.split_ascii_whitespace();
+    let kind = words.find(|word| ["FLOCK", "POSIX", "OFDLCK", "LEASE", "DELEG"].contains(word))?;
+    let is_whole = words.nth(1)? == "WRITE";
+    let pid = words.next()?.parse().ok()?;
+    let mut place = words.next()?.split(':');
+    let mut number = |radix| u64::from_str_radix(place.next()?, radix).ok();
+    let (major, minor, inode) = (number(16)?, number(16)?, number(10)?);
+    let device = nix::sys::stat::makedev(major, minor);
+    (kind == "FLOCK").then_some(Flock { pid, device, inode, is_whole })
+}
+
+/// Writes who we are, for the others; that is a help, not a condition.
+fn note(system: &impl System, file: &File, action: Action, longest: Duration) {
+    let pid = i32::try_from(std::process::id()).unwrap_or_default();
+    let record = Record {
+        action: action.to_string(),
+        pid,
+        started: system.inspect(pid).map_or(0, |process| process.started),
+        deadline: u64::try_from((system.since_boot() + longest).as_millis()).unwrap_or(u64::MAX),
+    };
+    let text = serde_json::to_string(&record).unwrap_or_default();
+    let _ = file.write_all_at(format!("{text:<RECORD$}").as_bytes(), 0);
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::system::fake::{Machine, words};
+    use crate::system::fake::{Machine, child, master, words};
     use crate::test_root::TestRoot;
 
-    const LIMIT: Duration = Duration::from_mins(5);
+    const LONGEST: Duration = Duration::from_mins(5);
 
-    fn tag(name: &str) -> Tag {
-        Tag::parse(name).expect("a tag")
+    /// When holders start, in clock ticks: an hour after the boot, as the machine's clock begins.
+    const STARTED: u64 = 360_000;
+
+    /// The pid of a holder that is not this process.
+    const OTHER: i32 = 700;
+
+    fn tag() -> Tag {
+        Tag::parse("a").expect("a tag")
+    }
+
+    /// A process of the kit.
+    fn kit(pid: i32, action: &str, machine: &Machine) {
+        let executable = Some("/usr/sbin/dovecot-ark".into());
+        let process = Process { name: NAME.into(), executable, started: STARTED, ..master(pid) };
+        machine.add(process, 1, pid);
+        let words = vec!["/usr/sbin/dovecot-ark".into(), action.to_owned()];
+        machine.show(pid, |more| more.words = words);
+    }
+
+    /// The lock, held by another process of the kit for as long as that may act.
+    pub(in super::super) struct Held {
+        file: File,
+    }
+
+    pub(in super::super) fn held(root: &TestRoot, machine: &Machine, action: Action) -> Held {
+        let longest = crate::actions::longest(&crate::settings::Settings::default());
+        held_until(root, machine, action, OTHER, machine.since_boot() + longest)
+    }
+
+    fn held_until(
+        root: &TestRoot,
+        machine: &Machine,
+        action: Action,
+        pid: i32,
+        deadline: Duration,
+    ) -> Held {
+        kit(pid, &action.to_string(), machine);
+        let place = Place::of_node(root.path()).expect("a place");
+        place.file.try_lock().expect("the lock");
+        let deadline = u64::try_from(deadline.as_millis()).expect("a time");
+        let record = Record { action: action.to_string(), pid, started: STARTED, deadline };
+        let text = serde_json::to_string(&record).expect("a record");
+        place.file.write_all_at(format!("{text:<RECORD$}").as_bytes(), 0).expect("writing");
+        Held { file: place.file }
+    }
+
+    fn take(root: &TestRoot, machine: &Machine, action: Action) -> Turn {
+        Turn::take(machine, root.path(), &tag(), action, LONGEST)
+    }
+
+    fn share(root: &TestRoot, machine: &Machine) -> Share {
+        Share::take(machine, root.path(), &tag(), LONGEST)
     }
 
     #[test]
-    fn there_is_one_action_at_a_time_for_a_tag() {
+    fn an_action_waits_for_another_whatever_the_tag_and_no_longer_than_that_takes() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let held = Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT);
-        let other = Lock::take(&machine, root.path(), &tag("b"), Action::Remove, LIMIT);
-        assert!(other.file.is_some(), "another tag has its own lock");
-        assert_eq!((machine.now(), words()), (Duration::ZERO, vec![]));
+        let held = held(&root, &machine, Action::Remove);
+        let (file, at) = (held.file, Duration::from_secs(7));
+        machine.state().after(at, move |_| drop(file));
+        let turn = take(&root, &machine, Action::Restore);
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(machine.now() >= at && machine.now() < at + PAUSE * 2, "{:?}", machine.now());
+        assert_eq!(words(), ["INFO: waiting until remove, pid 700 has ended"]);
+        assert_eq!(machine.deeds(), Vec::<String>::new());
+    }
 
-        let late = Lock::take(&machine, root.path(), &tag("a"), Action::Restore, LIMIT);
-        assert!(late.file.is_none() && machine.now() == LIMIT, "the wait has an end");
-        let holder = format!("remove, pid {}", std::process::id());
-        assert_eq!(
-            words(),
-            [
-                format!("INFO: waiting until {holder} has ended"),
-                format!("WARN: {holder} still runs after 300 s; going on beside it"),
-            ]
-        );
+    #[test]
+    fn the_time_counts_anew_for_each_holder() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let first = held(&root, &machine, Action::Remove).file;
+        let path = root.path().to_owned();
+        // Nobody waits 400 s for one, and all do for two of 300 s.
+        machine.state().after(Duration::from_secs(290), move |state| {
+            drop(first);
+            let place = Place::of_node(&path).expect("a place");
+            place.file.try_lock().expect("the lock");
+            let deadline = 3_600_000 + 580_000;
+            let record = Record { action: "recover".into(), pid: 701, started: STARTED, deadline };
+            let text = serde_json::to_string(&record).expect("a record");
+            place.file.write_all_at(format!("{text:<RECORD$}").as_bytes(), 0).expect("writing");
+            state.after(Duration::from_secs(280), move |_| drop(place));
+        });
+        kit(701, "recover", &machine);
+        let turn = take(&root, &machine, Action::Remove);
+        assert!(matches!(turn, Turn::Locked { .. }));
+        assert!(machine.now() >= Duration::from_secs(570), "{:?}", machine.now());
+        assert_eq!(machine.deeds(), Vec::<String>::new(), "both were in their time");
+    }
 
-        drop((held, late));
-        let lock = Lock::take(&machine, root.path(), &tag("a"), Action::Restore, LIMIT);
-        assert!(lock.file.is_some() && machine.now() == LIMIT);
+    #[test]
+    fn a_holder_that_is_stopped_or_past_its_time_is_ended_before_the_lock_is_taken() {
+        for (stopped, deadline, words_of) in [
+            (true, LONGEST, "is stopped"),
+            (false, Duration::from_secs(9), "has not ended in its time"),
+        ] {
+            let (root, machine) = (TestRoot::new(), Machine::new());
+            let deadline = machine.since_boot() + deadline;
+            let held = held_until(&root, &machine, Action::Restore, OTHER, deadline);
+            if stopped {
+                machine.change(OTHER, |process| process.state = 'T');
+            }
+            let file = held.file;
+            // The kernel releases it when the process is dead.
+            machine.state().after(Duration::from_secs(10), move |_| drop(file));
+            let turn = take(&root, &machine, Action::Remove);
+            assert!(matches!(turn, Turn::Locked { .. }));
+            assert_eq!(machine.deeds(), ["KILL 700"]);
+            let words = words().concat();
+            assert!(words.contains(&format!("restore, pid 700 {words_of}: ending it")), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_holder_that_nothing_ends_is_not_waited_for_for_ever() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let _held = held_until(&root, &machine, Action::Restore, OTHER, machine.since_boot());
+        machine.change(OTHER, |process| process.state = 'D');
+        let turn = take(&root, &machine, Action::Remove);
+        assert!(matches!(turn, Turn::Unlocked), "it has its SIGKILL, and does nothing more");
+        assert!(machine.now() <= END_WAIT + PAUSE * 3, "{:?}", machine.now());
+    }
+
+    #[test]
+    fn whoever_acts_without_his_lock_file_is_waited_for_all_the_same() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let _held = held(&root, &machine, Action::Restore);
+        std::fs::remove_file(root.path().join(RUN_FOLDER).join(FILE)).expect("removing it");
+        root.write("proc/locks", "1: FLOCK  ADVISORY  WRITE 700 00:15:99 0 EOF\n");
+        let locks = root.path().join("proc/locks");
+        machine.state().after(Duration::from_secs(4), move |_| {
+            std::fs::write(locks, "").expect("it has ended");
+        });
+        let turn = take(&root, &machine, Action::Remove);
+        assert!(matches!(turn, Turn::Locked { .. }));
+        assert!(machine.now() >= Duration::from_secs(4), "{:?}", machine.now());
+        assert_eq!(words(), ["INFO: waiting until restore, pid 700 has ended"]);
+    }
+
+    #[test]
+    fn an_action_of_a_kit_before_this_one_is_waited_for() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        kit(OTHER, "restore", &machine);
+        root.write("run/dovecot-ark/a", "restore, pid 700");
+        let old = File::open(root.path().join("run/dovecot-ark/a")).expect("its lock");
+        old.try_lock().expect("the lock");
+        let Share::Busy(holder) = share(&root, &machine) else { panic!("not busy") };
+        assert_eq!(holder.to_string(), "restore, pid 700");
+        machine.state().after(Duration::from_secs(4), move |_| drop(old));
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+        assert!(machine.now() >= Duration::from_secs(4), "{:?}", machine.now());
     }
 
     #[test]
     fn a_quick_check_does_not_wait_and_does_not_exclude_its_kind() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let held = Lock::take(&machine, root.path(), &tag("a"), Action::Recover, LIMIT);
-        let busy = Lock::share(root.path(), &tag("a")).expect_err("it is held");
-        assert_eq!(busy.holder, format!("recover, pid {}", std::process::id()));
+        let held = held(&root, &machine, Action::Recover);
+        let Share::Busy(holder) = share(&root, &machine) else { panic!("not busy") };
+        assert_eq!(holder.to_string(), "recover, pid 700");
+        assert_eq!(machine.now(), Duration::ZERO);
         drop(held);
-        let words = std::fs::read(root.path().join(RUN_FOLDER).join("a")).expect("the lock");
-        assert_eq!(words, b"", "the name goes with the lock");
-        let _one = Lock::share(root.path(), &tag("a")).expect("a share");
-        let _two = Lock::share(root.path(), &tag("a")).expect("another share");
+        let _one = share(&root, &machine);
+        assert!(matches!(share(&root, &machine), Share::Held { .. }));
     }
 
     #[test]
-    fn an_action_waits_for_a_quick_check_as_long_as_one_may_last() {
+    fn a_quick_check_believes_no_holder_that_is_stopped_traced_dead_or_past_its_time() {
+        type Change = fn(&mut Process);
+        let cases: [(&str, bool, Change); 5] = [
+            ("at work", true, |_| ()),
+            ("stopped", false, |process| process.state = 'T'),
+            ("traced", false, |process| process.state = 't'),
+            ("waiting for a disk", true, |process| process.state = 'D'),
+            ("another process", false, |process| process.started += 1),
+        ];
+        for (case, believed, change) in cases {
+            let (root, machine) = (TestRoot::new(), Machine::new());
+            let _held = held(&root, &machine, Action::Restore);
+            machine.change(OTHER, change);
+            assert_eq!(matches!(share(&root, &machine), Share::Busy(_)), believed, "{case}");
+            let told = running(&machine, root.path(), &tag(), LONGEST);
+            assert_eq!(told.is_some(), believed, "{case}");
+        }
         let (root, machine) = (TestRoot::new(), Machine::new());
-        root.write("run/dovecot-ark/a", "remove, pid 1, killed");
-        let _check = Lock::share(root.path(), &tag("a")).expect("a share");
-        let lock = Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT);
-        assert!(lock.file.is_none() && machine.now() == quick_check::LIMIT);
-        assert_eq!(words()[0], "INFO: waiting until a quickCheck has ended");
+        let _held = held_until(&root, &machine, Action::Restore, OTHER, machine.since_boot());
+        assert!(matches!(share(&root, &machine), Share::Busy(_)));
+        machine.sleep(Duration::from_millis(1));
+        assert!(matches!(share(&root, &machine), Share::Overdue(_)));
     }
 
     #[test]
-    fn who_only_asks_is_told_the_running_action_and_leaves_no_trace() {
+    fn an_action_ends_a_quick_check_that_is_stopped_and_waits_for_one_that_is_not() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        assert_eq!(running(root.path(), &tag("a")), None);
-        assert!(!root.path().join("run").exists(), "nothing is made");
-
-        let held = Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT);
-        let holder = format!("remove, pid {}", std::process::id());
-        assert_eq!(running(root.path(), &tag("a")), Some(holder));
-        assert_eq!(running(root.path(), &tag("b")), None, "another tag");
-        drop(held);
-        assert_eq!(running(root.path(), &tag("a")), None);
-
-        let _check = Lock::share(root.path(), &tag("a")).expect("a share");
-        assert_eq!(running(root.path(), &tag("a")), None, "a quickCheck is no action");
-        root.write("run/dovecot-ark/c", "remove, pid 1, killed");
-        assert_eq!(running(root.path(), &tag("c")), None);
-        let lock = Lock::take(&machine, root.path(), &tag("c"), Action::Remove, LIMIT);
-        assert!(lock.file.is_some() && machine.now() == Duration::ZERO, "it was given back");
+        let place = Place::of_node(root.path()).expect("a place");
+        place.file.try_lock_shared().expect("a share");
+        kit(OTHER, "quickCheck", &machine);
+        machine.change(OTHER, |process| process.state = 'T');
+        let data = place.file.metadata().expect("its place");
+        let (major, minor) = (nix::sys::stat::major(data.dev()), nix::sys::stat::minor(data.dev()));
+        let inode = data.ino();
+        let line = format!("1: FLOCK  ADVISORY  READ 700 {major:02x}:{minor:02x}:{inode} 0 EOF\n");
+        root.write("proc/locks", &line);
+        machine.state().after(Duration::from_secs(1), move |_| drop(place));
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+        assert_eq!(machine.deeds(), ["KILL 700"]);
     }
 
     #[test]
-    fn an_action_goes_on_where_no_lock_can_be_had() {
+    fn whoever_holds_the_lock_and_is_nobody_of_the_kit_is_waited_for_as_a_quick_check() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        root.write("run", "a file where a folder should be");
-        assert!(Lock::take(&machine, root.path(), &tag("a"), Action::Remove, LIMIT).file.is_none());
-        assert!(Lock::share(root.path(), &tag("a")).is_ok());
-        let words = words();
-        assert!(words.iter().all(|line| line.ends_with("going on without a lock")), "{words:?}");
-        assert_eq!(words.len(), 2);
+        root.write("run/dovecot-ark/.lock", "garbage");
+        let place = Place::of_node(root.path()).expect("a place");
+        place.file.try_lock().expect("the lock");
+        machine.add(child(OTHER, "flock"), 1, OTHER);
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Unlocked));
+        assert!(machine.now() >= quick_check::LIMIT && machine.now() < quick_check::LIMIT * 2);
+        assert!(matches!(share(&root, &machine), Share::Held { .. }), "it excuses nothing");
+    }
+
+    #[test]
+    fn the_record_is_of_one_length_and_goes_with_the_lock() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        kit(own, "restore", &machine);
+        let turn = take(&root, &machine, Action::Restore);
+        let path = root.path().join(RUN_FOLDER).join(FILE);
+        let text = std::fs::read_to_string(&path).expect("the record");
+        assert_eq!(text.len(), RECORD);
+        let record: Record = serde_json::from_str(&text).expect("a record");
+        assert_eq!((record.pid, &*record.action), (own, "restore"));
+        assert_eq!(record.deadline, 3_600_000 + 300_000);
+        drop(turn);
+        assert_eq!(std::fs::read_to_string(&path).expect("the record").trim(), "");
+    }
+
+    #[test]
+    fn where_the_directory_cannot_be_used_the_one_above_it_is_locked() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        root.write("run/dovecot-ark", "a file where a directory should be");
+        let turn = take(&root, &machine, Action::Remove);
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        let above = File::open(root.path().join("run")).expect("the directory");
+        assert!(matches!(above.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(turn);
+        above.try_lock().expect("it is given back");
+
+        let nowhere = TestRoot::new();
+        nowhere.write("run", "a file where a directory should be");
+        // A file is as good to lock.
+        assert!(matches!(take(&nowhere, &machine, Action::Remove), Turn::Locked { .. }));
+    }
+
+    #[test]
+    fn the_kernels_list_of_locks_is_understood() {
+        let device = nix::sys::stat::makedev(0xfd, 0x1a);
+        let flock_of = |pid, is_whole| Some(Flock { pid, device, inode: 5678, is_whole });
+        for (line, expected) in [
+            ("12: FLOCK  ADVISORY  WRITE 1234 fd:1a:5678 0 EOF", flock_of(1234, true)),
+            ("12: FLOCK  ADVISORY  READ 1234 fd:1a:5678 0 EOF", flock_of(1234, false)),
+            ("12: POSIX  ADVISORY  WRITE 1234 fd:1a:5678 0 EOF", None),
+            ("12: -> FLOCK  ADVISORY  WRITE 1235 fd:1a:5678 0 EOF", flock_of(1235, true)),
+            ("", None),
+            ("12: FLOCK  ADVISORY  WRITE x fd:1a:5678 0 EOF", None),
+            ("12: FLOCK  ADVISORY  WRITE 1 fd:1a 0 EOF", None),
+        ] {
+            assert_eq!(flock(line), expected, "{line}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The four actions that LifeKeeper calls, one at a time for each tag.
+//! The four actions that LifeKeeper calls, one at a time for the node's Dovecot.
 
 mod lock;
 mod quick_check;
@@ -11,14 +11,15 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use log::info;
+use log::{info, warn};
 
+use crate::dovecot::notes::Notes;
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
 use crate::settings::Settings;
 use crate::system::System;
-use lock::{Busy, Lock};
+use lock::{Share, Turn};
 
 pub(crate) use lock::running;
 pub(crate) use quick_check::LIMIT as QUICK_CHECK_LIMIT;
@@ -61,23 +62,31 @@ pub(crate) fn perform(
     settings: &Settings,
     root: &Path,
 ) -> Result<(), Error> {
-    if action == Action::QuickCheck {
-        return match Lock::share(root, tag) {
-            Ok(_lock) => quick_check::quick_check(system, settings, root),
-            Err(Busy { holder }) => {
-                let verdict = Verdict::during(&holder);
-                info!("not checked: {holder} is running; {}", verdict.consequence());
-                Ok(())
-            }
-        };
+    let change = match action {
+        Action::QuickCheck => return check(tag, system, settings, root),
+        Action::Restore => restore::restore,
+        Action::Remove => remove::remove,
+        Action::Recover => recover::recover,
+    };
+    let _turn = Turn::take(system, root, tag, action, longest(settings));
+    change(system, settings, root, &mut Notes::read(system, root))
+}
+
+/// Performs a quickCheck, unless an action runs that may.
+fn check(tag: &Tag, system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
+    let share = Share::take(system, root, tag, longest(settings));
+    match &share {
+        Share::Busy(holder) => {
+            let verdict = Verdict::during(&holder.to_string());
+            info!("not checked: {holder} is running; {}", verdict.consequence());
+            return Ok(());
+        }
+        Share::Overdue(holder) => {
+            warn!("{holder} is stopped or past its time limit, which excuses nothing");
+        }
+        Share::Held { .. } => {}
     }
-    let _lock = Lock::take(system, root, tag, action, longest(settings));
-    match action {
-        Action::QuickCheck => Ok(()),
-        Action::Restore => restore::restore(system, settings, root),
-        Action::Remove => remove::remove(system, settings),
-        Action::Recover => recover::recover(system, settings, root),
-    }
+    quick_check::quick_check(system, settings, root, &mut Notes::read(system, root))
 }
 
 /// The longest that another action may hold the lock: as long as a recover may take.
@@ -116,7 +125,7 @@ mod tests {
     #[test]
     fn a_quick_check_during_another_action_succeeds_at_once_and_looks_at_nothing() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let lock = Lock::take(&machine, root.path(), &tag(), Action::Remove, Duration::ZERO);
+        let lock = lock::tests::held(&root, &machine, Action::Remove);
         assert!(try_to(Action::QuickCheck, &machine, &root));
         assert_eq!((machine.deeds(), machine.now()), (vec![], Duration::ZERO));
         assert!(words().concat().starts_with("INFO: not checked: remove, pid "), "{:?}", words());
@@ -127,7 +136,7 @@ mod tests {
     #[test]
     fn an_action_waits_for_another_as_long_as_a_recover_may_take() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let _lock = Lock::take(&machine, root.path(), &tag(), Action::Recover, Duration::ZERO);
+        let _lock = lock::tests::held(&root, &machine, Action::Recover);
         assert!(try_to(Action::Restore, &machine, &root), "then it goes on");
         let waited = machine.now();
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use log::warn;
 
 use crate::dovecot::checks;
+use crate::dovecot::notes::Notes;
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::settings::Settings;
@@ -28,15 +29,17 @@ pub(super) fn quick_check(
     system: &impl System,
     settings: &Settings,
     root: &Path,
+    notes: &mut Notes,
 ) -> Result<(), Error> {
     let unknown = |cause: Error| Error::NotInOperation {
         verdict: Verdict::Unknown,
         causes: cause.to_string(),
     };
-    let seen = checks::check(system, settings, root).map_err(unknown)?;
+    let seen = checks::check(system, settings, root, notes).map_err(unknown)?;
     if !seen.in_operation() {
         return Err(Error::NotInOperation { verdict: seen.verdict(), causes: seen.causes() });
     }
+    notes.remember(system, root, &settings.service, &seen.masters);
     let warnings = seen.warnings();
     if !warnings.is_empty() {
         let consequence = seen.verdict().consequence();
@@ -47,14 +50,14 @@ pub(super) fn quick_check(
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Error, LIMIT, Settings, System};
+    use super::{Duration, Error, LIMIT, Notes, Settings, System};
     use crate::dovecot::endpoint::Endpoint;
     use crate::system::fake::{MASTER, Machine, Port, words};
     use crate::system::{Depth, End};
     use crate::test_root::TestRoot;
 
     fn quick_check(machine: &Machine, settings: &Settings) -> Result<(), Error> {
-        super::quick_check(machine, settings, TestRoot::new().path())
+        super::quick_check(machine, settings, TestRoot::new().path(), &mut Notes::default())
     }
 
     /// What was wrong, if anything was, in its line up to the verdict.
@@ -76,7 +79,10 @@ mod tests {
         let machine = Machine::running();
         machine.state().blind = true;
         let root = TestRoot::new();
-        let check = || super::quick_check(&machine, &Settings::default(), root.path());
+        let check = || {
+            let notes = &mut Notes::default();
+            super::quick_check(&machine, &Settings::default(), root.path(), notes)
+        };
         let line = check().expect_err("nobody can be seen").to_string();
         let (begin, end) = (
             "Dovecot is not known to be in operation: reading the process table: /proc ",

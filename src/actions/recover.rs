@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::warn;
 
 use super::{remove, restore};
+use crate::dovecot::notes::Notes;
 use crate::dovecot::{checks, mistake};
 use crate::error::Error;
 use crate::settings::Settings;
@@ -21,17 +22,22 @@ use crate::system::System;
 /// # Errors
 ///
 /// Those of restore.
-pub(super) fn recover(system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
+pub(super) fn recover(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+    notes: &mut Notes,
+) -> Result<(), Error> {
     if let Some(cause) = mistake::look(system)
-        && checks::check(system, settings, root)?.in_operation()
+        && checks::check(system, settings, root, notes)?.in_operation()
     {
         warn!("Dovecot is in operation and left running: it could not start again: {cause}");
         return Ok(());
     }
-    if let Err(cause) = remove::remove(system, settings) {
+    if let Err(cause) = remove::remove(system, settings, root, notes) {
         warn!("{cause}");
     }
-    restore::restore(system, settings, root)
+    restore::restore(system, settings, root, notes)
 }
 
 /// The longest that [`recover`] may take.
@@ -42,13 +48,13 @@ pub(super) fn longest(settings: &Settings) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Error, Settings};
+    use super::{Duration, Error, Notes, Settings};
     use crate::system::fake::{MASTER, Machine, child, words};
     use crate::system::{End, Process};
     use crate::test_root::TestRoot;
 
     fn recover(machine: &Machine, settings: &Settings) -> Result<(), Error> {
-        super::recover(machine, settings, TestRoot::new().path())
+        super::recover(machine, settings, TestRoot::new().path(), &mut Notes::default())
     }
 
     #[test]

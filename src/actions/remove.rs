@@ -1,20 +1,31 @@
 //! Takes Dovecot out of service, and proves that it is gone.
 //!
-//! A failed remove makes LifeKeeper halt the node in a failover, so this module fails only after
-//! SIGKILL. Removing what does not run succeeds: the cluster may ask twice. Nothing here connects
-//! to Dovecot: each connection while it stops makes the stop take 6 s. Nothing depends on its
-//! configuration or its programs: they may be what is broken.
+//! Two masters on one mail store are the worst that can happen, and a failed remove makes
+//! LifeKeeper halt the node in a failover. So it succeeds only when two looks find no process of
+//! Dovecot and the service manager is not going to start one; and it fails only for what is
+//! Dovecot's without doubt and outlived a SIGKILL of this remove, or for a start that a second stop
+//! did not cancel. Removing what does not run succeeds: the cluster may ask twice. Nothing here
+//! connects to Dovecot: each connection while it stops makes the stop take 6 s. Nothing depends on
+//! its configuration or its programs: they may be what is broken.
 
+use std::path::Path;
 use std::time::Duration;
 
 use log::{info, warn};
 
 use super::wait::{Seen, until};
-use crate::dovecot::processes::Census;
-use crate::dovecot::service;
+use crate::dovecot::cgroup;
+use crate::dovecot::identity::{Census, Family, Weight};
+use crate::dovecot::notes::Notes;
+use crate::dovecot::service::{self, Outcome};
+use crate::dovecot::unit::{self, Manager};
 use crate::error::Error;
 use crate::settings::{Settings, Wait};
 use crate::system::{Process, Signal, System};
+
+/// How far apart the two looks are that prove that nobody is left: a dying master can fork one last
+/// child between two looks, and the process table is not read in one moment (2 in 460 removes).
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// How long SIGTERM is given to work; a session that can end in good order does it at once.
 const TERM_WAIT: Duration = Duration::from_secs(2);
@@ -25,61 +36,267 @@ const KILL_WAIT: Duration = Duration::from_secs(3);
 /// The longest that [`end`] takes.
 pub(super) const KILL_TIME: Duration = TERM_WAIT.saturating_add(KILL_WAIT);
 
+/// How often what is left after the rounds is ended: once, and once more after a further stop.
+const ENDS: u32 = 2;
+
+/// How long that further stop may take: it cancels a start, or stops a master that has just begun.
+pub(super) const FURTHER_STOP: Duration = Duration::from_secs(15);
+
+/// How many stop commands may take their full time. Whoever has taken it twice is not stopped by a
+/// third, and the signals must come while LifeKeeper still waits.
+const LONG_STOPS: u32 = 2;
+
 /// Stops Dovecot with its service command, then by signals, within [`longest`].
 ///
 /// # Errors
 ///
-/// [`Error::StillRunning`] with what outlived SIGKILL, and any error from reading the process
+/// [`Error::StillRunning`] with what outlived SIGKILL; [`Error::StillStarting`] when the service
+/// manager is going to start it in spite of a second stop; any error from reading the process
 /// table. A process that vanishes meanwhile is no error.
-pub(super) fn remove(system: &impl System, settings: &Settings) -> Result<(), Error> {
-    let mut census = Census::default();
-    let mut family = census.take(system)?;
-    if family.is_gone() {
+pub(super) fn remove(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+    notes: &mut Notes,
+) -> Result<(), Error> {
+    service::end_left_command(system, root);
+    let question = unit::ask(system, &settings.service);
+    let mut watch = Watch::new(system, root, settings, notes);
+    watch.look()?;
+    watch.hear(question.answer(system));
+    let mut family = watch.look()?;
+    if family.is_gone() && watch.census.expects_more() {
+        family = watch.settled()?;
+    }
+    if family.is_gone() && watch.manager.is_at_rest() {
         info!("Dovecot is already stopped");
+        watch.census.erase();
         return Ok(());
     }
-    wake(system, family.masters.iter().chain(&family.others));
+    watch.begin(&family);
+    let end = system.now() + stop_time(settings);
     for round in 1..=settings.remove_rounds {
-        if family.masters.is_empty() {
+        let left = end.saturating_sub(system.now()).min(service::CHANGE_LIMIT);
+        if left.is_zero() || (family.masters.is_empty() && watch.manager.is_at_rest()) {
             break;
         }
-        service::stop(system, &settings.service);
-        family = match until(system, settings.wait, settings.remove_wait, || {
-            let family = census.take(system)?;
-            Ok(if family.is_gone() { Seen::Yes(family) } else { Seen::No(family) })
-        })? {
-            Seen::Yes(_) => {
-                info!("Dovecot is stopped");
-                return Ok(());
-            }
-            Seen::No(family) => family,
+        let outcome = watch.stop(settings, left);
+        let question = unit::ask(system, &settings.service);
+        family = match settings.wait {
+            Wait::Fixed => watch.within(settings.wait, settings.remove_wait)?,
+            Wait::Ready => watch.settled()?,
         };
+        watch.hear(question.answer(system));
+        // A stop command that changed nothing would change nothing the next time. Sessions that
+        // outlive their master are given the wait, to end in good order.
+        let is_useless = settings.wait == Wait::Ready
+            && (outcome == Outcome::TimedOut
+                || (watch.manager.has_nothing_to_stop() && !family.masters.is_empty()));
+        if settings.wait == Wait::Ready && !family.is_gone() && !is_useless {
+            family = watch.within(settings.wait, settings.remove_wait)?;
+        }
         if let [master, ..] = family.masters.as_slice() {
             warn!("{master} still runs after stop command {round} of {}", settings.remove_rounds);
         }
+        if is_useless || (family.is_gone() && watch.is_at_rest_now(settings)) {
+            break;
+        }
     }
-    let left = family.into_all();
-    warn!("ending {} processes of Dovecot by signals", left.len());
-    let left = end(system, &mut census)?;
-    if left.is_empty() {
-        info!("Dovecot is stopped");
-        Ok(())
-    } else {
-        Err(Error::StillRunning(left))
-    }
+    watch.finish(settings, family)?;
+    info!("Dovecot is stopped");
+    watch.census.erase();
+    Ok(())
 }
 
 /// The longest that [`remove`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
-    (service::CHANGE_LIMIT + settings.remove_wait) * settings.remove_rounds + KILL_TIME
+    let before = unit::LIMIT + SETTLE * 2;
+    let after_last_stop = SETTLE + unit::LIMIT * 2 + settings.remove_wait;
+    let end = (KILL_TIME + unit::LIMIT) * ENDS + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;
+    before + stop_time(settings) + unit::TRIGGERS_LIMIT + after_last_stop + end
 }
 
-/// Lets those go on whom somebody has frozen. They hear SIGKILL alone, and a stop command would wait
-/// for them: 10 s under systemd, 30 s in Debian's script.
-fn wake<'a>(system: &impl System, family: impl Iterator<Item = &'a Process>) {
-    for process in family.filter(|process| process.state == 'T') {
-        warn!("waking {process}, so that it can end");
-        system.signal(process, Signal::Cont);
+/// How long the rounds of the stop command may take in all.
+fn stop_time(settings: &Settings) -> Duration {
+    let long_stops = match settings.wait {
+        Wait::Ready => settings.remove_rounds.min(LONG_STOPS),
+        Wait::Fixed => settings.remove_rounds,
+    };
+    service::CHANGE_LIMIT * long_stops + settings.remove_wait * settings.remove_rounds
+}
+
+/// Looks at Dovecot's processes and at what the service manager says, until both are at rest.
+struct Watch<'a, S> {
+    system: &'a S,
+    root: &'a Path,
+    census: Census<'a>,
+    manager: Manager,
+    /// The start that the service manager last said to be on its way; nothing when it has said
+    /// something else since.
+    starting: Option<String>,
+    /// Since when nobody was seen.
+    gone_since: Option<Duration>,
+}
+
+impl<'a, S: System> Watch<'a, S> {
+    fn new(system: &'a S, root: &'a Path, settings: &'a Settings, notes: &'a mut Notes) -> Self {
+        Self {
+            system,
+            root,
+            census: Census::new(system, root, settings, notes),
+            manager: Manager::Absent,
+            starting: None,
+            gone_since: None,
+        }
+    }
+
+    /// Hears what the service manager says.
+    fn hear(&mut self, manager: Manager) {
+        if let Manager::Unknown(cause) = &manager {
+            warn!("no state of the service: {cause}");
+        }
+        if let Some(unit) = manager.unit() {
+            self.starting = unit.is_starting().then(|| unit.to_string());
+        }
+        self.census.learn(self.system, &manager);
+        self.manager = manager;
+    }
+
+    /// Asks the service manager, and says whether it is at rest. One that did not answer twice is
+    /// not waited for again.
+    fn is_at_rest_now(&mut self, settings: &Settings) -> bool {
+        if !matches!(self.manager, Manager::Unknown(_)) {
+            let manager = unit::look(self.system, &settings.service);
+            self.hear(manager);
+        }
+        self.manager.is_at_rest()
+    }
+
+    /// Looks once.
+    fn look(&mut self) -> Result<Family, Error> {
+        let family = self.census.take(self.system)?;
+        self.gone_since = match self.gone_since {
+            _ if !family.is_gone() => None,
+            None => Some(self.system.now()),
+            since => since,
+        };
+        Ok(family)
+    }
+
+    /// Looks, and where nobody is seen looks again [`SETTLE`] after the first such look.
+    fn settled(&mut self) -> Result<Family, Error> {
+        let family = self.look()?;
+        let Some(since) = self.gone_since else { return Ok(family) };
+        let left = (since + SETTLE).saturating_sub(self.system.now());
+        if left.is_zero() {
+            return Ok(family);
+        }
+        self.system.sleep(left);
+        self.look()
+    }
+
+    /// Looks until nobody is left or the time is over.
+    fn within(&mut self, mode: Wait, wait: Duration) -> Result<Family, Error> {
+        let system = self.system;
+        let seen = until(system, mode, wait, || {
+            let family = self.settled()?;
+            Ok(if family.is_gone() { Seen::Yes(family) } else { Seen::No(family) })
+        })?;
+        Ok(match seen {
+            Seen::Yes(family) | Seen::No(family) => family,
+        })
+    }
+
+    /// Notes the masters, says who is left alone, and wakes the frozen. They hear SIGKILL alone, or
+    /// not even that, and a stop command would wait for them: 10 s under systemd, 30 s in Debian's
+    /// script.
+    fn begin(&mut self, family: &Family) {
+        for stranger in self.census.strangers() {
+            warn!("leaving {stranger} alone: it is the main process of another unit");
+        }
+        self.census.remember(self.system, family);
+        wake(self.system, self.root, family);
+    }
+
+    /// Gives the stop command, after what would start Dovecot again or mislead a stop script.
+    fn stop(&mut self, settings: &Settings, limit: Duration) -> Outcome {
+        if let Some(unit) = self.manager.unit() {
+            unit::stop_triggers(self.system, unit);
+        }
+        self.census.clear_pid_file(self.system);
+        let (system, root) = (self.system, self.root);
+        service::stop(system, root, &settings.service, limit, &mut || {
+            // What cannot be seen now is seen afterwards, or is an error then.
+            let _ = self.look();
+        })
+    }
+
+    /// Ends what the stop commands have left, and makes sure that nothing is started in its place.
+    fn finish(&mut self, settings: &Settings, mut family: Family) -> Result<(), Error> {
+        for number in 1..=ENDS {
+            if !family.is_gone() {
+                warn!("ending {} processes of Dovecot by signals", family.all().len());
+                end(self.system, self.root, &mut self.census)?.judge()?;
+            }
+            if self.is_at_rest_now(settings) || number == ENDS {
+                break;
+            }
+            // A restart can follow from the end of a master.
+            self.stop(settings, FURTHER_STOP);
+            family = self.settled()?;
+        }
+        match self.starting.take() {
+            Some(unit) if !self.manager.is_at_rest() || self.is_unknown() => {
+                return Err(Error::StillStarting(unit));
+            }
+            _ => {}
+        }
+        if let Some(unit) = self.manager.unit().filter(|unit| !unit.is_at_rest()) {
+            warn!("no process of Dovecot is left, and {unit}");
+        }
+        Ok(())
+    }
+
+    const fn is_unknown(&self) -> bool {
+        matches!(self.manager, Manager::Unknown(_))
+    }
+}
+
+/// Lets those go on whom somebody has stopped, or frozen by a control group.
+fn wake(system: &impl System, root: &Path, family: &Family) {
+    for member in family.all() {
+        if let Some(groups) = system.control_groups(member.process.pid) {
+            cgroup::thaw(root, &groups);
+        }
+        if member.process.state == 'T' {
+            warn!("waking {}, so that it can end", member.process);
+            system.signal(&member.process, Signal::Cont);
+        }
+    }
+}
+
+/// What signals did not end.
+#[must_use]
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Outlived SIGKILL, and is Dovecot's without doubt.
+    failing: Vec<Process>,
+    /// Came after the last signal, or can have been arranged by a user.
+    others: Vec<Process>,
+}
+
+impl Left {
+    /// Names those whom nothing can be concluded from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StillRunning`] with the others.
+    pub(super) fn judge(self) -> Result<(), Error> {
+        if !self.others.is_empty() {
+            let names: Vec<String> = self.others.iter().map(ToString::to_string).collect();
+            warn!("left running, and not known for certain to be Dovecot's: {}", names.join(", "));
+        }
+        if self.failing.is_empty() { Ok(()) } else { Err(Error::StillRunning(self.failing)) }
     }
 }
 
@@ -89,40 +306,76 @@ fn wake<'a>(system: &impl System, family: impl Iterator<Item = &'a Process>) {
 /// # Errors
 ///
 /// Any error from reading the process table.
-pub(super) fn end(system: &impl System, census: &mut Census) -> Result<Vec<Process>, Error> {
-    let all = census.take(system)?.into_all();
-    wake(system, all.iter());
-    for process in &all {
-        system.signal(process, Signal::Term);
+pub(super) fn end(
+    system: &impl System,
+    root: &Path,
+    census: &mut Census<'_>,
+) -> Result<Left, Error> {
+    let family = census.take(system)?;
+    wake(system, root, &family);
+    for member in family.all() {
+        system.signal(&member.process, Signal::Term);
     }
-    let look = |census: &mut Census| -> Result<Seen<Vec<Process>>, Error> {
-        let left = census.take(system)?.into_all();
-        Ok(if left.is_empty() { Seen::Yes(left) } else { Seen::No(left) })
+    let look = |census: &mut Census<'_>| -> Result<Seen<Family>, Error> {
+        let family = census.take(system)?;
+        Ok(if family.is_gone() { Seen::Yes(family) } else { Seen::No(family) })
     };
-    let Seen::No(mut left) = until(system, Wait::Ready, TERM_WAIT, || look(census))? else {
-        return Ok(Vec::new());
+    let Seen::No(mut family) = until(system, Wait::Ready, TERM_WAIT, || look(census))? else {
+        return Ok(Left::default());
     };
+    let mut killed: Vec<Process> = Vec::new();
     // Whoever is dying may have had children meanwhile.
-    let seen = until(system, Wait::Ready, KILL_WAIT, || {
-        for process in &left {
-            system.signal(process, Signal::Kill);
+    until(system, Wait::Ready, KILL_WAIT, || {
+        // Who forks faster than one looks is ended at once there.
+        census.groups().iter().for_each(|group| {
+            group.kill(root);
+        });
+        for member in family.all() {
+            system.signal(&member.process, Signal::Kill);
+            if !killed.iter().any(|process| process.is(&member.process)) {
+                killed.push(member.process);
+            }
         }
-        let seen = look(census)?;
-        if let Seen::No(now) = &seen {
-            left.clone_from(now);
-        }
-        Ok(seen)
+        family = census.take(system)?;
+        Ok(if family.is_gone() { Seen::Yes(()) } else { Seen::No(()) })
     })?;
-    Ok(match seen {
-        Seen::Yes(left) | Seen::No(left) => left,
-    })
+    let mut left = Left::default();
+    for member in family.all() {
+        let was_killed = killed.iter().any(|process| process.is(&member.process));
+        let list = if was_killed && member.weight == Weight::Fails {
+            &mut left.failing
+        } else {
+            &mut left.others
+        };
+        list.push(member.process);
+    }
+    Ok(left)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::system::End;
-    use crate::system::fake::{MASTER, Machine, child, words};
+    use super::{Duration, Error, Notes, Settings, System, Wait, longest};
+    use crate::system::fake::{FakeUnit, MASTER, Machine, State, child, master, words};
+    use crate::system::{End, Process};
+    use crate::test_root::TestRoot;
+
+    fn remove(machine: &Machine, settings: &Settings) -> Result<(), Error> {
+        super::remove(machine, settings, TestRoot::new().path(), &mut Notes::default())
+    }
+
+    /// A machine on which systemd runs.
+    fn systemd(machine: Machine) -> Machine {
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        machine
+    }
+
+    /// What was done, but for questions.
+    fn deeds(machine: &Machine) -> Vec<String> {
+        let is_deed =
+            |deed: &String| !deed.starts_with("systemctl show") && !deed.contains("list-jobs");
+        machine.deeds().into_iter().filter(is_deed).collect()
+    }
 
     fn stops(machine: &Machine) -> usize {
         machine.count("service dovecot stop")
@@ -196,14 +449,16 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_command_that_never_ends_is_left_after_120_seconds() {
-        let machine = Machine::running();
-        machine.reply("stop", |_| (End::Exited(0), Duration::MAX));
-        let settings = Settings::default();
-        remove(&machine, &settings).expect("signals end it");
-        assert_eq!(stops(&machine), 3);
-        let least = Duration::from_secs(3 * 120 + 3 * 3);
-        assert!(machine.now() >= least && machine.now() <= longest(&settings));
+    fn a_stop_command_that_never_ends_is_left_after_120_seconds_and_given_once() {
+        for (wait, times) in [(Wait::Ready, 1), (Wait::Fixed, 3)] {
+            let machine = Machine::running();
+            machine.reply("stop", |_| (End::Exited(0), Duration::MAX));
+            let settings = Settings { wait, ..Settings::default() };
+            remove(&machine, &settings).expect("signals end it");
+            assert_eq!(stops(&machine), times, "{wait}: the original gives it each time");
+            assert!(machine.now() >= Duration::from_mins(2));
+            assert!(machine.now() <= longest(&settings), "{:?}", machine.now());
+        }
     }
 
     #[test]
@@ -288,10 +543,230 @@ mod tests {
     fn strangers_are_never_signalled() {
         let machine = Machine::running();
         refuse_to_stop(&machine);
-        machine.add(Process { user: 1000, ..crate::system::fake::master(200) }, 1, 200);
-        machine.add(Process { same_root: false, ..crate::system::fake::master(201) }, 1, 201);
+        machine.add(Process { users: [1000; 3], ..master(200) }, 1, 200);
+        machine.add(master(201), 1, 201);
+        machine.show(201, |more| more.elsewhere = true);
         remove(&machine, &Settings::default()).expect("signals end it");
         let deeds = machine.deeds().concat();
         assert!(!deeds.contains("200") && !deeds.contains("201"), "{deeds}");
+    }
+
+    #[test]
+    fn a_start_on_its_way_is_cancelled_though_no_process_is_there() {
+        let cases = [
+            FakeUnit { active: Some("activating"), ..FakeUnit::default() },
+            FakeUnit { active: Some("inactive"), job: Some("start"), ..FakeUnit::default() },
+            FakeUnit { active: Some("active"), ..FakeUnit::default() },
+            FakeUnit { active: Some("deactivating"), job: Some("stop"), ..FakeUnit::default() },
+        ];
+        for unit in cases {
+            let machine = systemd(Machine::new());
+            machine.state().unit = unit.clone();
+            remove(&machine, &Settings::default()).expect("it is cancelled");
+            assert_eq!(deeds(&machine), ["service dovecot stop"], "{:?}", unit.active);
+            assert_eq!(words(), ["INFO: Dovecot is stopped"]);
+        }
+        for active in ["inactive", "failed"] {
+            let machine = systemd(Machine::new());
+            machine.state().unit = FakeUnit { active: Some(active), ..FakeUnit::default() };
+            remove(&machine, &Settings::default()).expect("it is at rest");
+            assert_eq!(deeds(&machine), Vec::<String>::new(), "{active}");
+            assert_eq!(machine.now(), Duration::from_millis(8), "one question");
+        }
+    }
+
+    #[test]
+    fn a_start_that_two_stops_do_not_cancel_makes_it_fail_and_no_other_word_does() {
+        for (active, job, fails) in [
+            ("activating", None, true),
+            ("inactive", Some("restart"), true),
+            ("deactivating", Some("stop"), false),
+            ("maintenance", None, false),
+            ("active", None, false),
+        ] {
+            let machine = systemd(Machine::new());
+            machine.state().unit = FakeUnit { active: Some(active), job, ..FakeUnit::default() };
+            machine.reply("stop", |_| (End::Exited(1), Duration::from_millis(50)));
+            let settings = Settings { remove_rounds: 1, ..Settings::default() };
+            let outcome = remove(&machine, &settings);
+            assert_eq!(outcome.is_err(), fails, "{active}: {outcome:?}");
+            assert!(stops(&machine) >= 2, "{active}");
+            if let Err(cause) = outcome {
+                let words = format!("stopping Dovecot: dovecot.service is {active} (x)");
+                assert!(cause.to_string().starts_with(&words), "{cause}");
+                assert!(cause.to_string().ends_with(", also after a second stop command"));
+            } else {
+                let warning =
+                    format!("no process of Dovecot is left, and dovecot.service is {active}");
+                assert!(words().concat().contains(&warning), "{:?}", words());
+            }
+        }
+    }
+
+    #[test]
+    fn a_restart_that_follows_from_a_killed_master_is_stopped_too() {
+        let machine = systemd(Machine::running());
+        let mut given = 0;
+        machine.reply("stop", move |state| {
+            given += 1;
+            // The first stop fails: a hanging configuration.
+            if given > 1 {
+                state.unit = FakeUnit::default();
+                return (End::Exited(0), Duration::from_millis(50));
+            }
+            (End::Exited(1), Duration::from_millis(50))
+        });
+        machine.state().unit.active = Some("active");
+        machine.state().after(Duration::from_secs(3), |state| {
+            state.unit.active = Some("activating");
+        });
+        let settings = Settings { remove_rounds: 1, ..Settings::default() };
+        remove(&machine, &settings).expect("the second stop cancels the restart");
+        let expected = ["service dovecot stop", "TERM 100", "TERM 101", "service dovecot stop"];
+        assert_eq!(deeds(&machine), expected);
+    }
+
+    #[test]
+    fn what_would_start_it_for_the_next_client_is_stopped_first() {
+        let machine = systemd(Machine::running());
+        machine.state().unit.socket = true;
+        remove(&machine, &Settings::default()).expect("success");
+        assert_eq!(deeds(&machine), ["systemctl stop dovecot.socket", "service dovecot stop"]);
+        // It listens, and nothing else runs.
+        let machine = systemd(Machine::new());
+        machine.state().unit.socket = true;
+        remove(&machine, &Settings::default()).expect("success");
+        assert_eq!(deeds(&machine), ["systemctl stop dovecot.socket", "service dovecot stop"]);
+    }
+
+    #[test]
+    fn a_dovecot_that_systemd_knows_nothing_of_costs_one_stop_command() {
+        for (wait, times) in [(Wait::Ready, 1), (Wait::Fixed, 3)] {
+            let machine = systemd(Machine::running());
+            machine.state().unit.active = Some("inactive");
+            machine.reply("stop", |_| (End::Exited(0), Duration::from_millis(50)));
+            let settings = Settings { wait, ..Settings::default() };
+            remove(&machine, &settings).expect("signals end it");
+            assert_eq!(stops(&machine), times, "{wait}");
+            if wait == Wait::Ready {
+                assert!(machine.now() < Duration::from_secs(1), "{:?}", machine.now());
+            }
+        }
+    }
+
+    #[test]
+    fn a_systemd_that_does_not_answer_leaves_the_verdict_to_the_processes() {
+        let machine = systemd(Machine::running());
+        machine.state().unit.silent = true;
+        remove(&machine, &Settings::default()).expect("nobody is left");
+        assert_eq!(deeds(&machine), ["service dovecot stop"]);
+        assert!(words()[0].starts_with("WARN: no state of the service: "), "{:?}", words());
+
+        // The last that it said was that a start is on its way.
+        let machine = systemd(Machine::new());
+        machine.state().unit.active = Some("activating");
+        machine.reply("stop", |state| {
+            state.unit.silent = true;
+            (End::Exited(1), Duration::from_millis(50))
+        });
+        let error = remove(&machine, &Settings::default()).expect_err("that start will happen");
+        assert!(error.to_string().contains("dovecot.service is activating"), "{error}");
+    }
+
+    #[test]
+    fn gone_is_what_two_looks_in_a_row_say() {
+        let machine = Machine::running();
+        machine.reply("stop", |state| {
+            state.stop_dovecot();
+            // The last child of the dying master is forked after the first look.
+            state.after(Duration::from_millis(55), |state| {
+                state.start_dovecot();
+                state.end(110);
+            });
+            state.after(Duration::from_millis(80), |state| state.end(111));
+            (End::Exited(0), Duration::from_millis(50))
+        });
+        remove(&machine, &Settings::default()).expect("success");
+        assert!(machine.now() >= Duration::from_millis(130), "{:?}", machine.now());
+    }
+
+    #[test]
+    fn a_command_that_a_killed_action_left_running_is_ended_first() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let notes = &mut Notes::default();
+        machine.add(Process { users: [0; 3], ..child(700, "../../bin/sh") }, 1, 700);
+        let note = r#"{"pid":700,"started":1,"era":"this boot","line":"service dovecot start"}"#;
+        root.write("run/dovecot-ark/.command", note);
+        super::remove(&machine, &Settings::default(), root.path(), notes).expect("success");
+        assert_eq!(machine.deeds(), ["KILL GROUP 700"]);
+        assert!(!root.path().join("run/dovecot-ark/.command").exists());
+        let words = words().concat();
+        assert!(words.contains("ending `service dovecot start`, pid 700"), "{words}");
+    }
+
+    #[test]
+    fn a_pid_file_that_lies_is_gone_before_a_stop_script_could_kill_by_it() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        machine.add(child(50, "sleep"), 1, 50);
+        root.write("run/dovecot/master.pid", "50");
+        let file = root.path().join("run/dovecot/master.pid");
+        machine.reply("stop", move |state| {
+            assert!(!file.exists(), "the script would kill a stranger");
+            state.stop_dovecot();
+            (End::Exited(0), Duration::from_millis(50))
+        });
+        let notes = &mut Notes::default();
+        super::remove(&machine, &Settings::default(), root.path(), notes).expect("success");
+    }
+
+    /// One orphan after the other, without end.
+    fn next(state: &mut State, pid: i32) {
+        let entry = State::orphan(pid);
+        state.processes.push(entry);
+        state.after(Duration::from_millis(100), move |state| {
+            state.end(pid);
+            next(state, pid + 1);
+        });
+    }
+
+    #[test]
+    fn newcomers_and_what_a_user_can_arrange_never_make_it_fail() {
+        // Users start orphans of Dovecot's real imap without end, and one hangs in the kernel.
+        let machine = Machine::running();
+        machine.add(Process { state: 'D', ..child(50, "imap") }, 1, 49);
+        next(&mut machine.state(), 1000);
+        let settings = Settings::default();
+        remove(&machine, &settings).expect("nobody can halt the node");
+        assert!(machine.now() <= longest(&settings));
+        let words = words().concat();
+        assert!(words.contains("not known for certain to be Dovecot's: pid 50 (imap, state D)"));
+    }
+
+    #[test]
+    fn a_frozen_control_group_is_thawed_first() {
+        let (root, machine) = (TestRoot::new(), systemd(Machine::running()));
+        let folder = "sys/fs/cgroup/system.slice/dovecot.service";
+        root.write(&format!("{folder}/cgroup.procs"), "");
+        root.write(&format!("{folder}/cgroup.freeze"), "1\n");
+        machine.show(MASTER, |more| more.groups = "0::/system.slice/dovecot.service\n".into());
+        let notes = &mut Notes::default();
+        super::remove(&machine, &Settings::default(), root.path(), notes).expect("success");
+        let state = std::fs::read_to_string(root.path().join(folder).join("cgroup.freeze"));
+        assert_eq!(state.expect("the file"), "0");
+    }
+
+    #[test]
+    fn what_was_noted_is_forgotten_when_nothing_is_left() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        let file = root.path().join("run/dovecot-ark/.masters");
+        let path = file.clone();
+        machine.reply("stop", move |state| {
+            assert!(path.exists(), "noted before it is stopped");
+            state.stop_dovecot();
+            (End::Exited(0), Duration::from_millis(50))
+        });
+        let mut notes = Notes::read(&machine, root.path());
+        super::remove(&machine, &Settings::default(), root.path(), &mut notes).expect("success");
+        assert!(!file.exists());
     }
 }

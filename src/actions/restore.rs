@@ -10,8 +10,9 @@ use log::{info, warn};
 
 use super::remove;
 use super::wait::{Seen, until};
-use crate::dovecot::processes::Census;
-use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service};
+use crate::dovecot::identity::Census;
+use crate::dovecot::notes::Notes;
+use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service, unit};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -22,24 +23,33 @@ use crate::system::System;
 ///
 /// [`Error::Obstructed`] with what keeps Dovecot from starting; [`Error::NotStarted`] with what
 /// the last check saw; any error from reading the process table.
-pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
-    let mut seen = checks::check(system, settings, root)?;
+pub(super) fn restore(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+    notes: &mut Notes,
+) -> Result<(), Error> {
+    let mut seen = checks::check(system, settings, root, notes)?;
     if seen.in_operation() {
         info!("Dovecot is already in operation");
+        notes.remember(system, root, &settings.service, &seen.masters);
         return Ok(());
     }
-    end_orphans(system)?;
+    service::end_left_command(system, root);
+    clear_the_way(system, settings, root, notes)?;
     let places = places::places(system);
-    pid_file::clear(system, root, &places.base)?;
     let log = own_log::Mark::set(system, root, &places);
     for round in 1..=settings.restore_rounds {
-        service::start(system, &settings.service);
+        // Somebody may have written it anew.
+        pid_file::clear(system, root, &places.base, notes, &[]);
+        service::start(system, root, &settings.service);
         seen = match until(system, settings.wait, settings.restore_wait, || {
-            let seen = checks::check(system, settings, root)?;
+            let seen = checks::check(system, settings, root, notes)?;
             Ok(if seen.in_operation() { Seen::Yes(seen) } else { Seen::No(seen) })
         })? {
-            Seen::Yes(_) => {
+            Seen::Yes(seen) => {
                 info!("Dovecot is in operation");
+                notes.remember(system, root, &settings.service, &seen.masters);
                 return Ok(());
             }
             Seen::No(seen) => seen,
@@ -47,7 +57,7 @@ pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) ->
         warn!("{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.
         if seen.has_no_master() {
-            let obstacles = obstacles::look(system, root, &places)?;
+            let obstacles = obstacles::look(system, settings, root, &places, notes)?;
             if !obstacles.is_empty() {
                 return Err(Error::Obstructed { obstacles, told: log.reason(system) });
             }
@@ -61,28 +71,49 @@ pub(super) fn restore(system: &impl System, settings: &Settings, root: &Path) ->
 pub(super) fn longest(settings: &Settings) -> Duration {
     let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
     let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;
-    let before = checks::LIMIT + remove::KILL_TIME + configuration::LIMIT;
+    let clear = unit::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;
+    let before = checks::LIMIT + clear + configuration::LIMIT;
     before + round * settings.restore_rounds + own_log::LIMIT
 }
 
-/// Ends what an earlier master left behind: it can hold the ports, and then no start succeeds.
-/// What cannot be ended is no reason not to try.
-fn end_orphans(system: &impl System) -> Result<(), Error> {
-    let mut census = Census::default();
-    let family = census.take(system)?;
-    if family.masters.is_empty() && !family.others.is_empty() {
+/// Ends what an earlier master left behind, which can hold the ports so that no start succeeds, and
+/// stops a unit that systemd calls active though nothing of it runs: a start command would do
+/// nothing (SUSE's init script leaves `active (exited)`). What cannot be ended is no reason not to
+/// try.
+fn clear_the_way(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+    notes: &mut Notes,
+) -> Result<(), Error> {
+    let question = unit::ask(system, &settings.service);
+    let mut census = Census::new(system, root, settings, notes);
+    let mut family = census.take(system)?;
+    let manager = question.answer(system);
+    census.learn(system, &manager);
+    if family.masters.is_empty() {
+        // Now by the control group too.
+        family = census.take(system)?;
+    }
+    if !family.masters.is_empty() {
+        return Ok(());
+    }
+    if !family.others.is_empty() {
         warn!("ending {} processes that an earlier Dovecot left behind", family.others.len());
-        let left = remove::end(system, &mut census)?;
-        if !left.is_empty() {
-            warn!("{}", Error::StillRunning(left));
+        if let Err(cause) = remove::end(system, root, &mut census)?.judge() {
+            warn!("{cause}");
         }
+    }
+    if let Some(unit) = manager.unit().filter(|unit| unit.is_active()) {
+        warn!("{unit} and nothing of it runs: stopping it, or no start would do anything");
+        service::stop(system, root, &settings.service, remove::FURTHER_STOP, &mut || {});
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Error, Settings, System, longest};
+    use super::{Duration, Error, Notes, Settings, System, longest, unit};
     use crate::dovecot::endpoint::Endpoint;
     use crate::settings::Wait;
     use crate::system::fake::{MASTER, Machine, Port, State, child, words};
@@ -92,7 +123,7 @@ mod tests {
     const MOMENT: Duration = Duration::from_millis(50);
 
     fn restore(machine: &Machine, settings: &Settings) -> Result<(), Error> {
-        super::restore(machine, settings, TestRoot::new().path())
+        super::restore(machine, settings, TestRoot::new().path(), &mut Notes::default())
     }
 
     fn settings(wait: Wait) -> Settings {
@@ -198,7 +229,8 @@ mod tests {
             (End::Exited(0), MOMENT)
         });
         let told = |machine: &Machine| {
-            let error = super::restore(machine, &Settings::default(), root.path());
+            let error =
+                super::restore(machine, &Settings::default(), root.path(), &mut Notes::default());
             error.expect_err("it does not start").to_string()
         };
         let words = told(&machine);
@@ -274,10 +306,11 @@ mod tests {
     #[test]
     fn whatever_hangs_it_ends_in_the_time_it_promises() {
         let machine = Machine::new();
-        for verb in ["start", "status", "reset-failed"] {
+        for verb in ["start", "stop", "status", "reset-failed"] {
             machine.reply(verb, |_| (End::Exited(0), Duration::MAX));
         }
         machine.state().systemd = true;
+        machine.state().unit.active = Some("active");
         machine.state().programs = vec!["service", "systemctl", "doveconf", "journalctl"];
         machine.answer("journalctl", End::Exited(0), Duration::MAX, "");
         machine.answer("doveconf", End::Exited(0), Duration::MAX, "");
@@ -290,7 +323,9 @@ mod tests {
         restore(&machine, &settings).expect_err("it never starts");
         let promised = longest(&settings);
         assert!(machine.now() <= promised, "{:?} {promised:?}", machine.now());
-        assert!(machine.now() + Duration::from_secs(25) > promised, "{:?}", machine.now());
+        // A systemd that does not answer is not asked for the stop of a unit that is only called up.
+        let slack = unit::LIMIT + Duration::from_secs(22);
+        assert!(machine.now() + slack > promised, "{:?} {promised:?}", machine.now());
     }
 
     #[test]

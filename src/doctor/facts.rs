@@ -90,7 +90,7 @@ impl Facts {
             service: Service::look(system, root, &settings.service),
             foreign: foreign::look(root),
             limits: Limits::look(root, tag, &settings, report),
-            network: Network::look(system, root, &settings.endpoints),
+            network: Network::look(system, root, &settings),
             resource: Resource::look(system, root, engine.as_ref(), tag),
             installed,
         }

@@ -11,7 +11,9 @@ use super::facts::{Fact, Facts};
 use super::finding::Finding;
 
 use crate::dovecot::endpoint::Endpoint;
-use crate::dovecot::processes::Census;
+use crate::dovecot::identity::Census;
+use crate::dovecot::notes::Notes;
+use crate::settings::Settings;
 use crate::system::System;
 use crate::system::sockets::{self, Holder, Socket};
 
@@ -62,7 +64,8 @@ impl Place {
 
 impl Network {
     /// Looks at the places of the list.
-    pub(super) fn look(system: &impl System, root: &Path, endpoints: &[Endpoint]) -> Self {
+    pub(super) fn look(system: &impl System, root: &Path, settings: &Settings) -> Self {
+        let endpoints = &settings.endpoints;
         let place = |endpoint: &Endpoint| Place {
             name: endpoint.to_string(),
             address: endpoint.address,
@@ -71,13 +74,17 @@ impl Network {
         };
         let ports = endpoints.iter().map(|endpoint| endpoint.port).collect();
         let pids = |list: &[crate::system::Process]| list.iter().map(|one| one.pid).collect();
-        let family = Census::default().take(system);
+        let mut notes = Notes::read(system, root);
+        let family = Census::new(system, root, settings, &mut notes).take(system);
         Self {
             places: endpoints.iter().map(place).collect(),
             addresses: addresses().into(),
             sockets: sockets::look(root, &ports).into(),
             dovecot: family
-                .map(|all| Running { masters: pids(&all.masters), others: pids(&all.others) })
+                .map(|all| Running {
+                    masters: pids(&all.masters),
+                    others: all.others.iter().map(|one| one.process.pid).collect(),
+                })
                 .into(),
         }
     }

@@ -11,9 +11,10 @@ use log::debug;
 
 use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::load;
+use crate::dovecot::notes::Notes;
 use crate::dovecot::service::{self, Status};
 use crate::dovecot::verdict::Verdict;
-use crate::dovecot::{pid_file, processes};
+use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::{Attempt, Depth, Process, Refusal, System};
@@ -66,13 +67,14 @@ pub(crate) fn check(
     system: &impl System,
     settings: &Settings,
     root: &Path,
+    notes: &Notes,
 ) -> Result<Checks, Error> {
     let mut asked = service::ask(system, &settings.service);
     let limit = LIMIT.saturating_sub(HEAD_START).saturating_sub(load::LIMIT);
     // This takes its time while the status command takes more.
-    let masters = match pid_file::master(system, root) {
+    let masters = match pid_file::master(system, root, notes) {
         Some(master) => Ok(vec![master]),
-        None => processes::masters(system),
+        None => identity::masters(system, notes),
     };
     if settings.probe == Depth::Connect {
         asked.let_come(system, HEAD_START);

@@ -10,10 +10,12 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 
 use super::configuration::{self, Listener};
+use super::identity::{Census, Family};
 use super::mistake;
+use super::notes::Notes;
 use super::places::{Places, below};
-use super::processes::Census;
 use crate::error::Error;
+use crate::settings::Settings;
 use crate::system::{Process, System};
 
 /// The longest that the look may take.
@@ -26,8 +28,10 @@ pub(crate) const LIMIT: Duration = mistake::LIMIT.saturating_add(configuration::
 /// Any error from reading the process table.
 pub(crate) fn look(
     system: &impl System,
+    settings: &Settings,
     root: &Path,
     places: &Places,
+    notes: &mut Notes,
 ) -> Result<Vec<String>, Error> {
     if let Some(mistake) = mistake::look(system) {
         return Ok(vec![format!("its configuration is broken: {mistake}")]);
@@ -35,7 +39,9 @@ pub(crate) fn look(
     // Before 2.0 nobody tells where it would listen.
     let listeners = configuration::listeners(system).unwrap_or_default();
     let full = full_folders(root, places);
-    Ok([full, missing_addresses(system, &listeners), taken_ports(system, &listeners)?].concat())
+    let own = Census::new(system, root, settings, notes).take(system)?;
+    Ok([full, missing_addresses(system, &listeners), taken_ports(system, &own, &listeners)]
+        .concat())
 }
 
 /// The folders in which no file can be made.
@@ -80,11 +86,11 @@ fn missing_addresses(system: &impl System, listeners: &[Listener]) -> Vec<String
 }
 
 /// The ports that somebody else has, who is no Dovecot and no systemd that hands them over.
-fn taken_ports(system: &impl System, listeners: &[Listener]) -> Result<Vec<String>, Error> {
-    let own = Census::default().take(system)?.into_all();
+fn taken_ports(system: &impl System, own: &Family, listeners: &[Listener]) -> Vec<String> {
+    let own = own.all();
     let hands_over = |process: &Process| process.pid == 1 && system.runs_systemd();
     let is_other =
-        |process: &Process| !hands_over(process) && !own.iter().any(|one| one.is(process));
+        |process: &Process| !hands_over(process) && !own.iter().any(|one| one.process.is(process));
     let mut taken = Vec::new();
     for listener in listeners {
         let holders = system.listeners(listener.port);
@@ -98,7 +104,7 @@ fn taken_ports(system: &impl System, listeners: &[Listener]) -> Result<Vec<Strin
             }
         }
     }
-    Ok(taken)
+    taken
 }
 
 #[cfg(test)]
@@ -120,7 +126,8 @@ mod tests {
 
     fn seen(machine: &Machine) -> Vec<String> {
         let places = Places { base: vec!["/".into()], log: None };
-        look(machine, TestRoot::new().path(), &places).expect("looking")
+        let (root, notes) = (TestRoot::new(), &mut Notes::default());
+        look(machine, &Settings::default(), root.path(), &places, notes).expect("looking")
     }
 
     #[test]

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use log::{info, warn};
 use nix::fcntl::OFlag;
 
+use super::identity;
+use super::notes::Notes;
 use super::places::{self, below};
-use super::processes;
-use crate::error::Error;
 use crate::system::{Process, System};
 
 /// The file's name in Dovecot's base folder.
@@ -26,32 +26,43 @@ const MAX_FILE: u64 = 16;
 
 /// The living master that the file names, if it is where it usually is and names one. What counts
 /// is what the process itself shows; that saves the look at all the others.
-pub(crate) fn master(system: &impl System, root: &Path) -> Option<Process> {
-    find(system, root, &places::usual()).map(|(_, process)| process).filter(processes::is_master)
+pub(crate) fn master(system: &impl System, root: &Path, notes: &Notes) -> Option<Process> {
+    let usual = places::usual();
+    let mut all = named(system, root, &usual).map(|(_, process)| process);
+    all.find(|process| identity::is_master(system, notes, process))
 }
 
-/// Takes the file away if no master lives and it names somebody else.
+/// Takes the file away if it names a process that is no master, or one of these, which are other
+/// instances: a start would refuse to begin for it, and a stop script may kill it. Dovecot writes
+/// its own master's pid, so a file that it has just written stays.
 ///
-/// # Errors
-///
-/// Any error from reading the process table. That the file cannot be removed is told, and the
-/// start will tell more.
-pub(crate) fn clear(system: &impl System, root: &Path, base: &[PathBuf]) -> Result<(), Error> {
-    let Some((path, process)) = find(system, root, base) else { return Ok(()) };
-    if !processes::masters(system)?.is_empty() {
-        return Ok(());
+/// That it cannot be removed is told, and the start will tell more.
+pub(crate) fn clear(
+    system: &impl System,
+    root: &Path,
+    base: &[PathBuf],
+    notes: &Notes,
+    strangers: &[Process],
+) {
+    for (path, process) in named(system, root, base) {
+        let is_strange = strangers.iter().any(|one| one.is(&process));
+        if !is_strange && identity::is_master(system, notes, &process) {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            Ok(()) => info!("removed {}: it named {process}, which is not Dovecot", path.display()),
+            Err(cause) => warn!("removing {}: {cause}", path.display()),
+        }
     }
-    match fs::remove_file(&path) {
-        Ok(()) => info!("removed {}: it named {process}, which is not Dovecot", path.display()),
-        Err(cause) => warn!("removing {}: {cause}", path.display()),
-    }
-    Ok(())
 }
 
-/// The file, and the process that it names.
-fn find(system: &impl System, root: &Path, base: &[PathBuf]) -> Option<(PathBuf, Process)> {
-    let files = base.iter().map(|base| below(root, base).join(NAME));
-    files.into_iter().find_map(|path| {
+/// The files, and the processes that they name.
+fn named(
+    system: &impl System,
+    root: &Path,
+    base: &[PathBuf],
+) -> impl Iterator<Item = (PathBuf, Process)> {
+    base.iter().map(|base| below(root, base).join(NAME)).filter_map(|path| {
         let process = system.inspect(read(&path)?.trim().parse().ok()?)?;
         Some((path, process))
     })
@@ -76,7 +87,7 @@ mod tests {
     fn is_left(machine: &Machine, pid: &str) -> bool {
         let root = TestRoot::new();
         root.write(FILE, pid);
-        clear(machine, root.path(), &["/run/dovecot".into()]).expect("looking");
+        clear(machine, root.path(), &["/run/dovecot".into()], &Notes::default(), &[]);
         root.path().join(FILE).exists()
     }
 
@@ -85,18 +96,18 @@ mod tests {
         let (root, machine) = (TestRoot::new(), Machine::running());
         machine.add(child(50, "sleep"), 1, 50);
         machine.add(Process { state: 'Z', ..master(60) }, 1, 60);
-        assert_eq!(super::master(&machine, root.path()), None, "there is no file");
+        let named = || super::master(&machine, root.path(), &Notes::default());
+        assert_eq!(named(), None, "there is no file");
         for (text, found) in
             [("100\n", true), ("50\n", false), ("60", false), ("77", false), ("1oo", false)]
         {
             root.write(FILE, text);
-            let master = super::master(&machine, root.path());
-            assert_eq!(master.is_some_and(|one| one.pid == MASTER), found, "{text:?}");
+            assert_eq!(named().is_some_and(|one| one.pid == MASTER), found, "{text:?}");
         }
         fs::remove_file(root.path().join(FILE)).expect("removing it");
         nix::unistd::mkfifo(&root.path().join(FILE), nix::sys::stat::Mode::S_IRUSR)
             .expect("a FIFO");
-        assert_eq!(super::master(&machine, root.path()), None, "and nobody waits for a writer");
+        assert_eq!(named(), None, "and nobody waits for a writer");
     }
 
     #[test]
@@ -107,6 +118,13 @@ mod tests {
         assert_eq!(machine.deeds(), Vec::<String>::new(), "nobody is signalled");
         let told = "run/dovecot/master.pid: it named pid 50 (sleep, state S), which is not Dovecot";
         assert!(words().concat().ends_with(told), "{:?}", words());
+    }
+
+    #[test]
+    fn a_file_that_names_a_stranger_goes_while_a_master_lives_too() {
+        let machine = Machine::running();
+        machine.add(child(50, "sleep"), 1, 50);
+        assert!(!is_left(&machine, "50"), "a stop script could kill by it");
     }
 
     #[test]
@@ -123,9 +141,15 @@ mod tests {
             assert!(is_left(&machine, text), "{text:?}");
         }
         assert!(is_left(&Machine::running(), &MASTER.to_string()));
-        machine.state().start_dovecot();
-        machine.add(child(50, "sleep"), 1, 50);
-        assert!(is_left(&machine, "50"), "a master lives, and the file may be about to be right");
+    }
+
+    #[test]
+    fn a_file_that_names_a_master_of_another_unit_goes() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        root.write(FILE, "100");
+        let strangers = [machine.inspect(MASTER).expect("the master")];
+        clear(&machine, root.path(), &["/run/dovecot".into()], &Notes::default(), &strangers);
+        assert!(!root.path().join(FILE).exists());
     }
 
     #[test]
@@ -134,7 +158,7 @@ mod tests {
         machine.add(child(50, "sleep"), 1, 50);
         root.write("srv/run/master.pid", "50");
         root.write(FILE, "50");
-        clear(&machine, root.path(), &["/srv/run".into()]).expect("looking");
+        clear(&machine, root.path(), &["/srv/run".into()], &Notes::default(), &[]);
         assert!(!root.path().join("srv/run/master.pid").exists());
         assert!(root.path().join(FILE).exists());
     }

@@ -4,10 +4,12 @@
 //! and `stop` with everything running, so nobody believes them but the status check.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use log::{debug, warn};
 
+use super::notes::RunningCommand;
 use crate::system::{Command, End, Ended, System};
 
 /// The longest that `status` may take. It takes 10 ms, and 90 s when pid 1 hangs; with the rest
@@ -16,6 +18,13 @@ pub(crate) const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest that `start` and `stop` may take; above the 90 s after which systemd gives up.
 pub(crate) const CHANGE_LIMIT: Duration = Duration::from_mins(2);
+
+/// The first pause between two looks while a stop command runs; each next one is half as long
+/// again.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+
+/// The longest.
+const LAST_LOOK: Duration = Duration::from_millis(200);
 
 /// What `service dovecot status` says: check 3.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,7 +59,7 @@ impl<S: System> Asked<S> {
     /// Waits until the answer is there, but no longer than this.
     pub(crate) fn let_come(&mut self, system: &S, limit: Duration) {
         if let Self(Some((_, running))) = self {
-            system.let_end(running, limit);
+            let _ = system.let_end(running, limit);
         }
     }
 }
@@ -83,9 +92,18 @@ fn is_about_the_bus(words: &str) -> bool {
         .any(|sign| words.contains(sign))
 }
 
+/// How a start or stop command came out. What it did is for the checks to say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// It ended by itself, or could not be given.
+    Ended,
+    /// It was ended when its time was over.
+    TimedOut,
+}
+
 /// Gives the start command. Under systemd the count of failed starts is set back first, because
 /// after five within ten seconds it refuses all others, good ones included.
-pub(crate) fn start(system: &impl System, name: &str) {
+pub(crate) fn start(system: &impl System, root: &Path, name: &str) -> Outcome {
     if system.runs_systemd()
         && let Some(systemctl) = system.program("systemctl")
     {
@@ -93,22 +111,67 @@ pub(crate) fn start(system: &impl System, name: &str) {
         // It fails for a unit that systemd has not loaded yet, which means nothing.
         run(system, &reset, STATUS_LIMIT);
     }
-    change(system, name, "start");
+    change(system, root, (name, "start"), CHANGE_LIMIT, &mut || {})
 }
 
-/// Gives the stop command.
-pub(crate) fn stop(system: &impl System, name: &str) {
-    change(system, name, "stop");
+/// Gives the stop command, which may take `limit`, and looks at the machine now and then while it
+/// runs.
+pub(crate) fn stop(
+    system: &impl System,
+    root: &Path,
+    name: &str,
+    limit: Duration,
+    meanwhile: &mut dyn FnMut(),
+) -> Outcome {
+    change(system, root, (name, "stop"), limit, meanwhile)
 }
 
-fn change(system: &impl System, name: &str, verb: &str) {
+/// Ends a start or stop command that an action left running when it was killed, with its process
+/// group: what it does later nobody would know of.
+pub(crate) fn end_left_command(system: &impl System, root: &Path) {
+    if let Some((command, leader)) = RunningCommand::left(system, root) {
+        warn!("ending `{}`, {leader}, which a killed action left running", command.line);
+        system.kill_group(&leader);
+    }
+    RunningCommand::erase(root);
+}
+
+fn change(
+    system: &impl System,
+    root: &Path,
+    (name, verb): (&str, &str),
+    limit: Duration,
+    meanwhile: &mut dyn FnMut(),
+) -> Outcome {
     let Some(command) = command(system, name, verb) else {
         warn!("{}", missing());
-        return;
+        return Outcome::Ended;
     };
-    let ended = run(system, &command, CHANGE_LIMIT);
+    let start = system.now();
+    let mut running = system.start(&command);
+    let noted = system
+        .leader(&running)
+        .map(|leader| RunningCommand::note(system, root, &leader, command.to_string()));
+    let mut pause = FIRST_LOOK;
+    while let left = (start + limit).saturating_sub(system.now())
+        && !left.is_zero()
+        && !system.let_end(&mut running, pause.min(left))
+    {
+        let before = system.now();
+        meanwhile();
+        // On a large node a look takes its time, and must not take it from the stop.
+        let took = system.now().saturating_sub(before);
+        pause = (pause * 3 / 2).max(took * 4).min(LAST_LOOK);
+    }
+    let ended = system.finish(running, limit);
+    drop(noted);
+    debug!("`{command}`: {ended}");
     if ended.end != End::Exited(0) {
         warn!("`{command}`: {ended}");
+    }
+    match ended.end {
+        End::TimedOut(_) => Outcome::TimedOut,
+        End::Exited(_) | End::Signalled(_) | End::NotRun(_) => Outcome::Ended,
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::Path;
 use log::{error, info, warn};
 
 use crate::cli::Install;
-use crate::dovecot::{processes, service};
+use crate::dovecot::{identity, service};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
@@ -122,7 +122,7 @@ fn apply<S: System>(
         alone,
         record: Record::read(root)?,
         had_block: block::is_in(&plan::read_defaults(root)?.bytes),
-        masters: processes::masters(resource.system)?.len(),
+        masters: identity::living_masters(resource.system, root)?.len(),
     };
     let Plan { steps, record, .. } = plan;
     for (done, step) in steps.iter().enumerate() {
@@ -199,9 +199,14 @@ fn undo<S: System>(
 /// Lets Dovecot run again, or no longer, as before the resource was created.
 fn give_dovecot_back(system: &impl System, root: &Path, masters: usize) -> Result<(), Error> {
     let (settings, _) = settings::read(root);
-    match (masters, processes::masters(system)?.len()) {
-        (0, 1..) => service::stop(system, &settings.service),
-        (1.., 0) => service::start(system, &settings.service),
+    match (masters, identity::living_masters(system, root)?.len()) {
+        (0, 1..) => {
+            let limit = service::CHANGE_LIMIT;
+            service::stop(system, root, &settings.service, limit, &mut || {});
+        }
+        (1.., 0) => {
+            service::start(system, root, &settings.service);
+        }
         _ => {}
     }
     Ok(())

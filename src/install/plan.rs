@@ -11,7 +11,7 @@ use super::record::{self, Boot, Record, Role};
 use super::replace::Original;
 use super::resource::{Edge, Resource};
 use crate::cli::Install;
-use crate::dovecot::processes;
+use crate::dovecot::identity;
 use crate::error::Error;
 use crate::lifekeeper::creation::{Start, Wanted};
 use crate::lifekeeper::defaults::{self, key_of};
@@ -112,7 +112,7 @@ pub(super) fn plan<S: System>(
     let role = if what.standby { Role::Standby } else { Role::Primary };
     record.note_resource(tag, role, &own_keys);
     if what.standby {
-        if !processes::masters(system)?.is_empty() {
+        if !identity::living_masters(system, root)?.is_empty() {
             warnings.push(format!(
                 "Dovecot runs on this node, which is to stand by; stop it: service {} stop",
                 settings.service

@@ -5,12 +5,13 @@
 //! socket unit listens for a Dovecot that is stopped, it starts Dovecot, and a Dovecot that stops
 //! takes seconds longer for it. So nobody connects where no master lives or another action runs.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::dovecot::checks::{self, Checks};
 use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::verdict::Verdict;
-use crate::dovecot::{processes, service};
+use crate::dovecot::{identity, service};
 use crate::settings::Settings;
 use crate::system::{Attempt, System};
 
@@ -48,9 +49,9 @@ pub(super) enum Busy {
 }
 
 /// Makes the three checks once. Takes at most 24 s.
-pub(super) fn look(system: &impl System, settings: &Settings, busy: Busy) -> Look {
+pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy: Busy) -> Look {
     let start = system.now();
-    let (masters, blind) = match processes::masters(system) {
+    let (masters, blind) = match identity::living_masters(system, root) {
         Ok(masters) => (masters, None),
         Err(cause) => (Vec::new(), Some(cause.to_string())),
     };
@@ -103,9 +104,10 @@ mod tests {
     use super::*;
     use crate::system::End;
     use crate::system::fake::{Machine, Port};
+    use crate::test_root::TestRoot;
 
     fn at(machine: &Machine, busy: Busy) -> Look {
-        look(machine, &Settings::default(), busy)
+        look(machine, TestRoot::new().path(), &Settings::default(), busy)
     }
 
     #[test]

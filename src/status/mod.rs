@@ -110,11 +110,13 @@ pub(crate) const fn failure(how: &cli::Status) -> Exit {
 
 fn report(system: &impl System, root: &Path, tag: &Tag) -> Report {
     let (settings, settings::Report { warnings: misread, .. }) = settings::read(root);
-    let before = actions::running(root, tag);
+    let longest = actions::longest(&settings);
+    let running = || actions::running(system, root, tag, longest);
+    let before = running();
     let busy = if before.is_some() { Busy::Yes } else { Busy::No };
-    let look = look::look(system, &settings, busy);
+    let look = look::look(system, root, &settings, busy);
     // One that began meanwhile makes what was seen worthless as well.
-    let action = before.or_else(|| actions::running(root, tag));
+    let action = before.or_else(running).map(|holder| holder.to_string());
     let protection = protection::protection(system, root, tag);
     let action = action.map(|words| one_line(&words));
     Report { tag: tag.clone(), action, misread, look, protection }
@@ -125,7 +127,8 @@ mod tests {
     use super::*;
     use crate::dovecot::endpoint::Endpoint;
     use crate::system::End;
-    use crate::system::fake::{Machine, Port};
+    use crate::system::Process;
+    use crate::system::fake::{Machine, Port, master};
     use crate::test_root::TestRoot;
     use std::fs::File;
 
@@ -159,8 +162,11 @@ mod tests {
 
         /// Holds the resource's lock as a remove does.
         pub(super) fn busy(&self) -> File {
-            self.root.write("run/dovecot-ark/dovecot", "remove, pid 4242\n");
-            let lock = File::open(self.root.path().join("run/dovecot-ark/dovecot"));
+            let kit = Process { name: "dovecot-ark".into(), ..master(4242) };
+            self.machine.add(kit, 1, 4242);
+            let record = r#"{"action":"remove","pid":4242,"started":1,"deadline":7200000}"#;
+            self.root.write("run/dovecot-ark/.lock", record);
+            let lock = File::open(self.root.path().join("run/dovecot-ark/.lock"));
             let lock = lock.expect("the lock's file");
             lock.lock().expect("the lock");
             lock

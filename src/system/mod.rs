@@ -10,7 +10,7 @@ pub(crate) mod sockets;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,17 +48,59 @@ pub(crate) trait System {
     /// [`Error::ProcessTable`] as [`System::processes`].
     fn named(&self, name: &str) -> Result<Vec<i32>, Error>;
 
-    /// Looks closely at one process; `None` when it has gone.
+    /// Looks closely at one process; `None` when it has gone. Nothing is opened or looked up that
+    /// its owner could make hang.
     fn inspect(&self, pid: i32) -> Option<Process>;
 
-    /// Sends a signal to a process if it is still the one that was inspected.
+    /// The program that a process runs, without the mark of a deleted file; a link is read and
+    /// nothing is looked up.
+    fn program_of(&self, pid: i32) -> Option<PathBuf>;
+
+    /// Whether a process has this program's root directory, or has locked itself into a directory
+    /// below it. Looks up what the process names: for root's own processes, and Dovecot's.
+    fn shares_root(&self, process: &Process) -> bool;
+
+    /// Whether the file that a process runs belongs to root, and root alone may write it. Looks up
+    /// what the process names: for root's own processes.
+    fn runs_file_of_root(&self, process: &Process) -> bool;
+
+    /// The first words of a process's command line. Reads its memory: for root's own processes.
+    fn words(&self, process: &Process) -> Vec<String>;
+
+    /// The control groups of a process, as `/proc/PID/cgroup` prints them (`cgroups(7)`).
+    fn control_groups(&self, pid: i32) -> Option<String>;
+
+    /// The pipe that a process has open as this descriptor.
+    fn pipe(&self, pid: i32, descriptor: u32) -> Option<Pipe>;
+
+    /// The inodes of the pipes of which a process has both ends open.
+    fn own_pipes(&self, pid: i32) -> BTreeSet<u64>;
+
+    /// The listening TCP sockets that root has opened and this process has open.
+    fn listening(&self, pid: i32) -> Vec<SocketAddr>;
+
+    /// What a pid belongs to: this boot of the kernel, and this program's pid namespace.
+    fn era(&self) -> String;
+
+    /// Time since the boot, also what the machine slept; every process reads the same clock.
+    fn since_boot(&self) -> Duration;
+
+    /// Sends a signal to a process if it is still the one that was inspected; never to pid 1, to
+    /// this program or to one that it descends from.
     fn signal(&self, process: &Process, signal: Signal);
+
+    /// Kills the process group that a process leads, if it is still the one that was inspected.
+    fn kill_group(&self, leader: &Process);
 
     /// Starts a command; it goes on beside whatever its starter does.
     fn start(&self, command: &Command) -> Self::Running;
 
-    /// Waits for a command's end, at most so long, and does nothing when it has not come.
-    fn let_end(&self, running: &mut Self::Running, limit: Duration);
+    /// The first process of a command that runs.
+    fn leader(&self, running: &Self::Running) -> Option<Process>;
+
+    /// Waits for a command's end, at most so long, and does nothing when it has not come. Returns
+    /// whether it has.
+    fn let_end(&self, running: &mut Self::Running, limit: Duration) -> bool;
 
     /// Waits for a command's end; when it has not come so long after the start, kills the
     /// command's process group. One that has ended before it is waited for has ended, however
@@ -118,27 +160,62 @@ pub(crate) struct Process {
     pub(crate) pid: i32,
     /// The parent's process id; 0 when it is not to be seen.
     pub(crate) parent: i32,
+    /// Session id; 0 when it is not to be seen.
+    pub(crate) session: i32,
     /// When it started, in clock ticks since boot (`proc(5)`, field 22 of `stat`).
     pub(crate) started: u64,
     /// The kernel's name of it, at most 15 bytes.
     pub(crate) name: String,
     /// `R`, `S`, `D`, `T`, `Z`, … (`proc(5)`).
     pub(crate) state: char,
-    /// Effective user id.
-    pub(crate) user: u32,
+    /// Real, effective and saved user id.
+    pub(crate) users: [u32; 3],
     /// The executable, without the mark of a deleted file; `None` for a process that is about to
     /// end and for one of the kernel's.
     pub(crate) executable: Option<PathBuf>,
-    /// Whether it lives in this program's pid namespace.
-    pub(crate) same_pid_namespace: bool,
-    /// Whether it lives under this program's root, and not in a container's.
-    pub(crate) same_root: bool,
+    /// Whether it lives in this program's user and pid namespaces, and not in a container's.
+    pub(crate) same_namespaces: bool,
+}
+
+/// An end of a pipe that a process has open.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Pipe {
+    /// The pipe's inode.
+    pub(crate) inode: u64,
+    /// Which end.
+    pub(crate) end: PipeEnd,
+}
+
+/// An end of a pipe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PipeEnd {
+    /// Open for reading alone.
+    Read,
+    /// Open for writing alone.
+    Write,
+    /// Open for both, as a named pipe can be.
+    Both,
 }
 
 impl Process {
     /// Whether both are one process, and not one pid used twice.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.pid == other.pid && self.started == other.started
+    }
+
+    /// Whether root started it, and it has never been anybody else.
+    pub(crate) fn is_roots(&self) -> bool {
+        self.users == [0; 3]
+    }
+
+    /// Whether it leads its session.
+    pub(crate) const fn leads_session(&self) -> bool {
+        self.session == self.pid
+    }
+
+    /// Whether it is stopped (`T`) or held by a tracer (`t`).
+    pub(crate) const fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
     }
 
     /// Whether it has ended, whoever has not yet asked for its exit status.

@@ -4,13 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 /// The state of a listening socket in the kernel's table.
 const LISTENING: &str = "0A";
+
+/// How many descriptors of a process are looked at: a user may have a million.
+const MAX_DESCRIPTORS: usize = 4096;
 
 /// A listening TCP socket.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -55,31 +58,66 @@ pub(crate) fn look(root: &Path, ports: &BTreeSet<u16>) -> io::Result<Vec<Socket>
         match File::open(root.join("proc/net").join(name)) {
             Ok(file) => {
                 for line in BufReader::new(file).lines() {
-                    found.extend(parse(&line?).filter(|(_, port, _)| ports.contains(port)));
+                    found.extend(parse(&line?).filter(|line| ports.contains(&line.port)));
                 }
             }
             Err(cause) if needed => return Err(cause),
             Err(_) => {}
         }
     }
-    let inodes = found.iter().map(|(.., inode)| *inode).collect();
+    let inodes = found.iter().map(|line| line.inode).collect();
     let mut holders = holders(root, &inodes);
-    let socket = |(address, port, inode)| Socket {
-        address,
-        port,
-        holders: holders.remove(&inode).unwrap_or_default(),
+    let socket = |line: Line| Socket {
+        address: line.address,
+        port: line.port,
+        holders: holders.remove(&line.inode).unwrap_or_default(),
     };
     Ok(found.into_iter().map(socket).collect())
 }
 
-/// The address, port and inode of a line, if it is of a listening socket.
-fn parse(line: &str) -> Option<(IpAddr, u16, u64)> {
+/// The listening TCP sockets that root has opened and a process has open; empty where nothing can
+/// be read.
+pub(crate) fn of_process(root: &Path, pid: i32) -> Vec<SocketAddr> {
+    let folder = root.join("proc").join(pid.to_string()).join("fd");
+    let descriptors = fs::read_dir(folder).into_iter().flatten().flatten();
+    let open: BTreeSet<u64> = descriptors
+        .take(MAX_DESCRIPTORS)
+        .filter_map(|descriptor| inode(&fs::read_link(descriptor.path()).ok()?))
+        .collect();
+    if open.is_empty() {
+        return Vec::new();
+    }
+    let tables = ["tcp", "tcp6"].map(|name| root.join("proc/net").join(name));
+    let lines = tables
+        .iter()
+        .filter_map(|table| File::open(table).ok())
+        .flat_map(|table| BufReader::new(table).lines().map_while(io::Result::ok));
+    lines
+        .filter_map(|line| parse(&line))
+        .filter(|line| line.user == 0 && open.contains(&line.inode))
+        .map(|line| SocketAddr::new(line.address, line.port))
+        .collect()
+}
+
+/// A line of the kernel's table.
+#[derive(Debug, Eq, PartialEq)]
+struct Line {
+    address: IpAddr,
+    port: u16,
+    /// Who opened the socket.
+    user: u32,
+    inode: u64,
+}
+
+/// Reads a line, if it is of a listening socket.
+fn parse(line: &str) -> Option<Line> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (address, port) = fields.next()?.split_once(':')?;
     let (_remote, state) = (fields.next()?, fields.next()?);
-    let inode = fields.nth(5)?.parse().ok()?;
+    let user = fields.nth(3)?.parse().ok()?;
+    let inode = fields.nth(1)?.parse().ok()?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    (state == LISTENING).then_some((hexadecimal(address)?, port, inode))
+    (state == LISTENING).then_some(Line { address: hexadecimal(address)?, port, user, inode })
 }
 
 /// An address as the kernel prints it: words of 32 bits, each in the machine's own order.
@@ -150,6 +188,10 @@ mod tests {
             let [socket] = found.as_slice() else { panic!("{address}: {found:?}") };
             let pid = i32::try_from(std::process::id()).expect("a pid");
             assert!(socket.holders.iter().any(|holder| holder.pid == pid), "{socket:?}");
+            let own = of_process(Path::new("/"), pid);
+            let is_roots = nix::unistd::geteuid().is_root();
+            let place = SocketAddr::new(socket.address, port);
+            assert_eq!(own.contains(&place), is_roots, "{own:?}");
         }
     }
 
@@ -162,7 +204,9 @@ mod tests {
             )
         };
         let v4 = line(&format!("{:08X}", u32::from_ne_bytes([127, 0, 0, 1])), "0A");
-        assert_eq!(parse(&v4), Some((Ipv4Addr::LOCALHOST.into(), 143, 12345)));
+        let localhost = Ipv4Addr::LOCALHOST.into();
+        let expected = Line { address: localhost, port: 143, user: 0, inode: 12345 };
+        assert_eq!(parse(&v4), Some(expected));
         let words = format!(
             "{:08X}{0:08X}{:08X}{:08X}",
             0,
@@ -170,7 +214,7 @@ mod tests {
             u32::from_ne_bytes([192, 0, 2, 1])
         );
         let mapped = parse(&line(&words, "0A")).expect("a socket");
-        assert_eq!(mapped.0.to_string(), "192.0.2.1");
+        assert_eq!(mapped.address.to_string(), "192.0.2.1");
         for text in [
             "",
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid",

@@ -1,19 +1,25 @@
 //! What the machine answers to the actions.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Entry, Machine, Port};
+use super::{Entry, FakeUnit, Machine, More, Port, State};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::system::{
-    Attempt, Command, Depth, End, Ended, Listed, Process, Refusal, Signal, System,
+    Attempt, Command, Depth, End, Ended, Listed, Pipe, PipeEnd, Process, Refusal, Signal, System,
 };
 
 /// After how long somebody who has not greeted is called silent.
 const SILENCE: Duration = Duration::from_millis(500);
+
+/// The pid of a service command.
+const COMMAND: i32 = 9000;
+
+/// How long the machine ran before a test began.
+const BOOTED: Duration = Duration::from_hours(1);
 
 /// A command whose end is known, and will be told when its time has come.
 pub(crate) struct Running {
@@ -22,6 +28,30 @@ pub(crate) struct Running {
     end: End,
     answer: String,
     output: String,
+    leader: Option<Process>,
+}
+
+impl Machine {
+    /// What else is to be seen of a process.
+    fn more<T>(&self, pid: i32, pick: impl FnOnce(&More) -> T) -> Option<T> {
+        self.state().entry(pid).map(|entry| pick(&entry.more))
+    }
+}
+
+impl State {
+    /// What `systemctl show` prints of Dovecot's unit and its socket.
+    fn shown(&self) -> String {
+        let FakeUnit { active, job, socket, .. } = self.unit;
+        let active =
+            active.unwrap_or(if self.masters().is_empty() { "inactive" } else { "active" });
+        let job = if job.is_some() { "Job=7\n" } else { "" };
+        let group = if active == "active" { "/system.slice/dovecot.service" } else { "" };
+        let socket = if socket { "active" } else { "inactive" };
+        format!(
+            "Id=dovecot.service\nActiveState={active}\nSubState=x\n{job}ControlGroup={group}\n\
+             TriggeredBy=dovecot.socket\n\nId=dovecot.socket\nActiveState={socket}\n"
+        )
+    }
 }
 
 impl System for Machine {
@@ -40,7 +70,7 @@ impl System for Machine {
         let list = |entry: &Entry| Listed {
             pid: entry.process.pid,
             parent: entry.process.parent,
-            session: entry.session,
+            session: entry.process.session,
             name: entry.process.name.clone(),
             zombie: entry.process.is_dead(),
         };
@@ -60,6 +90,63 @@ impl System for Machine {
         let mut state = self.state();
         let ended = state.ended_since.contains(&pid);
         state.entry(pid).filter(|_| !ended).map(|entry| entry.process.clone())
+    }
+
+    fn program_of(&self, pid: i32) -> Option<PathBuf> {
+        self.inspect(pid)?.executable
+    }
+
+    fn shares_root(&self, process: &Process) -> bool {
+        self.more(process.pid, |more| !more.elsewhere).unwrap_or_default()
+    }
+
+    fn runs_file_of_root(&self, process: &Process) -> bool {
+        self.more(process.pid, |more| !more.open_file).unwrap_or_default()
+    }
+
+    fn words(&self, process: &Process) -> Vec<String> {
+        let words = self.more(process.pid, |more| more.words.clone()).unwrap_or_default();
+        let program = process.executable.as_ref().map(|program| program.display().to_string());
+        if words.is_empty() { program.into_iter().collect() } else { words }
+    }
+
+    fn control_groups(&self, pid: i32) -> Option<String> {
+        self.more(pid, |more| more.groups.clone())
+    }
+
+    fn pipe(&self, pid: i32, descriptor: u32) -> Option<Pipe> {
+        let is_it = |(number, _): &&(u32, Pipe)| *number == descriptor;
+        self.more(pid, |more| more.pipes.iter().find(is_it).map(|(_, pipe)| *pipe)).flatten()
+    }
+
+    fn own_pipes(&self, pid: i32) -> BTreeSet<u64> {
+        let inodes = |more: &More, end| -> BTreeSet<u64> {
+            more.pipes.iter().filter(|(_, pipe)| pipe.end == end).map(|(_, p)| p.inode).collect()
+        };
+        let both = |more: &More| &inodes(more, PipeEnd::Read) & &inodes(more, PipeEnd::Write);
+        self.more(pid, both).unwrap_or_default()
+    }
+
+    fn listening(&self, pid: i32) -> Vec<SocketAddr> {
+        self.more(pid, |more| more.sockets.clone()).unwrap_or_default()
+    }
+
+    fn era(&self) -> String {
+        self.state().era.clone()
+    }
+
+    fn since_boot(&self) -> Duration {
+        BOOTED + self.now()
+    }
+
+    fn kill_group(&self, leader: &Process) {
+        let mut state = self.state();
+        state.note(format!("KILL GROUP {}", leader.pid));
+        state.end(leader.pid);
+    }
+
+    fn leader(&self, running: &Running) -> Option<Process> {
+        running.leader.clone()
     }
 
     fn signal(&self, process: &Process, signal: Signal) {
@@ -87,7 +174,28 @@ impl System for Machine {
         let program = line.split(' ').next().unwrap_or_default();
         if let Some(found) = state.answers.get(&line).or_else(|| state.answers.get(program)) {
             let (end, took, answer, output) = found.clone();
-            return Running { start: state.clock, took, end, answer, output };
+            return Running { start: state.clock, took, end, answer, output, leader: None };
+        }
+        if program == "systemctl" && !line.ends_with(" dovecot") {
+            let told = match line.split(' ').nth(1) {
+                Some("show") => state.shown(),
+                Some("list-jobs") => {
+                    let kind = state.unit.job.unwrap_or_default();
+                    format!("7 dovecot.service {kind} waiting\n")
+                }
+                Some("stop") => {
+                    state.unit.socket = false;
+                    String::new()
+                }
+                _ => panic!("{line}: no answer"),
+            };
+            let (end, answer) = if state.unit.silent {
+                (End::Exited(1), String::new())
+            } else {
+                (End::Exited(0), told)
+            };
+            let (start, took, output) = (state.clock, Duration::from_millis(8), String::new());
+            return Running { start, took, end, answer, output, leader: None };
         }
         let verb = ["start", "stop", "status", "reset-failed"]
             .into_iter()
@@ -97,13 +205,15 @@ impl System for Machine {
         let (end, took) = reply(&mut state);
         state.replies.insert(verb.into(), reply);
         let (answer, output) = (String::new(), String::new());
-        Running { start: state.clock, took, end, answer, output }
+        let leader = Some(super::child(COMMAND, "../../bin/sh"));
+        Running { start: state.clock, took, end, answer, output, leader }
     }
 
-    fn let_end(&self, running: &mut Running, limit: Duration) {
+    fn let_end(&self, running: &mut Running, limit: Duration) -> bool {
         let mut state = self.state();
         let left = running.start.saturating_add(running.took).saturating_sub(state.clock);
         state.pass(left.min(limit));
+        left <= limit
     }
 
     fn finish(&self, running: Running, limit: Duration) -> Ended {

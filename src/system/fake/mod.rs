@@ -5,12 +5,12 @@ mod answers;
 mod log;
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::{End, Process};
+use super::{End, Pipe, PipeEnd, Process};
 pub(crate) use log::words;
 
 /// The pid of the fake's first master.
@@ -45,6 +45,10 @@ pub(crate) struct State {
     /// The programs that exist.
     pub(crate) programs: Vec<&'static str>,
     pub(crate) systemd: bool,
+    /// What systemd says, where it runs.
+    pub(crate) unit: FakeUnit,
+    /// The boot and the pid namespace.
+    pub(crate) era: String,
     /// Whether the process table shows nobody.
     pub(crate) blind: bool,
     /// Pids that are listed, and have ended when they are looked at.
@@ -61,11 +65,41 @@ pub(crate) enum Port {
     Reloading(u32),
 }
 
-/// A process and its place.
+/// A process, and what else is to be seen of it.
 #[derive(Clone)]
 pub(crate) struct Entry {
     process: Process,
-    session: i32,
+    pub(crate) more: More,
+}
+
+/// What is to be seen of a process by looking harder.
+#[derive(Clone, Default)]
+pub(crate) struct More {
+    /// Whether its root is a container's.
+    pub(crate) elsewhere: bool,
+    /// Whether others than root may write the file that it runs.
+    pub(crate) open_file: bool,
+    /// Its command line, if that is not its executable alone.
+    pub(crate) words: Vec<String>,
+    /// `/proc/PID/cgroup`.
+    pub(crate) groups: String,
+    /// The pipes that it has open: descriptor, inode, end.
+    pub(crate) pipes: Vec<(u32, Pipe)>,
+    /// The sockets that it listens on, opened by root.
+    pub(crate) sockets: Vec<SocketAddr>,
+}
+
+/// What systemd says of Dovecot's unit.
+#[derive(Clone, Default)]
+pub(crate) struct FakeUnit {
+    /// `ActiveState`; without it, active exactly while a master lives.
+    pub(crate) active: Option<&'static str>,
+    /// Kind of the job that waits.
+    pub(crate) job: Option<&'static str>,
+    /// Whether its socket is active.
+    pub(crate) socket: bool,
+    /// Whether systemd does not answer.
+    pub(crate) silent: bool,
 }
 
 /// A master.
@@ -73,20 +107,28 @@ pub(crate) fn master(pid: i32) -> Process {
     Process {
         pid,
         parent: 1,
+        session: pid,
         started: 1,
         name: "dovecot".into(),
         state: 'S',
-        user: 0,
+        users: [0; 3],
         executable: Some("/usr/sbin/dovecot".into()),
-        same_pid_namespace: true,
-        same_root: true,
+        same_namespaces: true,
     }
 }
 
 /// A child of a master.
 pub(crate) fn child(pid: i32, name: &str) -> Process {
     let executable = PathBuf::from(format!("/usr/lib/dovecot/{name}"));
-    Process { name: name.into(), user: 1000, executable: Some(executable), ..master(pid) }
+    Process { name: name.into(), users: [1000; 3], executable: Some(executable), ..master(pid) }
+}
+
+/// The pipes of a child of 2.0 and later, the second of which it shares with its master.
+pub(crate) fn pipes_of(master: i32) -> Vec<(u32, Pipe)> {
+    let inode = |n: i32| u64::try_from(master * 10 + n).expect("a small number");
+    [5, 6]
+        .map(|n| (n, Pipe { inode: inode(n.try_into().expect("small")), end: PipeEnd::Write }))
+        .into()
 }
 
 impl Machine {
@@ -97,8 +139,10 @@ impl Machine {
             clock: Duration::ZERO,
             processes: vec![Entry {
                 process: Process { name: "init".into(), parent: 0, ..child(1, "../../sbin/init") },
-                session: 1,
+                more: More::default(),
             }],
+            unit: FakeUnit::default(),
+            era: "this boot".into(),
             events: Vec::new(),
             replies: HashMap::new(),
             answers: HashMap::new(),
@@ -119,6 +163,7 @@ impl Machine {
         });
         machine.reply("stop", |state| {
             state.stop_dovecot();
+            state.unit = FakeUnit { socket: state.unit.socket, ..FakeUnit::default() };
             (End::Exited(0), Duration::from_millis(1100))
         });
         machine.reply("status", |state| {
@@ -162,8 +207,18 @@ impl Machine {
     }
 
     pub(crate) fn add(&self, process: Process, parent: i32, session: i32) {
-        let process = Process { parent, ..process };
-        self.state().processes.push(Entry { process, session });
+        let process = Process { parent, session, ..process };
+        // Whatever a master has started is known by its pipes.
+        let pipes = if process.name == "dovecot" { Vec::new() } else { pipes_of(session) };
+        let more = More { pipes, ..More::default() };
+        self.state().processes.push(Entry { process, more });
+    }
+
+    /// Changes what else is to be seen of a process.
+    pub(crate) fn show(&self, pid: i32, change: impl FnOnce(&mut More)) {
+        if let Some(entry) = self.state().entry(pid) {
+            change(&mut entry.more);
+        }
     }
 
     pub(crate) fn change(&self, pid: i32, change: impl FnOnce(&mut Process)) {
@@ -193,7 +248,7 @@ impl State {
         self.processes.iter_mut().find(|entry| entry.process.pid == pid)
     }
 
-    fn masters(&self) -> Vec<i32> {
+    pub(crate) fn masters(&self) -> Vec<i32> {
         let is_master =
             |entry: &&Entry| entry.process.name == "dovecot" && entry.process.state != 'Z';
         self.processes.iter().filter(is_master).map(|entry| entry.process.pid).collect()
@@ -203,9 +258,14 @@ impl State {
         if self.masters().is_empty() {
             let pid = self.next_pid;
             self.next_pid += 10;
-            self.processes.push(Entry { process: master(pid), session: pid });
-            let log = Process { parent: pid, ..child(pid + 1, "log") };
-            self.processes.push(Entry { process: log, session: pid });
+            let both = pipes_of(pid).into_iter().flat_map(|(n, pipe)| {
+                [(n + 90, Pipe { end: PipeEnd::Read, ..pipe }), (n + 100, pipe)]
+            });
+            let pipes = More { pipes: both.collect(), ..More::default() };
+            self.processes.push(Entry { process: master(pid), more: pipes });
+            let log = Process { parent: pid, session: pid, ..child(pid + 1, "log") };
+            let more = More { pipes: pipes_of(pid), ..More::default() };
+            self.processes.push(Entry { process: log, more });
         }
     }
 
@@ -213,12 +273,19 @@ impl State {
     pub(crate) fn stop_dovecot(&mut self) {
         let masters = self.masters();
         self.processes.retain(|entry| {
-            !masters.contains(&entry.session) || matches!(entry.process.state, 'T' | 't' | 'D')
+            !masters.contains(&entry.process.session)
+                || matches!(entry.process.state, 'T' | 't' | 'D')
         });
     }
 
     pub(crate) fn end(&mut self, pid: i32) {
         self.processes.retain(|entry| entry.process.pid != pid);
+    }
+
+    /// A process of Dovecot's imap whose master is dead.
+    pub(crate) fn orphan(pid: i32) -> Entry {
+        let process = Process { parent: 1, session: 49, ..child(pid, "imap") };
+        Entry { process, more: More { pipes: pipes_of(49), ..More::default() } }
     }
 
     /// Takes a process out, to be put back.

@@ -93,11 +93,17 @@ impl Running {
         Self { child, output, answer, start: Instant::now() }
     }
 
-    /// Waits for its end, at most so long; what became of it is for [`Self::finish`] to say.
-    pub(super) fn let_end(&mut self, limit: Duration, signal: Option<&ChildSignal>) {
-        if let Ok(child) = &mut self.child {
-            let _ = wait(child, Instant::now() + limit, |left| pause(left, signal));
-        }
+    /// The pid of its first process.
+    pub(super) fn pid(&self) -> Option<i32> {
+        self.child.as_ref().ok().and_then(|child| i32::try_from(child.id()).ok())
+    }
+
+    /// Waits for its end, at most so long, and returns whether it has come; what became of it is for
+    /// [`Self::finish`] to say.
+    pub(super) fn let_end(&mut self, limit: Duration, signal: Option<&ChildSignal>) -> bool {
+        let Ok(child) = &mut self.child else { return true };
+        let ended = wait(child, Instant::now() + limit, |left| pause(left, signal));
+        !matches!(ended, Ok(None))
     }
 
     /// Waits for its end until `limit` after its start, then kills its process group.

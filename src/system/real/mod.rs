@@ -7,7 +7,7 @@ mod tls;
 mod turns;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,12 +19,15 @@ use nix::ifaddrs::getifaddrs;
 use nix::sys::signal::{SigSet, Signal as KernelSignal};
 use nix::sys::socket::SockaddrStorage;
 use nix::sys::stat::{Mode, umask};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::alarm;
 use signal_hook::consts::SIGALRM;
 use signal_hook::flag;
 
 use super::sockets::{self, Socket};
-use super::{Attempt, Command, Depth, Ended, Listed, PROGRAM_FOLDERS, Process, Signal, System};
+use super::{
+    Attempt, Command, Depth, Ended, Listed, PROGRAM_FOLDERS, Pipe, Process, Signal, System,
+};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -112,16 +115,64 @@ impl System for Machine {
         process::inspect(pid)
     }
 
+    fn program_of(&self, pid: i32) -> Option<PathBuf> {
+        process::program_of(pid)
+    }
+
+    fn shares_root(&self, process: &Process) -> bool {
+        process::shares_root(process)
+    }
+
+    fn runs_file_of_root(&self, process: &Process) -> bool {
+        process::runs_file_of_root(process)
+    }
+
+    fn words(&self, process: &Process) -> Vec<String> {
+        process::words(process)
+    }
+
+    fn control_groups(&self, pid: i32) -> Option<String> {
+        process::control_groups(pid)
+    }
+
+    fn pipe(&self, pid: i32, descriptor: u32) -> Option<Pipe> {
+        process::pipe(pid, descriptor)
+    }
+
+    fn own_pipes(&self, pid: i32) -> BTreeSet<u64> {
+        process::own_pipes(pid)
+    }
+
+    fn listening(&self, pid: i32) -> Vec<SocketAddr> {
+        sockets::of_process(Path::new("/"), pid)
+    }
+
+    fn era(&self) -> String {
+        process::era()
+    }
+
+    fn since_boot(&self) -> Duration {
+        clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+    }
+
     fn signal(&self, process: &Process, signal: Signal) {
         process::signal(process, signal);
+    }
+
+    fn kill_group(&self, leader: &Process) {
+        process::kill_group(leader);
     }
 
     fn start(&self, command: &Command) -> Running {
         Running::start(command)
     }
 
-    fn let_end(&self, running: &mut Running, limit: Duration) {
-        running.let_end(limit, self.child_signal.as_ref());
+    fn leader(&self, running: &Running) -> Option<Process> {
+        process::inspect(running.pid()?)
+    }
+
+    fn let_end(&self, running: &mut Running, limit: Duration) -> bool {
+        running.let_end(limit, self.child_signal.as_ref())
     }
 
     fn finish(&self, running: Running, limit: Duration) -> Ended {

@@ -1,5 +1,6 @@
 //! Processes as proc(5) shows them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::Read;
@@ -9,13 +10,24 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal;
 use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate};
 
 use crate::error::Error;
-use crate::system::{Listed, Process, Signal};
+use crate::system::{Listed, Pipe, PipeEnd, Process, Signal};
 
 /// Where the kernel shows processes.
 const PROC: &str = "/proc";
+
+/// How many descriptors of a process are looked at. A master has some hundred, and a user may have
+/// a million.
+const MAX_DESCRIPTORS: usize = 4096;
+
+/// How much of a command line is read, in bytes.
+const MAX_LINE: u64 = 4096;
+
+/// The longest line of ancestors that is followed.
+const MAX_ANCESTORS: usize = 64;
 
 /// Lists all processes. Only what stands in `stat` is taken from each.
 pub(super) fn list() -> Result<Vec<Listed>, Error> {
@@ -70,36 +82,162 @@ pub(super) fn named(name: &str) -> Result<Vec<i32>, Error> {
     if seen_self { Ok(named) } else { Err(unreadable()) }
 }
 
-/// Looks closely at one process.
+/// Looks closely at one process. What a stranger could make hang is left alone: links are read and
+/// never followed, and of his files only those that the kernel answers by itself.
 pub(super) fn inspect(pid: i32) -> Option<Process> {
-    let folder = Path::new(PROC).join(pid.to_string());
+    let folder = folder(pid);
     let stat = parse_stat(&read(&folder.join("stat"))?)?;
-    let user = effective_user(&read(&folder.join("status"))?)?;
-    let executable = fs::read_link(folder.join("exe")).ok().map(without_deleted);
+    let users = users(&read(&folder.join("status"))?)?;
+    let is_ours = |name: &str| {
+        let own = fs::read_link(Path::new(PROC).join("self/ns").join(name)).ok();
+        let its = fs::read_link(folder.join("ns").join(name)).ok();
+        // One that is about to end has none any more, and is no stranger for that.
+        its.is_none() || its == own
+    };
     Some(Process {
         pid,
         parent: stat.parent,
+        session: stat.session,
         started: stat.started,
         name: stat.name,
         state: stat.state,
-        user,
-        same_pid_namespace: is_same(&folder.join("ns/pid"), Path::new("/proc/self/ns/pid")),
-        same_root: has_same_root(&folder, executable.as_deref()),
-        executable,
+        users,
+        executable: program_of(pid),
+        same_namespaces: is_ours("user") && is_ours("pid"),
     })
+}
+
+/// The program that a process runs.
+pub(super) fn program_of(pid: i32) -> Option<PathBuf> {
+    fs::read_link(folder(pid).join("exe")).ok().map(without_deleted)
+}
+
+/// Whether a process has this program's root, see [`has_same_root`].
+pub(super) fn shares_root(process: &Process) -> bool {
+    has_same_root(&folder(process.pid), process.executable.as_deref())
+}
+
+/// Whether root owns the file that a process runs, and root alone may write it.
+pub(super) fn runs_file_of_root(process: &Process) -> bool {
+    fs::metadata(folder(process.pid).join("exe"))
+        .is_ok_and(|file| file.uid() == 0 && file.mode() & 0o022 == 0)
+}
+
+/// The first words of a process's command line.
+pub(super) fn words(process: &Process) -> Vec<String> {
+    let mut line = Vec::new();
+    let file = File::open(folder(process.pid).join("cmdline"));
+    let _ = file.and_then(|file| file.take(MAX_LINE).read_to_end(&mut line));
+    let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// The control groups of a process.
+pub(super) fn control_groups(pid: i32) -> Option<String> {
+    let text = read(&folder(pid).join("cgroup"))?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The pipe behind a descriptor of a process. The rights of the link are those of the descriptor
+/// (`proc(5)`).
+pub(super) fn pipe(pid: i32, descriptor: u32) -> Option<Pipe> {
+    pipe_at(&folder(pid).join("fd").join(descriptor.to_string()))
+}
+
+/// The pipes of which a process has both ends.
+pub(super) fn own_pipes(pid: i32) -> BTreeSet<u64> {
+    let descriptors = fs::read_dir(folder(pid).join("fd")).into_iter().flatten().flatten();
+    let pipes = descriptors.take(MAX_DESCRIPTORS).filter_map(|entry| pipe_at(&entry.path()));
+    let (mut read, mut written) = (BTreeSet::new(), BTreeSet::new());
+    for pipe in pipes {
+        match pipe.end {
+            PipeEnd::Read => read.insert(pipe.inode),
+            PipeEnd::Write => written.insert(pipe.inode),
+            PipeEnd::Both => false,
+        };
+    }
+    read.intersection(&written).copied().collect()
+}
+
+fn pipe_at(link: &Path) -> Option<Pipe> {
+    let target = fs::read_link(link).ok()?;
+    let inode = target.to_str()?.strip_prefix("pipe:[")?.strip_suffix(']')?.parse().ok()?;
+    let end = match fs::symlink_metadata(link).ok()?.mode() & 0o600 {
+        0o400 => PipeEnd::Read,
+        0o200 => PipeEnd::Write,
+        _ => PipeEnd::Both,
+    };
+    Some(Pipe { inode, end })
+}
+
+/// This boot of the kernel, and this program's pid namespace.
+pub(super) fn era() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{} {}", boot.trim(), namespace.display())
 }
 
 /// Sends a signal to a process that is still the same.
 pub(super) fn signal(process: &Process, signal: Signal) {
-    if inspect(process.pid).is_some_and(|now| now.is(process)) {
-        let signal = match signal {
-            Signal::Cont => signal::Signal::SIGCONT,
-            Signal::Term => signal::Signal::SIGTERM,
-            Signal::Kill => signal::Signal::SIGKILL,
-        };
-        // It may have ended by itself; the next look tells.
-        let _ = signal::kill(Pid::from_raw(process.pid), signal);
+    let number = match signal {
+        Signal::Cont => signal::Signal::SIGCONT,
+        Signal::Term => signal::Signal::SIGTERM,
+        Signal::Kill => signal::Signal::SIGKILL,
+    };
+    if process.pid <= 1 || is_above_us(process.pid) {
+        return;
     }
+    // The descriptor holds on to the process: what is seen of the pid afterwards is seen of it.
+    let held = rustix::process::Pid::from_raw(process.pid)
+        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    if !inspect(process.pid).is_some_and(|now| now.is(process)) {
+        return;
+    }
+    // It may have ended by itself; the next look tells.
+    match held {
+        Some(held) => {
+            let number = match signal {
+                Signal::Cont => rustix::process::Signal::CONT,
+                Signal::Term => rustix::process::Signal::TERM,
+                Signal::Kill => rustix::process::Signal::KILL,
+            };
+            let _ = pidfd_send_signal(held, number);
+        }
+        // Linux before 5.3 has none.
+        None => drop(signal::kill(Pid::from_raw(process.pid), number)),
+    }
+}
+
+/// Kills the process group of a leader that is still the same.
+pub(super) fn kill_group(leader: &Process) {
+    let is_same = || inspect(leader.pid).is_some_and(|now| now.is(leader));
+    if leader.pid > 1 && !is_above_us(leader.pid) && is_same() {
+        let _ = signal::killpg(Pid::from_raw(leader.pid), signal::Signal::SIGKILL);
+    }
+}
+
+/// Whether a pid is this program's or that of one that it descends from.
+fn is_above_us(pid: i32) -> bool {
+    let mut above = i32::try_from(std::process::id()).unwrap_or_default();
+    // Longer is no line of ancestors.
+    for _ in 0..MAX_ANCESTORS {
+        if above == pid {
+            return true;
+        }
+        let Some(stat) = read(&folder(above).join("stat")).and_then(|stat| parse_stat(&stat))
+        else {
+            return false;
+        };
+        if stat.parent <= 0 {
+            return false;
+        }
+        above = stat.parent;
+    }
+    false
+}
+
+fn folder(pid: i32) -> PathBuf {
+    Path::new(PROC).join(pid.to_string())
 }
 
 /// Reads a file of a process at once; the kernel tells no size of it.
@@ -113,6 +251,7 @@ struct Stat {
     name: String,
     state: char,
     parent: i32,
+    session: i32,
     started: u64,
 }
 
@@ -124,17 +263,19 @@ fn parse_stat(stat: &[u8]) -> Option<Stat> {
     let (_, name) = head.split_once('(')?;
     let mut fields = tail.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    // The state is field 3, the parent field 4, the start field 22.
+    // The state is field 3, the parent field 4, the session field 6, the start field 22.
     let parent = fields.next()?.parse().ok()?;
-    let started = fields.nth(17)?.parse().ok()?;
-    Some(Stat { name: name.to_owned(), state, parent, started })
+    let session = fields.nth(1)?.parse().ok()?;
+    let started = fields.nth(15)?.parse().ok()?;
+    Some(Stat { name: name.to_owned(), state, parent, session, started })
 }
 
-/// The second number in the line `Uid:` of `status`.
-fn effective_user(status: &[u8]) -> Option<u32> {
+/// The first three numbers in the line `Uid:` of `status`: real, effective, saved.
+fn users(status: &[u8]) -> Option<[u32; 3]> {
     let status = String::from_utf8_lossy(status);
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    line.split_ascii_whitespace().nth(1)?.parse().ok()
+    let mut numbers = line.split_ascii_whitespace().map_while(|number| number.parse().ok());
+    Some([numbers.next()?, numbers.next()?, numbers.next()?])
 }
 
 /// The kernel marks a path whose file was replaced, for instance by an upgrade.
@@ -172,6 +313,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
 
     #[test]
     fn a_name_may_hold_anything() {
@@ -179,7 +321,7 @@ mod tests {
         for name in ["dovecot", "a b", ") S 1 (", "x) (y", ""] {
             let stat = parse_stat(format!("42 ({name}) {tail}\n").as_bytes()).expect(name);
             assert_eq!((stat.name.as_str(), stat.state), (name, 'S'));
-            assert_eq!((stat.parent, stat.started), (1, 987_654));
+            assert_eq!((stat.parent, stat.session, stat.started), (1, 42, 987_654));
         }
         for garbage in
             ["", "42", "42 (x", "42 (x) S 1 2", "42 (x) S 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 x"]
@@ -189,10 +331,12 @@ mod tests {
     }
 
     #[test]
-    fn the_effective_user_is_the_second_of_four() {
+    fn the_users_are_the_first_three_of_four() {
         let status = b"Name:\tx\nUid:\t1000\t0\t2\t3\nGid:\t4\t5\t6\t7\n";
-        assert_eq!(effective_user(status), Some(0));
-        assert_eq!(effective_user(b"Name:\tx\n"), None);
+        assert_eq!(users(status), Some([1000, 0, 2]));
+        for odd in [&b"Name:\tx\n"[..], b"Uid:\t1\t2\n", b"Uid:\t1\tx\t3\n"] {
+            assert_eq!(users(odd), None);
+        }
     }
 
     #[test]
@@ -208,10 +352,42 @@ mod tests {
         let listed = list.iter().find(|listed| listed.pid == pid).expect("ourselves");
         let process = inspect(pid).expect("ourselves");
         assert_eq!(listed.name, process.name);
-        assert!(process.same_pid_namespace && process.same_root && !process.is_dead());
+        assert!(process.same_namespaces && shares_root(&process) && !process.is_dead());
+        assert_eq!(process.session, listed.session);
         assert_eq!(process.executable, std::env::current_exe().ok());
         assert!(inspect(i32::MAX).is_none());
         assert!(named(&process.name).expect("the process table").contains(&pid));
+    }
+
+    #[test]
+    fn both_ends_of_a_pipe_are_told_from_one_end() {
+        let pid = i32::try_from(std::process::id()).expect("a pid");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let number = |descriptor: i32| u32::try_from(descriptor).expect("a descriptor");
+        let read = pipe(pid, number(reader.as_raw_fd())).expect("the end for reading");
+        let written = pipe(pid, number(writer.as_raw_fd())).expect("the end for writing");
+        assert_eq!((read.end, written.end), (PipeEnd::Read, PipeEnd::Write));
+        assert_eq!(read.inode, written.inode);
+        assert!(own_pipes(pid).contains(&read.inode));
+        drop(reader);
+        assert!(!own_pipes(pid).contains(&written.inode), "one end is left");
+        let file = File::open("/").expect("no pipe");
+        assert_eq!(pipe(pid, number(file.as_raw_fd())), None);
+    }
+
+    #[test]
+    fn a_signal_reaches_the_process_that_was_inspected_and_nobody_above_us() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let process = inspect(pid).expect("the child");
+        signal(&Process { started: process.started + 1, ..process.clone() }, Signal::Kill);
+        kill_group(&Process { started: process.started + 1, ..process.clone() });
+        assert!(child.try_wait().expect("a look").is_none(), "another process of that pid");
+        signal(&process, Signal::Kill);
+        assert!(!child.wait().expect("its end").success());
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        let parent = inspect(own).expect("ourselves").parent;
+        assert!(is_above_us(own) && is_above_us(parent) && !is_above_us(pid));
     }
 
     #[test]

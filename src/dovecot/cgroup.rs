@@ -1,0 +1,255 @@
+//! Control groups: which one a service has, who is in it, and how all in it are ended or thawed.
+//!
+//! systemd gives each service a group of its own, whose path ends with the unit's name, in the
+//! unified hierarchy (v2) or in the one named `name=systemd` (v1, hybrid); the other hierarchies of
+//! v1 prove nothing. A unit that is stopped prints an empty path: an empty one is no group, or
+//! every process of the node would be in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use log::{debug, warn};
+
+/// Where the kernel's hierarchies are mounted (`cgroups(7)`, systemd's
+/// `CONTROL_GROUP_INTERFACE`).
+const MOUNT: &str = "sys/fs/cgroup";
+
+/// The path of a service's own group in systemd's hierarchy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Group(String);
+
+impl Group {
+    /// Takes a path that is said to be the group of a unit: absolute, its last component the
+    /// unit's name.
+    pub(crate) fn of_unit(path: &str, unit: &str) -> Option<Self> {
+        let (above, last) = path.rsplit_once('/')?;
+        (path.starts_with('/') && last == unit && !above.contains("..") && !unit.is_empty())
+            .then(|| Self(path.to_owned()))
+    }
+
+    /// As it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a process with these groups is in it or below it; whole components are compared.
+    pub(crate) fn holds(&self, groups: &str) -> bool {
+        systemds(groups).is_some_and(|path| {
+            path.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    /// Sends SIGKILL to all in it at once, where the kernel can (v2, Linux 5.14): also to whoever
+    /// is just being forked. Returns whether it did.
+    pub(crate) fn kill(&self, root: &Path) -> bool {
+        let killed = v2_folder(root, &self.0)
+            .map(|folder| fs::write(folder.join("cgroup.kill"), "1"))
+            .is_some_and(|written| written.is_ok());
+        debug!("killing all in control group {}: {killed}", self.0);
+        killed
+    }
+}
+
+/// The unit in whose group a process with these groups is: the last component that names a
+/// service.
+pub(crate) fn service(groups: &str) -> Option<&str> {
+    systemds(groups)?.rsplit('/').find(|component| component.ends_with(".service"))
+}
+
+/// The group of a service in which a process with these groups is.
+pub(crate) fn group_of(groups: &str, unit: &str) -> Option<Group> {
+    let path = systemds(groups)?;
+    let mut end = 0;
+    for component in path.split_inclusive('/') {
+        end += component.len();
+        if component.trim_end_matches('/') == unit {
+            return Group::of_unit(path.get(..end)?.trim_end_matches('/'), unit);
+        }
+    }
+    None
+}
+
+/// The path in systemd's hierarchy: that of `name=systemd`, else that of the unified one. Lines
+/// are `number:controllers:path`.
+fn systemds(groups: &str) -> Option<&str> {
+    let path_of = |wanted: &str| {
+        groups.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            (controllers == wanted).then_some(path)
+        })
+    };
+    path_of("name=systemd").or_else(|| path_of(""))
+}
+
+/// Lets the group go on in which a process is frozen: a frozen process hears no signal, SIGKILL
+/// included (v1 shows it in state D). Only its own group, and never the root's.
+pub(crate) fn thaw(root: &Path, groups: &str) {
+    for (file, frozen, thawed) in freezers(root, groups) {
+        // A FIFO is nothing that the kernel shows there.
+        let state = fs::read_to_string(&file).unwrap_or_default();
+        if frozen.contains(&state.trim()) {
+            match fs::write(&file, thawed) {
+                Ok(()) => warn!("thawed the control group of {}", file.display()),
+                Err(cause) => warn!("writing {}: {cause}", file.display()),
+            }
+        }
+    }
+}
+
+/// A freezer's file, what it says while it freezes, and what ends that.
+type Freezer = (PathBuf, &'static [&'static str], &'static str);
+
+fn freezers(root: &Path, groups: &str) -> Vec<Freezer> {
+    groups
+        .lines()
+        .filter_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            if controllers.is_empty() {
+                let file = v2_folder(root, path)?.join("cgroup.freeze");
+                let states: &[&str] = &["1"];
+                Some((file, states, "0"))
+            } else if controllers.split(',').any(|controller| controller == "freezer") {
+                let folder = below(&root.join(MOUNT).join("freezer"), path)?;
+                let states: &[&str] = &["FROZEN", "FREEZING"];
+                Some((folder.join("freezer.state"), states, "THAWED"))
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+/// The folder of a group in the unified hierarchy, which a hybrid machine has one level deeper.
+fn v2_folder(root: &Path, path: &str) -> Option<PathBuf> {
+    let mount = root.join(MOUNT);
+    let folders = [mount.clone(), mount.join("unified")].map(|top| below(&top, path));
+    folders.into_iter().flatten().find(|folder| folder.join("cgroup.procs").exists())
+}
+
+/// The folder of a group that is not the root's, and does not lead out of the hierarchy.
+fn below(top: &Path, path: &str) -> Option<PathBuf> {
+    let path = path.strip_prefix('/')?;
+    let leads_out = path.split('/').any(|component| component == "..");
+    (!path.is_empty() && !leads_out).then(|| top.join(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_root::TestRoot;
+
+    /// `/proc/PID/cgroup` of Dovecot's master as systemd 219 lays it out on RHEL 7 (v1): the
+    /// layout of a real machine, with an own unit of Dovecot in it.
+    const V1: &str = "\
+11:freezer:/
+10:hugetlb:/
+9:pids:/
+8:perf_event:/
+7:cpuset:/
+6:devices:/system.slice/dovecot.service
+5:blkio:/system.slice
+4:memory:/system.slice
+3:net_prio,net_cls:/
+2:cpuacct,cpu:/system.slice
+1:name=systemd:/system.slice/dovecot.service
+";
+
+    /// The same on SLES 15 (hybrid).
+    const HYBRID: &str = "\
+12:devices:/user.slice
+11:cpuset:/
+3:freezer:/
+1:name=systemd:/system.slice/dovecot.service
+0::/system.slice/dovecot.service
+";
+
+    const V2: &str = "0::/system.slice/dovecot.service\n";
+
+    const UNIT: &str = "dovecot.service";
+
+    #[test]
+    fn the_group_is_that_of_systemds_hierarchy_and_of_no_other() {
+        for groups in [V1, HYBRID, V2] {
+            let group = group_of(groups, UNIT).expect(groups);
+            assert_eq!(group.as_str(), "/system.slice/dovecot.service");
+            assert!(group.holds(groups));
+            assert_eq!(service(groups), Some(UNIT));
+        }
+        // A user's session on such a machine: a controller's group proves nothing.
+        let other = V1.replace(
+            "1:name=systemd:/system.slice/dovecot.service",
+            "1:name=systemd:/user.slice/user-1000.slice/session-1.scope",
+        );
+        assert_eq!(group_of(&other, UNIT), None);
+        assert!(!Group("/system.slice/dovecot.service".into()).holds(&other));
+        assert_eq!(service(&other), None);
+    }
+
+    #[test]
+    fn whole_components_are_compared() {
+        let group = Group::of_unit("/system.slice/dovecot.service", UNIT).expect("a group");
+        for (path, inside) in [
+            ("/system.slice/dovecot.service", true),
+            ("/system.slice/dovecot.service/below", true),
+            ("/system.slice/dovecot.service2", false),
+            ("/system.slice", false),
+            ("/", false),
+            ("/user.slice/system.slice/dovecot.service", false),
+        ] {
+            assert_eq!(group.holds(&format!("0::{path}\n")), inside, "{path}");
+        }
+        let below = "0::/machine.slice/x.service/dovecot.service/sub\n";
+        let found = group_of(below, UNIT).expect("a group");
+        assert_eq!(found.as_str(), "/machine.slice/x.service/dovecot.service");
+    }
+
+    #[test]
+    fn what_a_stopped_unit_prints_is_no_group() {
+        for path in ["", "/", "dovecot.service", "/system.slice/", "/a/../dovecot.service"] {
+            assert_eq!(Group::of_unit(path, UNIT), None, "{path:?}");
+        }
+        assert_eq!(Group::of_unit("/", ""), None);
+        for groups in ["", "garbage", "0::", "0::/\n", ":::", "1:name=systemd\n"] {
+            assert_eq!((group_of(groups, UNIT), service(groups)), (None, None), "{groups:?}");
+        }
+    }
+
+    #[test]
+    fn a_frozen_group_is_thawed_by_the_file_of_its_version_and_no_other_is_touched() {
+        let root = TestRoot::new();
+        let read = |name: &str| fs::read_to_string(root.path().join(name)).expect(name);
+        let v2 = "sys/fs/cgroup/system.slice/dovecot.service/cgroup.freeze";
+        root.write(v2, "1\n");
+        root.write("sys/fs/cgroup/system.slice/dovecot.service/cgroup.procs", "");
+        root.write("sys/fs/cgroup/cgroup.freeze", "1\n");
+        root.write("sys/fs/cgroup/cgroup.procs", "");
+        let v1 = "sys/fs/cgroup/freezer/sles/freezer.state";
+        root.write(v1, "FROZEN\n");
+        root.write("sys/fs/cgroup/freezer/freezer.state", "FROZEN\n");
+        thaw(root.path(), V2);
+        assert_eq!((read(v2), read(v1)), ("0".into(), "FROZEN\n".into()));
+        thaw(root.path(), &V1.replace("freezer:/", "freezer:/sles"));
+        assert_eq!(read(v1), "THAWED");
+        thaw(root.path(), "0::/\n11:freezer:/\n");
+        thaw(root.path(), "0::/../cgroup\n11:freezer:/sles/..\n");
+        assert_eq!(read("sys/fs/cgroup/cgroup.freeze"), "1\n", "the root is nobody's own");
+        assert_eq!(read("sys/fs/cgroup/freezer/freezer.state"), "FROZEN\n");
+        root.write(v1, "THAWED\n");
+        thaw(root.path(), "11:freezer:/sles\n");
+        assert_eq!(read(v1), "THAWED\n", "what is not frozen is not written");
+    }
+
+    #[test]
+    fn all_in_a_group_are_killed_at_once_where_the_kernel_can() {
+        let root = TestRoot::new();
+        let group = Group::of_unit("/system.slice/dovecot.service", UNIT).expect("a group");
+        assert!(!group.kill(root.path()), "there is no such hierarchy");
+        let folder = "sys/fs/cgroup/unified/system.slice/dovecot.service";
+        root.write(&format!("{folder}/cgroup.procs"), "");
+        assert!(group.kill(root.path()));
+        let written = fs::read_to_string(root.path().join(folder).join("cgroup.kill"));
+        assert_eq!(written.expect("the file"), "1");
+    }
+}

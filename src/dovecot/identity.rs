@@ -1,0 +1,885 @@
+//! Whose process is it?
+//!
+//! Who is counted may be killed, and who is forgotten holds the mail store: both mistakes halt
+//! nodes. A **master** is a process named `dovecot` that is root's alone, lives in our namespaces
+//! and under our root, and runs a file that root alone may write and that is no interpreter: no
+//! script of that name, no Dovecot of a container, no zombie, no child that was just forked.
+//! `master.pid` proves nothing: it can be late, lost, or a stranger's.
+//!
+//! A **member** of its family is known by evidence, strongest first:
+//!
+//! 1. the control group of the service (systemd);
+//! 2. the session: each child of a master has its pid as session id, also after the master's death;
+//! 3. the pipes: children of 2.0 to 2.4 have descriptors 5 and 6 (seen with 2.0.9 to 2.4.1), the
+//!    writing ends of two pipes between all of them and the master;
+//! 4. the program, where nothing was noted of its master: a file of Dovecot's libexec directory,
+//!    started by a master that is dead;
+//! 5. the port: a socket on one of Dovecot's listeners that root has opened.
+//!
+//! Any of them is enough to end a process. Whom nobody can end makes remove fail only when it is a
+//! master, or belongs by 1 to 3 and runs a program of Dovecot's: a user can arrange the rest, and
+//! must not halt the node by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::cgroup::{self, Group};
+use super::configuration::Listener;
+use super::notes::Notes;
+use super::places::{self, below};
+use super::unit::{self, Manager};
+use super::{configuration, pid_file};
+use crate::dovecot::endpoint::Endpoint;
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::system::{Listed, Pipe, PipeEnd, Process, System};
+
+/// The name of a master, and of its program.
+const MASTER: &str = "dovecot";
+
+/// The descriptors whose pipes lead from a child to its master: status and death
+/// (`MASTER_STATUS_FD`, `MASTER_DEAD_FD` in Dovecot's `master-interface.h`), and standard error,
+/// which leads to the log.
+const PIPES: [u32; 3] = [5, 6, 2];
+
+/// Where distributions and `make install` put Dovecot's programs, below a prefix.
+const LIBEXEC: [&str; 3] = ["libexec/dovecot", "lib/dovecot", "lib64/dovecot"];
+
+/// The usual prefixes.
+const PREFIXES: [&str; 2] = ["/usr", "/usr/local"];
+
+/// Programs of that directory that are delivery agents: a mail transfer agent starts them.
+const DELIVERY: [&str; 2] = ["dovecot-lda", "deliver"];
+
+/// The programs that run scripts: the process of a script named `dovecot` runs one of them.
+const INTERPRETERS: [&str; 13] = [
+    "sh", "bash", "dash", "ash", "ksh", "zsh", "busybox", "perl", "python", "ruby", "php", "lua",
+    "tclsh",
+];
+
+/// Whether a process is a master as far as it can be told of it alone; see the head of this file.
+/// One without an executable is about to end, and is one only if it was known as one before.
+pub(crate) fn is_master(system: &impl System, notes: &Notes, process: &Process) -> bool {
+    process.name == MASTER
+        && process.is_roots()
+        && process.same_namespaces
+        && !process.is_dead()
+        && match &process.executable {
+            None => notes.knows(process),
+            Some(program) => {
+                is_dovecots_program(system, process, program)
+                    && system.runs_file_of_root(process)
+                    && system.shares_root(process)
+            }
+        }
+}
+
+/// Whether a process named `dovecot` runs Dovecot and not a script of that name. The file may have
+/// been moved aside since it was started; the first word of its command line has not.
+fn is_dovecots_program(system: &impl System, process: &Process, program: &Path) -> bool {
+    let name =
+        |path: &Path| path.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
+    let file = name(program);
+    let is_interpreter = INTERPRETERS.iter().any(|interpreter| {
+        // Their versions stand behind their names.
+        file.strip_prefix(interpreter)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+    });
+    file == MASTER
+        || (!is_interpreter
+            && system.words(process).first().is_some_and(|word| name(Path::new(word)) == MASTER))
+}
+
+/// Lists the living masters: check 1, "a process named `dovecot` exists".
+///
+/// # Errors
+///
+/// Any error from reading the process table. A process that vanishes meanwhile is no error.
+pub(crate) fn masters(system: &impl System, notes: &Notes) -> Result<Vec<Process>, Error> {
+    let namesakes = system.named(MASTER)?;
+    Ok(masters_of(system, notes, namesakes.into_iter().filter_map(|pid| system.inspect(pid))))
+}
+
+/// The living masters, for whoever has no notes at hand.
+///
+/// # Errors
+///
+/// As [`masters`].
+pub(crate) fn living_masters(system: &impl System, root: &Path) -> Result<Vec<Process>, Error> {
+    masters(system, &Notes::read(system, root))
+}
+
+/// The masters among namesakes. A child that a master has just forked looks like one until it runs
+/// its own program; it is its master's child, or has the session of one.
+fn masters_of(
+    system: &impl System,
+    notes: &Notes,
+    namesakes: impl Iterator<Item = Process>,
+) -> Vec<Process> {
+    let alike: Vec<Process> =
+        namesakes.filter(|process| is_master(system, notes, process)).collect();
+    let is_child = |process: &Process| {
+        alike.iter().any(|one| {
+            one.pid == process.parent || (one.pid == process.session && one.pid != process.pid)
+        })
+    };
+    alike.iter().filter(|process| !is_child(process)).cloned().collect()
+}
+
+/// Why a process is taken for one of Dovecot's, strongest first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Evidence {
+    /// It is in the control group of the service.
+    Group,
+    /// It is a child of a master, or in its session.
+    Session,
+    /// It holds a pipe of a master.
+    Pipe,
+    /// It runs one of Dovecot's programs as only a child of a master does, and that is dead.
+    Program,
+    /// It holds one of Dovecot's ports.
+    Port,
+}
+
+/// What follows if nothing ends a process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Weight {
+    /// remove fails: it is Dovecot's without doubt.
+    Fails,
+    /// It is named in a warning.
+    Warns,
+}
+
+/// A process of Dovecot's.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Member {
+    /// The process.
+    pub(crate) process: Process,
+    /// What follows if nothing ends it.
+    pub(crate) weight: Weight,
+}
+
+/// Who is alive of Dovecot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Family {
+    /// The masters.
+    pub(crate) masters: Vec<Process>,
+    /// Children and orphans.
+    pub(crate) others: Vec<Member>,
+}
+
+impl Family {
+    /// Whether nobody is left.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.masters.is_empty() && self.others.is_empty()
+    }
+
+    /// Everybody, masters first.
+    pub(crate) fn all(&self) -> Vec<Member> {
+        let master = |process: &Process| Member { process: process.clone(), weight: Weight::Fails };
+        self.masters.iter().map(master).chain(self.others.iter().cloned()).collect()
+    }
+}
+
+/// Counts Dovecot's processes, from the first look to the last.
+#[derive(Debug)]
+pub(crate) struct Census<'a> {
+    root: &'a Path,
+    notes: &'a mut Notes,
+    unit: String,
+    endpoints: &'a [Endpoint],
+    /// The control groups of the service.
+    groups: Vec<Group>,
+    seen: Vec<Member>,
+    /// The pipes of living masters, by pid and start.
+    pipes: BTreeMap<(i32, u64), BTreeSet<u64>>,
+    /// The masters whose unit was asked for, and whether it is another than ours.
+    owners: Vec<(Process, Owner)>,
+    /// Where Dovecot is to listen, once somebody was to be judged by it.
+    listeners: Option<Vec<Listener>>,
+}
+
+/// Whose a master is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Owner {
+    /// The service's, or nobody's.
+    Ours,
+    /// Another unit's, of which it is the main process.
+    AnotherUnit,
+}
+
+impl<'a> Census<'a> {
+    /// Begins with what was noted.
+    pub(crate) fn new(
+        system: &impl System,
+        root: &'a Path,
+        settings: &'a Settings,
+        notes: &'a mut Notes,
+    ) -> Self {
+        let unit = unit::name(&settings.service);
+        let groups =
+            notes.masters().iter().filter_map(|note| Group::of_unit(note.group.as_deref()?, &unit));
+        let groups = groups.filter(|group| !holds_us(system, group)).collect();
+        Self {
+            root,
+            notes,
+            endpoints: &settings.endpoints,
+            groups,
+            unit,
+            seen: Vec::new(),
+            pipes: BTreeMap::new(),
+            owners: Vec::new(),
+            listeners: None,
+        }
+    }
+
+    /// Takes the control group from what the service manager says.
+    pub(crate) fn learn(&mut self, system: &impl System, manager: &Manager) {
+        if let Some(group) = manager.unit().and_then(|unit| unit.group.clone())
+            && !self.groups.contains(&group)
+            && !holds_us(system, &group)
+        {
+            self.groups.push(group);
+        }
+    }
+
+    /// The control groups of the service.
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Whether a master was seen before whose family may still be dying.
+    pub(crate) fn expects_more(&self) -> bool {
+        !self.notes.masters().is_empty()
+    }
+
+    /// Notes the masters for later looks and actions.
+    pub(crate) fn remember(&mut self, system: &impl System, family: &Family) {
+        self.notes.remember(system, self.root, &self.unit, &family.masters);
+    }
+
+    /// Forgets all masters, when nothing of them is left.
+    pub(crate) fn erase(&mut self) {
+        self.notes.erase(self.root);
+    }
+
+    /// Takes away a `master.pid` in a usual place that names somebody else.
+    pub(crate) fn clear_pid_file(&self, system: &impl System) {
+        let strangers: Vec<Process> = self.strangers().collect();
+        pid_file::clear(system, self.root, &places::usual(), self.notes, &strangers);
+    }
+
+    /// The masters of other units, which are left alone.
+    pub(crate) fn strangers(&self) -> impl Iterator<Item = Process> {
+        let of_another = |(process, owner): &'_ (Process, Owner)| match owner {
+            Owner::AnotherUnit => Some(process.clone()),
+            Owner::Ours => None,
+        };
+        self.owners.iter().filter_map(of_another)
+    }
+
+    /// Looks who is alive. Who was seen once counts until it is dead, even when it can no longer
+    /// be told what it runs: a process that hangs in the kernel while it ends has no executable.
+    ///
+    /// # Errors
+    ///
+    /// Any error from reading the process table.
+    pub(crate) fn take(&mut self, system: &impl System) -> Result<Family, Error> {
+        let table = system.processes()?;
+        let mut namesakes = Vec::new();
+        // Listed, and ended before it could be looked at: its children are orphans.
+        let mut ended = Vec::new();
+        for listed in table.iter().filter(|listed| listed.name == MASTER && !listed.zombie) {
+            match system.inspect(listed.pid) {
+                Some(process) if !process.is_dead() => namesakes.push(process),
+                Some(_) | None => ended.push(listed.pid),
+            }
+        }
+        let seen_as_master = |process: &Process| {
+            let before =
+                |member: &Member| member.process.is(process) && member.process.name == MASTER;
+            process.name == MASTER && process.executable.is_none() && self.seen.iter().any(before)
+        };
+        let (dying, namesakes): (Vec<Process>, Vec<Process>) =
+            namesakes.into_iter().partition(seen_as_master);
+        let all = masters_of(system, self.notes, namesakes.into_iter()).into_iter().chain(dying);
+        let (masters, strangers): (Vec<Process>, Vec<Process>) =
+            all.partition(|master| self.owner(system, master) == Owner::Ours);
+        let mut scan = Scan { census: self, system, table: &table, ended: &ended };
+        let mut others: Vec<Member> = table
+            .iter()
+            .filter(|listed| !listed.zombie && listed.pid > 1)
+            .filter(|listed| {
+                let is_of =
+                    |one: &Process| [listed.pid, listed.session, listed.parent].contains(&one.pid);
+                !strangers.iter().any(is_of) && !masters.iter().any(|one| one.pid == listed.pid)
+            })
+            .filter_map(|listed| scan.member(listed, &masters))
+            .collect();
+        for old in &self.seen {
+            let known = masters.iter().chain(others.iter().map(|other| &other.process));
+            let known = known.into_iter().any(|one| one.is(&old.process));
+            if let Some(now) = system.inspect(old.process.pid)
+                && now.is(&old.process)
+                && !now.is_dead()
+                && !known
+                && !strangers.iter().any(|one| one.is(&now))
+            {
+                others.push(Member { process: now, weight: old.weight });
+            }
+        }
+        for other in &mut others {
+            // What it was seen to run first is what counts.
+            if let Some(old) = self.seen.iter().find(|old| old.process.is(&other.process))
+                && old.weight == Weight::Fails
+            {
+                other.weight = Weight::Fails;
+            }
+        }
+        let family = Family { masters, others };
+        self.seen = family.all();
+        Ok(family)
+    }
+
+    /// Whose a master is. One that runs in another unit's group and is the main process of that is
+    /// another Dovecot, which has nothing to do with the service; who was started by hand, or by a
+    /// program of another unit, is ours.
+    fn owner(&mut self, system: &impl System, master: &Process) -> Owner {
+        if let Some((_, owner)) = self.owners.iter().find(|(known, _)| known.is(master)) {
+            return *owner;
+        }
+        let groups = system.control_groups(master.pid).unwrap_or_default();
+        let is_ours = self.groups.iter().any(|group| group.holds(&groups));
+        let other = cgroup::service(&groups).filter(|unit| !is_ours && *unit != self.unit);
+        let is_main = other.is_some_and(|other| unit::main_pid(system, other) == Some(master.pid));
+        let owner = if is_main { Owner::AnotherUnit } else { Owner::Ours };
+        self.owners.push((master.clone(), owner));
+        owner
+    }
+
+    /// Whether a socket is one of Dovecot's listeners; where Dovecot does not tell these, whether
+    /// it is one of the checked addresses.
+    fn is_listener(&mut self, system: &impl System, socket: SocketAddr) -> bool {
+        let listeners = self
+            .listeners
+            .get_or_insert_with(|| configuration::listeners(system).unwrap_or_default());
+        if listeners.is_empty() {
+            return self.endpoints.iter().any(|endpoint| {
+                endpoint.port == socket.port()
+                    && (socket.ip().is_unspecified() || endpoint.address == socket.ip())
+            });
+        }
+        listeners.iter().any(|one| one.port == socket.port() && one.covers(socket.ip()))
+    }
+}
+
+/// Whether this program itself is in a group, called by the unit: then that tells nothing of others.
+fn holds_us(system: &impl System, group: &Group) -> bool {
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    system.control_groups(own).is_some_and(|groups| group.holds(&groups))
+}
+
+/// A look at the process table.
+struct Scan<'a, 'c, S> {
+    census: &'a mut Census<'c>,
+    system: &'a S,
+    table: &'a [Listed],
+    ended: &'a [i32],
+}
+
+impl<S: System> Scan<'_, '_, S> {
+    /// Judges a process that is no master.
+    fn member(&mut self, listed: &Listed, masters: &[Process]) -> Option<Member> {
+        let program = self.system.program_of(listed.pid);
+        let is_dovecots = program.as_deref().is_some_and(|path| self.is_in_libexec(path, masters));
+        let evidence = self.evidence(listed, masters, is_dovecots)?;
+        let process = self.system.inspect(listed.pid).filter(|process| !process.is_dead())?;
+        let weight = match evidence {
+            Evidence::Group | Evidence::Session | Evidence::Pipe if is_dovecots => Weight::Fails,
+            _ => Weight::Warns,
+        };
+        Some(Member { process, weight })
+    }
+
+    fn evidence(
+        &mut self,
+        listed: &Listed,
+        masters: &[Process],
+        is_dovecots: bool,
+    ) -> Option<Evidence> {
+        if self.is_in_group(listed.pid) {
+            return Some(Evidence::Group);
+        }
+        // A master that leads no session shares it with whoever started it.
+        let is_led = |master: &Process| {
+            listed.parent == master.pid || (listed.session == master.pid && master.leads_session())
+        };
+        if masters.iter().any(is_led) {
+            return Some(Evidence::Session);
+        }
+        let pipes = PIPES.map(|descriptor| self.system.pipe(listed.pid, descriptor));
+        let held: Vec<u64> = pipes.iter().flatten().map(|pipe| pipe.inode).collect();
+        let holds_noted =
+            |note: &super::notes::Master| held.iter().any(|inode| note.pipes.contains(inode));
+        // The number of a dead master can have come back, so its session alone proves nothing.
+        let is_left = |note: &super::notes::Master| {
+            listed.session == note.pid && (is_dovecots || holds_noted(note))
+        };
+        let is_dead = |note: &&super::notes::Master| {
+            !masters.iter().any(|master| master.pid == note.pid) && self.has_no_leader(listed)
+        };
+        if self.census.notes.masters().iter().filter(is_dead).any(is_left) {
+            return Some(Evidence::Session);
+        }
+        if self.census.notes.masters().iter().any(holds_noted)
+            || (!held.is_empty() && masters.iter().any(|master| self.shares(master, &held)))
+        {
+            return Some(Evidence::Pipe);
+        }
+        if !is_dovecots || !self.is_under_our_root(listed.pid) {
+            return None;
+        }
+        if self.has_no_leader(listed) && self.has_a_masters_pipes(&pipes) {
+            return Some(Evidence::Program);
+        }
+        let sockets = self.system.listening(listed.pid);
+        let holds_port =
+            sockets.into_iter().any(|socket| self.census.is_listener(self.system, socket));
+        holds_port.then_some(Evidence::Port)
+    }
+
+    fn is_in_group(&self, pid: i32) -> bool {
+        !self.census.groups.is_empty()
+            && self
+                .system
+                .control_groups(pid)
+                .is_some_and(|groups| self.census.groups.iter().any(|group| group.holds(&groups)))
+    }
+
+    /// Whether one of these pipes is the master's own.
+    fn shares(&mut self, master: &Process, held: &[u64]) -> bool {
+        let pipes = self
+            .census
+            .pipes
+            .entry((master.pid, master.started))
+            .or_insert_with(|| self.system.own_pipes(master.pid));
+        held.iter().any(|inode| pipes.contains(inode))
+    }
+
+    /// Whether the leader of its session is dead, and it is not itself the leader. The session of
+    /// somebody in another pid namespace is 0, and its leader is not for us to judge.
+    fn has_no_leader(&self, listed: &Listed) -> bool {
+        listed.session != 0
+            && listed.session != listed.pid
+            && !self.table.iter().any(|leader| {
+                leader.pid == listed.session && !leader.zombie && !self.ended.contains(&leader.pid)
+            })
+    }
+
+    /// Whether these are the descriptors that a master gives to its children. Dovecot 1.x gives
+    /// none; it is the one without the program doveadm.
+    fn has_a_masters_pipes(&self, pipes: &[Option<Pipe>]) -> bool {
+        match pipes {
+            [Some(status), Some(dead), ..] => {
+                let writes = |pipe: &Pipe| pipe.end == PipeEnd::Write;
+                writes(status) && writes(dead) && status.inode != dead.inode
+            }
+            _ => self.system.program("doveadm").is_none(),
+        }
+    }
+
+    fn is_under_our_root(&self, pid: i32) -> bool {
+        self.system
+            .inspect(pid)
+            .is_some_and(|process| process.same_namespaces && self.system.shares_root(&process))
+    }
+
+    /// Whether a program is one of Dovecot's own: in the libexec directory of a usual prefix, or of
+    /// that of a master, and nobody but root can have put it there. Delivery agents are none.
+    fn is_in_libexec(&self, program: &Path, masters: &[Process]) -> bool {
+        let Some(folder) = program.parent() else { return false };
+        let is_agent = DELIVERY.iter().any(|agent| program.ends_with(agent));
+        let of_masters = masters.iter().filter_map(|master| master.executable.as_deref());
+        let noted = self.census.notes.masters().iter().filter_map(|note| note.program.as_deref());
+        let prefixes = PREFIXES.iter().map(Path::new).chain(
+            // /opt/dovecot/sbin/dovecot
+            of_masters.chain(noted).filter_map(|master| master.parent()?.parent()),
+        );
+        let mut folders =
+            prefixes.flat_map(|prefix| LIBEXEC.iter().map(move |name| prefix.join(name)));
+        !is_agent
+            && folders.any(|libexec| libexec == folder)
+            && is_roots_alone(&below(self.census.root, folder))
+            && is_roots_alone(&below(self.census.root, program))
+    }
+}
+
+/// Whether root owns a file or directory and nobody else may write it. What is not there any more
+/// was removed by root: its directory belongs to him.
+fn is_roots_alone(path: &PathBuf) -> bool {
+    match fs::metadata(path) {
+        Ok(data) => data.uid() == nix::unistd::geteuid().as_raw() && data.mode() & 0o022 == 0,
+        Err(cause) => cause.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Weight::{Fails, Warns};
+    use super::*;
+    use crate::system::fake::{FakeUnit, MASTER, Machine, child, master, pipes_of};
+    use crate::test_root::TestRoot;
+
+    const GROUP: &str = "0::/system.slice/dovecot.service\n";
+
+    fn listed(machine: &Machine) -> Vec<i32> {
+        let masters = masters(machine, &Notes::default()).expect("the process table");
+        masters.iter().map(|process| process.pid).collect()
+    }
+
+    /// Notes the master, and kills it.
+    fn noted_and_killed(machine: &Machine, root: &TestRoot) -> Notes {
+        let mut notes = Notes::default();
+        let master = machine.inspect(MASTER).expect("the master");
+        notes.remember(machine, root.path(), "dovecot", &[master]);
+        machine.state().end(MASTER);
+        notes
+    }
+
+    fn family(machine: &Machine, notes: &mut Notes) -> Family {
+        let (root, settings) = (TestRoot::new(), Settings::default());
+        let mut census = Census::new(machine, root.path(), &settings, notes);
+        census.take(machine).expect("the process table")
+    }
+
+    fn others(machine: &Machine, notes: &mut Notes) -> Vec<(i32, Weight)> {
+        let family = family(machine, notes);
+        family.others.iter().map(|one| (one.process.pid, one.weight)).collect()
+    }
+
+    #[test]
+    fn only_a_real_master_counts() {
+        type Change = fn(&Machine);
+        fn process(change: impl FnOnce(&mut Process)) -> impl FnOnce(&Machine) {
+            |machine| machine.change(100, change)
+        }
+        let cases: [(&str, bool, Change); 17] = [
+            ("a master", true, |_| ()),
+            ("a frozen one", true, |m| process(|p| p.state = 'T')(m)),
+            ("one from /usr/local", true, |m| {
+                process(|p| p.executable = Some("/usr/local/sbin/dovecot".into()))(m);
+            }),
+            ("a zombie", false, |m| process(|p| p.state = 'Z')(m)),
+            ("another user's", false, |m| process(|p| p.users = [1000; 3])(m)),
+            ("a setuid program's", false, |m| process(|p| p.users = [1000, 0, 0])(m)),
+            ("one that was root", false, |m| process(|p| p.users = [0, 0, 1000])(m)),
+            ("one in a container's namespaces", false, |m| {
+                process(|p| p.same_namespaces = false)(m);
+            }),
+            ("one in a container's root", false, |m| m.show(100, |more| more.elsewhere = true)),
+            ("one whose file others may write", false, |m| {
+                m.show(100, |more| more.open_file = true);
+            }),
+            ("one whose file was moved aside", true, |m| {
+                process(|p| p.executable = Some("/usr/sbin/dovecot.old".into()))(m);
+                m.show(100, |more| more.words = vec!["/usr/sbin/dovecot".into(), "-F".into()]);
+            }),
+            ("an init script of that name", false, |m| {
+                process(|p| p.executable = Some("/bin/dash".into()))(m);
+                m.show(100, |more| {
+                    more.words = vec!["/bin/sh".into(), "/etc/init.d/dovecot".into()];
+                });
+            }),
+            ("a script that calls itself so", false, |m| {
+                process(|p| p.executable = Some("/usr/bin/perl5.36".into()))(m);
+                m.show(100, |more| more.words = vec!["dovecot".into()]);
+            }),
+            ("the kit", false, |m| process(|p| p.name = "dovecot-ark".into())(m)),
+            ("an editor", false, |m| process(|p| p.name = "vim".into())(m)),
+            ("a 1.x auth process", false, |m| process(|p| p.name = "dovecot-auth".into())(m)),
+            ("one that is about to end", false, |m| process(|p| p.executable = None)(m)),
+        ];
+        for (case, counts, change) in cases {
+            let machine = Machine::new();
+            machine.add(master(100), 1, 100);
+            change(&machine);
+            assert_eq!(!listed(&machine).is_empty(), counts, "{case}");
+            let family = family(&machine, &mut Notes::default());
+            assert_eq!(!family.masters.is_empty(), counts, "{case}, by all callers");
+        }
+    }
+
+    #[test]
+    fn who_is_about_to_end_is_a_master_if_it_was_seen_as_one() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        let mut notes = Notes::default();
+        let settings = Settings::default();
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        assert_eq!(census.take(&machine).expect("the table").masters.len(), 1);
+        machine.change(MASTER, |master| master.executable = None);
+        assert_eq!(census.take(&machine).expect("the table").masters.len(), 1);
+
+        let machine = Machine::running();
+        let master = machine.inspect(MASTER).expect("the master");
+        notes.remember(&machine, root.path(), "dovecot", &[master]);
+        machine.change(MASTER, |master| master.executable = None);
+        assert_eq!(masters(&machine, &notes).expect("the table").len(), 1);
+        machine.change(MASTER, |master| master.started += 1);
+        assert_eq!(masters(&machine, &notes).expect("the table").len(), 0, "another process");
+    }
+
+    #[test]
+    fn a_child_that_was_just_forked_is_no_second_master() {
+        let machine = Machine::new();
+        machine.add(master(100), 1, 100);
+        machine.add(master(101), 100, 100);
+        machine.add(master(102), 1, 102);
+        assert_eq!(listed(&machine), [100, 102]);
+        let family = family(&machine, &mut Notes::default());
+        let masters: Vec<i32> = family.masters.iter().map(|one| one.pid).collect();
+        let others: Vec<i32> = family.others.iter().map(|one| one.process.pid).collect();
+        assert_eq!((masters, others), (vec![100, 102], vec![101]));
+    }
+
+    #[test]
+    fn the_family_is_master_children_and_orphans_and_nobody_else() {
+        let machine = Machine::new();
+        machine.add(master(100), 1, 100);
+        machine.add(child(101, "imap"), 100, 100);
+        machine.add(child(102, "imap-login"), 100, 100);
+        // Of a master 90 that is dead.
+        machine.add(child(103, "imap"), 1, 90);
+        // A delivery agent of a mail transfer agent 80, and one whose caller has gone.
+        machine.add(Process { name: "postfix".into(), ..child(80, "../../sbin/postfix") }, 1, 80);
+        machine.add(child(104, "deliver"), 80, 80);
+        machine.add(child(105, "dovecot-lda"), 1, 70);
+        // A container's, a script in the master's session, a program of another package.
+        machine.add(child(106, "imap"), 1, 90);
+        machine.show(106, |more| more.elsewhere = true);
+        machine.add(Process { same_namespaces: false, ..child(107, "imap") }, 1, 0);
+        machine.add(Process { executable: Some("/bin/sh".into()), ..child(108, "sh") }, 100, 100);
+        machine.add(Process { state: 'Z', ..child(109, "imap") }, 100, 100);
+        let other =
+            Process { executable: Some("/opt/x/lib/dovecot/imap".into()), ..child(110, "x") };
+        machine.add(other, 1, 90);
+
+        let family = others(&machine, &mut Notes::default());
+        assert_eq!(family, [(101, Fails), (102, Fails), (103, Warns), (108, Warns)]);
+    }
+
+    #[test]
+    fn programs_of_dovecot_that_somebody_else_runs_are_not_its_processes() {
+        let machine = Machine::new();
+        machine.add(master(100), 1, 100);
+        // A user's own imap over ssh, and the daemon of a test that leads its own session.
+        machine.add(Process { name: "sshd".into(), ..child(80, "../../sbin/sshd") }, 1, 80);
+        machine.add(child(110, "imap"), 80, 80);
+        machine.add(child(111, "imap"), 1, 111);
+        // One whose session is not to be seen, and one without a master's pipes: its caller, a
+        // mail transfer agent, has gone.
+        machine.add(child(112, "imap"), 1, 0);
+        machine.add(child(113, "imap"), 1, 70);
+        machine.show(113, |more| more.pipes.clear());
+        machine.add(child(114, "imap"), 1, 70);
+        machine.show(114, |more| more.pipes = vec![pipes_of(70)[0], (6, pipes_of(70)[0].1)]);
+        machine.add(child(115, "imap"), 1, 70);
+        machine.show(115, |more| {
+            for (_, pipe) in &mut more.pipes {
+                pipe.end = PipeEnd::Read;
+            }
+        });
+        machine.state().programs.push("doveadm");
+        assert_eq!(others(&machine, &mut Notes::default()), []);
+        // Dovecot 1.x, which has no doveadm, gives its children no pipes.
+        machine.state().programs.retain(|name| *name != "doveadm");
+        assert_eq!(others(&machine, &mut Notes::default()), [(113, Weight::Warns)]);
+    }
+
+    #[test]
+    fn a_master_that_leads_no_session_has_children_and_shares_its_session_with_strangers() {
+        let machine = Machine::new();
+        machine.add(Process { name: "bash".into(), ..child(80, "../../bin/bash") }, 1, 80);
+        machine.add(master(100), 80, 80);
+        machine.add(child(101, "log"), 100, 80);
+        machine.add(Process { name: "vim".into(), ..child(102, "../../bin/vim") }, 80, 80);
+        assert_eq!(listed(&machine), [100]);
+        assert_eq!(others(&machine, &mut Notes::default()), [(101, Weight::Fails)]);
+    }
+
+    #[test]
+    fn the_session_of_a_noted_master_is_known_after_its_death_and_its_number_alone_is_nothing() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        // An own build of imap, and a script in a session of its own that has kept the pipes.
+        let own = Process { executable: Some("/opt/site/imap".into()), ..child(102, "imap") };
+        machine.add(own, MASTER, MASTER);
+        machine.add(
+            Process { executable: Some("/bin/sh".into()), ..child(103, "sh") },
+            102,
+            MASTER,
+        );
+        machine.add(Process { executable: Some("/bin/sh".into()), ..child(104, "sh") }, 1, 104);
+        machine.show(104, |more| more.pipes = pipes_of(MASTER));
+        // Somebody whose session has the number by chance.
+        machine.add(Process { executable: Some("/bin/sh".into()), ..child(105, "sh") }, 1, MASTER);
+        machine.show(105, |more| more.pipes.clear());
+        let mut notes = noted_and_killed(&machine, &root);
+        let expected = [(101, Fails), (102, Warns), (103, Warns), (104, Warns)];
+        assert_eq!(others(&machine, &mut notes), expected);
+        assert_eq!(others(&machine, &mut Notes::default()), [(101, Warns)], "nothing was noted");
+    }
+
+    #[test]
+    fn the_control_group_holds_whoever_is_in_it_and_a_stopped_units_empty_one_nobody() {
+        let machine = Machine::new();
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        machine.add(Process { executable: Some("/bin/sh".into()), ..child(50, "sh") }, 1, 50);
+        machine.show(50, |more| {
+            more.pipes.clear();
+            more.groups = GROUP.into();
+        });
+        machine.add(Process { executable: Some("/bin/sh".into()), ..child(51, "sh") }, 1, 51);
+        machine.show(51, |more| more.groups = "0::/system.slice/cron.service\n".into());
+        let (root, settings, mut notes) = (TestRoot::new(), Settings::default(), Notes::default());
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        let mut members = |active| {
+            machine.state().unit = FakeUnit { active, ..FakeUnit::default() };
+            census.learn(&machine, &unit::look(&machine, "dovecot"));
+            let family = census.take(&machine).expect("the table");
+            family.others.iter().map(|one| one.process.pid).collect::<Vec<_>>()
+        };
+        assert_eq!(members(Some("inactive")), [0; 0]);
+        assert_eq!(members(Some("active")), [50]);
+        assert_eq!(members(Some("inactive")), [50], "who was learnt is not forgotten");
+    }
+
+    #[test]
+    fn a_master_of_another_unit_is_no_part_of_it_with_all_its_children() {
+        let machine = Machine::running();
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        let show = |pid: i32| format!("MainPID={pid}\nId=second.service\nActiveState=active\n");
+        let line = "systemctl show -p Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy \
+                    second.service";
+        machine.answer(line, crate::system::End::Exited(0), std::time::Duration::ZERO, &show(200));
+        machine.add(master(200), 1, 200);
+        machine.add(child(201, "imap"), 200, 200);
+        machine.show(200, |more| more.groups = "0::/system.slice/second.service\n".into());
+        machine.show(MASTER, |more| more.groups = GROUP.into());
+        let (root, settings, mut notes) = (TestRoot::new(), Settings::default(), Notes::default());
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        let family = census.take(&machine).expect("the table");
+        let pids =
+            |family: &Family| family.all().iter().map(|one| one.process.pid).collect::<Vec<_>>();
+        assert_eq!(pids(&family), [100, 101]);
+        assert_eq!(census.strangers().map(|one| one.pid).collect::<Vec<_>>(), [200]);
+
+        // One that a program of another unit has started is nobody else's.
+        machine.answer(line, crate::system::End::Exited(0), std::time::Duration::ZERO, &show(77));
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        assert_eq!(pids(&census.take(&machine).expect("the table")), [100, 200, 101, 201]);
+    }
+
+    #[test]
+    fn who_holds_one_of_dovecots_ports_and_runs_its_program_is_its_own() {
+        let machine = Machine::new();
+        machine.state().programs.push("doveadm");
+        let socket = |text: &str| vec![text.parse().expect(text)];
+        // In a session of its own, so nothing else tells.
+        machine.add(child(50, "imap-login"), 1, 50);
+        machine.show(50, |more| more.sockets = socket("0.0.0.0:143"));
+        machine.add(child(51, "imap-login"), 1, 51);
+        machine.show(51, |more| more.sockets = socket("0.0.0.0:144"));
+        machine.add(Process { executable: Some("/usr/bin/nc".into()), ..child(52, "nc") }, 1, 52);
+        machine.show(52, |more| more.sockets = socket("127.0.0.1:143"));
+        assert_eq!(others(&machine, &mut Notes::default()), [(50, Weight::Warns)]);
+        machine.show(50, |more| more.sockets = socket("192.0.2.1:143"));
+        assert_eq!(others(&machine, &mut Notes::default()), [], "on another address");
+    }
+
+    #[test]
+    fn the_programs_lie_in_a_libexec_directory_of_dovecots_that_is_roots_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let machine = Machine::new();
+        let (root, settings, mut notes) = (TestRoot::new(), Settings::default(), Notes::default());
+        let master = Process { executable: Some("/opt/d/sbin/dovecot".into()), ..master(100) };
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        let scan = Scan { census: &mut census, system: &machine, table: &[], ended: &[] };
+        let masters = [master];
+        let is = |program: &str| scan.is_in_libexec(Path::new(program), &masters);
+        for (program, expected) in [
+            ("/usr/lib/dovecot/imap", true),
+            ("/usr/lib64/dovecot/imap", true),
+            ("/usr/libexec/dovecot/imap", true),
+            ("/usr/local/libexec/dovecot/imap", true),
+            ("/opt/d/libexec/dovecot/imap", true),
+            ("/opt/x/lib/dovecot/imap", false),
+            ("/home/u/usr/lib/dovecot/imap", false),
+            ("/usr/lib/dovecot/dovecot-lda", false),
+            ("/usr/lib/dovecot/deliver", false),
+            ("/usr/share/dovecot/imap", false),
+            ("/usr/lib/postfix/imap", false),
+            ("/usr/lib/dovecot/modules/imap", false),
+            ("/usr/bin/doveadm", false),
+            ("/dovecot/imap", false),
+            ("/", false),
+        ] {
+            assert_eq!(is(program), expected, "{program}");
+        }
+        root.write("usr/lib/dovecot/imap", "");
+        assert!(is("/usr/lib/dovecot/imap"));
+        let mode = |name: &str, mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(root.path().join(name), mode).expect("a mode");
+        };
+        mode("usr/lib/dovecot/imap", 0o775);
+        assert!(!is("/usr/lib/dovecot/imap"));
+        mode("usr/lib/dovecot/imap", 0o755);
+        mode("usr/lib/dovecot", 0o777);
+        assert!(!is("/usr/lib/dovecot/imap") && !is("/usr/lib/dovecot/pop3"));
+    }
+
+    #[test]
+    fn a_zombie_leader_leads_nobody() {
+        let machine = Machine::new();
+        machine.add(Process { state: 'Z', ..master(100) }, 1, 100);
+        machine.add(child(101, "imap"), 1, 100);
+        let family = family(&machine, &mut Notes::default());
+        assert_eq!((family.masters.len(), family.others.len()), (0, 1));
+    }
+
+    #[test]
+    fn the_children_of_a_master_that_ends_between_two_readings_are_not_overlooked() {
+        let machine = Machine::running();
+        machine.state().ended_since = vec![100];
+        let family = family(&machine, &mut Notes::default());
+        assert_eq!((family.masters.len(), family.others.len()), (0, 1));
+    }
+
+    #[test]
+    fn who_was_seen_counts_until_it_is_dead_and_its_pid_is_not_its_name() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        let (settings, mut notes) = (Settings::default(), Notes::default());
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        let mut weights = || {
+            let family = census.take(&machine).expect("the process table");
+            family.others.iter().map(|one| one.weight).collect::<Vec<_>>()
+        };
+        assert_eq!(weights(), [Weight::Fails]);
+        machine.state().end(MASTER);
+        // It hangs in the kernel while it ends: no executable and no descriptors any more.
+        machine.change(101, |process| {
+            process.executable = None;
+            process.state = 'D';
+        });
+        machine.show(101, |more| more.pipes.clear());
+        assert_eq!(weights(), [Weight::Fails], "it was seen to be Dovecot's");
+        // It has ended, and somebody else got its pid.
+        machine.change(101, |process| process.started += 1);
+        assert_eq!(weights(), []);
+    }
+}

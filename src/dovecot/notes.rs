@@ -1,0 +1,325 @@
+//! What an action notes for the next one, below `/run/dovecot-ark`.
+//!
+//! Of a living master: what its children and orphans are known by once it is dead. Of a service
+//! command that runs: its first process, so that it is found again if the action is killed. Each
+//! file is one line of JSON, belongs to root, and is replaced whole. A note is worth something in
+//! its own boot and pid namespace alone: a pid is used again.
+
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use log::{debug, warn};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::cgroup;
+use crate::files;
+use crate::system::{Process, System};
+
+/// The file with the masters. No lock of an earlier kit, named after a tag, begins with a dot.
+const MASTERS: &str = ".masters";
+
+/// The file with the service command that runs.
+const COMMAND: &str = ".command";
+
+/// The longest file that is read, in bytes: a master with a thousand pipes takes 10 KiB.
+const MAX_FILE: u64 = 64 << 10;
+
+/// How many masters are kept. More than one that has died can have left processes behind.
+const MAX_MASTERS: usize = 8;
+
+/// A master that an action has proven.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Master {
+    /// Its pid.
+    pub(crate) pid: i32,
+    /// When it started, in clock ticks since boot.
+    pub(crate) started: u64,
+    /// The boot and the pid namespace that this pid belongs to.
+    era: String,
+    /// The pipes between it and its children: those of which it has both ends.
+    pub(crate) pipes: BTreeSet<u64>,
+    /// Its control group, where it is that of the service.
+    pub(crate) group: Option<String>,
+    /// Its program.
+    pub(crate) program: Option<PathBuf>,
+}
+
+impl Master {
+    /// Whether this is the process that was noted.
+    pub(crate) const fn is(&self, process: &Process) -> bool {
+        self.pid == process.pid && self.started == process.started
+    }
+}
+
+/// The masters that were noted in this boot.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    masters: Vec<Master>,
+}
+
+impl Notes {
+    /// Reads them. What is not root's own, or cannot be understood, is passed over with a warning.
+    pub(crate) fn read(system: &impl System, root: &Path) -> Self {
+        let mut masters: Vec<Master> = read(root, MASTERS).unwrap_or_default();
+        if !masters.is_empty() {
+            let era = system.era();
+            masters.retain(|master| master.era == era);
+        }
+        Self { masters }
+    }
+
+    /// The masters.
+    pub(crate) fn masters(&self) -> &[Master] {
+        &self.masters
+    }
+
+    /// Whether a process was noted as a master.
+    pub(crate) fn knows(&self, process: &Process) -> bool {
+        self.masters.iter().any(|master| master.is(process))
+    }
+
+    /// Notes the living masters that are not noted yet; the file is written only when it changes.
+    /// Whoever is noted already keeps his note: the pipe that all children share is as old as the
+    /// master.
+    pub(crate) fn remember(
+        &mut self,
+        system: &impl System,
+        root: &Path,
+        service: &str,
+        living: &[Process],
+    ) {
+        let new: Vec<Master> = living
+            .iter()
+            .filter(|process| !self.knows(process))
+            .map(|process| Master {
+                pid: process.pid,
+                started: process.started,
+                era: system.era(),
+                pipes: system.own_pipes(process.pid),
+                group: system
+                    .control_groups(process.pid)
+                    .and_then(|groups| cgroup::group_of(&groups, &super::unit::name(service)))
+                    .map(|group| group.as_str().to_owned()),
+                program: process.executable.clone(),
+            })
+            .collect();
+        if new.is_empty() {
+            return;
+        }
+        self.masters.extend(new);
+        let surplus = self.masters.len().saturating_sub(MAX_MASTERS);
+        self.masters.drain(..surplus);
+        write(root, MASTERS, &self.masters);
+    }
+
+    /// Forgets all masters, when nothing of them is left.
+    pub(crate) fn erase(&mut self, root: &Path) {
+        self.masters.clear();
+        erase(root, MASTERS);
+    }
+}
+
+/// A service command that runs.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunningCommand {
+    pid: i32,
+    started: u64,
+    era: String,
+    /// The command line, for people.
+    pub(crate) line: String,
+}
+
+impl RunningCommand {
+    /// Notes that a command runs, until the value is dropped.
+    pub(crate) fn note<'a>(
+        system: &impl System,
+        root: &'a Path,
+        leader: &Process,
+        line: String,
+    ) -> NotedCommand<'a> {
+        let Process { pid, started, .. } = *leader;
+        write(root, COMMAND, &Self { pid, started, era: system.era(), line });
+        NotedCommand { root }
+    }
+
+    /// The command that an action left running when it was killed, and its first process.
+    pub(crate) fn left(system: &impl System, root: &Path) -> Option<(Self, Process)> {
+        let command: Self = read(root, COMMAND)?;
+        let leader = system.inspect(command.pid)?;
+        let is_it =
+            leader.started == command.started && !leader.is_dead() && command.era == system.era();
+        is_it.then_some((command, leader))
+    }
+
+    /// Forgets the command.
+    pub(crate) fn erase(root: &Path) {
+        erase(root, COMMAND);
+    }
+}
+
+/// A note that is taken back when the command has ended.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct NotedCommand<'a> {
+    root: &'a Path,
+}
+
+impl Drop for NotedCommand<'_> {
+    fn drop(&mut self) {
+        erase(self.root, COMMAND);
+    }
+}
+
+fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
+    let path = root.join(crate::system::RUN_FOLDER).join(name);
+    let file = match files::open_own(&path, OpenOptions::new().read(true)) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return None,
+        Err(cause) => {
+            warn!("reading {}: {cause}; going on without it", path.display());
+            return None;
+        }
+    };
+    let mut text = String::new();
+    let understood = file
+        .take(MAX_FILE)
+        .read_to_string(&mut text)
+        .map_err(|cause| cause.to_string())
+        .and_then(|_| serde_json::from_str(&text).map_err(|cause| cause.to_string()));
+    understood
+        .inspect_err(|cause| {
+            warn!("reading {}: {cause}; going on without it", path.display());
+        })
+        .ok()
+}
+
+/// Replaces a note. That it cannot be written is no reason to stop: less is known then, and the
+/// rules for what is not known hold.
+fn write(root: &Path, name: &str, note: &impl Serialize) {
+    let written = files::own_folder(root).and_then(|folder| {
+        let text = serde_json::to_string(note).map_err(|cause| cause.to_string())?;
+        let new = folder.join(format!("{name}-{}", std::process::id()));
+        let path = folder.join(name);
+        // What a predecessor with our pid may have left when it was killed.
+        let _ = fs::remove_file(&new);
+        let mut options = OpenOptions::new();
+        let put = files::open_own(&new, options.write(true).create_new(true))
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .and_then(|()| fs::rename(&new, &path));
+        put.map_err(|cause| {
+            let _ = fs::remove_file(&new);
+            format!("writing {}: {cause}", path.display())
+        })
+    });
+    if let Err(cause) = written {
+        warn!("{cause}; going on without it");
+    }
+}
+
+fn erase(root: &Path, name: &str) {
+    let path = root.join(crate::system::RUN_FOLDER).join(name);
+    if let Err(cause) = fs::remove_file(&path) {
+        debug!("removing {}: {cause}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::fake::{MASTER, Machine, child, words};
+    use crate::test_root::TestRoot;
+
+    const FILE: &str = "run/dovecot-ark/.masters";
+
+    fn note(machine: &Machine, root: &TestRoot) -> Notes {
+        let mut notes = Notes::read(machine, root.path());
+        let master = machine.inspect(MASTER).expect("the master");
+        notes.remember(machine, root.path(), "dovecot", &[master]);
+        notes
+    }
+
+    #[test]
+    fn a_master_is_noted_once_with_what_its_children_are_known_by() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        note(&machine, &root);
+        let notes = Notes::read(&machine, root.path());
+        let [master] = notes.masters() else { panic!("{notes:?}") };
+        assert!(master.is(&machine.inspect(MASTER).expect("the master")));
+        assert_eq!(master.program.as_deref(), Some(Path::new("/usr/sbin/dovecot")));
+        assert!(!master.pipes.is_empty());
+        let before = fs::metadata(root.path().join(FILE)).expect("the file");
+        note(&machine, &root);
+        let after = fs::metadata(root.path().join(FILE)).expect("the file");
+        let inode = |data: &fs::Metadata| std::os::unix::fs::MetadataExt::ino(data);
+        assert_eq!(inode(&before), inode(&after), "what does not change is not written");
+        Notes::read(&machine, root.path()).erase(root.path());
+        assert!(!root.path().join(FILE).exists());
+        assert_eq!(words(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_note_of_another_boot_or_of_a_process_with_the_same_pid_says_nothing() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        note(&machine, &root);
+        machine.change(MASTER, |master| master.started += 1);
+        let notes = Notes::read(&machine, root.path());
+        assert!(!notes.knows(&machine.inspect(MASTER).expect("somebody")));
+        machine.state().era = "another boot".into();
+        assert!(Notes::read(&machine, root.path()).masters().is_empty());
+    }
+
+    #[test]
+    fn garbage_and_what_is_not_roots_own_is_passed_over_with_one_warning() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        for text in ["", "x", "{}", "[{}]", "[{\"pid\":1}]", "\u{0}"] {
+            let (root, machine) = (TestRoot::new(), Machine::running());
+            root.write(FILE, text);
+            assert!(Notes::read(&machine, root.path()).masters().is_empty());
+            assert_eq!(words().len(), 1, "{text:?}: {:?}", words());
+        }
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        note(&machine, &root);
+        let path = root.path().join(FILE);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("a mode");
+        assert!(Notes::read(&machine, root.path()).masters().is_empty());
+        fs::rename(&path, root.path().join("elsewhere")).expect("moving it");
+        symlink(root.path().join("elsewhere"), &path).expect("a link");
+        assert!(Notes::read(&machine, root.path()).masters().is_empty());
+        assert_eq!(words().len(), 2, "{:?}", words());
+        note(&machine, &root);
+        assert_eq!(Notes::read(&machine, root.path()).masters().len(), 1, "it is replaced");
+    }
+
+    #[test]
+    fn only_the_latest_masters_are_kept() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        for _ in 0..MAX_MASTERS + 3 {
+            machine.change(MASTER, |master| master.started += 1);
+            note(&machine, &root);
+        }
+        let notes = Notes::read(&machine, root.path());
+        assert_eq!(notes.masters().len(), MAX_MASTERS);
+        assert!(notes.knows(&machine.inspect(MASTER).expect("the master")), "the last one");
+    }
+
+    #[test]
+    fn a_command_that_was_left_running_is_found_again_and_one_that_ended_is_not() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        machine.add(child(50, "sh"), 1, 50);
+        let leader = machine.inspect(50).expect("the command");
+        let left = || RunningCommand::left(&machine, root.path()).map(|(command, _)| command.line);
+        let noted = RunningCommand::note(&machine, root.path(), &leader, "service x start".into());
+        assert_eq!(left().as_deref(), Some("service x start"));
+        std::mem::forget(noted);
+        machine.change(50, |process| process.started += 1);
+        assert_eq!(left(), None, "its pid was used again");
+        drop(NotedCommand { root: root.path() });
+        machine.change(50, |process| process.started -= 1);
+        assert_eq!(left(), None, "it has ended");
+    }
+}

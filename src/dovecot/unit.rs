@@ -1,0 +1,443 @@
+//! What the service manager says of Dovecot's unit: the one place where its state is read.
+//!
+//! A node whose processes are gone is not at rest while systemd has a start on its way, plans a
+//! restart, or listens for a client to start Dovecot for. One `systemctl show` answers all of it
+//! in 8 ms. The properties that are printed count, not the exit status: systemd 219 exits with 1
+//! although its answer is complete, and prints no `Job=` where there is none.
+
+use std::fmt;
+use std::time::Duration;
+
+use log::{debug, info};
+
+use super::cgroup::Group;
+use super::service::STATUS_LIMIT;
+use crate::system::{Command, Ended, System};
+
+/// The properties that are asked for, of the service and of its socket.
+const PROPERTIES: &str = "Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy";
+
+/// How long systemd is left alone before it is asked once more. It is away for some 100 ms while it
+/// executes itself anew.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// How long the question may take.
+const ASK_LIMIT: Duration = STATUS_LIMIT;
+
+/// How long a further question may take to a systemd that has just answered.
+const DETAIL_LIMIT: Duration = Duration::from_secs(1);
+
+/// The longest that [`Question::answer`] takes: two questions and the pause between them, one for
+/// the kind of a job, one for unusual triggers.
+pub(crate) const LIMIT: Duration = ASK_LIMIT
+    .saturating_mul(2)
+    .saturating_add(DETAIL_LIMIT.saturating_mul(2))
+    .saturating_add(AGAIN);
+
+/// The longest that [`stop_triggers`] takes.
+pub(crate) const TRIGGERS_LIMIT: Duration = STATUS_LIMIT;
+
+/// What is known of the service manager's view.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Manager {
+    /// systemd does not run here: the service commands are scripts, which have no state.
+    Absent,
+    /// systemd runs and did not answer, for this reason.
+    Unknown(String),
+    /// What it says.
+    Known(Unit),
+}
+
+/// The state of Dovecot's unit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Unit {
+    /// Its name, with the suffix.
+    pub(crate) name: String,
+    /// `ActiveState`: `active`, `inactive`, `failed`, `activating`, …
+    pub(crate) active: String,
+    /// `SubState`: `running`, `exited`, `auto-restart`, …
+    pub(crate) sub: String,
+    /// The kind of job that is on its way for it, if there is one.
+    pub(crate) job: Option<Job>,
+    /// Its control group; a unit that is stopped has none.
+    pub(crate) group: Option<Group>,
+    /// The active units that would start it.
+    pub(crate) triggers: Vec<String>,
+}
+
+/// What a job is going to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Job {
+    /// `start`, `restart` and their relatives.
+    Start,
+    /// Anything else, `stop` above all.
+    Other,
+}
+
+impl Unit {
+    /// Whether it is down and nothing is going to start it.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.is_down() && self.job.is_none() && self.triggers.is_empty()
+    }
+
+    /// Whether a start of it is on its way or planned.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.active == "activating" || self.job == Some(Job::Start)
+    }
+
+    /// Whether it is up, as far as systemd knows.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active == "active"
+    }
+
+    /// Whether it is stopped, or has failed.
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(&*self.active, "inactive" | "failed")
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, active, sub, .. } = self;
+        write!(f, "{name} is {active} ({sub})")?;
+        match self.job {
+            Some(Job::Start) => f.write_str(" with a start job")?,
+            Some(Job::Other) => f.write_str(" with a job")?,
+            None => {}
+        }
+        match self.triggers.as_slice() {
+            [] => Ok(()),
+            triggers => write!(f, ", triggered by {}", triggers.join(" ")),
+        }
+    }
+}
+
+impl Manager {
+    /// Whether nothing that the manager says speaks against Dovecot's being gone. One that is not
+    /// there or does not answer says nothing.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.unit().is_none_or(Unit::is_at_rest)
+    }
+
+    /// Whether it says that nothing of the service runs under it: a stop command does nothing.
+    pub(crate) fn has_nothing_to_stop(&self) -> bool {
+        self.unit().is_some_and(Unit::is_at_rest)
+    }
+
+    /// What it says, if it says anything.
+    pub(crate) const fn unit(&self) -> Option<&Unit> {
+        match self {
+            Self::Known(unit) => Some(unit),
+            Self::Absent | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// The name of the unit of a service.
+pub(crate) fn name(service: &str) -> String {
+    format!("{}.service", service.strip_suffix(".service").unwrap_or(service))
+}
+
+/// The question on its way.
+#[must_use]
+pub(crate) struct Question<S: System> {
+    service: String,
+    running: Option<(Command, S::Running)>,
+}
+
+/// Asks for the state of a service's unit, and does not wait for the answer.
+pub(crate) fn ask<S: System>(system: &S, service: &str) -> Question<S> {
+    let service = service.strip_suffix(".service").unwrap_or(service).to_owned();
+    let running = show(system, &[name(&service), format!("{service}.socket")]).map(|command| {
+        let running = system.start(&command);
+        (command, running)
+    });
+    Question { service, running }
+}
+
+impl<S: System> Question<S> {
+    /// Waits for the answer, at most [`LIMIT`]. Who does not answer is asked twice.
+    pub(crate) fn answer(self, system: &S) -> Manager {
+        let Some((command, running)) = self.running else {
+            return if system.runs_systemd() {
+                Manager::Unknown("looking for systemctl: it is not there".into())
+            } else {
+                Manager::Absent
+            };
+        };
+        let mut ended = system.finish(running, ASK_LIMIT);
+        let mut unit = parse(&ended.answer, &name(&self.service));
+        if unit.is_none() {
+            system.sleep(AGAIN);
+            ended = system.run(&command, ASK_LIMIT);
+            unit = parse(&ended.answer, &name(&self.service));
+        }
+        let Some(printed) = unit else {
+            return Manager::Unknown(format!("`{command}`: {ended}"));
+        };
+        let unit = printed.complete(system, &self.service);
+        debug!("{unit}");
+        Manager::Known(unit)
+    }
+}
+
+/// Asks for the state and waits for the answer.
+pub(crate) fn look(system: &impl System, service: &str) -> Manager {
+    ask(system, service).answer(system)
+}
+
+/// The main process of any unit, if systemd runs and says.
+pub(crate) fn main_pid(system: &impl System, unit: &str) -> Option<i32> {
+    let ended = system.run(&show(system, &[unit.to_owned()])?, DETAIL_LIMIT);
+    property(&ended.answer, "MainPID")?.parse().ok().filter(|pid| *pid > 1)
+}
+
+/// Stops the units that would start Dovecot for the next client or at the next moment.
+pub(crate) fn stop_triggers(system: &impl System, unit: &Unit) {
+    let Some(systemctl) = system.program("systemctl").filter(|_| !unit.triggers.is_empty()) else {
+        return;
+    };
+    let mut words = vec!["stop"];
+    words.extend(unit.triggers.iter().map(String::as_str));
+    let command = Command::new(systemctl, &words);
+    let ended = system.run(&command, TRIGGERS_LIMIT);
+    info!("`{command}`, which would start {}: {ended}", unit.name);
+}
+
+fn show(system: &impl System, units: &[String]) -> Option<Command> {
+    let systemctl = system.program("systemctl").filter(|_| system.runs_systemd())?;
+    let mut words = vec!["show", "-p", PROPERTIES];
+    words.extend(units.iter().map(String::as_str));
+    Some(Command::new(systemctl, &words).asked())
+}
+
+/// The state as it is printed, before its job and its triggers are known.
+#[derive(Debug)]
+struct Printed {
+    unit: Unit,
+    job: Option<String>,
+    /// The units that trigger it, and whether each is active where that was printed too.
+    triggers: Vec<(String, Option<Active>)>,
+}
+
+/// Whether a trigger is active.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Active {
+    Yes,
+    No,
+}
+
+impl Active {
+    fn of(block: &str) -> Option<Self> {
+        property(block, "ActiveState").map(|state| match state {
+            "inactive" | "failed" => Self::No,
+            _ => Self::Yes,
+        })
+    }
+}
+
+/// Reads the answer: a block of properties for the service, and one for its socket.
+fn parse(answer: &str, unit: &str) -> Option<Printed> {
+    let mut blocks = answer.split("\n\n");
+    let block = blocks.next()?;
+    let active = property(block, "ActiveState")?;
+    let socket = blocks.next().unwrap_or_default();
+    let socket_name = property(socket, "Id").unwrap_or_default();
+    // Where it is not loaded, nobody says that it triggers anything.
+    let mut triggers: Vec<(String, Option<Active>)> = property(block, "TriggeredBy")
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .map(|name| (name.to_owned(), None))
+        .collect();
+    for (name, state) in &mut triggers {
+        if name == socket_name {
+            *state = Active::of(socket);
+        }
+    }
+    Some(Printed {
+        unit: Unit {
+            name: unit.to_owned(),
+            active: active.to_owned(),
+            sub: property(block, "SubState").unwrap_or_default().to_owned(),
+            job: None,
+            group: property(block, "ControlGroup").and_then(|path| Group::of_unit(path, unit)),
+            triggers: Vec::new(),
+        },
+        job: property(block, "Job").filter(|job| *job != "0").map(str::to_owned),
+        triggers,
+    })
+}
+
+/// The value of a property, if it is printed and not empty.
+fn property<'a>(block: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = block.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?.trim();
+    (!value.is_empty()).then_some(value)
+}
+
+impl Printed {
+    /// Asks for what is not known yet: the kind of the job, and the state of unusual triggers.
+    fn complete(self, system: &impl System, service: &str) -> Unit {
+        let Self { mut unit, job, triggers } = self;
+        unit.job = job.map(|number| kind_of(system, &number, service));
+        let asked: Vec<String> = triggers
+            .iter()
+            .filter(|(_, active)| active.is_none())
+            .map(|(name, _)| name.clone())
+            .collect();
+        let ended = (!asked.is_empty()).then(|| show(system, &asked)).flatten();
+        let ended = ended.map(|command| system.run(&command, DETAIL_LIMIT));
+        let answer = ended.map(|ended| ended.answer).unwrap_or_default();
+        let is_active = |name: &str| {
+            let block = answer.split("\n\n").find(|block| property(block, "Id") == Some(name));
+            block.and_then(Active::of) == Some(Active::Yes)
+        };
+        unit.triggers = triggers
+            .into_iter()
+            .filter(|(name, active)| match active {
+                Some(active) => *active == Active::Yes,
+                None => is_active(name),
+            })
+            .map(|(name, _)| name)
+            .collect();
+        unit
+    }
+}
+
+/// The kind of a job, which `show` does not tell. One that has ended meanwhile was no start that is
+/// still to come: the state, asked anew, says what became of it.
+fn kind_of(system: &impl System, number: &str, service: &str) -> Job {
+    let Some(systemctl) = system.program("systemctl") else { return Job::Other };
+    let command = Command::new(systemctl, &["list-jobs", "--no-legend", "--no-pager"]).asked();
+    let Ended { answer, .. } = system.run(&command, DETAIL_LIMIT);
+    debug!("jobs: {answer:?}, of {service}: {number}");
+    let kind = answer.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        (words.next() == Some(number)).then(|| words.nth(1)).flatten()
+    });
+    match kind {
+        Some(kind) if kind.contains("start") => Job::Start,
+        _ => Job::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::End;
+    use crate::system::fake::Machine;
+
+    /// As systemd 252 prints it while Dovecot runs.
+    const RUNNING: &str = "\
+MainPID=100
+ControlGroup=/system.slice/dovecot.service
+Id=dovecot.service
+TriggeredBy=dovecot.socket
+ActiveState=active
+SubState=running
+
+Id=dovecot.socket
+ActiveState=inactive
+SubState=dead
+";
+
+    const MILLIS: Duration = Duration::from_millis(8);
+
+    fn machine(answer: &str) -> Machine {
+        let machine = Machine::new();
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        machine.answer("systemctl", End::Exited(0), MILLIS, answer);
+        machine
+    }
+
+    fn told(answer: &str) -> Unit {
+        match look(&machine(answer), "dovecot") {
+            Manager::Known(unit) => unit,
+            other => panic!("{answer}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_state_is_what_is_printed_whatever_the_exit_status() {
+        let unit = told(RUNNING);
+        assert_eq!((&*unit.active, &*unit.sub), ("active", "running"));
+        assert_eq!(
+            unit.group.map(|group| group.as_str().to_owned()).as_deref(),
+            Some("/system.slice/dovecot.service")
+        );
+        assert!(unit.triggers.is_empty() && unit.job.is_none());
+
+        // systemd 219 has no such property of a socket, and says so with 1.
+        let old = machine("");
+        old.answer("systemctl", End::Exited(1), MILLIS, RUNNING);
+        assert!(matches!(look(&old, "dovecot.service"), Manager::Known(_)));
+    }
+
+    #[test]
+    fn at_rest_is_what_is_down_without_a_job_and_without_a_trigger() {
+        type Case<'a> = (&'a str, &'a str, &'a str, bool, bool);
+        let cases: [Case<'_>; 9] = [
+            ("inactive", "", "inactive", true, false),
+            ("failed", "", "inactive", true, false),
+            ("inactive", "", "active", false, false),
+            ("active", "", "inactive", false, false),
+            ("activating", "", "inactive", false, true),
+            ("deactivating", "Job=7\n", "inactive", false, false),
+            ("inactive", "Job=8\n", "inactive", false, true),
+            ("reloading", "", "inactive", false, false),
+            ("inactive", "Job=0\n", "inactive", true, false),
+        ];
+        for (active, job, socket, at_rest, starting) in cases {
+            let answer = format!(
+                "Id=dovecot.service\nActiveState={active}\nSubState=x\nControlGroup=\n{job}\
+                 TriggeredBy=dovecot.socket\n\nId=dovecot.socket\nActiveState={socket}\n"
+            );
+            let machine = machine(&answer);
+            let jobs = "7 dovecot.service stop running\n8 dovecot.service start waiting\n";
+            machine.answer(
+                "systemctl list-jobs --no-legend --no-pager",
+                End::Exited(0),
+                MILLIS,
+                jobs,
+            );
+            let Manager::Known(unit) = look(&machine, "dovecot") else { panic!("{answer}") };
+            assert_eq!((unit.is_at_rest(), unit.is_starting()), (at_rest, starting), "{unit}");
+            assert_eq!(unit.group, None, "an empty path is no group");
+        }
+    }
+
+    #[test]
+    fn a_trigger_of_another_name_is_asked_for_by_its_name() {
+        let answer = RUNNING.replace("TriggeredBy=dovecot.socket", "TriggeredBy=mail.timer x.path");
+        let machine = machine(&answer);
+        let line = format!("systemctl show -p {PROPERTIES} mail.timer x.path");
+        let states = "Id=mail.timer\nActiveState=active\n\nId=x.path\nActiveState=failed\n";
+        machine.answer(&line, End::Exited(0), MILLIS, states);
+        let Manager::Known(unit) = look(&machine, "dovecot") else { panic!("no answer") };
+        assert_eq!(unit.triggers, ["mail.timer"]);
+        stop_triggers(&machine, &unit);
+        assert_eq!(machine.count("systemctl stop mail.timer"), 1);
+    }
+
+    #[test]
+    fn who_does_not_answer_is_asked_twice_and_then_unknown() {
+        for (end, took) in [(End::Exited(1), MILLIS), (End::Exited(0), Duration::MAX)] {
+            let machine = machine("");
+            machine.answer("systemctl", end, took, "");
+            assert!(matches!(look(&machine, "dovecot"), Manager::Unknown(_)));
+            assert!(machine.now() <= LIMIT && machine.deeds().len() == 2, "{:?}", machine.deeds());
+        }
+        assert_eq!(look(&Machine::new(), "dovecot"), Manager::Absent);
+        let bare = Machine::new();
+        bare.state().systemd = true;
+        assert!(matches!(look(&bare, "dovecot"), Manager::Unknown(_)), "no systemctl");
+    }
+
+    #[test]
+    fn the_main_process_of_a_stopped_unit_is_nobody() {
+        let pid = |answer: &str| main_pid(&machine(answer), "other.service");
+        assert_eq!((pid(RUNNING), pid("MainPID=0\n"), pid("")), (Some(100), None, None));
+        assert_eq!(pid("MainPID=1\n"), None);
+    }
+}
