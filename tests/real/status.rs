@@ -36,7 +36,7 @@ fn assert_status(kit: &Kit, verdict: &str, exit: i32, monitored: i32) {
 fn the_status_is_what_the_checks_say_and_nothing_changes(kit: &Kit) {
     assert_status(kit, "stopped", 1, 2);
     assert_eq!(kit.dovecot(), []);
-    assert!(!kit.node.exists("/run/dovecot-ark").expect("a look"), "no lock is taken");
+    assert!(!kit.node.exists("/run/dovecot-ark/.lock").expect("a look"), "no lock is taken");
 
     kit.expect("restore", 0);
     let master = kit.master();
