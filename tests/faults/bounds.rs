@@ -1,15 +1,12 @@
 //! A node that is full, short of something, or large; and a clock that jumps.
 
-use std::path::{Path, PathBuf};
-use std::process::{self, Command};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
 use lab::Init;
 
-use crate::rows;
 use crate::scene::{Answer, SURE, SYSV, Scene};
+use crate::{library, rows};
 
 rows!(
     f29_a_full_disk_is_no_success,
@@ -96,23 +93,8 @@ fn f30_a_crowd_of_processes_and_five_hundred_entries_are_looked_at_in_time(scene
     }
 }
 
-/// Builds the library whose clock jumps, and lays it on the node.
-fn lay_clock(scene: &Scene) {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let library = BUILT.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/clock.c");
-        let name = format!("clock-{}.so", process::id());
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let mut compile = Command::new("cc");
-        compile.args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
-        assert!(compile.status().expect("a C compiler").success());
-        library
-    });
-    scene.node.copy_in(library, "/tmp/clock.so").expect("laying the clock");
-}
-
 fn f38_a_clock_that_jumps_moves_no_limit(scene: &Scene) {
-    lay_clock(scene);
+    library::lay(scene, "clock");
     scene.set("APP_DOVECOT_REMOVE_WAIT=3\nAPP_DOVECOT_REMOVE_CHECK_RETRY=1\n");
     // The session outlives the stop command, so that the whole wait is waited.
     scene.configure("shutdown_clients = no\n");

@@ -1,5 +1,7 @@
 //! Processes of Dovecot that are there and do nothing.
 
+use std::time::Duration;
+
 use lab::Init;
 
 use crate::rows;
@@ -11,6 +13,12 @@ rows!(
     f2_an_authentication_that_hangs_is_a_fault,
     f7_restore_ends_its_own_orphan_that_holds_the_port,
     f8_frozen_login_processes_do_not_keep_the_port,
+);
+
+// Without systemd the cgroup of a node would be one of the machine.
+rows!(under systemd:
+    f78_a_frozen_service_is_thawed_and_ended,
+    f78_a_session_that_is_frozen_by_its_cgroup_is_thawed_and_ended,
 );
 
 fn f1_a_frozen_master_is_a_fault_and_recovered(scene: &Scene) {
@@ -67,4 +75,41 @@ fn f8_frozen_login_processes_do_not_keep_the_port(scene: &Scene) {
     scene.is_gone();
     scene.expect("restore", 0);
     scene.serves();
+}
+
+/// How long systemd waits for somebody frozen before it kills him.
+const STOP: Duration = Duration::from_secs(15);
+
+/// Insists that remove does not wait until systemd kills.
+fn remove_thaws(scene: &Scene) {
+    let took = scene.expect("remove", 0).took();
+    scene.insist(took < STOP, "it was waited for");
+    scene.is_gone();
+}
+
+/// The folder of Dovecot's cgroup.
+fn cgroup(scene: &Scene) -> String {
+    format!("/sys/fs/cgroup{}", scene.unit("ControlGroup"))
+}
+
+fn f78_a_frozen_service_is_thawed_and_ended(scene: &Scene) {
+    scene.change_unit(&format!("TimeoutStopSec={}", STOP.as_secs()));
+    scene.start();
+    let _session = scene.log_in();
+    scene.sh(&format!("echo 1 >{}/cgroup.freeze", cgroup(scene)));
+    remove_thaws(scene);
+}
+
+fn f78_a_session_that_is_frozen_by_its_cgroup_is_thawed_and_ended(scene: &Scene) {
+    scene.change_unit(&format!("TimeoutStopSec={}", STOP.as_secs()));
+    scene.start();
+    let _session = scene.log_in();
+    let sessions = scene.named("imap");
+    let imap = sessions.first().expect("a session");
+    // As the tools do it that pause a part of a service.
+    scene.sh(&format!(
+        "cd {} && mkdir paused && echo {imap} >paused/cgroup.procs && echo 1 >paused/cgroup.freeze",
+        cgroup(scene)
+    ));
+    remove_thaws(scene);
 }

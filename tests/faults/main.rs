@@ -11,16 +11,21 @@
     reason = "a test that finds the machine in another state than it must be ends there"
 )]
 
+mod attack;
 mod boot;
 mod bounds;
 mod caller;
 mod configuration;
+mod evidence;
 mod frozen;
+mod holder;
+mod library;
 mod orphans;
 mod peers;
 mod pid_file;
 mod report;
 mod scene;
 mod service;
+mod starts;
 mod store;
 mod strangers;

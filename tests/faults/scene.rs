@@ -172,18 +172,50 @@ impl Scene {
         self.sh("systemctl daemon-reload");
     }
 
+    /// Lets what a stop leaves behind live on, as Dovecot's own documentation has it: systemd would end it.
+    pub(crate) fn keep_leftovers(&self) {
+        if self.place.init == Init::Systemd {
+            self.change_unit("KillMode=none");
+        }
+    }
+
+    /// What systemd says of Dovecot's unit.
+    #[track_caller]
+    pub(crate) fn unit(&self, property: &str) -> String {
+        let said = self.sh(&format!("systemctl show -p {property} dovecot.service"));
+        said.trim_end().trim_start_matches(property).trim_start_matches('=').to_owned()
+    }
+
+    /// Lays a shell script before the service command, which comes after it if the script does not end. Its
+    /// `$2` is start, stop or status.
+    pub(crate) fn before_service(&self, script: &str) {
+        self.sh("cd /usr/sbin && { [ -e real-service ] || mv service real-service; }");
+        let text = format!("#!/bin/sh\n{script}\nexec /usr/sbin/real-service \"$@\"\n");
+        self.node.write_program("/usr/sbin/service", &text).expect("a service command");
+    }
+
     /// The command line of an action.
     pub(crate) fn line(&self, action: &str) -> String {
+        self.line_for("dovecot", action)
+    }
+
+    /// The command line of an action on a resource.
+    fn line_for(&self, tag: &str, action: &str) -> String {
         let folder = match self.actor {
             Actor::Kit => lab::STUBS,
             Actor::Original => ORIGINAL,
         };
-        format!("{folder}/{action} -t dovecot -i dovecot")
+        format!("{folder}/{action} -t {tag} -i dovecot")
     }
 
     /// Begins an action, to run beside what follows.
     pub(crate) fn begin(&self, action: &str) -> Running {
-        let line = self.line(action);
+        self.begin_for("dovecot", action)
+    }
+
+    /// Begins an action on a resource.
+    pub(crate) fn begin_for(&self, tag: &str, action: &str) -> Running {
+        let line = self.line_for(tag, action);
         let words: Vec<&str> = line.split(' ').collect();
         self.node.spawn(&words).expect("calling an action")
     }
@@ -209,6 +241,18 @@ impl Scene {
             (Actor::Original, "quickCheck") => GRANTED,
             (Actor::Original, _) => PATIENCE,
         };
+        self.end_within(limit, action, running, status)
+    }
+
+    /// Waits for an action, which must end so and within this time.
+    #[track_caller]
+    pub(crate) fn end_within(
+        &self,
+        limit: Duration,
+        action: &str,
+        running: Running,
+        status: i32,
+    ) -> Answer<'_> {
         let ended = running.wait(limit).expect("the end of an action");
         let right = ended.status == Some(status);
         let (answer, all) = match ended.status {
@@ -347,6 +391,42 @@ impl Scene {
         self.insist(left.is_empty(), &format!("left: {}", left.join(" ")));
         let free = self.node.connect(lab::IMAP).is_err();
         self.insist(free, "the port is still taken");
+    }
+
+    /// Insists that nothing of Dovecot comes back within this time.
+    #[track_caller]
+    pub(crate) fn stays_gone(&self, time: Duration) {
+        self.is_gone();
+        thread::sleep(time);
+        self.is_gone();
+    }
+
+    /// Starts a shell command that has nothing to do with Dovecot and outlives the row; returns its pid.
+    #[track_caller]
+    pub(crate) fn stranger(&self, command: &str) -> u32 {
+        let script = format!("setsid {command} >/dev/null 2>&1 </dev/null & echo $!");
+        self.sh(&script).trim().parse().expect("a pid")
+    }
+
+    /// Insists that a stranger lives.
+    #[track_caller]
+    pub(crate) fn lives(&self, stranger: u32) {
+        let all = self.node.processes().expect("reading the process table");
+        let lives = all.iter().any(|process| process.pid == stranger && process.state != 'Z');
+        self.insist(lives, "a stranger was killed");
+    }
+
+    /// The pids of all processes of that name.
+    pub(crate) fn named(&self, name: &str) -> Vec<u32> {
+        let mut all = self.node.processes().expect("reading the process table");
+        all.retain(|process| process.comm == name && process.state != 'Z');
+        all.iter().map(|process| process.pid).collect()
+    }
+
+    /// Waits until a file is there.
+    #[track_caller]
+    pub(crate) fn until_exists(&self, path: &str) {
+        self.until(path, || self.node.exists(path).expect("a look"));
     }
 
     /// Insists that a user can log in.

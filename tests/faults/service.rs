@@ -15,6 +15,8 @@ rows!(
     f34_several_starts_at_once_serve_in_the_end,
 );
 
+rows!(under systemd: f47_a_stop_command_that_can_change_nothing_is_not_repeated);
+
 fn f20_many_failed_starts_do_not_block_the_next_one(scene: &Scene) {
     scene.set("APP_DOVECOT_RESTORE_WAIT=0\nAPP_DOVECOT_RESTORE_CHECK_RETRY=8\n");
     // A file stands in the way: only Dovecot itself finds that out.
@@ -84,4 +86,27 @@ fn f34_several_starts_at_once_serve_in_the_end(scene: &Scene) {
         scene.kill_master();
         scene.until("its children do not end", || scene.dovecot().is_empty());
     }
+}
+
+fn f47_a_stop_command_that_can_change_nothing_is_not_repeated(scene: &Scene) {
+    scene.before_service("echo \"$2\" >>/run/calls");
+    let stops = || {
+        let stops = scene.sh("touch /run/calls; grep -c stop /run/calls || true; rm /run/calls");
+        stops.trim().parse::<u32>().expect("a number")
+    };
+    // By hand: systemd does not know of it.
+    scene.sh("dovecot");
+    scene.expect("remove", 0);
+    scene.is_gone();
+    let given = stops();
+    scene.insist(given <= 1, &format!("{given} useless stop commands"));
+
+    // As the original, whoever wants it so.
+    scene.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_REMOVE_WAIT=0\n");
+    scene.sh("dovecot");
+    scene.until("no master", || scene.node.master().expect("a look").is_some());
+    scene.expect("remove", 0);
+    scene.is_gone();
+    let given = stops();
+    scene.insist(given == 3, &format!("{given} stop commands"));
 }

@@ -1,4 +1,4 @@
-//! A mail store that hangs: a file system in user space whose server hears all and answers nothing.
+//! File systems that hang: in user space, with a server that hears all and is silent when it wants to be.
 //!
 //! Who waits for such an answer cannot be killed, as with a dead disk or NFS server. The kernel lets
 //! everybody go when the server ends: at the latest with its node, so nothing is ever left hanging.
@@ -10,57 +10,93 @@ use lab::Running;
 
 use crate::scene::Scene;
 
-/// Speaks the least of the protocol (`linux/fuse.h`, 7.19): answers the first request, INIT, with its
-/// own version and no options, and writes down the kind of each further one.
-const SERVER: &str = r#"
-[ -e /dev/fuse ] || mknod /dev/fuse c 10 229
-exec 3<>/dev/fuse
-mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0,allow_other none /srv/vmail &
-# Before there is a mount there is nothing to read.
-until [ "$number" ]; do
-	number=$(dd bs=135168 count=1 <&3 | od -An -v -tx1 -j8 -N8 | sed 's/ /\\x/g')
-done
-{
-	printf '\x28\0\0\0' # the length of all, and no error
-	printf '\0\0\0\0'
-	printf %b $number
-	printf '\x07\0\0\0\x13\0\0\0' # the version
-	printf '\0\0\0\0\0\0\0\0\0\0\0\0' # nothing special
-	printf '\0\x10\0\0' # the longest write
-} >/tmp/init
-dd if=/tmp/init bs=40 count=1 >&3
-while dd bs=135168 count=1 <&3 | od -An -tu4 -j4 -N4 >>/tmp/kinds; do :; done"#;
+/// The server, in Perl.
+const SERVER: &str = include_str!("silent.pl");
+
+/// Where it lies on a node.
+pub(crate) const LAID: &str = "/usr/local/lib/silent.pl";
+
+/// Where it writes down the kinds of the requests.
+const KINDS: &str = "/tmp/kinds";
 
 /// The kind of request that asks for a name.
-const LOOKUP: &str = "grep -qx ' *1' /tmp/kinds";
+const LOOKUP: u32 = 1;
+
+/// What is said when a descriptor is closed.
+pub(crate) const FLUSH: u32 = 25;
+
+/// The requests that the server answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Answers {
+    /// None at all.
+    Nothing,
+    /// All but the one that closes a file.
+    AllButFlush,
+}
+
+/// A file system whose server is silent; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct Silent(Running);
+
+impl Silent {
+    /// Mounts it, as its owner's.
+    pub(crate) fn mount(scene: &Scene, point: &str, owner: u32, answers: Answers) -> Self {
+        lay(scene);
+        let answered = match answers {
+            Answers::Nothing => "^$".to_owned(),
+            Answers::AllButFlush => format!("^(?!{FLUSH}$)"),
+        };
+        let owner = owner.to_string();
+        let words = ["/usr/bin/perl", LAID, point, &owner, KINDS, &answered];
+        let server = scene.node.spawn(&words).expect("a file system's server");
+        let look = format!("grep -q ' {point} fuse' /proc/self/mounts");
+        scene.until("no file system", || scene.node.sh(&look).expect("a look").success());
+        Self(server)
+    }
+
+    /// Waits until somebody asks for this.
+    #[track_caller]
+    pub(crate) fn is_asked(&self, scene: &Scene, kind: u32) {
+        let look = format!("grep -qx {kind} {KINDS}");
+        scene.until("nobody asks", || scene.node.sh(&look).expect("a look").success());
+    }
+
+    /// Lets all go who wait.
+    pub(crate) fn end(self) {
+        self.0.kill();
+    }
+}
+
+/// Lays the server on the node, and the device, which anybody may use.
+pub(crate) fn lay(scene: &Scene) {
+    scene.node.write(LAID, SERVER).expect("laying a file system's server");
+    scene.sh("[ -e /dev/fuse ] || mknod /dev/fuse c 10 229; chmod 666 /dev/fuse");
+}
 
 /// The server, and the session of a user that waits for it.
 #[derive(Debug)]
 pub(crate) struct Stuck {
     /// The process of that session.
     pub(crate) pid: u32,
-    server: Running,
+    store: Silent,
     _client: TcpStream,
 }
 
 impl Stuck {
     /// Lets it go.
     pub(crate) fn thaw(self) {
-        self.server.kill();
+        self.store.end();
     }
 }
 
 /// Lets the mail store hang, and a user log in who gets no further.
 pub(crate) fn hang_mail_store(scene: &Scene) -> Stuck {
-    let server = scene.node.spawn(&["/bin/bash", "-c", SERVER]).expect("a file system's server");
-    scene.until("no file system", || {
-        scene.node.sh("grep -q ' /srv/vmail fuse' /proc/self/mounts").expect("a look").success()
-    });
+    let store = Silent::mount(scene, "/srv/vmail", 0, Answers::Nothing);
     let mut client = scene.node.connect(lab::IMAP).expect("a connection");
     let (user, password) = lab::USERS[0];
     client.write_all(format!("a LOGIN {user} {password}\r\n").as_bytes()).expect("a login");
-    scene.until("nobody asks the mail store", || scene.node.sh(LOOKUP).expect("a look").success());
+    store.is_asked(scene, LOOKUP);
     let all = scene.dovecot();
     let session = all.iter().find(|process| process.comm == "imap").expect("a session");
-    Stuck { pid: session.pid, server, _client: client }
+    Stuck { pid: session.pid, store, _client: client }
 }

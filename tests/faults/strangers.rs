@@ -1,4 +1,4 @@
-//! Others that are called as Dovecot is.
+//! Others that are called as Dovecot is, that are one themselves, or that are merely there.
 
 use lab::Suite;
 
@@ -8,6 +8,12 @@ use crate::scene::Scene;
 rows!(
     f28_namesakes_are_neither_counted_nor_signalled,
     f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled,
+);
+
+// Without systemd two instances on a node are told by nothing.
+rows!(under systemd:
+    f54_a_second_instance_is_left_alone_and_named,
+    f77_nobody_else_is_signalled_where_the_unit_has_no_cgroup,
 );
 
 fn f28_namesakes_are_neither_counted_nor_signalled(scene: &Scene) {
@@ -32,8 +38,8 @@ fn f28_namesakes_are_neither_counted_nor_signalled(scene: &Scene) {
     scene.insist(left == "4\n", "namesakes were killed");
 }
 
-fn f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled(scene: &Scene) {
-    // One in a pid namespace of its own, and one in ours whose root is another folder.
+/// Writes the configuration of another Dovecot, which listens nowhere.
+fn configure_other(scene: &Scene) {
     let version = match scene.place.suite {
         Suite::Bullseye | Suite::Bookworm => "",
         Suite::Trixie => "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n",
@@ -41,6 +47,11 @@ fn f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled(scene: &Scene) 
     let settings = "base_dir = /run/other\nlog_path = /run/other.log\nssl = no\nprotocols =\n";
     let path = "/etc/dovecot/other.conf";
     scene.node.write(path, &format!("{version}{settings}")).expect("a configuration");
+}
+
+fn f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled(scene: &Scene) {
+    // One in a pid namespace of its own, and one in ours whose root is another folder.
+    configure_other(scene);
     scene.sh("mkdir /srv/root && mount -t tmpfs tmpfs /srv/root && cd /srv/root
          mkdir run tmp && cp -a /bin /lib /lib64 .
          for folder in usr etc dev proc var; do
@@ -60,4 +71,42 @@ fn f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled(scene: &Scene) 
     scene.expect("recover", 0);
     scene.expect("remove", 0);
     scene.insist(masters() == before, "a container's Dovecot was killed");
+}
+
+fn f54_a_second_instance_is_left_alone_and_named(scene: &Scene) {
+    configure_other(scene);
+    scene.sh("systemd-run --quiet --unit=dovecot-other dovecot -F -c /etc/dovecot/other.conf");
+    scene.until("no master", || scene.named("dovecot").len() == 1);
+    let other = scene.master();
+    scene.expect("restore", 0);
+    scene.doctor_says("two masters");
+    scene.expect("remove", 0).says(&format!("pid {other}"));
+    scene.insist(scene.named("dovecot") == [other], "the other instance was stopped, or both run");
+    scene.expect("restore", 0);
+    scene.serves();
+    let both = scene.named("dovecot");
+    both.into_iter().filter(|pid| *pid != other).for_each(|pid| scene.signal(pid, "KILL"));
+    scene.expect("recover", 0);
+    scene.serves();
+    scene.lives(other);
+}
+
+fn f77_nobody_else_is_signalled_where_the_unit_has_no_cgroup(scene: &Scene) {
+    scene.sh("systemd-run --quiet --unit=bystander sleep 1000");
+    let bystander = scene.sh("systemctl show -p MainPID bystander | tr -dc 0-9");
+    let bystanders = [
+        bystander.parse().expect("a pid"),
+        scene.stranger("sleep 1001"),
+        scene.stranger("setpriv --reuid=1000 --clear-groups --regid=1000 sleep 1002"),
+    ];
+    let journal = scene.sh("systemctl show -p MainPID systemd-journald");
+    scene.expect("remove", 0);
+    // Of a Dovecot that was started by hand the unit knows nothing.
+    scene.sh("dovecot");
+    assert_eq!(scene.unit("ControlGroup"), "");
+    scene.expect("remove", 0);
+    scene.is_gone();
+    bystanders.into_iter().for_each(|pid| scene.lives(pid));
+    let same = scene.sh("systemctl show -p MainPID systemd-journald") == journal;
+    scene.insist(same, "systemd's own were killed");
 }
