@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
 use super::cgroup::Group;
 use super::service::STATUS_LIMIT;
@@ -202,6 +202,18 @@ pub(crate) fn stop_triggers(system: &impl System, unit: &Unit) {
     let command = Command::new(systemctl, &words);
     let ended = system.run(&command, TRIGGERS_LIMIT);
     info!("`{command}`, which would start {}: {ended}", unit.name);
+}
+
+/// Stops a unit through systemd itself, whatever became of the service command; takes at most
+/// `limit`.
+pub(crate) fn stop(system: &impl System, unit: &str, limit: Duration) {
+    if let Some(systemctl) = system.program("systemctl") {
+        let command = Command::new(systemctl, &["stop", unit]);
+        let ended = system.run(&command, limit);
+        if !ended.succeeded() {
+            warn!("`{command}`: {ended}");
+        }
+    }
 }
 
 fn show(system: &impl System, units: &[String]) -> Option<Command> {

@@ -183,6 +183,13 @@ impl System for Machine {
                     let kind = state.unit.job.unwrap_or_default();
                     format!("7 dovecot.service {kind} waiting\n")
                 }
+                Some("stop") if line.ends_with(" dovecot.service") => {
+                    if !state.unit.stuck {
+                        state.stop_dovecot();
+                        state.unit = FakeUnit::default();
+                    }
+                    String::new()
+                }
                 Some("stop") => {
                     state.unit.socket = false;
                     String::new()

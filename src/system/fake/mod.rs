@@ -100,6 +100,8 @@ pub(crate) struct FakeUnit {
     pub(crate) socket: bool,
     /// Whether systemd does not answer.
     pub(crate) silent: bool,
+    /// Whether systemd cannot stop it.
+    pub(crate) stuck: bool,
 }
 
 /// A master.
