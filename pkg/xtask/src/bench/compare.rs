@@ -2,6 +2,7 @@
 
 use lab::{Result, STUBS};
 
+use super::measure::Figure::Wall;
 use super::measure::{Contestant, Samples, Timed, alternate};
 use super::place::{AGENT, LEAST_PROGRAM, ORIGINAL, Place};
 
@@ -17,7 +18,7 @@ pub(super) const KIT: &str = "kit";
 pub(super) const SHELL: &str = "original";
 /// The OCF agent.
 pub(super) const OCF: &str = "OCF agent";
-/// The limit of a check: the status command.
+/// What no check can do without: the status command.
 pub(super) const STATUS: &str = "service status";
 /// The limit of a check that hears a greeting: the status command and the greeting, side by side.
 pub(super) const LEAST: &str = "least";
@@ -31,6 +32,9 @@ pub(super) const ALONE: &str = "kit alone";
 pub(super) const ALONE_GREETING: &str = "kit alone, greeting";
 /// That empty program.
 pub(super) const EMPTY: &str = "empty program";
+
+/// The kit's remove of a Dovecot that is stopped.
+pub(super) const STOPPED: &str = "kit, already stopped";
 
 /// The changes that are timed.
 pub(super) const CHANGES: [&str; 3] = ["recover", "restore", "remove"];
@@ -51,6 +55,27 @@ fn agent(verb: &str) -> String {
     )
 }
 
+/// The kit's check with a greeting.
+fn greeting() -> Contestant {
+    Contestant::under(HEARS, Timed::new(GREETING, QUICK_CHECK))
+}
+
+/// The least that there can be.
+fn least() -> Contestant {
+    Contestant::one(Timed::new(LEAST, LEAST_PROGRAM))
+}
+
+/// Compares the kit's check with the least: how many times as long it takes.
+///
+/// # Errors
+///
+/// As [`alternate`].
+pub(super) fn beside_the_least(place: &Place, rounds: u32) -> Result<f64> {
+    let mut samples = Samples::default();
+    alternate(place, &[greeting(), least()], rounds, &mut samples)?;
+    Ok(samples.median(GREETING, Wall)? / samples.median(LEAST, Wall)?)
+}
+
 /// Times the check of everybody.
 ///
 /// # Errors
@@ -59,9 +84,9 @@ fn agent(verb: &str) -> String {
 pub(super) fn checks(place: &Place, rounds: u32, samples: &mut Samples) -> Result<()> {
     let stub = format!("{STUBS}/quickCheck -t dovecot -i dovecot");
     let contestants = [
-        Contestant::under(HEARS, Timed::new(GREETING, QUICK_CHECK)),
+        greeting(),
         Contestant::one(Timed::new(STATUS, "service dovecot status")),
-        Contestant::one(Timed::new(LEAST, LEAST_PROGRAM)),
+        least(),
         Contestant::one(Timed::new(SHELL, &format!("{ORIGINAL}/quickCheck"))),
         Contestant::under(CONNECTS, Timed::new(CONNECT, QUICK_CHECK)),
         Contestant::under(HEARS, Timed::new(STUB, &stub)),
@@ -104,20 +129,23 @@ fn changes_of(who: &str, every: u32, line: impl Fn(&str) -> String) -> Contestan
     Contestant { settings: HEARS.to_owned(), timed, every, ..Contestant::default() }
 }
 
-/// Times the changes of everybody; the slow ones take part in every third round.
+/// Times the changes of everybody; the slow ones take part in every sixth round. The kit is asked
+/// to remove what it has removed too.
 ///
 /// # Errors
 ///
 /// As [`alternate`].
 pub(super) fn changes(place: &Place, rounds: u32, samples: &mut Samples) -> Result<()> {
-    let kit = changes_of(KIT, 1, |what| format!("dovecot-ark {what} -t dovecot -i dovecot"));
+    let line = |what: &str| format!("dovecot-ark {what} -t dovecot -i dovecot");
+    let mut kit = changes_of(KIT, 1, line);
+    kit.timed.insert(2, Timed::new(STOPPED, &line("remove")));
     let bare = changes_of(BARE, 1, |what| match what {
         "recover" => "service dovecot stop + service dovecot start".to_owned(),
         "remove" => "service dovecot stop".to_owned(),
         _ => "service dovecot start".to_owned(),
     });
-    let shell = changes_of(SHELL, 3, |what| format!("{ORIGINAL}/{what} -t dovecot -i dovecot"));
-    let ocf = changes_of(OCF, 3, |what| match what {
+    let shell = changes_of(SHELL, 6, |what| format!("{ORIGINAL}/{what} -t dovecot -i dovecot"));
+    let ocf = changes_of(OCF, 6, |what| match what {
         "recover" => format!("{} + {}", agent("stop"), agent("start")),
         "remove" => agent("stop"),
         _ => agent("start"),

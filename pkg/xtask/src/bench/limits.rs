@@ -4,9 +4,10 @@ use lab::Result;
 
 use super::Seen;
 use super::compare::{
-    ALONE, ALONE_GREETING, BARE, CONNECT, EMPTY, GREETING, KIT, LEAST, SHELL, STATUS, change,
+    ALONE, ALONE_GREETING, BARE, CONNECT, EMPTY, GREETING, KIT, SHELL, STOPPED, change,
 };
 use super::measure::Figure::{Memory, Own, Wall};
+use super::passes::Passes;
 use super::scale::{PGREP, SCAN, SILENT, find};
 
 /// A figure and its limit.
@@ -20,16 +21,43 @@ pub(super) struct Limit {
     pub(super) at_most: f64,
     /// Of both.
     pub(super) unit: &'static str,
+    /// What follows from both.
+    pub(super) outcome: Outcome,
+}
+
+/// What a figure says of its limit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Outcome {
+    /// The figure is not above the limit.
+    Holds,
+    /// The figure is above the limit, or no number.
+    Broken,
+    /// Repeated comparisons did not agree, so the limit neither holds nor is broken.
+    Inconclusive,
 }
 
 impl Limit {
-    fn new(what: impl Into<String>, value: f64, at_most: f64, unit: &'static str) -> Self {
-        Self { what: what.into(), value, at_most, unit }
+    /// A limit of a figure.
+    pub(super) fn new(
+        what: impl Into<String>,
+        value: f64,
+        at_most: f64,
+        unit: &'static str,
+    ) -> Self {
+        let outcome = if value <= at_most { Outcome::Holds } else { Outcome::Broken };
+        Self { what: what.into(), value, at_most, unit, outcome }
     }
 
-    /// Whether it holds. What is no number holds nothing.
-    pub(super) fn holds(&self) -> bool {
-        self.value <= self.at_most
+    /// A limit of what the passes of a comparison agree on.
+    fn agreed(what: &str, passes: &Passes, at_most: f64) -> Self {
+        let what = format!("{what} ({} passes)", passes.count());
+        match passes.agreed() {
+            Some(value) => Self::new(what, value, at_most, ""),
+            None => Self {
+                outcome: Outcome::Inconclusive,
+                ..Self::new(what, passes.median(), at_most, "")
+            },
+        }
     }
 }
 
@@ -45,26 +73,27 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
         let check = |that: &str| -> Result<f64> {
             Ok(checks.median(GREETING, Wall)? / checks.median(that, Wall)?)
         };
-        let least = checks.median(LEAST, Wall)? / checks.median(STATUS, Wall)?;
-        let recover = |that: &str| -> Result<f64> {
-            let median = |who| changes.median(&change(who, "recover"), Wall);
-            Ok(median(KIT)? / median(that)?)
-        };
+        let median = |who, what| changes.median(&change(who, what), Wall);
+        let recover =
+            |that| -> Result<f64> { Ok(median(KIT, "recover")? / median(that, "recover")?) };
+        let remove = median(KIT, "remove")? - median(BARE, "remove")?;
+        let stopped = changes.median(STOPPED, Wall)?;
         let bare = recover(SHELL)? / recover(BARE)?;
         let ratio =
             |what: &str, value, at_most| Limit::new(format!("{place}: {what}"), value, at_most, "");
         limits.extend([
             ratio("quickCheck / original", check(SHELL)?, 0.75),
-            // No check that hears a greeting can be below what the least takes.
-            ratio(
-                &format!("quickCheck / `service dovecot status` (least: {least:.3})"),
-                check(STATUS)?,
-                1.15,
-            ),
-            ratio("quickCheck / least", check(LEAST)?, 1.15),
+            Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
             // Where the bare commands are slow, nobody can be much faster than the original.
             ratio(&format!("recover / original (bare: {bare:.3})"), recover(SHELL)?, 0.25),
             ratio("recover / stop, start, greeting", recover(BARE)?, 1.15),
+            Limit::new(
+                format!("{place}: remove, above the stop command"),
+                remove * 1e3,
+                30.0,
+                "ms",
+            ),
+            Limit::new(format!("{place}: remove, already stopped"), stopped * 1e3, 15.0, "ms"),
         ]);
     }
     let own = &seen.own;
@@ -95,8 +124,31 @@ mod tests {
 
     #[test]
     fn a_limit_holds_up_to_itself_and_never_for_no_number() {
-        for (value, holds) in [(0.5, true), (1.15, true), (1.16, false), (f64::NAN, false)] {
-            assert_eq!(Limit::new("x", value, 1.15, "").holds(), holds, "{value}");
+        for (value, outcome) in [
+            (0.5, Outcome::Holds),
+            (1.15, Outcome::Holds),
+            (1.16, Outcome::Broken),
+            (f64::NAN, Outcome::Broken),
+        ] {
+            assert_eq!(Limit::new("x", value, 1.15, "").outcome, outcome, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_passes_that_agree_hold_or_break_a_limit() {
+        for (first, second, outcome) in [
+            (1.08, 1.09, Outcome::Holds),
+            (1.12, 1.11, Outcome::Broken),
+            // The first two do not agree, and neither do any that follow.
+            (1.00, 1.05, Outcome::Inconclusive),
+            (1.20, 1.30, Outcome::Inconclusive),
+        ] {
+            let mut alternate = [first, second].into_iter().cycle();
+            let passes = Passes::make(|| Ok(alternate.next().unwrap_or_default()));
+            let limit = Limit::agreed("x", &passes.expect("passes"), 1.10);
+            assert_eq!(limit.outcome, outcome, "{limit:?}");
+            let count = if outcome == Outcome::Inconclusive { 9 } else { 2 };
+            assert_eq!(limit.what, format!("x ({count} passes)"));
         }
     }
 }

@@ -7,9 +7,9 @@ use lab::Result;
 use super::Seen;
 use super::compare::{
     ALONE, ALONE_GREETING, BARE, CHANGES, CONNECT, EMPTY, GREETING, HEARD, KIT, LEAST, OCF, SHELL,
-    STATUS, STUB, change,
+    STATUS, STOPPED, STUB, change,
 };
-use super::limits::Limit;
+use super::limits::{Limit, Outcome};
 use super::measure::Figure::{Memory, Own, Tree, Wall};
 use super::measure::Samples;
 use super::plot::{Bar, Part, Track, bars, curves, shown};
@@ -53,17 +53,24 @@ is that of the largest process, no less than the stopwatch's own 2 MiB. A daemon
 running is in neither.
 ";
 
+const LIMITS_TEXT: &str = "\
+quickCheck is compared with the least in passes, at most nine, until two in a row differ by less
+than 3 %; their mean is held to the limit. Where nine passes do not agree, the median is shown and the
+line is inconclusive: the limit neither holds nor is broken.
+";
+
 const CHECK_TEXT: &str = "\
 No check that hears a greeting ends with the status command alone. Dovecot starts a login process for the
 connection, which needs a processor of its own for some milliseconds; where there are two, the
-command shares them with it. `least` is what remains for any program. What the kit takes beyond it is
-the kit's: a larger program that starts and ends, settings, log, lock, the master's marks, and a limit to
-each wait.
+command shares them with it. `least` is what remains for any program, and therefore the measure of the
+kit. What the kit takes beyond it is the kit's: a larger program that starts and ends, settings, log,
+lock, the master's marks, and a limit to each wait.
 ";
 
 const CHANGES_TEXT: &str = "\
 `recover` and `restore` are timed up to Dovecot's first greeting. For `service`, recover is `stop`
-and `start`; for the agent, which has no recover, the same.
+and `start`; for the agent, which has no recover, the same. `already stopped` is a remove right
+after another.
 ";
 
 const OWN_TEXT: &str = "\
@@ -107,6 +114,7 @@ pub(super) fn page(seen: &Seen, limits: &[Limit]) -> Result<String> {
     for limit in limits {
         row(&mut page, &limit_cells(limit));
     }
+    let _ = write!(page, "\n{LIMITS_TEXT}");
     page.push_str("\n## The check\n\n![](check.svg)\n\nThe bars are medians, the whiskers the middle half of the runs.\n\n");
     page.push_str(CHECK_TEXT);
     for place in &seen.places {
@@ -114,6 +122,14 @@ pub(super) fn page(seen: &Seen, limits: &[Limit]) -> Result<String> {
         for (name, _) in CHECKS {
             figures(&mut page, &place.checks, name, name)?;
         }
+        let status = place.checks.median(STATUS, Wall)?;
+        let [kit, least] = [GREETING, LEAST].map(|name| place.checks.median(name, Wall));
+        let _ = writeln!(
+            page,
+            "\nThe kit takes {:.2} times as long as `service dovecot status`, the least {:.2} times.",
+            kit? / status,
+            least? / status
+        );
     }
     let _ = write!(page, "\n## The kit's own part\n\n{OWN_TEXT}\n");
     page.push_str(&own_part(&seen.own)?);
@@ -123,6 +139,9 @@ pub(super) fn page(seen: &Seen, limits: &[Limit]) -> Result<String> {
             let _ = write!(page, "\nWith {}:\n\n{}", place.init, head(what));
             for (who, _) in CHANGERS {
                 figures(&mut page, &place.changes, who, &change(who, what))?;
+            }
+            if what == "remove" {
+                figures(&mut page, &place.changes, STOPPED, STOPPED)?;
             }
         }
     }
@@ -203,7 +222,11 @@ pub(super) fn limit_cells(limit: &Limit) -> [String; 4] {
         };
         format!("{text} {}", limit.unit).trim_end().to_owned()
     };
-    let verdict = if limit.holds() { "holds" } else { "**broken**" };
+    let verdict = match limit.outcome {
+        Outcome::Holds => "holds",
+        Outcome::Broken => "**broken**",
+        Outcome::Inconclusive => "inconclusive",
+    };
     [limit.what.clone(), figure(limit.value), figure(limit.at_most), verdict.to_owned()]
 }
 
@@ -294,9 +317,11 @@ mod tests {
 
     #[test]
     fn a_limit_says_whether_it_holds() {
-        let limit = |value, unit| Limit { what: "x / y".into(), value, at_most: 1.5, unit };
+        let limit = |value, unit| Limit::new("x / y", value, 1.5, unit);
         assert_eq!(limit_cells(&limit(1.25, "")), ["x / y", "1.250", "1.500", "holds"]);
         assert_eq!(limit_cells(&limit(2.0, "s")), ["x / y", "2.00 s", "1.50 s", "**broken**"]);
+        let unknown = Limit { outcome: Outcome::Inconclusive, ..limit(1.6, "") };
+        assert_eq!(limit_cells(&unknown), ["x / y", "1.600", "1.500", "inconclusive"]);
     }
 
     #[test]
