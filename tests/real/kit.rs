@@ -26,8 +26,7 @@ impl Kit {
 
     /// Calls an action as LifeKeeper does, through its stub.
     pub(crate) fn act(&self, action: &str) -> Finished {
-        let stub = format!("/usr/lib/dovecot-ark/{action}");
-        self.node.run(&[&stub, "-t", "dovecot", "-i", "dovecot"]).expect("calling an action")
+        self.node.act(action).expect("calling an action")
     }
 
     /// Calls an action and insists on its exit status.

@@ -43,6 +43,15 @@ impl Finished {
         self.status == Some(0)
     }
 
+    /// Returns it if it exited with status 0.
+    ///
+    /// # Errors
+    ///
+    /// How it ended otherwise; `doing` says what it was for.
+    pub fn succeeded(self, doing: impl Into<String>) -> Result<Self> {
+        if self.success() { Ok(self) } else { Err(Error::failed(doing, self.ending())) }
+    }
+
     /// Says how it ended and what it last wrote to stderr, in one line.
     #[must_use]
     pub fn ending(&self) -> String {

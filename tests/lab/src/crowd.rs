@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::chance::Chance;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::imap::Imap;
@@ -128,7 +129,7 @@ fn password(number: u32) -> String {
 /// A client's life.
 fn come_and_go(number: u32, host: &Client, record: &Record) {
     let entered = host.enter();
-    let mut mind = Mind { state: u64::from(number) + 1, over: &record.over };
+    let mut mind = Mind { chance: Chance::row(number), over: &record.over };
     mind.think();
     while !record.over.load(Ordering::Relaxed) {
         let visit = match &entered {
@@ -189,7 +190,7 @@ fn step(name: &str) -> impl FnOnce(Error) -> String {
 
 /// Thinks for times that look like chance and are the same in each run.
 struct Mind<'a> {
-    state: u64,
+    chance: Chance,
     over: &'a AtomicBool,
 }
 
@@ -199,20 +200,12 @@ impl Mind<'_> {
     }
 
     fn think_up_to(&mut self, milliseconds: u64) {
-        let mut left = Duration::from_millis(self.next() % milliseconds);
+        let mut left = Duration::from_millis(self.chance.below(milliseconds));
         while !left.is_zero() && !self.over.load(Ordering::Relaxed) {
             let nap = left.min(NAP);
             thread::sleep(nap);
             left -= nap;
         }
-    }
-
-    /// The next number of xorshift64*.
-    fn next(&mut self) -> u64 {
-        self.state ^= self.state >> 12;
-        self.state ^= self.state << 25;
-        self.state ^= self.state >> 27;
-        self.state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33
     }
 }
 
@@ -222,11 +215,10 @@ mod tests {
 
     #[test]
     fn each_client_thinks_at_its_own_pace_and_about_a_second() {
-        let over = AtomicBool::new(true);
         let mut sums = Vec::new();
         for number in 0..100 {
-            let mut mind = Mind { state: number + 1, over: &over };
-            sums.push((0..1000).map(|_| mind.next() % THOUGHT).sum::<u64>() / 1000);
+            let mut chance = Chance::row(number);
+            sums.push((0..1000).map(|_| chance.below(THOUGHT)).sum::<u64>() / 1000);
         }
         assert!(sums.iter().all(|mean| (900..1100).contains(mean)), "{sums:?}");
         sums.sort_unstable();

@@ -123,10 +123,7 @@ impl Node {
     /// When there is no such process or no such signal.
     pub fn signal(&self, pid: u32, name: &str) -> Result<()> {
         let sent = self.run(&["kill", "-s", name, &pid.to_string()])?;
-        if sent.success() {
-            return Ok(());
-        }
-        Err(Error::failed(format!("sending SIG{name} to pid {pid} on a node"), sent.ending()))
+        sent.succeeded(format!("sending SIG{name} to pid {pid} on a node")).map(drop)
     }
 
     /// Feeds `text` to a shell script on the node whose `$1` is `path`.

@@ -5,6 +5,7 @@
 //! shared storage and power cuts. Needs root; leaves nothing behind.
 
 mod cgroup;
+mod chance;
 mod client;
 mod cluster;
 mod command;

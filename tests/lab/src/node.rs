@@ -229,11 +229,8 @@ impl Node {
     fn install_package(&self, package: &Path) -> Result<()> {
         let there = "/run/dovecot-ark.rpm";
         self.copy_in(package, there)?;
-        let done = self.run(&["rpm", "-i", there])?;
-        if done.success() {
-            return Ok(());
-        }
-        Err(Error::failed(format!("installing {} on a node", package.display()), done.ending()))
+        let doing = format!("installing {} on a node", package.display());
+        self.run(&["rpm", "-i", there])?.succeeded(doing).map(drop)
     }
 
     /// Copies a program of this machine onto the node, with mode 0755.
@@ -253,10 +250,25 @@ impl Node {
     pub(crate) fn put(&self, content: File, path: &str, script: &str) -> Result<()> {
         let argv = ["/bin/sh", "-c", script, "put", path];
         let done = Running::start(&self.namespaces, &argv, content.into())?.wait(RUN)?;
-        if done.success() {
-            return Ok(());
-        }
-        Err(Error::failed(format!("writing {path} on a node"), done.ending()))
+        done.succeeded(format!("writing {path} on a node")).map(drop)
+    }
+
+    /// Begins an action of the kit as LifeKeeper does, by its stub.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::spawn`].
+    pub fn begin(&self, action: &str) -> Result<Running> {
+        self.spawn(&[&format!("{STUBS}/{action}"), "-t", "dovecot", "-i", "dovecot"])
+    }
+
+    /// Calls an action of the kit, as [`Node::begin`], and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::run`].
+    pub fn act(&self, action: &str) -> Result<Finished> {
+        self.begin(action)?.wait(RUN)
     }
 
     /// Runs a command inside with a bare environment, at most 120 s.
