@@ -34,6 +34,11 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
          or with --quick, in fewer rounds, target/bench
   endurance [load | leaks | cost | size]
          thousands of quickChecks: no false alarm under load, nothing grows, what each costs
+  endurance removes [COUNT] [PLACE]
+         2000 removes of a Dovecot with ten clients, all processors busy: nothing is left;
+         PLACE is sysv, systemd or v24, and all of them share the count if none is named
+  endurance races [COUNT] [PLACE]
+         200 removes that begin together with a restore, a start or a kill: no master comes
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
   failovers [ROUNDS]
@@ -61,6 +66,10 @@ fn main() -> ExitCode {
         },
         ["endurance"] => endurance::run(None),
         ["endurance", part] if endurance::has(part) => endurance::run(Some(part)),
+        ["endurance", words @ ..] => match endurance::count(words) {
+            Some(done) => done,
+            None => return usage(),
+        },
         ["faults"] => faults::run(None),
         ["faults", row] => faults::run(Some(row)),
         ["rpm"] => rpm::run(),

@@ -1,12 +1,16 @@
-//! `cargo xtask endurance`: what a quickCheck says, leaves and costs when there are thousands of them.
+//! `cargo xtask endurance`: what a quickCheck says, leaves and costs when there are thousands of them,
+//! and whether a remove ever leaves something.
 //!
 //! A false alarm restarts a mail server that is well, and a leak shows only after months. So the kit
 //! is called here as often as in months, on real nodes: under load, in a row, with Dovecot's own
-//! expense measured, and on a node that is large.
+//! expense measured, and on a node that is large. A master that runs after a remove uses the mail of
+//! another node: thousands of removes, and some that race with a start, are parts by themselves.
 
 mod cost;
 mod leaks;
 mod load;
+mod races;
+mod removes;
 mod size;
 
 use std::fmt;
@@ -32,7 +36,7 @@ const GRANTED: Duration = Duration::from_secs(18);
 const SETTLED: Duration = Duration::from_secs(15);
 
 /// The kind of a node.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Place(Suite, Init);
 
 impl fmt::Display for Place {
@@ -49,6 +53,56 @@ const SYSV: Place = Place(Suite::Bookworm, Init::SysV);
 const SYSTEMD: Place = Place(Suite::Bookworm, Init::Systemd);
 const V24: Place = Place(Suite::Trixie, Init::Systemd);
 
+/// The names of the kinds on the command line.
+const PLACES: [(&str, Place); 3] = [("sysv", SYSV), ("systemd", SYSTEMD), ("v24", V24)];
+
+/// How often something is to be done, and on which kinds of nodes.
+#[derive(Debug, Eq, PartialEq)]
+struct Wanted {
+    count: u32,
+    places: Vec<Place>,
+}
+
+impl Wanted {
+    /// Understands `[COUNT] [PLACE]`; all places share the count when none is named.
+    fn read(words: &[&str], usual: u32) -> Option<Self> {
+        let (count, words) = match words {
+            [first, rest @ ..] => first.parse().map_or((usual, words), |count| (count, rest)),
+            [] => (usual, words),
+        };
+        let places: Vec<Place> = match words {
+            [] => PLACES.iter().map(|(_, place)| *place).collect(),
+            [name] => PLACES.iter().filter(|one| one.0 == *name).map(|one| one.1).collect(),
+            _ => return None,
+        };
+        (count > 0 && !places.is_empty()).then_some(Self { count, places })
+    }
+
+    /// Divides the count among so many; the first get what is left over.
+    fn shares(&self, parts: usize) -> impl Iterator<Item = u32> + use<> {
+        let (count, parts) = (self.count, u32::try_from(parts).unwrap_or(u32::MAX).max(1));
+        (0..parts).map(move |at| count / parts + u32::from(at < count % parts))
+    }
+}
+
+/// A part that is counted: its name on the command line, its usual count, and what does it.
+type Counted = (&'static str, u32, fn(&Path, &Wanted) -> Result<()>);
+
+const COUNTED: [Counted; 2] =
+    [("removes", removes::COUNT, removes::run), ("races", races::COUNT, races::run)];
+
+/// Does a part that is counted; `None` when the words name none.
+///
+/// # Errors
+///
+/// When a node cannot be made, or a remove does not keep its word.
+pub(crate) fn count(words: &[&str]) -> Option<Result<()>> {
+    let (part, words) = words.split_first()?;
+    let (_, usual, work) = COUNTED.iter().find(|(name, ..)| name == part)?;
+    let wanted = Wanted::read(words, *usual)?;
+    Some(timed(|binary| work(binary, &wanted)))
+}
+
 /// A part: its name on the command line, and what does it.
 type Part = (&'static str, fn(&Path) -> Result<()>);
 
@@ -60,20 +114,23 @@ pub(crate) fn has(part: &str) -> bool {
     PARTS.iter().any(|(name, _)| *name == part)
 }
 
-/// Does all parts, or one.
+/// Does all parts that are not counted, or one.
 ///
 /// # Errors
 ///
 /// When a node cannot be made, a healthy server is called faulty, or something grows.
 pub(crate) fn run(part: Option<&str>) -> Result<()> {
+    timed(|binary| {
+        let wanted = PARTS.iter().filter(|(name, _)| part.is_none_or(|part| part == *name));
+        wanted.into_iter().try_for_each(|(_, work)| work(binary))
+    })
+}
+
+/// Builds the kit, and tells how long it held.
+fn timed(work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let started = Instant::now();
     heading("building the kit as it is shipped");
-    let binary = kit::build_release()?;
-    for (name, work) in PARTS {
-        if part.is_none_or(|part| part == name) {
-            work(&binary)?;
-        }
-    }
+    work(&kit::build_release()?)?;
     println!("\nall of it held, in {}", shown(started.elapsed()));
     Ok(())
 }
@@ -138,7 +195,11 @@ fn refused(checks: &[Check]) -> usize {
 
 /// Writes the times of checks: the median, and the longest.
 fn times(checks: &[Check]) -> String {
-    let mut times: Vec<Duration> = checks.iter().map(|check| check.took).collect();
+    spread(checks.iter().map(|check| check.took).collect())
+}
+
+/// Writes the median and the longest of some times.
+fn spread(mut times: Vec<Duration>) -> String {
     times.sort();
     let [median, longest] = [times.get(times.len() / 2), times.last()]
         .map(|time| time.copied().map_or_else(|| "-".to_owned(), shown));
@@ -148,6 +209,31 @@ fn times(checks: &[Check]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_and_a_place_may_be_named_and_nothing_else() {
+        let all = vec![SYSV, SYSTEMD, V24];
+        for (words, wanted) in [
+            (&[][..], Some((200, all.clone()))),
+            (&["12"], Some((12, all))),
+            (&["v24"], Some((200, vec![V24]))),
+            (&["12", "sysv"], Some((12, vec![SYSV]))),
+            (&["0"], None),
+            (&["sysv", "12"], None),
+            (&["12", "sysv", "v24"], None),
+            (&["debian"], None),
+        ] {
+            let wanted = wanted.map(|(count, places)| Wanted { count, places });
+            assert_eq!(Wanted::read(words, 200), wanted, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn shares_make_up_the_count() {
+        let wanted = Wanted { count: 8, places: vec![SYSV] };
+        assert_eq!(wanted.shares(3).collect::<Vec<_>>(), [3, 3, 2]);
+        assert_eq!(wanted.shares(1).collect::<Vec<_>>(), [8]);
+    }
 
     #[test]
     fn a_line_is_a_check_and_anything_else_an_error() {
