@@ -29,6 +29,7 @@ mod bounds;
 mod caller;
 mod kit;
 mod load;
+mod removes;
 mod status;
 
 /// Lays the kit on a node, as it was built for the tests.
