@@ -1,4 +1,8 @@
 //! Directories and files that are believed only when they are root's own.
+//!
+//! `/run` and `/var/log` belong to root, and what lies below them may have been made beforehand by
+//! a user where a package or an administrator has opened them. Whoever owns the kit's lock decides
+//! when an action runs, and whoever owns its notes decides who is killed.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -9,51 +13,129 @@ use nix::fcntl::OFlag;
 
 use crate::system::RUN_FOLDER;
 
-/// Makes the kit's run directory where it is missing.
+/// The bits of a mode that let others than the owner write.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// Makes the kit's run directory where it is missing, and returns it if it is root's own: a real
+/// directory that nobody else may write.
 ///
 /// # Errors
 ///
-/// A sentence when it cannot be made or is not root's own.
+/// A sentence that names the directory and what is wrong with it.
 pub(crate) fn own_folder(root: &Path) -> Result<PathBuf, String> {
     let folder = root.join(RUN_FOLDER);
     let failed = |cause: String| format!("using {}: {cause}", folder.display());
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&folder)
-        .map_err(|cause| failed(cause.to_string()))?;
-    let data = fs::symlink_metadata(&folder).map_err(|cause| failed(cause.to_string()))?;
-    if !data.is_dir() || data.uid() != nix::unistd::geteuid().as_raw() || data.mode() & 0o022 != 0 {
-        return Err(failed("it is not root's own".into()));
-    }
+    // A link is not followed: what it leads to is somebody else's choice.
+    let look = || fs::symlink_metadata(&folder);
+    let data = look().or_else(|_| {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder).and_then(|()| look())
+    });
+    let data = data.map_err(|cause| failed(cause.to_string()))?;
+    if data.is_dir() { is_roots(&data) } else { Err("it is no directory".into()) }
+        .map_err(failed)?;
     Ok(folder)
 }
 
-/// Whether a file is root's own.
+/// Opens a file if it is root's own: a regular file with one name that nobody else may write. Links
+/// are not followed, a FIFO does not wait for its other end, and a new file is for root alone.
 ///
 /// # Errors
 ///
-/// A sentence that says what it is instead.
-pub(crate) fn is_own(data: &Metadata) -> Result<(), String> {
-    if data.is_file()
-        && data.uid() == nix::unistd::geteuid().as_raw()
-        && data.nlink() == 1
-        && data.mode() & 0o022 == 0
-    {
-        Ok(())
-    } else {
-        Err("it is not root's own".into())
-    }
-}
-
-/// Opens a file that is root's own.
-///
-/// # Errors
-///
-/// As opening, and when it is not root's own.
+/// As opening; and what the file is instead.
 pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = options.custom_flags(flags.bits()).mode(0o600).open(path)?;
     is_own(&file.metadata()?).map_err(io::Error::other)?;
     Ok(file)
+}
+
+/// Whether an open file is root's own.
+///
+/// # Errors
+///
+/// What it is instead, in words.
+fn is_own(data: &Metadata) -> Result<(), String> {
+    if !data.is_file() {
+        Err("no regular file".into())
+    } else if data.nlink() != 1 {
+        Err(format!("it has {} names", data.nlink()))
+    } else {
+        is_roots(data)
+    }
+}
+
+/// Whether root owns it and nobody else may write it. The tests own theirs.
+fn is_roots(data: &Metadata) -> Result<(), String> {
+    let owner = nix::unistd::geteuid().as_raw();
+    if data.uid() != owner {
+        Err(format!("it belongs to user {}", data.uid()))
+    } else if data.mode() & OTHERS_WRITE != 0 {
+        Err(format!("others may write it, its mode is {:o}", data.mode() & 0o7777))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_root::TestRoot;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    }
+
+    fn open(path: &Path) -> Result<File, String> {
+        open_own(path, OpenOptions::new().append(true).create(true))
+            .map_err(|cause| cause.to_string())
+    }
+
+    #[test]
+    fn the_run_directory_is_made_and_believed_while_it_is_roots_own() {
+        let root = TestRoot::new();
+        let folder = own_folder(root.path()).expect("a new one");
+        assert_eq!(own_folder(root.path()).as_ref(), Ok(&folder));
+        assert_eq!(fs::metadata(&folder).expect("its mode").permissions().mode() & 0o7777, 0o755);
+        set_mode(&folder, 0o775);
+        let error = own_folder(root.path()).expect_err("its group may write it");
+        assert!(
+            error.ends_with("run/dovecot-ark: others may write it, its mode is 775"),
+            "{error}"
+        );
+        set_mode(&folder, 0o755);
+        if nix::unistd::geteuid().is_root() {
+            chown(&folder, Some(1000), None).expect("an owner");
+            let error = own_folder(root.path()).expect_err("another user made it");
+            assert!(error.ends_with("it belongs to user 1000"), "{error}");
+        }
+        fs::remove_dir(&folder).expect("removing it");
+        symlink(root.path(), &folder).expect("a link");
+        let error = own_folder(root.path()).expect_err("a link leads anywhere");
+        assert!(error.ends_with("it is no directory"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_believed_if_it_is_regular_roots_alone_and_has_one_name() {
+        let root = TestRoot::new();
+        let path = root.path().join("file");
+        let mode = open(&path).expect("a new file").metadata().expect("its mode").permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+        let link = root.path().join("link");
+        symlink(&path, &link).expect("a link");
+        assert!(open(&link).is_err());
+        assert!(open(root.path()).is_err());
+        let fifo = root.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        assert!(open(&fifo).is_err());
+        let read = open_own(&fifo, OpenOptions::new().read(true)).expect_err("no file");
+        assert_eq!(read.to_string(), "no regular file");
+
+        set_mode(&path, 0o602);
+        assert_eq!(open(&path).expect_err("others"), "others may write it, its mode is 602");
+        set_mode(&path, 0o600);
+        let second = root.path().join("second");
+        fs::hard_link(&path, second).expect("another name");
+        assert_eq!(open(&path).expect_err("a user's link"), "it has 2 names");
+    }
 }

@@ -3,17 +3,22 @@
 //! A line has the shape of LifeKeeper's own: date, `LEVEL:component:action:tag:message`. An event
 //! is one line whatever its message holds. Not being able to write never stops an action.
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, LineWriter};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, LineWriter, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{env, fmt};
 
 use log::{LevelFilter, Log, Metadata, Record, warn};
-use nix::fcntl::OFlag;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
 use time::macros::format_description;
 
+use crate::files;
 use crate::lifekeeper::tag::Tag;
 use crate::settings::Switch;
 
@@ -22,6 +27,12 @@ const FILE: &str = "var/log/dovecot-ark.log";
 
 /// The kit's name as a component of LifeKeeper.
 const COMPONENT: &str = "dovecot-ark";
+
+/// How long standard error is waited for in all.
+const STDERR_WAIT: Duration = Duration::from_secs(1);
+
+/// What a pipe takes in one piece (`PIPE_BUF` in `limits.h` of Linux).
+const PIPE_BUF: usize = 4096;
 
 /// Who hears what is logged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,7 +57,7 @@ pub(crate) fn start(
         Switch::Off => LevelFilter::Info,
     };
     let stderr = (audience == Audience::LifeKeeper).then(|| -> Box<dyn SharedLogger> {
-        WriteLogger::new(level, config(), LineWriter::new(io::stderr()))
+        WriteLogger::new(level, config(), LineWriter::new(Stderr::default()))
     });
     let path = root.join(FILE);
     let (file, failed) = match open(&path) {
@@ -78,19 +89,73 @@ fn config() -> Config {
         .set_target_level(LevelFilter::Off)
         .set_location_level(LevelFilter::Off);
     // Without a known time zone it stays UTC.
-    let _ = config.set_time_offset_to_local();
+    if is_readable(&zone_file()) {
+        let _ = config.set_time_offset_to_local();
+    }
     config.build()
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        // Neither a link that leads elsewhere nor a FIFO that nobody reads.
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("no regular file")) }
+    files::open_own(path, OpenOptions::new().append(true).create(true))
+}
+
+/// The file in which the C library reads the time zone (`tzset(3)`).
+fn zone_file() -> PathBuf {
+    let zone = env::var_os("TZ").map(PathBuf::from);
+    let zone = zone.as_deref().unwrap_or(Path::new("/etc/localtime"));
+    let name = zone.as_os_str().as_bytes();
+    let name = Path::new(OsStr::from_bytes(name.strip_prefix(b":").unwrap_or(name)));
+    let folder = env::var_os("TZDIR").map(PathBuf::from);
+    // An absolute name replaces the folder.
+    folder.unwrap_or_else(|| "/usr/share/zoneinfo".into()).join(name)
+}
+
+/// Whether opening a file does not wait: a FIFO would, for whoever writes it. What is not there is
+/// not waited for.
+fn is_readable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| data.is_file() || data.is_dir())
+        || fs::symlink_metadata(path).is_err()
+}
+
+/// Standard error, which is given up when nobody reads it: a full pipe must not hold an action.
+#[derive(Debug)]
+pub(crate) struct Stderr {
+    /// How long it may still be waited for.
+    left: Duration,
+}
+
+impl Default for Stderr {
+    fn default() -> Self {
+        Self { left: STDERR_WAIT }
+    }
+}
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut errors = io::stderr();
+        let start = Instant::now();
+        loop {
+            let left = self.left.saturating_sub(start.elapsed());
+            let limit = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            match poll(&mut [PollFd::new(errors.as_fd(), PollFlags::POLLOUT)], limit) {
+                // The end of a child interrupts the wait.
+                Err(Errno::EINTR) if !left.is_zero() => {}
+                Ok(0) | Err(Errno::EINTR) => {
+                    self.left = Duration::ZERO;
+                    // Lost, as it would be with a reader who has gone.
+                    return Ok(bytes.len());
+                }
+                Ok(_) | Err(_) => break,
+            }
+        }
+        self.left = self.left.saturating_sub(start.elapsed());
+        // So much goes into a pipe that takes anything, at once.
+        errors.write(bytes.get(..PIPE_BUF).unwrap_or(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Puts LifeKeeper's shape before a message.
@@ -133,14 +198,18 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_made_for_root_alone_and_only_a_regular_file_will_do() {
+    fn a_time_zone_whose_file_nobody_writes_is_not_waited_for() {
         let root = TestRoot::new();
-        let path = root.path().join("log");
-        let mode = open(&path).expect("a new file").metadata().expect("its mode").permissions();
-        assert_eq!(mode.mode() & 0o777, 0o600);
+        root.write("zone", "");
+        let fifo = root.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
         let link = root.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).expect("a link");
-        assert!(open(&link).is_err());
-        assert!(open(root.path()).is_err());
+        std::os::unix::fs::symlink(&fifo, &link).expect("a link");
+        for (name, readable) in
+            [("zone", true), ("fifo", false), ("link", false), ("missing", true), (".", true)]
+        {
+            assert_eq!(is_readable(&root.path().join(name)), readable, "{name}");
+        }
+        assert!(is_readable(&zone_file()), "this machine's own");
     }
 }

@@ -47,8 +47,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors. Where they cannot be printed, the status speaks.
+            if error.use_stderr() {
+                let _ = log::Stderr::default().write_all(error.render().to_string().as_bytes());
+                return Exit::Usage.into();
+            }
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Success }.into();
+            return Exit::Success.into();
         }
     };
     let exit = match cli.command {
@@ -81,7 +85,8 @@ fn main() -> ExitCode {
 /// Tells a person why something did not work.
 fn told(outcome: Result<Exit, Error>) -> Exit {
     outcome.unwrap_or_else(|cause| {
-        let _ = writeln!(std::io::stderr(), "dovecot-ark: {cause}");
+        let line = format!("dovecot-ark: {cause}\n");
+        let _ = log::Stderr::default().write_all(line.as_bytes());
         Exit::Failure
     })
 }
@@ -98,15 +103,18 @@ fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
 
 fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     let root = Path::new(ROOT);
+    // Before anything that could wait.
+    let alarm = match action {
+        Action::QuickCheck => machine.end_after(actions::QUICK_CHECK_LIMIT, Exit::Failure),
+        Action::Restore | Action::Remove | Action::Recover => Ok(()),
+    };
     let (settings, report) = settings::read(root);
     log::start(root, action, &resource.tag, settings.debug, Audience::LifeKeeper);
     std::panic::set_hook(Box::new(|panic| {
         error!("internal error: {panic}");
         std::process::exit(Exit::Failure.status().into());
     }));
-    if action == Action::QuickCheck
-        && let Err(cause) = machine.end_after(actions::QUICK_CHECK_LIMIT, Exit::Failure)
-    {
+    if let Err(cause) = alarm {
         warn!("starting the watch over quickCheck's end: {cause}");
     }
     for warning in &report.warnings {

@@ -176,7 +176,7 @@ impl Drop for NotedCommand<'_> {
 }
 
 fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
-    let path = root.join(crate::system::RUN_FOLDER).join(name);
+    let path = folder(root)?.join(name);
     let file = match files::open_own(&path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return None,
@@ -201,24 +201,25 @@ fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
 /// Replaces a note. That it cannot be written is no reason to stop: less is known then, and the
 /// rules for what is not known hold.
 fn write(root: &Path, name: &str, note: &impl Serialize) {
-    let written = files::own_folder(root).and_then(|folder| {
-        let text = serde_json::to_string(note).map_err(|cause| cause.to_string())?;
-        let new = folder.join(format!("{name}-{}", std::process::id()));
-        let path = folder.join(name);
-        // What a predecessor with our pid may have left when it was killed.
-        let _ = fs::remove_file(&new);
-        let mut options = OpenOptions::new();
-        let put = files::open_own(&new, options.write(true).create_new(true))
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .and_then(|()| fs::rename(&new, &path));
-        put.map_err(|cause| {
-            let _ = fs::remove_file(&new);
-            format!("writing {}: {cause}", path.display())
-        })
-    });
+    let Some(folder) = folder(root) else { return };
+    let new = folder.join(format!("{name}-{}", std::process::id()));
+    let path = folder.join(name);
+    // What a predecessor with our pid may have left when it was killed.
+    let _ = fs::remove_file(&new);
+    let mut options = OpenOptions::new();
+    let written = files::open_own(&new, options.write(true).create_new(true))
+        .and_then(|mut file| file.write_all(serde_json::to_string(note)?.as_bytes()))
+        .and_then(|()| fs::rename(&new, &path));
     if let Err(cause) = written {
-        warn!("{cause}; going on without it");
+        let _ = fs::remove_file(&new);
+        warn!("writing {}: {cause}; going on without it", path.display());
     }
+}
+
+/// The kit's directory, if it is root's own; each action takes its lock first, and says then if it
+/// is not.
+fn folder(root: &Path) -> Option<PathBuf> {
+    files::own_folder(root).inspect_err(|cause| debug!("{cause}")).ok()
 }
 
 fn erase(root: &Path, name: &str) {

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -19,7 +19,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use signal_hook::consts::SIGCHLD;
 
-use crate::system::{Command, End, Ended, Kept, PROGRAM_FOLDERS, RUN_FOLDER};
+use super::limits::Limits;
+use super::watchdog;
+use crate::files;
+use crate::system::{Command, End, Ended, Kept, PROGRAM_FOLDERS};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -57,8 +60,10 @@ impl ChildSignal {
 }
 
 /// A command on its way.
+#[must_use]
 pub(crate) struct Running {
-    child: Result<Child, String>,
+    /// Nothing once it has ended.
+    child: Option<Result<Child, String>>,
     /// Without it the command runs all the same, only its words are lost.
     output: Option<File>,
     /// Where standard output goes when it is not to stand among the words.
@@ -69,14 +74,15 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a command in a process group of its own, with an environment that is always the
     /// same.
-    pub(super) fn start(command: &Command) -> Self {
+    pub(super) fn start(command: &Command, limits: &Limits) -> Self {
         let output = scratch_file();
         let answer = (command.kept() == Kept::Answer).then(scratch_file).flatten();
         let sink = |file: &Option<File>| {
             let file = file.as_ref().and_then(|file| file.try_clone().ok());
             file.map_or_else(Stdio::null, Stdio::from)
         };
-        let child = std::process::Command::new(command.program())
+        let mut child = std::process::Command::new(command.program());
+        child
             .args(command.arguments())
             .env_clear()
             .env("PATH", PROGRAM_FOLDERS.join(":"))
@@ -87,53 +93,87 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(sink(if command.kept() == Kept::Answer { &answer } else { &output }))
             .stderr(sink(&output))
-            .process_group(0)
-            .spawn()
+            .process_group(0);
+        let child = limits
+            .spawn(&mut child)
             .map_err(|cause| format!("starting {}: {cause}", command.program().display()));
-        Self { child, output, answer, start: Instant::now() }
+        let running = Self { child: Some(child), output, answer, start: Instant::now() };
+        watchdog::know(running.pid());
+        running
     }
 
     /// The pid of its first process.
     pub(super) fn pid(&self) -> Option<i32> {
-        self.child.as_ref().ok().and_then(|child| i32::try_from(child.id()).ok())
+        let child = self.child.as_ref()?.as_ref().ok()?;
+        i32::try_from(child.id()).ok()
     }
 
     /// Waits for its end, at most so long, and returns whether it has come; what became of it is for
     /// [`Self::finish`] to say.
     pub(super) fn let_end(&mut self, limit: Duration, signal: Option<&ChildSignal>) -> bool {
-        let Ok(child) = &mut self.child else { return true };
+        let Some(Ok(child)) = &mut self.child else { return true };
         let ended = wait(child, Instant::now() + limit, |left| pause(left, signal));
         !matches!(ended, Ok(None))
     }
 
     /// Waits for its end until `limit` after its start, then kills its process group.
-    pub(super) fn finish(self, limit: Duration, signal: Option<&ChildSignal>) -> Ended {
-        let Self { child, output, answer, start } = self;
+    pub(super) fn finish(mut self, limit: Duration, signal: Option<&ChildSignal>) -> Ended {
         let pause = |left: Duration| pause(left, signal);
+        let files = [self.output.take(), self.answer.take()];
         let cut_and_pause = |left| {
-            output.iter().chain(&answer).for_each(cut);
+            files.iter().flatten().for_each(cut);
             pause(left);
         };
-        let end = match child {
+        let waited = match &mut self.child {
+            Some(Ok(child)) => Ok(wait(child, self.start + limit, cut_and_pause)),
+            Some(Err(cause)) => Err(cause.clone()),
+            None => Err("it was not started".into()),
+        };
+        let end = match waited {
             Err(cause) => End::NotRun(cause),
-            Ok(mut child) => match wait(&mut child, start + limit, cut_and_pause) {
-                Ok(Some(status)) => ended(status),
-                Ok(None) => {
-                    // Not yet waited for, so the group is still ours.
-                    if let Ok(group) = i32::try_from(child.id()) {
-                        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-                    }
-                    let _ = wait(&mut child, Instant::now() + KILL_WAIT, pause);
-                    End::TimedOut(limit)
-                }
-                Err(cause) => End::NotRun(format!("waiting for its end: {cause}")),
-            },
+            Ok(Err(cause)) => End::NotRun(format!("waiting for its end: {cause}")),
+            Ok(Ok(Some(status))) => {
+                self.forget();
+                ended(status)
+            }
+            Ok(Ok(None)) => {
+                self.end(pause);
+                End::TimedOut(limit)
+            }
         };
         let text = |file: Option<File>, kept| file.map(|file| end_of(&file, kept));
+        let [output, answer] = files;
         Ended {
             end,
             output: text(output, KEPT_OUTPUT).unwrap_or_default(),
             answer: text(answer, KEPT_ANSWER).unwrap_or_default(),
+        }
+    }
+
+    /// Kills its process group, and waits a moment for its end.
+    fn end(&mut self, pause: impl Fn(Duration)) {
+        // Not yet waited for, so the group is still ours.
+        if let Some(group) = self.pid() {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        if let Some(Ok(child)) = &mut self.child {
+            let _ = wait(child, Instant::now() + KILL_WAIT, pause);
+        }
+        self.forget();
+    }
+
+    /// It has ended: its number may be given to somebody else.
+    fn forget(&mut self) {
+        watchdog::forget(self.pid());
+        self.child = None;
+    }
+}
+
+impl Drop for Running {
+    /// A command that nobody waits for any more does not go on.
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.end(|left| pause(left, None));
         }
     }
 }
@@ -174,9 +214,10 @@ fn ended(status: ExitStatus) -> End {
 
 /// A file without a name: in memory like all of `/run`, or wherever there is room.
 fn scratch_file() -> Option<File> {
-    let run = Path::new("/").join(RUN_FOLDER);
-    let _ = fs::create_dir_all(&run);
-    [run, std::env::temp_dir()].iter().find_map(|folder| nameless_file(folder).ok())
+    let run = files::own_folder(Path::new("/")).ok();
+    // Never what the caller's TMPDIR names.
+    let folders = run.into_iter().chain([PathBuf::from("/tmp")]);
+    folders.into_iter().find_map(|folder| nameless_file(&folder).ok())
 }
 
 fn nameless_file(folder: &Path) -> io::Result<File> {
@@ -217,7 +258,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     fn sh(script: &str, limit: Duration) -> Ended {
-        let running = Running::start(&Command::new("/bin/sh".into(), &["-c", script]));
+        let command = Command::new("/bin/sh".into(), &["-c", script]);
+        let running = Running::start(&command, &Limits::raise());
         running.finish(limit, ChildSignal::watch().as_ref())
     }
 
@@ -232,7 +274,7 @@ mod tests {
             assert_eq!(sh(script, LONG), Ended { end, output: words.into(), answer }, "{script}");
         }
         let missing = Command::new("/no/such/program".into(), &[]);
-        let ended = Running::start(&missing).finish(LONG, None);
+        let ended = Running::start(&missing, &Limits::raise()).finish(LONG, None);
         let End::NotRun(cause) = ended.end else { panic!("{ended:?}") };
         assert!(cause.starts_with("starting /no/such/program: No such file"), "{cause}");
     }
@@ -241,7 +283,8 @@ mod tests {
     fn an_answer_is_kept_whole_and_apart_from_what_went_wrong() {
         let script = "seq 10000; echo oops >&2; echo $ANSWER";
         let command = Command::new("/bin/sh".into(), &["-c", script]).asked();
-        let ended = Running::start(&command.with("ANSWER", "42".into())).finish(LONG, None);
+        let command = command.with("ANSWER", "42".into());
+        let ended = Running::start(&command, &Limits::raise()).finish(LONG, None);
         let lines: Vec<&str> = ended.answer.lines().collect();
         assert_eq!((lines.len(), lines.first(), lines.last()), (10_001, Some(&"1"), Some(&"42")));
         assert_eq!((ended.end, &*ended.output), (End::Exited(0), "oops\n"));
@@ -262,6 +305,22 @@ mod tests {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("pid {grandchild} outlived its group");
+    }
+
+    #[test]
+    fn a_command_that_nobody_waits_for_any_more_is_killed_with_its_group() {
+        let command = Command::new("/bin/sh".into(), &["-c", "sleep 1000 & wait"]);
+        let running = Running::start(&command, &Limits::raise());
+        let group = Pid::from_raw(running.pid().expect("a pid"));
+        drop(running);
+        for _ in 0..100 {
+            // No process of the group is left, buried or not.
+            if killpg(group, None).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("group {group} outlives its command");
     }
 
     #[test]

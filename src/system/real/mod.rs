@@ -1,10 +1,12 @@
 //! The machine as it is.
 
 mod command;
+mod limits;
 mod probe;
 mod process;
 mod tls;
 mod turns;
+mod watchdog;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -32,10 +34,12 @@ use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exit::Exit;
 use command::{ChildSignal, Running};
+use limits::Limits;
 
 /// This machine.
 pub(crate) struct Machine {
     start: Instant,
+    limits: Limits,
     child_signal: Option<ChildSignal>,
 }
 
@@ -44,11 +48,13 @@ impl Machine {
     /// a file. LifeKeeper says nothing of the environment in which it runs an action; whatever it
     /// leaves open, Dovecot would keep open as long as it lives.
     pub(crate) fn new() -> Self {
+        let limits = Limits::raise();
+        limits::keep_ignored_signals();
         close_inherited();
         umask(Mode::S_IWGRP | Mode::S_IWOTH);
         // A folder that is to be unmounted later must not be ours.
         let _ = std::env::set_current_dir("/");
-        Self { start: Instant::now(), child_signal: ChildSignal::watch() }
+        Self { start: Instant::now(), limits, child_signal: ChildSignal::watch() }
     }
 
     /// Makes sure that this process may do what it must.
@@ -74,6 +80,7 @@ impl Machine {
         // A caller may have blocked it.
         SigSet::from(KernelSignal::SIGALRM).thread_unblock()?;
         alarm::set(u32::try_from(limit.as_secs()).unwrap_or(u32::MAX));
+        watchdog::end_after(limit, exit);
         Ok(())
     }
 }
@@ -164,7 +171,7 @@ impl System for Machine {
     }
 
     fn start(&self, command: &Command) -> Running {
-        Running::start(command)
+        Running::start(command, &self.limits)
     }
 
     fn leader(&self, running: &Running) -> Option<Process> {

@@ -1,0 +1,134 @@
+//! What this process may use, and what its caller gave it.
+//!
+//! An action must work whatever its caller allowed: a file size of 0 would end it with SIGXFSZ at
+//! its first line of the log, ten descriptors are too few for its entries, and a core would hold
+//! what its memory holds. So the kit raises its own limits. The commands that it gives get the
+//! caller's back: a Dovecot that is started here must be what it would be elsewhere.
+
+use std::io;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use nix::libc::EMFILE;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use signal_hook::consts::{SIGALRM, SIGCHLD, SIGKILL, SIGSTOP, SIGXFSZ};
+use signal_hook::flag;
+
+/// Descriptors that are enough for 500 entries and a log.
+const DESCRIPTORS: u64 = 4096;
+
+/// Descriptors without which no shell runs, and no service command is one. Dovecot needs more, and
+/// says so.
+const LEAST_DESCRIPTORS: u64 = 64;
+
+/// The limits that are changed.
+const CHANGED: [Resource; 3] = [Resource::Nofile, Resource::Core, Resource::Fsize];
+
+/// The caller's limits, and ours.
+pub(super) struct Limits {
+    callers: [Rlimit; 3],
+    own: [Rlimit; 3],
+}
+
+impl Limits {
+    /// Raises this process's own limits, as far as the kernel lets it.
+    pub(super) fn raise() -> Self {
+        let callers = CHANGED.map(getrlimit);
+        let [files, core, _] = callers;
+        let files = match files.maximum {
+            Some(maximum) if maximum < DESCRIPTORS => {
+                Rlimit { current: Some(DESCRIPTORS), maximum: Some(DESCRIPTORS) }
+            }
+            maximum => Rlimit { current: maximum, maximum },
+        };
+        let core = Rlimit { current: Some(0), ..core };
+        let mut own = [files, core, Rlimit { current: None, maximum: None }];
+        for ((resource, own), callers) in CHANGED.iter().zip(&mut own).zip(&callers) {
+            if setrlimit(*resource, *own).is_err() {
+                // Who is not root raises the soft limit to the hard one.
+                *own = Rlimit { current: callers.maximum, maximum: callers.maximum };
+                let _ = setrlimit(*resource, *own);
+            }
+        }
+        let mut callers = callers;
+        if let [files, ..] = &mut callers
+            && files.current.is_some_and(|current| current < LEAST_DESCRIPTORS)
+        {
+            let least = Some(LEAST_DESCRIPTORS);
+            files.current = files.maximum.map_or(least, |maximum| least.min(Some(maximum)));
+        }
+        Self { callers, own }
+    }
+
+    /// Starts a command with the caller's limits: they are ours for that moment. Where we have more
+    /// descriptors open than these allow, the command gets them when it runs.
+    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        self.set(&self.callers);
+        let spawned = command.spawn();
+        self.set(&self.own);
+        match spawned {
+            Err(cause) if cause.raw_os_error() == Some(EMFILE) => {
+                let child = command.spawn()?;
+                let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+                for (resource, limit) in CHANGED.iter().zip(&self.callers) {
+                    let _ = pid.map(|pid| prlimit(Some(pid), *resource, *limit));
+                }
+                Ok(child)
+            }
+            spawned => spawned,
+        }
+    }
+
+    /// Sets the limits that are not the same for both.
+    fn set(&self, limits: &[Rlimit; 3]) {
+        for (n, (resource, limit)) in CHANGED.iter().zip(limits).enumerate() {
+            if self.callers.get(n) != self.own.get(n) {
+                let _ = setrlimit(*resource, *limit);
+            }
+        }
+    }
+}
+
+/// Lets SIGXFSZ pass, and gives the commands the default action of each signal that the caller
+/// ignores: a handler that does nothing is not passed on, unlike an ignored signal.
+pub(super) fn keep_ignored_signals() {
+    let nobody = Arc::new(AtomicBool::new(false));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    let ignored = (1..=31).filter(|signal| mask & (1 << (signal - 1)) != 0);
+    // These two are handled where they are needed, and the pipe's is Rust's own to ignore.
+    let own = [SIGALRM, SIGCHLD, SIGKILL, SIGSTOP, signal_hook::consts::SIGPIPE, SIGXFSZ];
+    let others = ignored.filter(|signal| !own.contains(signal));
+    for signal in others.chain([SIGXFSZ]) {
+        let _ = flag::register(signal, Arc::clone(&nobody));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_its_callers_limits_and_we_have_more() {
+        let callers = CHANGED.map(getrlimit);
+        let limits = Limits::raise();
+        assert_eq!(limits.callers, callers);
+        assert_eq!(getrlimit(Resource::Core).current, Some(0), "a core would hold our memory");
+        let told = std::env::temp_dir().join(format!("limits-{}", std::process::id()));
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -n; ulimit -c"]);
+        command.stdout(std::fs::File::create(&told).expect("a file"));
+        limits.spawn(&mut command).expect("a shell").wait().expect("its end");
+        let text = std::fs::read_to_string(&told).expect("its words");
+        std::fs::remove_file(&told).expect("removing it");
+        let word = |limit: Option<u64>, unit: u64| {
+            limit.map_or("unlimited".to_owned(), |limit| (limit / unit).to_string())
+        };
+        let [files, core, _] = callers;
+        // The shell counts a core in blocks of 512 bytes.
+        let expected = [word(files.current, 1), word(core.current, 512)];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,0 +1,64 @@
+//! Ends what a program has started before the program itself is ended for being late.
+//!
+//! The kernel's alarm ends a quickCheck that hangs in whatever way, and would leave the commands
+//! that it gave to themselves. A thread that sleeps meanwhile ends these first and says why. It is
+//! started with the first command: before, nothing can be left.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::error;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::exit::Exit;
+
+/// How long before the alarm the thread wakes.
+const BEFORE: Duration = Duration::from_millis(200);
+
+/// When the program is ended, and with what status.
+static END: OnceLock<(Instant, Duration, Exit)> = OnceLock::new();
+
+/// The process groups of the commands that run.
+static GROUPS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Sets the end of the program.
+pub(super) fn end_after(limit: Duration, exit: Exit) {
+    let _ = END.set((Instant::now() + limit.saturating_sub(BEFORE), limit, exit));
+}
+
+/// Takes note of a command that runs.
+pub(super) fn know(group: Option<i32>) {
+    static THREAD: OnceLock<()> = OnceLock::new();
+    let (Some(group), Some((end, limit, exit))) = (group, END.get()) else { return };
+    groups().push(group);
+    THREAD.get_or_init(|| {
+        // Without it, the alarm ends the program alone.
+        let _ = thread::Builder::new().stack_size(STACK).spawn(|| wait(*end, *limit, *exit));
+    });
+}
+
+/// The stack of the thread, in bytes: it formats one line.
+const STACK: usize = 128 << 10;
+
+/// A command has ended.
+pub(super) fn forget(group: Option<i32>) {
+    if END.get().is_some() {
+        groups().retain(|one| Some(*one) != group);
+    }
+}
+
+fn wait(end: Instant, limit: Duration, exit: Exit) {
+    thread::sleep(end.saturating_duration_since(Instant::now()));
+    for group in &*groups() {
+        let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+    }
+    // Whoever cannot be told must not hold the end: the alarm comes.
+    error!("no result after {} s: giving up", limit.as_secs());
+    std::process::exit(exit.status().into());
+}
+
+fn groups() -> MutexGuard<'static, Vec<i32>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
