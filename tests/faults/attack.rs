@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab::Running;
 
 use crate::scene::Scene;
-use crate::store::{self, Answers, FLUSH, Silent};
+use crate::store::{self, Answers, FLUSH, LOOKUP, Silent};
 use crate::{library, rows};
 
 rows!(
@@ -32,19 +32,31 @@ fn lay_users(scene: &Scene, program: &str) {
     ));
 }
 
+/// Orphans without end: of the user's own program, and of Dovecot's own with pipes where its children
+/// have them.
+const ATTACK: &str = r"
+use POSIX;
+$^F = 6;
+pipe my $read5, my $write5 and dup2(fileno $write5, 5) or die;
+pipe my $read6, my $write6 and dup2(fileno $write6, 6) or die;
+$SIG{CHLD} = 'IGNORE';
+for (my $odd = 0;; $odd = !$odd) {
+    if (!fork) {
+        setsid;
+        exit if fork;
+        exec '/home/user/lib/dovecot/imap', '0.3' if $odd;
+        $ENV{LD_PRELOAD} = '/tmp/still.so';
+        exec '/usr/lib/dovecot/imap';
+    }
+    select undef, undef, undef, 0.005;
+}";
+
 fn f48_orphans_that_a_user_starts_without_end_do_not_make_remove_fail(scene: &Scene) {
     lay_users(scene, "/bin/sleep");
     library::lay(scene, "still");
     scene.set("APP_DOVECOT_REMOVE_WAIT=1\n");
     scene.start();
-    // Dovecot's own program too, with pipes where its children have them.
-    let attack = "exec 5> >(exec sleep 1000) 6> >(exec sleep 1000)
-        while :; do
-            setsid sh -c '/home/user/lib/dovecot/imap 3 &'
-            setsid sh -c 'LD_PRELOAD=/tmp/still.so /usr/lib/dovecot/imap &'
-            sleep 0.1
-        done";
-    let words: Vec<&str> = AS_USER.split(' ').chain(["/bin/bash", "-c", attack]).collect();
+    let words: Vec<&str> = AS_USER.split(' ').chain(["/usr/bin/perl", "-e", ATTACK]).collect();
     let _attack = scene.node.spawn(&words).expect("an attack");
     let lone = "sh -c '/home/user/lib/dovecot/imap 1000 &'";
     scene.sh(&format!("{AS_USER} setsid {lone} >/dev/null 2>&1"));
@@ -61,7 +73,7 @@ fn f50_a_users_process_that_cannot_be_killed_does_not_make_remove_fail(scene: &S
     let store = Silent::mount(scene, "/home/user/store", USER, Answers::Nothing);
     let stuck = "sh -c '/home/user/lib/dovecot/imap /home/user/store/x &'";
     scene.sh(&format!("{AS_USER} setsid {stuck} >/dev/null 2>&1"));
-    store.is_asked(scene, 1);
+    store.is_asked(scene, LOOKUP);
     scene.start();
     scene.expect("remove", 0);
     scene.is_gone();
@@ -74,10 +86,9 @@ fn f50_a_setuid_program_named_dovecot_that_cannot_end_is_no_master(scene: &Scene
     // It ends at once, but for a file that it was given and that nobody closes. By then it has no
     // executable any more.
     scene.sh("ln -s /bin/mount /home/user/dovecot");
-    let program = "$^F = 9; open F, '<', '/home/user/store/x' or die; \
-                   exec '/home/user/dovecot', '--version'";
-    let words: Vec<&str> = AS_USER.split(' ').chain(["/usr/bin/perl", "-e", program]).collect();
-    let _stuck = scene.node.spawn(&words).expect("a program");
+    let program = "$^F = 9; open F, q(<), q(/home/user/store/x) or die; \
+                   exec q(/home/user/dovecot), q(--version)";
+    scene.stranger(&format!("{AS_USER} perl -e '{program}'"));
     store.is_asked(scene, FLUSH);
     let stuck = scene.named("dovecot");
     assert_eq!(stuck.len(), 1, "{stuck:?}");

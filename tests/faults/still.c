@@ -1,5 +1,5 @@
 /*
- * Has the program that is told to preload it do nothing for three seconds, deaf to SIGTERM, and end.
+ * Has the program that is told to preload it do nothing for half a second, deaf to SIGTERM, and end.
  */
 #include <signal.h>
 #include <unistd.h>
@@ -7,6 +7,6 @@
 __attribute__((constructor)) static void stand_still(void)
 {
 	signal(SIGTERM, SIG_IGN);
-	sleep(3);
+	usleep(500000);
 	_exit(0);
 }

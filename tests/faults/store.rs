@@ -20,7 +20,7 @@ pub(crate) const LAID: &str = "/usr/local/lib/silent.pl";
 const KINDS: &str = "/tmp/kinds";
 
 /// The kind of request that asks for a name.
-const LOOKUP: u32 = 1;
+pub(crate) const LOOKUP: u32 = 1;
 
 /// What is said when a descriptor is closed.
 pub(crate) const FLUSH: u32 = 25;
