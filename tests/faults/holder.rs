@@ -11,17 +11,18 @@ use crate::scene::{SURE, SYSV, Scene, play};
 rows!(
     f54_one_action_at_a_time_whatever_the_resource_is_called,
     f75_a_restore_that_is_suspended_is_ended_before_remove_goes_on,
+    f75_a_suspended_restore_is_ended_together_with_its_start_command,
     f75_a_restore_whose_lock_was_deleted_starts_nothing_after_remove,
     f75_a_restore_that_could_not_write_its_lock_starts_nothing_after_remove,
 );
 
 fn f54_one_action_at_a_time_whatever_the_resource_is_called(scene: &Scene) {
-    scene.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_REMOVE_WAIT=2\n");
+    scene.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_REMOVE_WAIT=3\n");
     scene.start();
     let remove = scene.begin("remove");
     scene.until("it is not stopped", || scene.dovecot().is_empty());
     let restore = scene.begin_for("mail2", "restore");
-    thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(1500));
     scene.insist(scene.dovecot().is_empty(), "restore does not wait");
     scene.end("remove", remove, 0);
     scene.end("restore", restore, 0);
@@ -30,8 +31,14 @@ fn f54_one_action_at_a_time_whatever_the_resource_is_called(scene: &Scene) {
 
 /// A restore whose first start command has failed; the second, a second later, will not.
 fn begin_restore(scene: &Scene) -> Running {
+    begin_restore_that(scene, "exit 1")
+}
+
+/// A restore whose first start command does this.
+fn begin_restore_that(scene: &Scene, first: &str) -> Running {
     scene.set("APP_DOVECOT_RESTORE_WAIT=1\n");
-    scene.before_service("[ \"$2\" = start ] && mkdir /run/first 2>/dev/null && exit 1");
+    let first = format!("[ \"$2\" = start ] && mkdir /run/first 2>/dev/null && {first}");
+    scene.before_service(&first);
     let restore = scene.begin("restore");
     scene.until_exists("/run/first");
     restore
@@ -41,7 +48,16 @@ fn begin_restore(scene: &Scene) -> Running {
 const LATER: Duration = Duration::from_secs(2);
 
 fn f75_a_restore_that_is_suspended_is_ended_before_remove_goes_on(scene: &Scene) {
-    let restore = begin_restore(scene);
+    remove_beside_a_suspended(scene, begin_restore(scene));
+}
+
+fn f75_a_suspended_restore_is_ended_together_with_its_start_command(scene: &Scene) {
+    remove_beside_a_suspended(scene, begin_restore_that(scene, "sleep 1"));
+}
+
+/// Suspends a restore, and insists that nothing comes of it after remove.
+#[track_caller]
+fn remove_beside_a_suspended(scene: &Scene, restore: Running) {
     let pids = scene.named(if scene.is_kit() { "dovecot-ark" } else { "restore" });
     let [pid] = pids.as_slice() else { panic!("{pids:?}") };
     scene.signal(*pid, "STOP");

@@ -301,20 +301,23 @@ fn uninstall_refuses_while_another_resource_depends_on_it() {
 }
 
 #[test]
-fn an_installation_for_two_tags_ends_with_the_second_uninstall() {
-    let kit = Kit::new(Init::Systemd, Dialect::Gnu);
-    let start = kit.tree();
-    kit.install("--no-start --tag one");
-    let one = kit.tree();
-    kit.install("--no-start --tag two");
-    kit.uninstall("--tag two");
-    kit.assert_as(&one, "the first is still there");
-    kit.install("--no-start --tag two");
-    kit.uninstall("--tag one");
-    assert_eq!((kit.state("one"), kit.state("two").as_deref()), (None, Some("OSU")));
-    assert_eq!(kit.boot(), "", "the second still needs the start at boot off");
-    kit.uninstall("--tag two");
-    kit.assert_as(&start, "both are gone");
+fn a_second_tag_for_the_same_dovecot_is_refused() {
+    for (init, dialect) in [(Init::SysV, Dialect::None), (Init::Systemd, Dialect::Gnu)] {
+        let kit = Kit::new(init, dialect);
+        let start = kit.tree();
+        kit.install("--no-start --tag one");
+        let one = kit.tree();
+        // Each remove of the one would take the other's Dovecot away.
+        let said = kit.refused(&["install", "--no-start", "--tag", "two"]);
+        assert!(said.contains("one"), "{said}");
+        kit.assert_untouched(&one, "another tag");
+        assert_eq!(kit.state("two"), None, "{init}, {dialect}");
+        kit.uninstall("--tag one");
+        kit.assert_as(&start, "the first is gone");
+        kit.install("--no-start --tag two");
+        kit.uninstall("--tag two");
+        kit.assert_as(&start, "both are gone");
+    }
 }
 
 #[test]
