@@ -90,14 +90,13 @@ fn f50_a_setuid_program_named_dovecot_that_cannot_end_is_no_master(scene: &Scene
                    exec q(/home/user/dovecot), q(--version)";
     scene.stranger(&format!("{AS_USER} perl -e '{program}'"));
     store.is_asked(scene, FLUSH);
-    let stuck = scene.named("dovecot");
-    assert_eq!(stuck.len(), 1, "{stuck:?}");
+    let stuck = scene.one_named("dovecot");
     scene.expect("quickCheck", 1).says("no process named dovecot");
     scene.expect("remove", 0);
     scene.expect("restore", 0);
     scene.serves();
     scene.expect("remove", 0);
-    scene.insist(scene.named("dovecot") == stuck, "the master is left");
+    scene.insist(scene.named("dovecot") == [stuck], "the master is left");
     store.end();
 }
 
@@ -122,8 +121,7 @@ fn f51_a_stranger_whose_root_folder_never_answers_holds_no_action(scene: &Scene)
     let words: Vec<&str> = AS_USER.split(' ').chain(words).collect();
     let _stranger = scene.node.spawn(&words).expect("a stranger");
     scene.until_exists("/home/user/server");
-    let strangers = scene.named("dovecot");
-    let [stranger] = strangers.as_slice() else { panic!("{strangers:?}") };
+    let stranger = scene.one_named("dovecot");
     for (action, status) in
         [("quickCheck", 1), ("restore", 0), ("quickCheck", 0), ("recover", 0), ("remove", 0)]
     {
@@ -131,7 +129,7 @@ fn f51_a_stranger_whose_root_folder_never_answers_holds_no_action(scene: &Scene)
         let took = scene.expect(action, status).took();
         scene.insist(took < IN_TIME, &format!("{action} does not answer in time"));
     }
-    scene.lives(*stranger);
+    scene.lives(stranger);
 }
 
 /// Lets everybody go in the end who waits for the silent root folder: nobody else could.

@@ -71,9 +71,13 @@ fn f45_a_login_process_in_a_session_of_its_own_does_not_keep_the_port(scene: &Sc
     // It hears nothing of its master's end.
     let logins = scene.named("imap-login");
     assert!(!logins.is_empty(), "no login process");
-    logins.iter().for_each(|pid| scene.signal(*pid, "STOP"));
+    for login in logins {
+        scene.signal(login, "STOP");
+    }
     scene.kill_master();
-    scene.named("login").into_iter().for_each(|pid| scene.signal(pid, "KILL"));
+    for shell in scene.named("login") {
+        scene.signal(shell, "KILL");
+    }
     // Whatever was noted of it is lost: what is left is its program, and the port.
     scene.sh("rm -rf /run/dovecot-ark");
     scene.expect("remove", 0);
@@ -107,5 +111,7 @@ fn f49_a_program_of_another_package_is_spared(scene: &Scene) {
     scene.expect("recover", 0);
     scene.expect("remove", 0);
     scene.is_gone();
-    helpers.into_iter().for_each(|helper| scene.lives(helper));
+    for helper in helpers {
+        scene.lives(helper);
+    }
 }

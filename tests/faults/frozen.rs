@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab::Init;
 
 use crate::rows;
-use crate::scene::Scene;
+use crate::scene::{SURE, Scene};
 
 rows!(
     f1_a_frozen_master_is_a_fault_and_recovered,
@@ -82,7 +82,7 @@ const STOP: Duration = Duration::from_secs(15);
 
 /// Insists that remove does not wait until systemd kills.
 fn remove_thaws(scene: &Scene) {
-    let took = scene.expect("remove", 0).took();
+    let took = scene.end_within(SURE, "remove", scene.begin("remove"), 0).took();
     scene.insist(took < STOP, "it was waited for");
     scene.is_gone();
 }

@@ -58,9 +58,8 @@ fn f75_a_suspended_restore_is_ended_together_with_its_start_command(scene: &Scen
 /// Suspends a restore, and insists that nothing comes of it after remove.
 #[track_caller]
 fn remove_beside_a_suspended(scene: &Scene, restore: Running) {
-    let pids = scene.named(if scene.is_kit() { "dovecot-ark" } else { "restore" });
-    let [pid] = pids.as_slice() else { panic!("{pids:?}") };
-    scene.signal(*pid, "STOP");
+    let pid = scene.one_named(if scene.is_kit() { "dovecot-ark" } else { "restore" });
+    scene.signal(pid, "STOP");
     scene.end_within(SURE, "remove", scene.begin("remove"), 0);
     scene.is_gone();
     // It may have been ended.

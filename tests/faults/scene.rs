@@ -423,6 +423,14 @@ impl Scene {
         all.iter().map(|process| process.pid).collect()
     }
 
+    /// The pid of the one process of that name.
+    #[track_caller]
+    pub(crate) fn one_named(&self, name: &str) -> u32 {
+        let all = self.named(name);
+        assert_eq!(all.len(), 1, "{name}: {all:?}");
+        all.first().copied().expect("a process")
+    }
+
     /// Waits until a file is there.
     #[track_caller]
     pub(crate) fn until_exists(&self, path: &str) {

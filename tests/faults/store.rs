@@ -16,9 +16,6 @@ const SERVER: &str = include_str!("silent.pl");
 /// Where it lies on a node.
 pub(crate) const LAID: &str = "/usr/local/lib/silent.pl";
 
-/// Where it writes down the kinds of the requests.
-const KINDS: &str = "/tmp/kinds";
-
 /// The kind of request that asks for a name.
 pub(crate) const LOOKUP: u32 = 1;
 
@@ -36,7 +33,11 @@ pub(crate) enum Answers {
 
 /// A file system whose server is silent; it ends with this value.
 #[derive(Debug)]
-pub(crate) struct Silent(Running);
+pub(crate) struct Silent {
+    server: Running,
+    /// The file in which it writes down the kinds of the requests.
+    kinds: String,
+}
 
 impl Silent {
     /// Mounts it, as its owner's.
@@ -47,23 +48,24 @@ impl Silent {
             Answers::AllButFlush => format!("^(?!{FLUSH}$)"),
         };
         let owner = owner.to_string();
-        let words = ["/usr/bin/perl", LAID, point, &owner, KINDS, &answered];
+        let kinds = format!("{point}.kinds");
+        let words = ["/usr/bin/perl", LAID, point, &owner, &kinds, &answered];
         let server = scene.node.spawn(&words).expect("a file system's server");
         let look = format!("grep -q ' {point} fuse' /proc/self/mounts");
         scene.until("no file system", || scene.node.sh(&look).expect("a look").success());
-        Self(server)
+        Self { server, kinds }
     }
 
     /// Waits until somebody asks for this.
     #[track_caller]
     pub(crate) fn is_asked(&self, scene: &Scene, kind: u32) {
-        let look = format!("grep -qx {kind} {KINDS}");
+        let look = format!("grep -qx {kind} {}", self.kinds);
         scene.until("nobody asks", || scene.node.sh(&look).expect("a look").success());
     }
 
     /// Lets all go who wait.
     pub(crate) fn end(self) {
-        self.0.kill();
+        self.server.kill();
     }
 }
 

@@ -84,8 +84,9 @@ fn f54_a_second_instance_is_left_alone_and_named(scene: &Scene) {
     scene.insist(scene.named("dovecot") == [other], "the other instance was stopped, or both run");
     scene.expect("restore", 0);
     scene.serves();
-    let both = scene.named("dovecot");
-    both.into_iter().filter(|pid| *pid != other).for_each(|pid| scene.signal(pid, "KILL"));
+    for master in scene.named("dovecot").into_iter().filter(|pid| *pid != other) {
+        scene.signal(master, "KILL");
+    }
     scene.expect("recover", 0);
     scene.serves();
     scene.lives(other);
@@ -106,7 +107,9 @@ fn f77_nobody_else_is_signalled_where_the_unit_has_no_cgroup(scene: &Scene) {
     assert_eq!(scene.unit("ControlGroup"), "");
     scene.expect("remove", 0);
     scene.is_gone();
-    bystanders.into_iter().for_each(|pid| scene.lives(pid));
+    for bystander in bystanders {
+        scene.lives(bystander);
+    }
     let same = scene.sh("systemctl show -p MainPID systemd-journald") == journal;
     scene.insist(same, "systemd's own were killed");
 }
