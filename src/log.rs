@@ -190,7 +190,6 @@ pub(crate) fn one_line(message: &str) -> String {
 mod tests {
     use super::*;
     use crate::test_root::TestRoot;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn an_event_is_one_line_without_control_characters() {

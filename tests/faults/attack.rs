@@ -60,8 +60,9 @@ fn f48_orphans_that_a_user_starts_without_end_do_not_make_remove_fail(scene: &Sc
     let _attack = scene.node.spawn(&words).expect("an attack");
     let lone = "sh -c '/home/user/lib/dovecot/imap 1000 &'";
     scene.sh(&format!("{AS_USER} setsid {lone} >/dev/null 2>&1"));
-    let lone = scene.sh("pgrep -fx '/home/user/lib/dovecot/imap 1000'");
-    let lone = lone.trim().parse().expect("a pid");
+    // Its shell has gone before it becomes what it is.
+    let script = "until pgrep -fx '/home/user/lib/dovecot/imap 1000'; do sleep 0.05; done";
+    let lone = scene.sh(script).trim().parse().expect("a pid");
     scene.until("no orphans", || scene.named("imap").len() > 10);
     scene.expect("remove", 0);
     scene.is_gone();

@@ -1,7 +1,8 @@
 //! Whoever calls: the actions stand alone, one at a time.
 
+use crate::holder::begin_long_remove;
 use crate::kit::Kit;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 on_each_node!(
     a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait,
@@ -17,7 +18,7 @@ const WAIT: Duration = Duration::from_mins(1);
 const ACTION: [&str; 4] = ["-t", "dovecot", "-i", "dovecot"];
 
 fn a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait(kit: &Kit) {
-    let holder = kit.begin_long_remove();
+    let holder = begin_long_remove(kit);
     let ended = kit.expect("quickCheck", 0);
     assert!(ended.stderr.contains("not checked: remove, pid "), "{ended:?}");
     let other = kit.node.run(&["dovecot-ark", "quickCheck", "-t", "other"]).expect("an action");

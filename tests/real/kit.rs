@@ -1,6 +1,6 @@
 //! A node with the kit on it, and what each test asks of both.
 
-pub(crate) use lab::{Finished, Imap, Init, Node, Process, Running};
+pub(crate) use lab::{Finished, Imap, Init, Node, Process};
 
 /// A node with the kit installed, its settings file empty, and Dovecot stopped.
 pub(crate) struct Kit {
@@ -43,23 +43,6 @@ impl Kit {
         let ended = self.node.sh(script).expect("running a script");
         assert_eq!(ended.status, Some(0), "{script}: {ended:?}");
         ended.stdout
-    }
-
-    /// Begins a remove that has stopped Dovecot and still holds the lock, for ten minutes or until it
-    /// is killed; what is called meanwhile has the usual settings again.
-    pub(crate) fn begin_long_remove(&self) -> Running {
-        self.expect("restore", 0);
-        self.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_REMOVE_WAIT=600\n");
-        let words = ["/usr/sbin/dovecot-ark", "remove", "-t", "dovecot", "-i", "dovecot"];
-        let remove = self.node.spawn(&words).expect("calling an action");
-        for _ in 0..6000 {
-            if self.dovecot().is_empty() {
-                self.set("LKROOT=/opt/LifeKeeper\n");
-                return remove;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        panic!("remove stops nothing: {:?}", self.dovecot());
     }
 
     /// Keeps Dovecot from starting by something that only Dovecot itself finds out.

@@ -27,6 +27,7 @@ macro_rules! on_each_node {
 mod actions;
 mod bounds;
 mod caller;
+mod holder;
 mod kit;
 mod load;
 mod removes;

@@ -1,5 +1,6 @@
 //! The status command looks, and only looks.
 
+use crate::holder::begin_long_remove;
 use crate::kit::{Finished, Init, Kit};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -54,7 +55,7 @@ fn the_status_is_what_the_checks_say_and_nothing_changes(kit: &Kit) {
 }
 
 fn while_an_action_runs_the_status_names_it_and_does_not_connect(kit: &Kit) {
-    let holder = kit.begin_long_remove();
+    let holder = begin_long_remove(kit);
     assert_status(kit, "stopping", 1, 1);
     let busy = told(kit);
     let action = busy["action"].as_str().expect("an action");
