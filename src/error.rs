@@ -38,6 +38,8 @@ pub(crate) enum Error {
     },
     /// These outlived SIGKILL.
     StillRunning(Vec<Process>),
+    /// These masters were started while the earlier ones were ended.
+    StartedAgain(Vec<Process>),
     /// The service manager is going to start Dovecot, and a second stop did not cancel that: the
     /// unit and its state.
     StillStarting(String),
@@ -104,12 +106,13 @@ impl fmt::Display for Error {
                 Self::write_told(f, told.as_deref())
             }
             Self::StillRunning(left) => {
-                f.write_str("stopping Dovecot: still running after SIGKILL: ")?;
-                for (n, process) in left.iter().enumerate() {
-                    write!(f, "{}{process}", if n == 0 { "" } else { ", " })?;
-                }
-                Ok(())
+                write!(f, "stopping Dovecot: still running after SIGKILL: {}", list(left))
             }
+            Self::StartedAgain(masters) => write!(
+                f,
+                "stopping Dovecot: started again as often as it was ended: {}",
+                list(masters)
+            ),
             Self::StillStarting(unit) => {
                 write!(f, "stopping Dovecot: {unit}, also after a second stop command")
             }
@@ -128,6 +131,10 @@ impl fmt::Display for Error {
             Self::Refused(cause) => f.write_str(cause),
         }
     }
+}
+
+fn list(processes: &[Process]) -> String {
+    processes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {

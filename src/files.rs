@@ -16,23 +16,37 @@ use crate::system::RUN_FOLDER;
 /// The bits of a mode that let others than the owner write.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Makes the kit's run directory where it is missing, and returns it if it is root's own: a real
-/// directory that nobody else may write.
+/// The kit's run directory, made where it is missing, if it is root's own: a real directory that
+/// nobody else may write.
 ///
 /// # Errors
 ///
 /// A sentence that names the directory and what is wrong with it.
 pub(crate) fn own_folder(root: &Path) -> Result<PathBuf, String> {
     let folder = root.join(RUN_FOLDER);
-    let failed = |cause: String| format!("using {}: {cause}", folder.display());
+    let make = || fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder);
+    if fs::symlink_metadata(&folder).is_err()
+        && let Err(cause) = make()
+    {
+        return Err(format!("making {}: {cause}", folder.display()));
+    }
+    existing_folder(root)
+}
+
+/// The same for whoever only looks: nothing is made.
+///
+/// # Errors
+///
+/// As [`own_folder`].
+pub(crate) fn existing_folder(root: &Path) -> Result<PathBuf, String> {
+    let folder = root.join(RUN_FOLDER);
     // A link is not followed: what it leads to is somebody else's choice.
-    let look = || fs::symlink_metadata(&folder);
-    let data = look().or_else(|_| {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder).and_then(|()| look())
-    });
-    let data = data.map_err(|cause| failed(cause.to_string()))?;
-    if data.is_dir() { is_roots(&data) } else { Err("it is no directory".into()) }
-        .map_err(failed)?;
+    let is_own = match fs::symlink_metadata(&folder) {
+        Ok(data) if data.is_dir() => is_roots(&data),
+        Ok(_) => Err("it is no directory".into()),
+        Err(cause) => Err(cause.to_string()),
+    };
+    is_own.map_err(|cause| format!("using {}: {cause}", folder.display()))?;
     Ok(folder)
 }
 

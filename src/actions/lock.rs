@@ -370,13 +370,17 @@ fn holder(system: &impl System, root: &Path, place: &Place, longest: Duration) -
     Some(of_process(process, action, longest))
 }
 
-/// Somebody of the kit who acts: has a lock for himself, whatever became of its file.
+/// Somebody of the kit who acts: has a lock for himself, whatever became of its file. Of two who
+/// hold one each, the younger waits.
 fn acting(system: &impl System, root: &Path, longest: Duration) -> Option<Holder> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
+    let age = |process: &Process| (process.started, process.pid);
+    let ours = system.inspect(own).map(|process| age(&process));
     locks(root)
         .into_iter()
         .filter(|lock| lock.is_whole && lock.pid != own)
         .filter_map(|lock| of_kit(system, lock.pid))
+        .filter(|process| ours.is_none_or(|ours| age(process) < ours))
         .find_map(|process| {
             let verb = system.words(&process).into_iter().nth(1)?;
             let acts = [Action::Restore, Action::Remove, Action::Recover]

@@ -112,7 +112,8 @@ pub(super) fn remove(
 pub(super) fn longest(settings: &Settings) -> Duration {
     let before = unit::LIMIT + SETTLE * 2;
     let after_last_stop = SETTLE + unit::LIMIT * 2 + settings.remove_wait;
-    let end = (KILL_TIME + unit::LIMIT) * ENDS + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;
+    let end = (KILL_TIME + SETTLE + unit::LIMIT) * ENDS;
+    let end = end + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;
     before + stop_time(settings) + unit::TRIGGERS_LIMIT + after_last_stop + end
 }
 
@@ -237,21 +238,28 @@ impl<'a, S: System> Watch<'a, S> {
     }
 
     /// Ends what the stop commands have left, and makes sure that nothing is started in its place.
+    /// A master that lives at the very end was started again as often as it was ended, by root: a
+    /// success would let a second one begin on another node.
     fn finish(&mut self, settings: &Settings, mut family: Family) -> Result<(), Error> {
         for number in 1..=ENDS {
             if !family.is_gone() {
                 warn!("ending {} processes of Dovecot by signals", family.all().len());
                 end(self.system, self.root, &mut self.census)?.judge()?;
+                family = self.settled()?;
             }
-            if self.is_at_rest_now(settings) || number == ENDS {
+            let is_at_rest = self.is_at_rest_now(settings);
+            if number == ENDS || (is_at_rest && family.is_gone()) {
                 break;
             }
             // A restart can follow from the end of a master; the service command may be what fails.
-            self.prepare_stop();
-            if let Some(unit) = self.manager.unit() {
+            if let Some(unit) = self.manager.unit().filter(|_| !is_at_rest) {
+                self.prepare_stop();
                 unit::stop(self.system, &unit.name, FURTHER_STOP);
+                family = self.settled()?;
             }
-            family = self.settled()?;
+        }
+        if !family.masters.is_empty() {
+            return Err(Error::StartedAgain(family.masters));
         }
         match self.starting.take() {
             Some(unit) if !self.manager.is_at_rest() || self.is_unknown() => {
@@ -690,6 +698,36 @@ mod tests {
         });
         remove(&machine, &Settings::default()).expect("success");
         assert!(machine.now() >= Duration::from_millis(130), "{:?}", machine.now());
+    }
+
+    #[test]
+    fn a_master_that_root_starts_again_as_often_as_it_is_ended_makes_it_fail() {
+        fn again(state: &mut State) {
+            state.start_dovecot();
+            state.after(Duration::from_millis(5), again);
+        }
+        let machine = Machine::running();
+        machine.state().after(Duration::from_millis(5), again);
+        let settings = Settings { remove_rounds: 1, ..Settings::default() };
+        let error = remove(&machine, &settings).expect_err("a master lives");
+        let error = error.to_string();
+        let begin = "stopping Dovecot: started again as often as it was ended: pid ";
+        assert!(error.starts_with(begin), "{error}");
+        assert!(machine.now() <= longest(&settings), "{:?}", machine.now());
+    }
+
+    #[test]
+    fn a_last_child_that_comes_after_the_signals_is_ended_too() {
+        let machine = Machine::running();
+        refuse_to_stop(&machine);
+        let settings = Settings { remove_rounds: 1, ..Settings::default() };
+        // After the wait of 3 s the signals end all at once; this one is forked a moment later.
+        machine.state().after(Duration::from_millis(3080), |state| {
+            let late = State::orphan(900);
+            state.processes.push(late);
+        });
+        remove(&machine, &settings).expect("success");
+        assert!(deeds(&machine).contains(&"TERM 900".to_owned()), "{:?}", machine.state().journal);
     }
 
     #[test]

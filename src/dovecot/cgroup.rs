@@ -34,7 +34,7 @@ impl Group {
 
     /// Whether a process with these groups is in it or below it; whole components are compared.
     pub(crate) fn holds(&self, groups: &str) -> bool {
-        systemds(groups).is_some_and(|path| {
+        systemds(groups).any(|path| {
             path.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     }
@@ -53,33 +53,33 @@ impl Group {
 /// The unit in whose group a process with these groups is: the last component that names a
 /// service.
 pub(crate) fn service(groups: &str) -> Option<&str> {
-    systemds(groups)?.rsplit('/').find(|component| component.ends_with(".service"))
+    systemds(groups)
+        .find_map(|path| path.rsplit('/').find(|component| component.ends_with(".service")))
 }
 
 /// The group of a service in which a process with these groups is.
 pub(crate) fn group_of(groups: &str, unit: &str) -> Option<Group> {
-    let path = systemds(groups)?;
-    let mut end = 0;
-    for component in path.split_inclusive('/') {
-        end += component.len();
-        if component.trim_end_matches('/') == unit {
-            return Group::of_unit(path.get(..end)?.trim_end_matches('/'), unit);
+    systemds(groups).find_map(|path| {
+        let mut end = 0;
+        for component in path.split_inclusive('/') {
+            end += component.len();
+            if component.trim_end_matches('/') == unit {
+                return Group::of_unit(path.get(..end)?.trim_end_matches('/'), unit);
+            }
         }
-    }
-    None
+        None
+    })
 }
 
-/// The path in systemd's hierarchy: that of `name=systemd`, else that of the unified one. Lines
-/// are `number:controllers:path`.
-fn systemds(groups: &str) -> Option<&str> {
-    let path_of = |wanted: &str| {
-        groups.lines().find_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            let (controllers, path) = rest.split_once(':')?;
-            (controllers == wanted).then_some(path)
-        })
-    };
-    path_of("name=systemd").or_else(|| path_of(""))
+/// The paths in the hierarchies that are systemd's: `name=systemd`, and the unified one. In a
+/// container the first can be the machine's own and say nothing. Lines are
+/// `number:controllers:path`.
+fn systemds(groups: &str) -> impl Iterator<Item = &str> {
+    groups.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        matches!(controllers, "name=systemd" | "").then_some(path)
+    })
 }
 
 /// Lets the group go on in which a process is frozen: a frozen process hears no signal, SIGKILL
@@ -167,11 +167,14 @@ mod tests {
 
     const V2: &str = "0::/system.slice/dovecot.service\n";
 
+    /// A container of systemd-nspawn with the unified hierarchy on a hybrid machine.
+    const CONTAINER: &str = "9:name=systemd:/\n0::/system.slice/dovecot.service\n";
+
     const UNIT: &str = "dovecot.service";
 
     #[test]
     fn the_group_is_that_of_systemds_hierarchy_and_of_no_other() {
-        for groups in [V1, HYBRID, V2] {
+        for groups in [V1, HYBRID, V2, CONTAINER] {
             let group = group_of(groups, UNIT).expect(groups);
             assert_eq!(group.as_str(), "/system.slice/dovecot.service");
             assert!(group.holds(groups));

@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::{self, Group};
+use super::cgroup::Group;
 use super::configuration::Listener;
 use super::notes::Notes;
 use super::places::{self, below};
@@ -345,18 +345,13 @@ impl<'a> Census<'a> {
         Ok(family)
     }
 
-    /// Whose a master is. One that runs in another unit's group and is the main process of that is
-    /// another Dovecot, which has nothing to do with the service; who was started by hand, or by a
-    /// program of another unit, is ours.
+    /// Whose a master is.
     fn owner(&mut self, system: &impl System, master: &Process) -> Owner {
         if let Some((_, owner)) = self.owners.iter().find(|(known, _)| known.is(master)) {
             return *owner;
         }
-        let groups = system.control_groups(master.pid).unwrap_or_default();
-        let is_ours = self.groups.iter().any(|group| group.holds(&groups));
-        let other = cgroup::service(&groups).filter(|unit| !is_ours && *unit != self.unit);
-        let is_main = other.is_some_and(|other| unit::main_pid(system, other) == Some(master.pid));
-        let owner = if is_main { Owner::AnotherUnit } else { Owner::Ours };
+        let other = unit::other_owner(system, &self.unit, master);
+        let owner = if other.is_some() { Owner::AnotherUnit } else { Owner::Ours };
         self.owners.push((master.clone(), owner));
         owner
     }

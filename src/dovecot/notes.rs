@@ -14,7 +14,7 @@ use log::{debug, warn};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::cgroup;
+use super::{cgroup, unit};
 use crate::files;
 use crate::system::{Process, System};
 
@@ -82,9 +82,9 @@ impl Notes {
         self.masters.iter().any(|master| master.is(process))
     }
 
-    /// Notes the living masters that are not noted yet; the file is written only when it changes.
-    /// Whoever is noted already keeps his note: the pipe that all children share is as old as the
-    /// master.
+    /// Notes the living masters that are not noted yet, but for those of other units; the file is
+    /// written only when it changes. Whoever is noted already keeps his note: the pipe that all
+    /// children share is as old as the master.
     pub(crate) fn remember(
         &mut self,
         system: &impl System,
@@ -92,9 +92,11 @@ impl Notes {
         service: &str,
         living: &[Process],
     ) {
+        let unit = unit::name(service);
         let new: Vec<Master> = living
             .iter()
             .filter(|process| !self.knows(process))
+            .filter(|process| unit::other_owner(system, &unit, process).is_none())
             .map(|process| Master {
                 pid: process.pid,
                 started: process.started,
@@ -102,7 +104,7 @@ impl Notes {
                 pipes: system.own_pipes(process.pid),
                 group: system
                     .control_groups(process.pid)
-                    .and_then(|groups| cgroup::group_of(&groups, &super::unit::name(service)))
+                    .and_then(|groups| cgroup::group_of(&groups, &unit))
                     .map(|group| group.as_str().to_owned()),
                 program: process.executable.clone(),
             })
@@ -176,7 +178,8 @@ impl Drop for NotedCommand<'_> {
 }
 
 fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
-    let path = folder(root)?.join(name);
+    let folder = files::existing_folder(root).inspect_err(|cause| debug!("{cause}")).ok()?;
+    let path = folder.join(name);
     let file = match files::open_own(&path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return None,
@@ -201,7 +204,10 @@ fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
 /// Replaces a note. That it cannot be written is no reason to stop: less is known then, and the
 /// rules for what is not known hold.
 fn write(root: &Path, name: &str, note: &impl Serialize) {
-    let Some(folder) = folder(root) else { return };
+    // Each action takes its lock first, and says then if the directory cannot be used.
+    let Ok(folder) = files::own_folder(root).inspect_err(|cause| debug!("{cause}")) else {
+        return;
+    };
     let new = folder.join(format!("{name}-{}", std::process::id()));
     let path = folder.join(name);
     // What a predecessor with our pid may have left when it was killed.
@@ -214,12 +220,6 @@ fn write(root: &Path, name: &str, note: &impl Serialize) {
         let _ = fs::remove_file(&new);
         warn!("writing {}: {cause}; going on without it", path.display());
     }
-}
-
-/// The kit's directory, if it is root's own; each action takes its lock first, and says then if it
-/// is not.
-fn folder(root: &Path) -> Option<PathBuf> {
-    files::own_folder(root).inspect_err(|cause| debug!("{cause}")).ok()
 }
 
 fn erase(root: &Path, name: &str) {

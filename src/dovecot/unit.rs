@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use log::{debug, info, warn};
 
-use super::cgroup::Group;
+use super::cgroup::{self, Group};
 use super::service::STATUS_LIMIT;
-use crate::system::{Command, Ended, System};
+use crate::system::{Command, Ended, Process, System};
 
 /// The properties that are asked for, of the service and of its socket.
 const PROPERTIES: &str = "Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy";
@@ -186,8 +186,20 @@ pub(crate) fn look(system: &impl System, service: &str) -> Manager {
     ask(system, service).answer(system)
 }
 
+/// The unit that a master is the main process of, if that is another than this one: another Dovecot,
+/// which has nothing to do with the service. One that was started by hand, or by a program of
+/// another unit, is nobody else's.
+pub(crate) fn other_owner(system: &impl System, unit: &str, master: &Process) -> Option<String> {
+    let groups = system.control_groups(master.pid)?;
+    let other = cgroup::service(&groups)?;
+    let is_main = other != unit
+        && cgroup::group_of(&groups, unit).is_none()
+        && main_pid(system, other) == Some(master.pid);
+    is_main.then(|| other.to_owned())
+}
+
 /// The main process of any unit, if systemd runs and says.
-pub(crate) fn main_pid(system: &impl System, unit: &str) -> Option<i32> {
+fn main_pid(system: &impl System, unit: &str) -> Option<i32> {
     let ended = system.run(&show(system, &[unit.to_owned()])?, DETAIL_LIMIT);
     property(&ended.answer, "MainPID")?.parse().ok().filter(|pid| *pid > 1)
 }
