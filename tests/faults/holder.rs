@@ -44,8 +44,13 @@ fn begin_restore_that(scene: &Scene, first: &str) -> Running {
     restore
 }
 
-/// Longer than the restore needs until its second start.
-const LATER: Duration = Duration::from_secs(2);
+/// Insists that nothing comes of a restore any more: not of itself, which ends by itself if nobody has
+/// ended it, nor of a command that it has left behind.
+#[track_caller]
+fn nothing_comes_of(scene: &Scene, restore: Running) {
+    restore.wait(SURE).expect("the end of restore");
+    scene.stays_gone(Duration::from_millis(1500));
+}
 
 fn f75_a_restore_that_is_suspended_is_ended_before_remove_goes_on(scene: &Scene) {
     remove_beside_a_suspended(scene, begin_restore(scene));
@@ -58,30 +63,32 @@ fn f75_a_suspended_restore_is_ended_together_with_its_start_command(scene: &Scen
 /// Suspends a restore, and insists that nothing comes of it after remove.
 #[track_caller]
 fn remove_beside_a_suspended(scene: &Scene, restore: Running) {
-    let pid = scene.one_named(if scene.is_kit() { "dovecot-ark" } else { "restore" });
-    scene.signal(pid, "STOP");
+    let suspended = scene.named(if scene.is_kit() { "dovecot-ark" } else { "restore" });
+    assert!(!suspended.is_empty(), "no restore");
+    for pid in &suspended {
+        scene.signal(*pid, "STOP");
+    }
     scene.end_within(SURE, "remove", scene.begin("remove"), 0);
     scene.is_gone();
-    // It may have been ended.
-    scene.sh(&format!("kill -CONT {pid} 2>/dev/null || true"));
-    scene.stays_gone(LATER);
-    restore.kill();
+    for pid in &suspended {
+        // It may have been ended.
+        scene.sh(&format!("kill -CONT {pid} 2>/dev/null || true"));
+    }
+    nothing_comes_of(scene, restore);
 }
 
 fn f75_a_restore_whose_lock_was_deleted_starts_nothing_after_remove(scene: &Scene) {
     let restore = begin_restore(scene);
     scene.sh("rm -rf /run/dovecot-ark");
     scene.expect("remove", 0);
-    scene.stays_gone(LATER);
-    restore.kill();
+    nothing_comes_of(scene, restore);
 }
 
 fn f75_a_restore_that_could_not_write_its_lock_starts_nothing_after_remove(scene: &Scene) {
     scene.sh("mkdir -p /run/dovecot-ark && mount -t tmpfs -o nr_inodes=1 tmpfs /run/dovecot-ark");
     let restore = begin_restore(scene);
     scene.expect("remove", 0);
-    scene.stays_gone(LATER);
-    restore.kill();
+    nothing_comes_of(scene, restore);
 }
 
 /// A remove that takes longer than a quickCheck may, a restore that waits for it, and a quickCheck
