@@ -140,26 +140,26 @@ mod tests {
     use super::*;
     use crate::test_root::TestRoot;
 
-    /// `/proc/PID/cgroup` of Dovecot's master as systemd 219 lays it out on RHEL 7 (v1): the
-    /// layout of a real machine, with an own unit of Dovecot in it.
+    /// `/proc/PID/cgroup` of Dovecot's master, recorded under systemd 252 with the hierarchies of v1
+    /// (`SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0`).
     const V1: &str = "\
-11:freezer:/
-10:hugetlb:/
-9:pids:/
-8:perf_event:/
-7:cpuset:/
-6:devices:/system.slice/dovecot.service
-5:blkio:/system.slice
-4:memory:/system.slice
-3:net_prio,net_cls:/
-2:cpuacct,cpu:/system.slice
-1:name=systemd:/system.slice/dovecot.service
+9:name=systemd:/system.slice/dovecot.service
+8:pids:/
+7:blkio:/
+6:freezer:/
+5:devices:/
+4:memory:/
+3:cpuset:/
+2:cpuacct:/
+1:cpu:/
+0::/
 ";
 
-    /// The same on SLES 15 (hybrid).
+    /// A hybrid machine with controllers of v1, not recorded: made after systemd's
+    /// `CGROUP_DELEGATION`.
     const HYBRID: &str = "\
-12:devices:/user.slice
-11:cpuset:/
+12:devices:/system.slice/dovecot.service
+11:net_cls,net_prio:/
 3:freezer:/
 1:name=systemd:/system.slice/dovecot.service
 0::/system.slice/dovecot.service
@@ -167,7 +167,7 @@ mod tests {
 
     const V2: &str = "0::/system.slice/dovecot.service\n";
 
-    /// A container of systemd-nspawn with the unified hierarchy on a hybrid machine.
+    /// Recorded in a container with the unified hierarchy on a machine that has v1's too.
     const CONTAINER: &str = "9:name=systemd:/\n0::/system.slice/dovecot.service\n";
 
     const UNIT: &str = "dovecot.service";
@@ -181,10 +181,9 @@ mod tests {
             assert_eq!(service(groups), Some(UNIT));
         }
         // A user's session on such a machine: a controller's group proves nothing.
-        let other = V1.replace(
-            "1:name=systemd:/system.slice/dovecot.service",
-            "1:name=systemd:/user.slice/user-1000.slice/session-1.scope",
-        );
+        let other = HYBRID
+            .replace(":name=systemd:/system.slice/dovecot.service", ":name=systemd:/")
+            .replace("0::/system.slice/dovecot.service", "0::/user.slice/session-1.scope");
         assert_eq!(group_of(&other, UNIT), None);
         assert!(!Group("/system.slice/dovecot.service".into()).holds(&other));
         assert_eq!(service(&other), None);
