@@ -1,6 +1,9 @@
 //! Ranges, limits and times: the constants of the program, in the words of the pages.
 
-use crate::page::{Item, Page};
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::page::{Item, Page, root};
 use crate::{Manual, manuals, options_in, program};
 
 /// Where a number stands in the program, in which items or parts of the pages, and in which words.
@@ -22,7 +25,7 @@ const fn number(
 }
 
 /// `{0}` and `{1}` are the numbers of the constant.
-const NUMBERS: [Number; 24] = [
+const NUMBERS: [Number; 28] = [
     number(
         ("settings/values.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
@@ -104,7 +107,31 @@ const NUMBERS: [Number; 24] = [
         "{0} seconds later SIGKILL",
         "{0} 秒後に SIGKILL",
     ),
-    number(("actions/remove.rs", "const KILL_WAIT"), &["remove"], "{0} seconds for", "{0} 秒待つ"),
+    number(
+        ("actions/remove.rs", "const KILL_WAIT"),
+        &["remove"],
+        "{0} seconds for that",
+        "{0} 秒待つ",
+    ),
+    number(("actions/remove.rs", "const SETTLE"), &["remove"], "{0} seconds apart", "{0} 秒の間隔"),
+    number(
+        ("actions/remove.rs", "const FURTHER_STOP"),
+        &["remove"],
+        "for at most {0} seconds, and step",
+        "最長 {0} 秒で停止",
+    ),
+    number(
+        ("actions/remove.rs", "const FURTHER_STOP"),
+        &["restore"],
+        "for at most {0} seconds: otherwise",
+        "最長 {0} 秒で実行",
+    ),
+    number(
+        ("dovecot/service.rs", "const STATUS_LIMIT"),
+        &["no state of the service: cause"],
+        "within {0} seconds",
+        "{0} 秒以内",
+    ),
     number(
         ("actions/quick_check.rs", "const LIMIT"),
         &["What LifeKeeper calls|LifeKeeper による呼び出し"],
@@ -176,34 +203,130 @@ fn each_range_and_limit_is_in_both_pages() {
     }
 }
 
+/// How the program adds up its longest times. Where it adds up otherwise, [`Longest`] and the pages
+/// must follow.
+const SUMS: [(&str, &str); 10] = [
+    ("actions/recover.rs", "let look = mistake::LIMIT + checks::LIMIT;"),
+    ("actions/recover.rs", "look + remove::longest(settings) + restore::longest(settings)"),
+    ("actions/remove.rs", "let before = unit::LIMIT + SETTLE * 2;"),
+    ("actions/remove.rs", "SETTLE + unit::LIMIT * 2 + settings.remove_wait;"),
+    (
+        "actions/remove.rs",
+        "(KILL_TIME + unit::LIMIT) * ENDS + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;",
+    ),
+    (
+        "actions/remove.rs",
+        "before + stop_time(settings) + unit::TRIGGERS_LIMIT + after_last_stop + end",
+    ),
+    (
+        "actions/remove.rs",
+        "service::CHANGE_LIMIT * long_stops + settings.remove_wait * settings.remove_rounds",
+    ),
+    (
+        "actions/restore.rs",
+        "let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;",
+    ),
+    ("actions/restore.rs", "let clear = unit::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;"),
+    ("actions/restore.rs", "before + round * settings.restore_rounds + own_log::LIMIT"),
+];
+
+/// The longest times of the actions with the default settings, in seconds: all but the rounds, and
+/// the whole.
+struct Longest {
+    restore_besides: f64,
+    /// A round without its wait.
+    restore_round: f64,
+    restore: f64,
+    remove_besides: f64,
+    stops: f64,
+    remove: f64,
+    recover_besides: f64,
+    recover: f64,
+    /// A question to systemd.
+    unit: f64,
+}
+
+impl Longest {
+    fn of_program() -> Self {
+        let seconds = |file, definition| -> f64 { program::numbers(file, definition).iter().sum() };
+        let settings = program::settings();
+        let default = |key: &str| -> f64 {
+            let (_, value) = settings.iter().find(|(one, _)| one == key).expect(key);
+            value.parse().expect(key)
+        };
+        let checks = seconds("dovecot/checks.rs", "const LIMIT");
+        let status = seconds("dovecot/service.rs", "const STATUS_LIMIT");
+        let change = seconds("dovecot/service.rs", "const CHANGE_LIMIT");
+        let term = seconds("actions/remove.rs", "const TERM_WAIT");
+        let kill = term + seconds("actions/remove.rs", "const KILL_WAIT");
+        let settle = seconds("actions/remove.rs", "const SETTLE");
+        let further = seconds("actions/remove.rs", "const FURTHER_STOP");
+        let (ends, long) = (
+            seconds("actions/remove.rs", "const ENDS"),
+            seconds("actions/remove.rs", "const LONG_STOPS"),
+        );
+        let mistake = seconds("dovecot/mistake.rs", "const LIMIT");
+        let configuration = seconds("dovecot/configuration.rs", "const LIMIT");
+        let own_log = seconds("dovecot/own_log.rs", "const LIMIT");
+        // Two questions, each as long as a status; two details; and the pause.
+        let unit = status * 2.0
+            + seconds("dovecot/unit.rs", "const DETAIL_LIMIT") * 2.0
+            + seconds("dovecot/unit.rs", "const AGAIN");
+        let triggers = status;
+
+        let restore_besides = checks + (unit + kill + further) + configuration + own_log;
+        let restore_round = status + change + checks + (mistake + configuration);
+        let restore = restore_besides
+            + (restore_round + default("APP_DOVECOT_RESTORE_WAIT"))
+                * default("APP_DOVECOT_RESTORE_CHECK_RETRY");
+
+        let rounds = default("APP_DOVECOT_REMOVE_CHECK_RETRY");
+        let end = (kill + unit) * ends + triggers + further + settle;
+        let remove_besides = (unit + settle * 2.0) + triggers + (settle + unit * 2.0) + end;
+        let stops = change * rounds.min(long);
+        let remove = remove_besides + stops + default("APP_DOVECOT_REMOVE_WAIT") * (rounds + 1.0);
+
+        let recover_besides = mistake + checks;
+        let recover = recover_besides + remove + restore;
+        Self {
+            restore_besides,
+            restore_round,
+            restore,
+            remove_besides,
+            stops,
+            remove,
+            recover_besides,
+            recover,
+            unit,
+        }
+    }
+}
+
 #[test]
 fn the_longest_times_are_those_of_the_program() {
-    let seconds = |file, definition| -> f64 { program::numbers(file, definition).iter().sum() };
-    let default = |key: &str| -> f64 {
-        let settings = program::settings();
-        let (_, value) = settings.into_iter().find(|(one, _)| one == key).expect(key);
-        value.parse().expect(key)
-    };
-    let checks = seconds("dovecot/checks.rs", "const LIMIT");
-    let status = seconds("dovecot/service.rs", "const STATUS_LIMIT");
-    let change = seconds("dovecot/service.rs", "const CHANGE_LIMIT");
-    let kill = seconds("actions/remove.rs", "const TERM_WAIT")
-        + seconds("actions/remove.rs", "const KILL_WAIT");
-    let mistake = seconds("dovecot/mistake.rs", "const LIMIT");
-    let configuration = seconds("dovecot/configuration.rs", "const LIMIT");
-    let obstacles = mistake + configuration;
-    let own_log = seconds("dovecot/own_log.rs", "const LIMIT");
-    let round = status + change + default("APP_DOVECOT_RESTORE_WAIT") + checks + obstacles;
-    let rounds = round * default("APP_DOVECOT_RESTORE_CHECK_RETRY");
-    let restore = checks + kill + configuration + rounds + own_log;
-    let remove = (change + default("APP_DOVECOT_REMOVE_WAIT"))
-        * default("APP_DOVECOT_REMOVE_CHECK_RETRY")
-        + kill;
-    for Manual { page, .. } in manuals() {
-        for (action, longest) in [("restore", restore), ("remove", remove)] {
+    for (file, sum) in SUMS {
+        let source = fs::read_to_string(root().join("src").join(file)).expect(file);
+        assert!(source.contains(sum), "src/{file} adds up otherwise: {sum}");
+    }
+    let longest = Longest::of_program();
+    let quick: f64 = program::numbers("actions/quick_check.rs", "const LIMIT").iter().sum();
+    let (restore, remove, recover) =
+        (longest.restore.ceil(), longest.remove.ceil(), longest.recover.ceil());
+    for Manual { page, commands, .. } in manuals() {
+        for (action, longest) in [("restore", restore), ("remove", remove), ("recover", recover)] {
             let text = page.part(action);
             let told = [format!("{longest} seconds at most"), format!("最長 {longest} 秒")];
             assert!(told.iter().any(|told| text.contains(told)), "{}: {told:?}", page.file);
+        }
+        let limits = if commands == "COMMANDS" { "TIME LIMITS" } else { "制限時間" };
+        let told = page.part(limits).split(|c: char| !(c.is_ascii_digit() || c == '.'));
+        let told: BTreeSet<&str> = told.map(|number| number.trim_matches('.')).collect();
+        let besides = [longest.restore_besides.ceil(), longest.remove_besides.ceil()];
+        let parts =
+            [longest.restore_round, longest.stops, longest.unit, longest.recover_besides, quick];
+        for number in [restore, remove, recover].into_iter().chain(besides).chain(parts) {
+            let number = number.to_string();
+            assert!(told.contains(&*number), "{}: {limits}: {number}", page.file);
         }
     }
 }
