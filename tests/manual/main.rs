@@ -54,7 +54,7 @@ fn manuals() -> [Manual; 2] {
             diagnostics: "メッセージ",
             synopsis: "書式",
             statuses: "終了ステータス",
-            default: "既定値: ",
+            default: "初期値: ",
         },
     ]
 }
@@ -179,7 +179,7 @@ fn what_install_writes_is_in_both_pages() {
     };
     assert!(keys(&settings).starts_with(&keys(&written)), "{written:?}");
     assert_eq!(written.len(), 7, "then the pages say another number");
-    for (Manual { page, .. }, first) in manuals().iter().zip(["first seven", "最初の七つ"]) {
+    for (Manual { page, .. }, first) in manuals().iter().zip(["first seven", "最初の 7 つ"]) {
         assert!(page.part("install").contains(first), "{}: {first}", page.file);
         for (key, value) in written.iter().filter(|pair| !settings.contains(pair)) {
             let text = &page.item(key).text;

@@ -73,8 +73,8 @@ const NUMBERS: [Number; 28] = [
     number(
         ("actions/quick_check.rs", "const LIMIT"),
         &["quickCheck"],
-        "ends after {0} seconds",
-        "{0} 秒で終了ステータス",
+        "gives up after {0} seconds",
+        "{0} 秒で打ち切って",
     ),
     number(
         ("dovecot/checks.rs", "const LIMIT"),
