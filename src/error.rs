@@ -108,13 +108,11 @@ impl fmt::Display for Error {
             Self::StillRunning(left) => {
                 write!(f, "stopping Dovecot: still running after SIGKILL: {}", list(left))
             }
-            Self::StartedAgain(masters) => write!(
-                f,
-                "stopping Dovecot: started again as often as it was ended: {}",
-                list(masters)
-            ),
+            Self::StartedAgain(masters) => {
+                write!(f, "stopping Dovecot: another program keeps starting it: {}", list(masters))
+            }
             Self::StillStarting(unit) => {
-                write!(f, "stopping Dovecot: {unit}, also after a second stop command")
+                write!(f, "stopping Dovecot: {unit}, even after a second stop command")
             }
             Self::Output(cause) => write!(f, "writing standard output: {cause}"),
             Self::NoLifeKeeper(folder) => write!(

@@ -11,6 +11,7 @@
 //! directory above it is locked instead.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +44,9 @@ const RECORD_WAIT: Duration = Duration::from_millis(60);
 
 /// How long an ended holder may take to vanish; one that is stuck in the kernel does nothing more.
 const END_WAIT: Duration = Duration::from_secs(3);
+
+/// How much of the kernel's list of locks is read, in bytes: some 60 000 locks, which take it 0.1 s.
+const MAX_LOCKS: u64 = 4 << 20;
 
 /// Clock ticks of proc(5) in a second (`USER_HZ`).
 const TICKS: u64 = 100;
@@ -128,6 +132,8 @@ impl Turn {
         note(system, &node, action, longest);
         // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
         let of_tag = wait(system, root, longest, || Place::of_tag(root, tag));
+        // The time counts from here.
+        note(system, &node, action, longest);
         Self::Locked { _lock: Lock { file: node, _of_tag: of_tag } }
     }
 }
@@ -220,12 +226,12 @@ impl Place {
             let path = root.join(RUN_FOLDER).parent()?.to_owned();
             let opened = open(&path, OpenOptions::new().read(true));
             let file = opened.inspect_err(|cause| {
-                warn!("opening {}: {cause}; going on without a lock", path.display());
+                warn!("opening {}: {cause}; continuing without a lock", path.display());
             });
             Some(Self { file: file.ok()?, path })
         };
         in_folder
-            .inspect_err(|cause| warn!("{cause}; the directory above is locked instead"))
+            .inspect_err(|cause| warn!("{cause}; locking the directory above instead"))
             .ok()
             .or_else(above)
     }
@@ -273,7 +279,7 @@ fn wait(
                 Some(other) => Some(other),
             },
             Err(TryLockError::Error(cause)) => {
-                warn!("locking {}: {cause}; going on without a lock", locked.path.display());
+                warn!("locking {}: {cause}; continuing without a lock", locked.path.display());
                 return None;
             }
             Err(TryLockError::WouldBlock) => holder(system, root, &locked, longest),
@@ -318,20 +324,22 @@ impl Queue {
             // A quickCheck that is not to be seen, or somebody who has nothing to do with the kit.
             let is_over = waited >= quick_check::LIMIT;
             if is_over {
-                warn!("the lock is held by nobody who can be found; going on without it");
+                warn!(
+                    "the lock is held by an unknown process (see lslocks); continuing without it"
+                );
             }
             return is_over;
         };
         let is_stopped = holder.process.as_ref().is_some_and(|process| process.state == 'T');
         let cause = match (is_stopped && self.was_stopped, holder.is_past(system)) {
-            (true, _) => "is stopped",
-            (_, true) => "has not ended in its time",
+            (true, _) => "it is stopped",
+            (_, true) => "it is past its deadline",
             _ => {
                 self.was_stopped = is_stopped;
                 return false;
             }
         };
-        warn!("{holder} {cause}: ending it, because it could go on later");
+        warn!("terminating {holder}: {cause}");
         if let Some(process) = &holder.process {
             system.signal(process, Signal::Kill);
         }
@@ -370,24 +378,34 @@ fn holder(system: &impl System, root: &Path, place: &Place, longest: Duration) -
     Some(of_process(process, action, longest))
 }
 
-/// Somebody of the kit who acts: has a lock for himself, whatever became of its file. Of two who
-/// hold one each, the younger waits.
+/// Another action of the kit that runs and has a lock, whatever became of its file. Of two that hold
+/// one each, the younger waits. The kernel's list of locks, which any user can make long, is read
+/// only where such a process is.
 fn acting(system: &impl System, root: &Path, longest: Duration) -> Option<Holder> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let age = |process: &Process| (process.started, process.pid);
     let ours = system.inspect(own).map(|process| age(&process));
-    locks(root)
+    let others: Vec<(Process, String)> = system
+        .named(NAME)
+        .unwrap_or_default()
         .into_iter()
-        .filter(|lock| lock.is_whole && lock.pid != own)
-        .filter_map(|lock| of_kit(system, lock.pid))
+        .filter(|pid| *pid != own)
+        .filter_map(|pid| of_kit(system, pid))
         .filter(|process| ours.is_none_or(|ours| age(process) < ours))
-        .find_map(|process| {
+        .filter_map(|process| {
             let verb = system.words(&process).into_iter().nth(1)?;
-            let acts = [Action::Restore, Action::Remove, Action::Recover]
-                .iter()
-                .any(|action| action.to_string() == verb);
-            acts.then(|| of_process(process, Some(verb), longest))
+            let mut actions = [Action::Restore, Action::Remove, Action::Recover].iter();
+            actions.any(|action| action.to_string() == verb).then_some((process, verb))
         })
+        .collect();
+    if others.is_empty() {
+        return None;
+    }
+    let locks = locks(root);
+    let mut acting = others
+        .into_iter()
+        .filter(|(process, _)| locks.iter().any(|lock| lock.is_whole && lock.pid == process.pid));
+    acting.next().map(|(process, verb)| of_process(process, Some(verb), longest))
 }
 
 /// What is known of a holder who does not say: it acts for `longest` from its start at most.
@@ -419,7 +437,10 @@ struct Flock {
 
 /// The flocks of this machine, as proc(5) lists them: `1: FLOCK ADVISORY WRITE 4242 00:15:99 0 EOF`.
 fn locks(root: &Path) -> Vec<Flock> {
-    let text = fs::read_to_string(root.join("proc/locks")).unwrap_or_default();
+    let mut text = String::new();
+    // What has been read by then is what there is.
+    let _ = File::open(root.join("proc/locks"))
+        .and_then(|file| file.take(MAX_LOCKS).read_to_string(&mut text));
     text.lines().filter_map(flock).collect()
 }
 
@@ -549,8 +570,8 @@ pub(super) mod tests {
     #[test]
     fn a_holder_that_is_stopped_or_past_its_time_is_ended_before_the_lock_is_taken() {
         for (stopped, deadline, words_of) in [
-            (true, LONGEST, "is stopped"),
-            (false, Duration::from_secs(9), "has not ended in its time"),
+            (true, LONGEST, "it is stopped"),
+            (false, Duration::from_secs(9), "it is past its deadline"),
         ] {
             let (root, machine) = (TestRoot::new(), Machine::new());
             let deadline = machine.since_boot() + deadline;
@@ -565,7 +586,10 @@ pub(super) mod tests {
             assert!(matches!(turn, Turn::Locked { .. }));
             assert_eq!(machine.deeds(), ["KILL 700"]);
             let words = words().concat();
-            assert!(words.contains(&format!("restore, pid 700 {words_of}: ending it")), "{words}");
+            assert!(
+                words.contains(&format!("terminating restore, pid 700: {words_of}")),
+                "{words}"
+            );
         }
     }
 

@@ -82,7 +82,7 @@ fn check(tag: &Tag, system: &impl System, settings: &Settings, root: &Path) -> R
             return Ok(());
         }
         Share::Overdue(holder) => {
-            warn!("{holder} is stopped or past its time limit, which excuses nothing");
+            warn!("{holder} is stopped or past its deadline; checking all the same");
         }
         Share::Held { .. } => {}
     }

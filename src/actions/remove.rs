@@ -40,7 +40,7 @@ pub(super) const KILL_TIME: Duration = TERM_WAIT.saturating_add(KILL_WAIT);
 const ENDS: u32 = 2;
 
 /// How long that further stop may take: it cancels a start, or stops a master that has just begun.
-pub(super) const FURTHER_STOP: Duration = Duration::from_secs(15);
+pub(super) const FURTHER_STOP: Duration = Duration::from_secs(10);
 
 /// How many stop commands may take their full time. Whoever has taken it twice is not stopped by a
 /// third, and the signals must come while LifeKeeper still waits.
@@ -110,7 +110,7 @@ pub(super) fn remove(
 
 /// The longest that [`remove`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
-    let before = unit::LIMIT + SETTLE * 2;
+    let before = unit::LIMIT + SETTLE * 2 + Census::LIMIT;
     let after_last_stop = SETTLE + unit::LIMIT * 2 + settings.remove_wait;
     let end = (KILL_TIME + SETTLE + unit::LIMIT) * ENDS;
     let end = end + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;
@@ -154,7 +154,7 @@ impl<'a, S: System> Watch<'a, S> {
     /// Hears what the service manager says.
     fn hear(&mut self, manager: Manager) {
         if let Manager::Unknown(cause) = &manager {
-            warn!("no state of the service: {cause}");
+            warn!("state of the service unknown: {cause}");
         }
         if let Some(unit) = manager.unit() {
             self.starting = unit.is_starting().then(|| unit.to_string());
@@ -213,7 +213,7 @@ impl<'a, S: System> Watch<'a, S> {
     /// script.
     fn begin(&mut self, family: &Family) {
         for stranger in self.census.strangers() {
-            warn!("leaving {stranger} alone: it is the main process of another unit");
+            warn!("not touching {stranger}: it is the main process of another unit");
         }
         self.census.remember(self.system, family);
         wake(self.system, self.root, family);
@@ -285,7 +285,7 @@ fn wake(system: &impl System, root: &Path, family: &Family) {
             cgroup::thaw(root, &groups);
         }
         if member.process.state == 'T' {
-            warn!("waking {}, so that it can end", member.process);
+            warn!("resuming {} with SIGCONT so that it can terminate", member.process);
             system.signal(&member.process, Signal::Cont);
         }
     }
@@ -310,7 +310,7 @@ impl Left {
     pub(super) fn judge(self) -> Result<(), Error> {
         if !self.others.is_empty() {
             let names: Vec<String> = self.others.iter().map(ToString::to_string).collect();
-            warn!("left running, and not known for certain to be Dovecot's: {}", names.join(", "));
+            warn!("still running, but not proven to be Dovecot's: {}", names.join(", "));
         }
         if self.failing.is_empty() { Ok(()) } else { Err(Error::StillRunning(self.failing)) }
     }
@@ -510,7 +510,10 @@ mod tests {
         remove(&machine, &Settings::default()).expect("success");
         let deeds = machine.deeds();
         assert_eq!(deeds[..3], ["CONT 100", "CONT 102", "service dovecot stop"]);
-        assert_eq!(words()[0], "WARN: waking pid 100 (dovecot, state T), so that it can end");
+        assert_eq!(
+            words()[0],
+            "WARN: resuming pid 100 (dovecot, state T) with SIGCONT so that it can terminate"
+        );
         assert!(!deeds.iter().any(|deed| deed.starts_with("KILL")), "{deeds:?}");
     }
 
@@ -612,7 +615,7 @@ mod tests {
             if let Err(cause) = outcome {
                 let words = format!("stopping Dovecot: dovecot.service is {active} (x)");
                 assert!(cause.to_string().starts_with(&words), "{cause}");
-                assert!(cause.to_string().ends_with(", also after a second stop command"));
+                assert!(cause.to_string().ends_with(", even after a second stop command"));
             } else {
                 let warning =
                     format!("no process of Dovecot is left, and dovecot.service is {active}");
@@ -670,7 +673,7 @@ mod tests {
         machine.state().unit.silent = true;
         remove(&machine, &Settings::default()).expect("nobody is left");
         assert_eq!(deeds(&machine), ["service dovecot stop"]);
-        assert!(words()[0].starts_with("WARN: no state of the service: "), "{:?}", words());
+        assert!(words()[0].starts_with("WARN: state of the service unknown: "), "{:?}", words());
 
         // The last that it said was that a start is on its way.
         let machine = systemd(Machine::new());
@@ -711,7 +714,7 @@ mod tests {
         let settings = Settings { remove_rounds: 1, ..Settings::default() };
         let error = remove(&machine, &settings).expect_err("a master lives");
         let error = error.to_string();
-        let begin = "stopping Dovecot: started again as often as it was ended: pid ";
+        let begin = "stopping Dovecot: another program keeps starting it: pid ";
         assert!(error.starts_with(begin), "{error}");
         assert!(machine.now() <= longest(&settings), "{:?}", machine.now());
     }
@@ -741,7 +744,7 @@ mod tests {
         assert_eq!(machine.deeds(), ["KILL GROUP 700"]);
         assert!(!root.path().join("run/dovecot-ark/.command").exists());
         let words = words().concat();
-        assert!(words.contains("ending `service dovecot start`, pid 700"), "{words}");
+        assert!(words.contains("terminating `service dovecot start` (pid 700"), "{words}");
     }
 
     #[test]
@@ -779,7 +782,7 @@ mod tests {
         remove(&machine, &settings).expect("nobody can halt the node");
         assert!(machine.now() <= longest(&settings));
         let words = words().concat();
-        assert!(words.contains("not known for certain to be Dovecot's: pid 50 (imap, state D)"));
+        assert!(words.contains("not proven to be Dovecot's: pid 50 (imap, state D)"));
     }
 
     #[test]

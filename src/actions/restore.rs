@@ -71,7 +71,7 @@ pub(super) fn restore(
 pub(super) fn longest(settings: &Settings) -> Duration {
     let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
     let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;
-    let clear = unit::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;
+    let clear = unit::LIMIT + Census::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;
     let before = checks::LIMIT + clear + configuration::LIMIT;
     before + round * settings.restore_rounds + own_log::LIMIT
 }
@@ -105,7 +105,8 @@ fn clear_the_way(
         }
     }
     if let Some(unit) = manager.unit().filter(|unit| unit.is_active()) {
-        warn!("{unit} and nothing of it runs: stopping it, or no start would do anything");
+        warn!("{unit} but has no process: stopping it so that it can be started");
+        census.clear_pid_file(system);
         service::stop(system, root, &settings.service, remove::FURTHER_STOP, &mut || {});
     }
     Ok(())
@@ -113,7 +114,7 @@ fn clear_the_way(
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Error, Notes, Settings, System, longest, unit};
+    use super::{Census, Duration, Error, Notes, Settings, System, longest, unit};
     use crate::dovecot::endpoint::Endpoint;
     use crate::settings::Wait;
     use crate::system::fake::{MASTER, Machine, Port, State, child, words};
@@ -324,7 +325,7 @@ mod tests {
         let promised = longest(&settings);
         assert!(machine.now() <= promised, "{:?} {promised:?}", machine.now());
         // A systemd that does not answer is not asked for the stop of a unit that is only called up.
-        let slack = unit::LIMIT + Duration::from_secs(22);
+        let slack = unit::LIMIT + Census::LIMIT + Duration::from_secs(22);
         assert!(machine.now() + slack > promised, "{:?} {promised:?}", machine.now());
     }
 

@@ -90,7 +90,7 @@ pub(crate) fn thaw(root: &Path, groups: &str) {
         let state = fs::read_to_string(&file).unwrap_or_default();
         if frozen.contains(&state.trim()) {
             match fs::write(&file, thawed) {
-                Ok(()) => warn!("thawed the control group of {}", file.display()),
+                Ok(()) => warn!("unfroze the control group: {}", file.display()),
                 Err(cause) => warn!("writing {}: {cause}", file.display()),
             }
         }

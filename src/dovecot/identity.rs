@@ -26,6 +26,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::cgroup::Group;
 use super::configuration::Listener;
@@ -212,7 +213,14 @@ enum Owner {
     AnotherUnit,
 }
 
+/// How many masters are asked whose they are; a node has one or two.
+const MAX_OWNERS: usize = 3;
+
 impl<'a> Census<'a> {
+    /// The longest that all looks together wait for others: for Dovecot's listeners, once, and for the
+    /// units of masters.
+    pub(crate) const LIMIT: Duration = configuration::LIMIT.saturating_add(Duration::from_secs(3));
+
     /// Begins with what was noted.
     pub(crate) fn new(
         system: &impl System,
@@ -350,7 +358,9 @@ impl<'a> Census<'a> {
         if let Some((_, owner)) = self.owners.iter().find(|(known, _)| known.is(master)) {
             return *owner;
         }
-        let other = unit::other_owner(system, &self.unit, master);
+        let other = (self.owners.len() < MAX_OWNERS)
+            .then(|| unit::other_owner(system, &self.unit, master))
+            .flatten();
         let owner = if other.is_some() { Owner::AnotherUnit } else { Owner::Ours };
         self.owners.push((master.clone(), owner));
         owner
@@ -760,7 +770,7 @@ mod tests {
         let show = |pid: i32| format!("MainPID={pid}\nId=second.service\nActiveState=active\n");
         let line = "systemctl show -p Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy \
                     second.service";
-        machine.answer(line, crate::system::End::Exited(0), std::time::Duration::ZERO, &show(200));
+        machine.answer(line, crate::system::End::Exited(0), Duration::ZERO, &show(200));
         machine.add(master(200), 1, 200);
         machine.add(child(201, "imap"), 200, 200);
         machine.show(200, |more| more.groups = "0::/system.slice/second.service\n".into());
@@ -774,7 +784,7 @@ mod tests {
         assert_eq!(census.strangers().map(|one| one.pid).collect::<Vec<_>>(), [200]);
 
         // One that a program of another unit has started is nobody else's.
-        machine.answer(line, crate::system::End::Exited(0), std::time::Duration::ZERO, &show(77));
+        machine.answer(line, crate::system::End::Exited(0), Duration::ZERO, &show(77));
         let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
         assert_eq!(pids(&census.take(&machine).expect("the table")), [100, 200, 101, 201]);
     }

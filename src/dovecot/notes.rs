@@ -184,7 +184,7 @@ fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
         Ok(file) => file,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return None,
         Err(cause) => {
-            warn!("reading {}: {cause}; going on without it", path.display());
+            warn!("reading {}: {cause}; ignored", path.display());
             return None;
         }
     };
@@ -196,7 +196,7 @@ fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
         .and_then(|_| serde_json::from_str(&text).map_err(|cause| cause.to_string()));
     understood
         .inspect_err(|cause| {
-            warn!("reading {}: {cause}; going on without it", path.display());
+            warn!("reading {}: {cause}; ignored", path.display());
         })
         .ok()
 }
@@ -218,7 +218,7 @@ fn write(root: &Path, name: &str, note: &impl Serialize) {
         .and_then(|()| fs::rename(&new, &path));
     if let Err(cause) = written {
         let _ = fs::remove_file(&new);
-        warn!("writing {}: {cause}; going on without it", path.display());
+        warn!("writing {}: {cause}; ignored", path.display());
     }
 }
 

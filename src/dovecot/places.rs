@@ -18,7 +18,7 @@ pub(crate) struct Places {
 }
 
 /// Where the base folder may be.
-pub(super) fn usual() -> Vec<PathBuf> {
+pub(crate) fn usual() -> Vec<PathBuf> {
     USUAL.map(PathBuf::from).into()
 }
 

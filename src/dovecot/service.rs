@@ -130,7 +130,7 @@ pub(crate) fn stop(
 /// group: what it does later nobody would know of.
 pub(crate) fn end_left_command(system: &impl System, root: &Path) {
     if let Some((command, leader)) = RunningCommand::left(system, root) {
-        warn!("ending `{}`, {leader}, which a killed action left running", command.line);
+        warn!("terminating `{}` ({leader}): its action was killed", command.line);
         system.kill_group(&leader);
     }
     RunningCommand::erase(root);

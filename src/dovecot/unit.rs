@@ -35,7 +35,7 @@ pub(crate) const LIMIT: Duration = ASK_LIMIT
     .saturating_add(AGAIN);
 
 /// The longest that [`stop_triggers`] takes.
-pub(crate) const TRIGGERS_LIMIT: Duration = STATUS_LIMIT;
+pub(crate) const TRIGGERS_LIMIT: Duration = Duration::from_secs(3);
 
 /// What is known of the service manager's view.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -213,7 +213,7 @@ pub(crate) fn stop_triggers(system: &impl System, unit: &Unit) {
     words.extend(unit.triggers.iter().map(String::as_str));
     let command = Command::new(systemctl, &words);
     let ended = system.run(&command, TRIGGERS_LIMIT);
-    info!("`{command}`, which would start {}: {ended}", unit.name);
+    info!("stopping what would start {}: `{command}`: {ended}", unit.name);
 }
 
 /// Stops a unit through systemd itself, whatever became of the service command; takes at most

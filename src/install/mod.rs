@@ -18,7 +18,8 @@ use std::path::Path;
 use log::{error, info, warn};
 
 use crate::cli::Install;
-use crate::dovecot::{identity, service};
+use crate::dovecot::notes::Notes;
+use crate::dovecot::{identity, pid_file, places, service};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
@@ -202,6 +203,8 @@ fn give_dovecot_back(system: &impl System, root: &Path, masters: usize) -> Resul
     match (masters, identity::living_masters(system, root)?.len()) {
         (0, 1..) => {
             let limit = service::CHANGE_LIMIT;
+            let notes = Notes::read(system, root);
+            pid_file::clear(system, root, &places::usual(), &notes, &[]);
             service::stop(system, root, &settings.service, limit, &mut || {});
         }
         (1.., 0) => {

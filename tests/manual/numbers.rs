@@ -128,7 +128,7 @@ const NUMBERS: [Number; 28] = [
     ),
     number(
         ("dovecot/service.rs", "const STATUS_LIMIT"),
-        &["no state of the service: cause"],
+        &["state of the service unknown: cause"],
         "within {0} seconds",
         "{0} 秒以内",
     ),
@@ -208,7 +208,7 @@ fn each_range_and_limit_is_in_both_pages() {
 const SUMS: [(&str, &str); 11] = [
     ("actions/recover.rs", "let look = mistake::LIMIT + checks::LIMIT;"),
     ("actions/recover.rs", "look + remove::longest(settings) + restore::longest(settings)"),
-    ("actions/remove.rs", "let before = unit::LIMIT + SETTLE * 2;"),
+    ("actions/remove.rs", "let before = unit::LIMIT + SETTLE * 2 + Census::LIMIT;"),
     ("actions/remove.rs", "SETTLE + unit::LIMIT * 2 + settings.remove_wait;"),
     ("actions/remove.rs", "let end = (KILL_TIME + SETTLE + unit::LIMIT) * ENDS;"),
     ("actions/remove.rs", "let end = end + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;"),
@@ -224,7 +224,10 @@ const SUMS: [(&str, &str); 11] = [
         "actions/restore.rs",
         "let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;",
     ),
-    ("actions/restore.rs", "let clear = unit::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;"),
+    (
+        "actions/restore.rs",
+        "let clear = unit::LIMIT + Census::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;",
+    ),
     ("actions/restore.rs", "before + round * settings.restore_rounds + own_log::LIMIT"),
 ];
 
@@ -270,9 +273,11 @@ impl Longest {
         let unit = status * 2.0
             + seconds("dovecot/unit.rs", "const DETAIL_LIMIT") * 2.0
             + seconds("dovecot/unit.rs", "const AGAIN");
-        let triggers = status;
+        let triggers = seconds("dovecot/unit.rs", "const TRIGGERS_LIMIT");
+        // Dovecot's listeners, and the owners of masters.
+        let census = configuration + seconds("dovecot/identity.rs", "const LIMIT");
 
-        let restore_besides = checks + (unit + kill + further) + configuration + own_log;
+        let restore_besides = checks + (unit + census + kill + further) + configuration + own_log;
         let restore_round = status + change + checks + (mistake + configuration);
         let restore = restore_besides
             + (restore_round + default("APP_DOVECOT_RESTORE_WAIT"))
@@ -280,7 +285,8 @@ impl Longest {
 
         let rounds = default("APP_DOVECOT_REMOVE_CHECK_RETRY");
         let end = (kill + settle + unit) * ends + triggers + further + settle;
-        let remove_besides = (unit + settle * 2.0) + triggers + (settle + unit * 2.0) + end;
+        let remove_besides =
+            (unit + settle * 2.0 + census) + triggers + (settle + unit * 2.0) + end;
         let stops = change * rounds.min(long);
         let remove = remove_besides + stops + default("APP_DOVECOT_REMOVE_WAIT") * (rounds + 1.0);
 
