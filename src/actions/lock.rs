@@ -716,6 +716,58 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_lock_file_that_is_replaced_meanwhile_excludes_nobody_and_is_locked_anew() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = held(&root, &machine, Action::Remove);
+        let path = root.path().join(RUN_FOLDER).join(FILE);
+        let (old, new) = (held.file, path.clone());
+        machine.state().after(Duration::from_secs(1), move |_| {
+            std::fs::remove_file(&new).expect("removing it");
+            std::fs::write(&new, "").expect("another one");
+            drop(old);
+        });
+        let turn = take(&root, &machine, Action::Restore);
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        let other = File::open(&path).expect("the file that others would lock");
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+    }
+
+    #[test]
+    fn the_record_of_one_that_has_just_taken_the_lock_is_waited_for_a_moment() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = held(&root, &machine, Action::Remove);
+        let record = std::fs::read(root.path().join(RUN_FOLDER).join(FILE)).expect("the record");
+        held.file.write_all_at(&[b' '; RECORD], 0).expect("writing");
+        let late = held.file.try_clone().expect("the file");
+        machine.state().after(RECORD_WAIT / 2, move |_| {
+            late.write_all_at(&record, 0).expect("writing");
+        });
+        assert!(matches!(share(&root, &machine), Share::Busy(_)));
+        assert!(machine.now() >= RECORD_WAIT / 2 && machine.now() < RECORD_WAIT);
+        held.file.write_all_at(&[b' '; RECORD], 0).expect("writing");
+        let before = machine.now();
+        assert!(matches!(share(&root, &machine), Share::Held { .. }), "nobody says who he is");
+        let waited = machine.now() - before;
+        assert!(waited >= RECORD_WAIT && waited <= RECORD_WAIT + PAUSE, "{waited:?}");
+    }
+
+    #[test]
+    fn whoever_only_asks_follows_no_link_and_waits_for_no_fifo() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = held(&root, &machine, Action::Remove);
+        let path = root.path().join(RUN_FOLDER).join(FILE);
+        assert!(running(&machine, root.path(), &tag(), LONGEST).is_some());
+        let elsewhere = root.path().join("elsewhere");
+        std::fs::rename(&path, &elsewhere).expect("moving it");
+        std::os::unix::fs::symlink(&elsewhere, &path).expect("a link");
+        assert_eq!(running(&machine, root.path(), &tag(), LONGEST), None);
+        std::fs::remove_file(&path).expect("removing it");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        assert_eq!(running(&machine, root.path(), &tag(), LONGEST), None);
+        drop(held);
+    }
+
+    #[test]
     fn where_the_directory_cannot_be_used_the_one_above_it_is_locked() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         root.write("run/dovecot-ark", "a file where a directory should be");
