@@ -13,6 +13,7 @@ use super::resource::{Edge, Resource};
 use crate::cli::Install;
 use crate::dovecot::identity;
 use crate::error::Error;
+use crate::excerpt::excerpt;
 use crate::lifekeeper::creation::{Start, Wanted};
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
@@ -88,6 +89,7 @@ pub(super) fn plan<S: System>(
     let (settings, report) = settings::read(root);
     let mut warnings = report.warnings;
     let mut record = Record::read(root)?;
+    require_alone(resource, &record)?;
     let mut steps = Vec::new();
 
     let mut entries = missing(&file.bytes, block::defaults());
@@ -141,6 +143,26 @@ pub(super) fn read_defaults(root: &Path) -> Result<Original, Error> {
         )));
     }
     Ok(file)
+}
+
+/// Makes sure that no other resource protects this node's Dovecot: with two, the remove of one
+/// stops the Dovecot of the other. The record is the ground; a resource without one is known by its
+/// copies. Where the tag is in the record nobody is asked: an older kit may have noted two, and each
+/// of them can still be installed again and uninstalled.
+fn require_alone<S: System>(resource: &Resource<'_, S>, record: &Record) -> Result<(), Error> {
+    let tag = resource.tag;
+    let mut others = record.tags();
+    if others.iter().any(|other| other == tag.as_str()) {
+        return Ok(());
+    }
+    if others.is_empty() {
+        others = resource.others()?;
+    }
+    let Some(other) = others.first().map(|other| excerpt(other)) else { return Ok(()) };
+    Err(Error::Refused(format!(
+        "installing {tag}: {other} already protects this node's Dovecot; a node has one Dovecot for \
+         the kit: uninstall it first with dovecot-ark uninstall --tag {other}"
+    )))
 }
 
 /// Makes sure that Dovecot and the kit's own programs are here.

@@ -89,6 +89,23 @@ impl<S: System> Resource<'_, S> {
         }
     }
 
+    /// The tags of the other resources here whose four copies call this kit. One whose copies
+    /// cannot be read is none of them.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper does not tell.
+    pub(super) fn others(&self) -> Result<Vec<String>, Error> {
+        let all = self.lifekeeper.instances(self.system)?;
+        let tags = all
+            .iter()
+            .filter(|one| (one.app.as_str(), one.kind.as_str()) == ("gen", "app"))
+            .filter_map(|one| Tag::parse(&one.tag).ok())
+            .filter(|tag| tag != self.tag);
+        let is_ours = |tag: &Tag| matches!(Resource { tag, ..*self }.copies(), Ok(Copies::Ours));
+        Ok(tags.filter(is_ours).map(|tag| tag.to_string()).collect())
+    }
+
     fn copies(&self) -> Result<Copies, Error> {
         for copy in self.lifekeeper.copies(self.tag) {
             let Some(path) = copy.path else { return Ok(Copies::Missing(copy.action.to_owned())) };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lab::{DEFAULTS, LKROOT, Tree};
+use lab::{ACTIONS, DEFAULTS, LKROOT, STUBS, Tree};
 
 pub(crate) use lab::{Dialect, Finished, Init, Node};
 
@@ -40,6 +40,14 @@ impl Kit {
     pub(crate) fn create_dummy(&self, tag: &str) {
         let create = format!("{LKROOT}/lkadm/subsys/gen/app/bin/creapphier");
         let words = format!("/bin/true /bin/true {tag} '' intelligent '' '' Yes");
+        self.sh(&format!("{create} $({LKROOT}/bin/lcduname) {words}"));
+    }
+
+    /// Makes a resource of the kit's four programs as a person does, and leaves it out of service.
+    pub(crate) fn create_by_hand(&self, tag: &str) {
+        let [check, restore, remove, recover] = ACTIONS.map(|action| format!("{STUBS}/{action}"));
+        let create = format!("{LKROOT}/lkadm/subsys/gen/app/bin/creapphier");
+        let words = format!("{restore} {remove} {tag} '' intelligent {check} {recover} No");
         self.sh(&format!("{create} $({LKROOT}/bin/lcduname) {words}"));
     }
 

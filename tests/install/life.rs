@@ -255,11 +255,7 @@ fn the_administrators_own_command_creates_the_resource() {
 fn a_resource_that_was_made_by_hand_gets_the_rest_and_one_deleted_by_hand_is_given_up() {
     let kit = Kit::new(Init::SysV, Dialect::None);
     let start = kit.tree();
-    let stub = |action: &str| format!("{STUBS}/{action}");
-    let [check, restore, remove, recover] = ACTIONS.map(stub);
-    let words = format!("{restore} {remove} dovecot '' intelligent {check} {recover} No");
-    let creapphier = format!("{LKROOT}/lkadm/subsys/gen/app/bin/creapphier");
-    kit.sh(&format!("{creapphier} $({LKROOT}/bin/lcduname) {words}"));
+    kit.create_by_hand("dovecot");
     let said = kit.install("");
     assert!(!said.contains("creating") && said.contains("OSU"), "{said}");
     assert_eq!(kit.boot(), "", "the start at boot is off");
@@ -301,21 +297,75 @@ fn uninstall_refuses_while_another_resource_depends_on_it() {
 }
 
 #[test]
-fn a_second_tag_for_the_same_dovecot_is_refused() {
-    for (init, dialect) in [(Init::SysV, Dialect::None), (Init::Systemd, Dialect::Gnu)] {
+fn f54_a_second_tag_on_the_same_dovecot_is_refused_with_the_way_out() {
+    let words =
+        ["installing mail2: dovecot already protects", "dovecot-ark uninstall --tag dovecot"];
+    for (init, dialect) in [(Init::Systemd, Dialect::Gnu), (Init::SysV, Dialect::None)] {
         let kit = Kit::new(init, dialect);
         let start = kit.tree();
+        for first in ["", "--standby"] {
+            kit.install(first);
+            let installed = kit.tree();
+            // Another name of the service is no other Dovecot.
+            for service in ["", "APP_DOVECOT_SERVICE=mail\n"] {
+                let defaults = kit.defaults();
+                kit.node.append(DEFAULTS, service).expect("writing");
+                for second in ["", "--no-start", "--standby", "--dry-run", "--standby --dry-run"] {
+                    let options = format!("install --tag mail2 {second}");
+                    let said = kit.refused(&options.split_whitespace().collect::<Vec<_>>());
+                    assert!(words.iter().all(|words| said.contains(words)), "{options}: {said}");
+                }
+                kit.node.write(DEFAULTS, &defaults).expect("writing");
+            }
+            kit.assert_as(&installed, &format!("{init}, {dialect}: refused after {first:?}"));
+            assert_eq!(kit.state("mail2"), None, "{init}, {dialect}");
+            let again = kit.install(first);
+            assert!(again.contains("nothing to do"), "{again}");
+            kit.uninstall("--tag dovecot");
+            kit.install("--tag mail2 --no-start");
+            kit.uninstall("--tag mail2");
+            kit.assert_as(&start, &format!("{init}, {dialect}: the second after the first"));
+        }
+    }
+}
+
+#[test]
+fn f54_a_resource_that_was_made_by_hand_counts_as_the_first() {
+    let kit = Kit::new(Init::SysV, Dialect::None);
+    kit.create_dummy(CHILD);
+    kit.create_by_hand("mail");
+    let start = kit.tree();
+    for options in ["install", "install --standby"] {
+        let said = kit.refused(&options.split(' ').collect::<Vec<_>>());
+        assert!(said.contains("dovecot-ark uninstall --tag mail\n"), "{options}: {said}");
+    }
+    kit.assert_as(&start, "refused");
+    kit.install("--tag mail");
+    kit.uninstall("--tag mail");
+    // What is not the kit's is in nobody's way.
+    kit.install("--no-start --depends-on vmail");
+}
+
+#[test]
+fn what_an_older_kit_installed_for_two_tags_ends_with_the_second_uninstall() {
+    let kit = Kit::new(Init::Systemd, Dialect::Gnu);
+    let start = kit.tree();
+    for [first, last] in [["one", "two"], ["two", "one"]] {
         kit.install("--no-start --tag one");
         let one = kit.tree();
-        // Each remove of the one would take the other's Dovecot away.
-        let said = kit.refused(&["install", "--no-start", "--tag", "two"]);
-        assert!(said.contains("one"), "{said}");
-        kit.assert_untouched(&one, "another tag");
-        assert_eq!(kit.state("two"), None, "{init}, {dialect}");
-        kit.uninstall("--tag one");
-        kit.assert_as(&start, "the first is gone");
-        kit.install("--no-start --tag two");
-        kit.uninstall("--tag two");
+        kit.node.append(RECORD, "\n[resources.two]\nrole = \"primary\"\n").expect("writing");
+        kit.create_by_hand("two");
+        for tag in ["one", "two"] {
+            let again = kit.install(&format!("--no-start --tag {tag}"));
+            assert!(again.contains("nothing to do"), "{tag}: {again}");
+        }
+        kit.uninstall(&format!("--tag {first}"));
+        if first == "two" {
+            kit.assert_as(&one, "the first is still there");
+        }
+        assert_eq!((kit.state(first), kit.state(last).as_deref()), (None, Some("OSU")));
+        assert_eq!(kit.boot(), "", "{last} still needs the start at boot off");
+        kit.uninstall(&format!("--tag {last}"));
         kit.assert_as(&start, "both are gone");
     }
 }
