@@ -186,7 +186,25 @@ impl Checks {
         let unknown = self
             .unknown_status()
             .map(|cause| format!("no status, the verdict rests on process and ports: {cause}"));
-        full.chain(ending).chain(unknown).collect()
+        self.several().into_iter().chain(full).chain(ending).chain(unknown).collect()
+    }
+
+    /// That more than one master lives, if it was seen. One is enough for check 1, so it is no fault;
+    /// where `master.pid` names a master, quickCheck looks at no other.
+    fn several(&self) -> Option<String> {
+        let mut pids: Vec<i32> = self.masters.iter().map(|one| one.pid).collect();
+        pids.sort_unstable();
+        let count = match pids.len() {
+            0 | 1 => return None,
+            2 => "two".to_owned(),
+            count => count.to_string(),
+        };
+        let pids: Vec<String> =
+            pids.iter().take(MAX_TOLD).map(|pid| format!("pid {pid}")).collect();
+        Some(format!(
+            "{count} masters of Dovecot run: {} (dovecot-ark doctor says more)",
+            pids.join(", ")
+        ))
     }
 
     /// Whether Dovecot is in operation: a status that did not answer leaves the verdict to the

@@ -5,8 +5,8 @@
 pub(crate) enum Verdict {
     /// In operation.
     Up,
-    /// In operation, and somebody should look: it is full, a certificate ends, or the service's
-    /// status did not answer.
+    /// In operation, and somebody should look: it is full, a certificate ends, the service's status
+    /// did not answer, or more than one master lives.
     Degraded,
     /// A restore or a recover is at work.
     Starting,

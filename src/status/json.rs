@@ -26,7 +26,7 @@ pub(super) struct Document {
     verdict: &'static str,
     /// What is wrong, a sentence each; empty when the verdict is `up` or `degraded`.
     causes: Vec<String>,
-    /// What is odd and changes no verdict: a status that did not answer, settings that are not
+    /// What is odd and no fault: a status that did not answer, two masters, settings that are not
     /// understood.
     warnings: Vec<String>,
     /// The action that runs now and its process, such as `remove, pid 4242`.

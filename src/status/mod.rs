@@ -224,6 +224,34 @@ mod tests {
     }
 
     #[test]
+    fn two_masters_are_a_warning_in_each_form_and_no_fault() {
+        let scene = Scene::protected();
+        scene.machine.add(master(200), 1, 200);
+        let report = scene.report();
+        assert_eq!((report.verdict(), report.causes()), (Verdict::Degraded, vec![]));
+        let words = "two masters of Dovecot run: pid 100, pid 200 (dovecot-ark doctor says more)";
+        assert_eq!(report.warnings(), [words]);
+        for (format, exit, line) in [
+            (None, Exit::Success, format!("\nwarning: {words}\n")),
+            (
+                Some(Format::Nagios),
+                Exit::Monitored(Plugin::Warning),
+                format!("DOVECOT WARNING - degraded: {words}; in service on node1 | processes=2;"),
+            ),
+        ] {
+            let (found, text) = written(&report, &asked(format)).expect("a status");
+            assert!(found == exit && text.contains(&line), "{text}");
+        }
+        let json = cli::Status { json: true, ..asked(None) };
+        let (exit, text) = written(&report, &json).expect("a status");
+        assert!(exit == Exit::Success && text.contains(&format!("\"{words}\"")), "{text}");
+
+        // Where something is wrong, it is told as what it is: the rows have the pids.
+        scene.machine.state().ports.insert(143, Port::Refusing);
+        assert_eq!(scene.report().verdict(), Verdict::Failed);
+    }
+
+    #[test]
     fn looking_changes_nothing() {
         let scene = Scene::protected();
         scene.report();
