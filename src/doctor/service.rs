@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Facts};
 use super::finding::Finding;
+use crate::dovecot::unit::{self, Manager};
 use crate::system::{Command, System};
 
 const SERVICE: &str = "service";
@@ -20,7 +21,8 @@ const BOOT: &str = "boot";
 const SOCKET: &str = "socket";
 const SUPERVISOR: &str = "supervisor";
 
-/// The longest that systemd may take to tell of its units. It takes 10 ms, and 90 s when it hangs.
+/// The longest that systemd may take to tell of the units' files. It takes 10 ms, and 90 s when it
+/// hangs.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// The folders of the links that a SysV init follows at boot.
@@ -33,8 +35,11 @@ pub(super) struct Service {
     pub(super) name: String,
     /// Whether there is a command that starts and stops services.
     pub(super) command: bool,
-    /// What systemd says of its two units; `None` where systemd is not the service manager.
+    /// How its two units are set up; `None` where systemd is not the service manager.
     pub(super) units: Option<Fact<Units>>,
+    /// The state of its unit; `None` where systemd is not the service manager, or tells nothing of
+    /// the units either.
+    pub(super) state: Option<Fact<State>>,
     /// Whether it has an init script.
     pub(super) script: bool,
     /// The links by which an init script is run at boot.
@@ -52,14 +57,25 @@ pub(super) struct Units {
     pub(super) socket: Unit,
 }
 
+/// The state of the unit `NAME.service`, and who starts it but LifeKeeper.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct State {
+    /// `active`, `inactive`, …
+    pub(super) active: String,
+    /// `running`, `dead`, …
+    pub(super) sub: String,
+    /// The active units that trigger it.
+    pub(super) triggers: Vec<String>,
+    /// The units that uphold it.
+    pub(super) upholders: Vec<String>,
+}
+
 /// The properties of a unit, as `systemctl show` names and prints them.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Unit {
     /// `loaded`, `not-found`, `masked`, …
     pub(super) load_state: String,
-    /// `active`, `inactive`, …
-    pub(super) active_state: String,
     /// `enabled`, `disabled`, `static`, …
     #[serde(rename = "UnitFileState")]
     pub(super) file_state: String,
@@ -86,9 +102,13 @@ impl Service {
             format!("rm -f /etc/rc[2-5].d/S??{name} /etc/rc.d/rc[2-5].d/S??{name}")
         };
         let scripts = ["etc/init.d", "etc/rc.d/init.d"];
+        let units: Option<Fact<Units>> = system.runs_systemd().then(|| show(system, &name).into());
+        // A systemd that hangs is asked once.
+        let answers = units.as_ref().is_some_and(|units| units.known().is_some());
         Self {
             command: has("service") || has("systemctl"),
-            units: system.runs_systemd().then(|| show(system, &name).into()),
+            state: answers.then(|| state(system, &name)).flatten(),
+            units,
             script: scripts.iter().any(|folder| root.join(folder).join(&name).is_file()),
             links: links(root, &name),
             unlink,
@@ -115,14 +135,27 @@ impl Service {
 
 fn show(system: &impl System, name: &str) -> Result<Units, String> {
     let systemctl = system.program("systemctl").ok_or("there is no systemctl")?;
-    let properties = "--property=LoadState,ActiveState,UnitFileState,FragmentPath,Restart,KillMode";
+    let properties = "--property=LoadState,UnitFileState,FragmentPath,Restart,KillMode";
     let [service, socket] = ["service", "socket"].map(|kind| format!("{name}.{kind}"));
     let command = Command::new(systemctl, &["show", properties, &service, &socket]).asked();
     let ended = system.run(&command, LIMIT);
-    if !ended.succeeded() {
-        return Err(format!("`{command}`: {ended}"));
+    // What is printed counts: systemd 219 fails for a property that a socket does not have.
+    match parse(&ended.answer) {
+        Some(units) => Ok(units),
+        None if ended.succeeded() => Err(format!("`{command}`: its answer is not understood")),
+        None => Err(format!("`{command}`: {ended}")),
     }
-    parse(&ended.answer).ok_or_else(|| format!("`{command}`: its answer is not understood"))
+}
+
+fn state(system: &impl System, name: &str) -> Option<Fact<State>> {
+    match unit::look(system, name) {
+        Manager::Absent => None,
+        Manager::Unknown(cause) => Some(Fact::Unknown(cause)),
+        Manager::Known(unit) => {
+            let unit::Unit { active, sub, triggers, upholders, .. } = unit;
+            Some(Fact::Known(State { active, sub, triggers, upholders }))
+        }
+    }
 }
 
 /// Reads the properties of the two units, which an empty line parts.
@@ -133,7 +166,6 @@ fn parse(answer: &str) -> Option<Units> {
         let get = |name: &str| properties.get(name).map_or_else(String::new, ToString::to_string);
         let unit = Unit {
             load_state: get("LoadState"),
-            active_state: get("ActiveState"),
             file_state: get("UnitFileState"),
             fragment_path: get("FragmentPath"),
             restart: get("Restart"),
@@ -182,8 +214,8 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         None => vec![startable(service), boot(service)],
         Some(Fact::Known(units)) => {
             let mut findings = vec![startable(service), boot(service)];
-            findings.push(socket(&service.name, &units.socket));
-            findings.extend(supervised(&service.name, &units.service));
+            findings.extend(service.state.iter().map(|state| triggered(&service.name, state)));
+            findings.extend(supervised(&service.name, &units.service, service.state.as_ref()));
             findings
         }
         Some(Fact::Unknown(cause)) => vec![Finding::warning(
@@ -254,19 +286,42 @@ fn boot(service: &Service) -> Finding {
     Finding::ok(BOOT, "Dovecot is not started at boot")
 }
 
-fn socket(name: &str, socket: &Unit) -> Finding {
-    match socket.active_state.as_str() {
-        "active" | "activating" | "reloading" => Finding::error(
-            SOCKET,
-            format!("{name}.socket is {}", socket.active_state),
-            "a connection to a node where Dovecot is stopped starts it there",
-            format!("systemctl disable --now {name}.socket"),
-        ),
-        _ => Finding::ok(SOCKET, "no socket unit starts Dovecot at a connection"),
+/// Whether an active unit waits to start the service: its socket for a client, a timer for its
+/// moment.
+fn triggered(name: &str, state: &Fact<State>) -> Finding {
+    let triggers = match state {
+        Fact::Known(state) => &state.triggers,
+        Fact::Unknown(cause) => {
+            return Finding::warning(
+                SOCKET,
+                format!("systemd does not tell the state of {name}.service: {cause}"),
+                "whether a socket or another unit starts Dovecot cannot be seen",
+                format!("systemctl show -p TriggeredBy,UpheldBy {name}.service"),
+            );
+        }
+    };
+    if triggers.is_empty() {
+        return Finding::ok(SOCKET, "no socket and no other unit starts Dovecot");
     }
+    let is_socket = |unit: &String| unit.ends_with(".socket");
+    let event = match (triggers.iter().any(is_socket), triggers.iter().all(is_socket)) {
+        (true, true) => "the next client",
+        (true, false) => "the next client or the next event",
+        (false, _) => "the next event",
+    };
+    Finding::error(
+        SOCKET,
+        format!(
+            "{} {} active",
+            triggers.join(", "),
+            if triggers.len() == 1 { "is" } else { "are" }
+        ),
+        format!("{event} would start Dovecot, also where LifeKeeper has it out of service"),
+        format!("systemctl disable --now {}", triggers.join(" ")),
+    )
 }
 
-fn supervised(name: &str, unit: &Unit) -> Vec<Finding> {
+fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Finding> {
     let cure = |file: &str, line: &str| {
         let folder = format!("/etc/systemd/system/{name}.service.d");
         format!(
@@ -275,6 +330,21 @@ fn supervised(name: &str, unit: &Unit) -> Vec<Finding> {
         )
     };
     let mut findings = Vec::new();
+    if let Some(state) = state.and_then(Fact::known)
+        && !state.upholders.is_empty()
+    {
+        // One that is not active now is none the better: it starts Dovecot when it becomes active.
+        let upholders = state.upholders.join(" ");
+        findings.push(Finding::error(
+            SUPERVISOR,
+            format!("{name}.service is upheld by {upholders}"),
+            "systemd starts Dovecot again as soon as it is stopped, and remove fails",
+            format!(
+                "remove Upholds={name}.service from {upholders} (systemctl cat {upholders}), then \
+                 systemctl daemon-reload"
+            ),
+        ));
+    }
     if !["", "no"].contains(&unit.restart.as_str()) {
         findings.push(Finding::warning(
             SUPERVISOR,
@@ -301,12 +371,13 @@ fn supervised(name: &str, unit: &Unit) -> Vec<Finding> {
 mod tests {
     use super::super::finding::Level;
     use super::*;
+    use crate::system::End;
+    use crate::system::fake::{FakeUnit, Machine};
     use crate::test_root::TestRoot;
 
-    fn unit(load: &str, active: &str, enabled: &str) -> Unit {
+    fn unit(load: &str, enabled: &str) -> Unit {
         Unit {
             load_state: load.into(),
-            active_state: active.into(),
             file_state: enabled.into(),
             fragment_path: "/usr/lib/systemd/system/dovecot.service".into(),
             restart: "no".into(),
@@ -318,6 +389,7 @@ mod tests {
         Service {
             name: "dovecot".into(),
             command: true,
+            state: units.is_some().then(|| Fact::Known(State::default())),
             units: units.map(Fact::Known),
             script: true,
             links: Vec::new(),
@@ -326,19 +398,16 @@ mod tests {
     }
 
     fn healthy() -> Units {
-        Units {
-            service: unit("loaded", "inactive", "disabled"),
-            socket: unit("loaded", "inactive", "disabled"),
-        }
+        Units { service: unit("loaded", "disabled"), socket: unit("loaded", "disabled") }
     }
 
     #[test]
     fn the_answer_of_systemctl_is_read_and_what_is_none_is_refused() {
-        let answer = "Restart=no\nKillMode=control-group\nLoadState=loaded\nActiveState=active\n\
+        let answer = "Restart=no\nKillMode=control-group\nLoadState=loaded\n\
             FragmentPath=/lib/systemd/system/dovecot.service\nUnitFileState=disabled\n\n\
-            LoadState=not-found\nActiveState=inactive\nFragmentPath=\nUnitFileState=\n";
+            LoadState=not-found\nFragmentPath=\nUnitFileState=\n";
         let units = parse(answer).expect("two units");
-        assert_eq!((&*units.service.restart, &*units.service.active_state), ("no", "active"));
+        assert_eq!((&*units.service.restart, &*units.service.load_state), ("no", "loaded"));
         assert_eq!(units.service.fragment_path, "/lib/systemd/system/dovecot.service");
         assert_eq!((&*units.socket.load_state, &*units.socket.restart), ("not-found", ""));
         for garbage in ["", "\n\n", "x", "LoadState=loaded\n", "x=1\n\ny=2\n", &answer.repeat(2)] {
@@ -394,9 +463,9 @@ mod tests {
         let generated = Units {
             service: Unit {
                 fragment_path: "/run/systemd/generator.late/dovecot.service".into(),
-                ..unit("loaded", "inactive", "generated")
+                ..unit("loaded", "generated")
             },
-            socket: unit("not-found", "inactive", ""),
+            socket: unit("not-found", ""),
         };
         for units in [None, Some(generated)] {
             let mut service = service(units);
@@ -409,13 +478,56 @@ mod tests {
     }
 
     #[test]
-    fn an_active_socket_is_an_error_and_a_dead_one_is_not() {
-        for (state, level) in
-            [("active", Level::Error), ("inactive", Level::Ok), ("failed", Level::Ok)]
-        {
-            let finding = socket("dovecot", &unit("loaded", state, "disabled"));
-            assert_eq!(finding.level, level, "{state}");
+    fn an_active_trigger_is_an_error_with_what_it_waits_for() {
+        let names = |names: &str| names.split_whitespace().map(str::to_owned).collect();
+        for (triggers, level, what, event) in [
+            ("", Level::Ok, "no socket and no other unit starts Dovecot", ""),
+            ("dovecot.socket", Level::Error, "dovecot.socket is active", "the next client would"),
+            ("mail.timer", Level::Error, "mail.timer is active", "the next event would"),
+            (
+                "dovecot.socket mail.path",
+                Level::Error,
+                "dovecot.socket, mail.path are active",
+                "the next client or the next event would",
+            ),
+        ] {
+            let state = Fact::Known(State { triggers: names(triggers), ..State::default() });
+            let finding = triggered("dovecot", &state);
+            assert_eq!((finding.level, &*finding.what), (level, what));
+            assert!(finding.why.unwrap_or_default().starts_with(event), "{triggers}");
+            let cure = format!("systemctl disable --now {triggers}");
+            assert_eq!(finding.cure, (level == Level::Error).then_some(cure));
         }
+        let unknown = triggered("dovecot", &Fact::Unknown("no end after 5 s".into()));
+        assert_eq!(unknown.level, Level::Warning);
+    }
+
+    #[test]
+    fn the_state_is_read_where_remove_reads_it_and_a_failing_status_of_an_old_systemd_is_no_fault()
+    {
+        let machine = Machine::running();
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        machine.state().unit = FakeUnit { socket: true, ..FakeUnit::default() };
+        let files = "LoadState=loaded\nUnitFileState=disabled\n\nLoadState=loaded\n";
+        let line = "systemctl show \
+                    --property=LoadState,UnitFileState,FragmentPath,Restart,KillMode \
+                    dovecot.service dovecot.socket";
+        machine.answer(line, End::Exited(1), Duration::ZERO, files);
+        let service = Service::look(&machine, TestRoot::new().path(), "dovecot");
+        assert_eq!(service.unit().map(|unit| &*unit.load_state), Some("loaded"));
+        let state = service.state.as_ref().and_then(Fact::known).expect("the state");
+        assert_eq!(
+            (&*state.active, state.triggers.as_slice()),
+            ("active", &["dovecot.socket".into()][..])
+        );
+
+        // One that hangs is not asked a second time.
+        machine.answer(line, End::TimedOut(LIMIT), LIMIT, "");
+        let start = machine.now();
+        let service = Service::look(&machine, TestRoot::new().path(), "dovecot");
+        assert!(matches!(service.units, Some(Fact::Unknown(_))) && service.state.is_none());
+        assert!(machine.now().saturating_sub(start) <= LIMIT);
     }
 
     #[test]
@@ -428,12 +540,12 @@ mod tests {
             (
                 "no unit",
                 Level::Error,
-                service(Some(Units { service: unit("not-found", "", ""), ..healthy() })),
+                service(Some(Units { service: unit("not-found", ""), ..healthy() })),
             ),
             (
                 "masked",
                 Level::Error,
-                service(Some(Units { service: unit("masked", "", "masked"), ..healthy() })),
+                service(Some(Units { service: unit("masked", "masked"), ..healthy() })),
             ),
         ] {
             assert_eq!(startable(&service).level, level, "{case}");
@@ -460,14 +572,22 @@ mod tests {
             let unit = Unit {
                 restart: restart.into(),
                 kill_mode: kill_mode.into(),
-                ..unit("loaded", "active", "disabled")
+                ..unit("loaded", "disabled")
             };
-            let findings = supervised("dovecot", &unit);
+            let findings = supervised("dovecot", &unit, None);
             let found: Vec<&str> = findings.iter().filter_map(|one| one.cure.as_deref()).collect();
             assert_eq!(found.len(), cures.len(), "{findings:?}");
             for (found, line) in found.iter().zip(cures) {
                 assert!(found.contains(&format!("'[Service]\\n{line}\\n'")), "{found}");
             }
         }
+        let upholders = vec!["mail.target".to_owned()];
+        let state = Fact::Known(State { upholders, ..State::default() });
+        let findings = supervised("dovecot", &unit("loaded", "disabled"), Some(&state));
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(
+            (finding.level, &*finding.what),
+            (Level::Error, "dovecot.service is upheld by mail.target")
+        );
     }
 }

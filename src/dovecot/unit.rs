@@ -15,7 +15,7 @@ use super::service::STATUS_LIMIT;
 use crate::system::{Command, Ended, Process, System};
 
 /// The properties that are asked for, of the service and of its socket.
-const PROPERTIES: &str = "Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy";
+const PROPERTIES: &str = "Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy,UpheldBy";
 
 /// How long systemd is left alone before it is asked once more. It is away for some 100 ms while it
 /// executes itself anew.
@@ -63,6 +63,9 @@ pub(crate) struct Unit {
     pub(crate) group: Option<Group>,
     /// The active units that would start it.
     pub(crate) triggers: Vec<String>,
+    /// The units that have it started again whenever it is down while they are active (systemd 249
+    /// and later).
+    pub(crate) upholders: Vec<String>,
 }
 
 /// What a job is going to do.
@@ -267,12 +270,13 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
     let active = property(block, "ActiveState")?;
     let socket = blocks.next().unwrap_or_default();
     let socket_name = property(socket, "Id").unwrap_or_default();
+    let names = |list: &str| -> Vec<String> {
+        let list = property(block, list).unwrap_or_default();
+        list.split_ascii_whitespace().map(str::to_owned).collect()
+    };
     // Where it is not loaded, nobody says that it triggers anything.
-    let mut triggers: Vec<(String, Option<Active>)> = property(block, "TriggeredBy")
-        .unwrap_or_default()
-        .split_ascii_whitespace()
-        .map(|name| (name.to_owned(), None))
-        .collect();
+    let mut triggers: Vec<(String, Option<Active>)> =
+        names("TriggeredBy").into_iter().map(|name| (name, None)).collect();
     for (name, state) in &mut triggers {
         if name == socket_name {
             *state = Active::of(socket);
@@ -286,6 +290,7 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
             job: None,
             group: property(block, "ControlGroup").and_then(|path| Group::of_unit(path, unit)),
             triggers: Vec::new(),
+            upholders: names("UpheldBy"),
         },
         job: property(block, "Job").filter(|job| *job != "0").map(str::to_owned),
         triggers,
@@ -442,6 +447,13 @@ SubState=dead
         assert_eq!(unit.triggers, ["mail.timer"]);
         stop_triggers(&machine, &unit);
         assert_eq!(machine.count("systemctl stop mail.timer"), 1);
+    }
+
+    #[test]
+    fn the_units_that_uphold_it_are_named_where_systemd_knows_of_such() {
+        assert_eq!(told(RUNNING).upholders, [""; 0]);
+        let answer = RUNNING.replace("SubState=running", "SubState=x\nUpheldBy=a.target b.service");
+        assert_eq!(told(&answer).upholders, ["a.target", "b.service"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::record::Boot;
 use super::replace;
+use crate::dovecot::unit::{self, Unit};
 use crate::error::Error;
 use crate::system::{Command, System};
 
@@ -56,10 +57,10 @@ pub(super) fn look(system: &impl System, root: &Path, service: &str) -> Result<B
         }
     }
     let [_, socket] = units(service);
+    let is_waiting = |unit: &Unit| unit.triggers.contains(&socket);
     let socket_active = system.runs_systemd()
         && has_unit(root, &socket)
-        && systemctl(system, &["is-active", "--quiet", &socket])
-            .is_some_and(|command| system.run(&command, LIMIT).succeeded());
+        && unit::look(system, service).unit().is_some_and(is_waiting);
     Ok(Boot { service: service.to_owned(), links, socket_active })
 }
 
