@@ -1,5 +1,6 @@
 //! The four actions that LifeKeeper calls, one at a time for the node's Dovecot.
 
+mod holder;
 mod lock;
 mod quick_check;
 mod recover;

@@ -275,7 +275,7 @@ impl Longest {
             + seconds("dovecot/unit.rs", "const AGAIN");
         let triggers = seconds("dovecot/unit.rs", "const TRIGGERS_LIMIT");
         // Dovecot's listeners, and the owners of masters.
-        let census = configuration + seconds("dovecot/identity.rs", "const LIMIT");
+        let census = configuration + seconds("dovecot/identity/family.rs", "const LIMIT");
 
         let restore_besides = checks + (unit + census + kill + further) + configuration + own_log;
         let restore_round = status + change + checks + (mistake + configuration);

@@ -1,135 +1,25 @@
-//! Whose process is it?
-//!
-//! Who is counted may be killed, and who is forgotten holds the mail store: both mistakes halt
-//! nodes. A **master** is a process named `dovecot` that is root's alone, lives in our namespaces
-//! and under our root, and runs a file that root alone may write and that is no interpreter: no
-//! script of that name, no Dovecot of a container, no zombie, no child that was just forked.
-//! `master.pid` proves nothing: it can be late, lost, or a stranger's.
-//!
-//! A **member** of its family is known by evidence, strongest first:
-//!
-//! 1. the control group of the service (systemd);
-//! 2. the session: each child of a master has its pid as session id, also after the master's death;
-//! 3. the pipes: children of 2.0 to 2.4 have descriptors 5 and 6 (seen with 2.0.9 to 2.4.1), the
-//!    writing ends of two pipes between all of them and the master;
-//! 4. the program, where nothing was noted of its master: a file of Dovecot's libexec directory,
-//!    started by a master that is dead;
-//! 5. the port: a socket on one of Dovecot's listeners that root has opened.
-//!
-//! Any of them is enough to end a process. Whom nobody can end makes remove fail only when it is a
-//! master, or belongs by 1 to 3 and runs a program of Dovecot's: a user can arrange the rest, and
-//! must not halt the node by it.
+//! Who belongs to Dovecot, by the evidence that the head of this module names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use super::cgroup::Group;
-use super::configuration::Listener;
-use super::notes::Notes;
-use super::places::{self, below};
-use super::unit::{self, Manager};
-use super::{configuration, pid_file};
+use super::{MASTER, masters_of, programs};
+use crate::dovecot::cgroup::Group;
+use crate::dovecot::configuration::{self, Listener};
 use crate::dovecot::endpoint::Endpoint;
+use crate::dovecot::notes::{self, Notes};
+use crate::dovecot::unit::{self, Manager};
+use crate::dovecot::{pid_file, places};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::{Listed, Pipe, PipeEnd, Process, System};
-
-/// The name of a master, and of its program.
-const MASTER: &str = "dovecot";
 
 /// The descriptors whose pipes lead from a child to its master: status and death
 /// (`MASTER_STATUS_FD`, `MASTER_DEAD_FD` in Dovecot's `master-interface.h`), and standard error,
 /// which leads to the log.
 const PIPES: [u32; 3] = [5, 6, 2];
-
-/// Where distributions and `make install` put Dovecot's programs, below a prefix.
-const LIBEXEC: [&str; 3] = ["libexec/dovecot", "lib/dovecot", "lib64/dovecot"];
-
-/// The usual prefixes.
-const PREFIXES: [&str; 2] = ["/usr", "/usr/local"];
-
-/// Programs of that directory that are delivery agents: a mail transfer agent starts them.
-const DELIVERY: [&str; 2] = ["dovecot-lda", "deliver"];
-
-/// The programs that run scripts: the process of a script named `dovecot` runs one of them.
-const INTERPRETERS: [&str; 13] = [
-    "sh", "bash", "dash", "ash", "ksh", "zsh", "busybox", "perl", "python", "ruby", "php", "lua",
-    "tclsh",
-];
-
-/// Whether a process is a master as far as it can be told of it alone; see the head of this file.
-/// One without an executable is about to end, and is one only if it was known as one before.
-pub(crate) fn is_master(system: &impl System, notes: &Notes, process: &Process) -> bool {
-    process.name == MASTER
-        && process.is_roots()
-        && process.same_namespaces
-        && !process.is_dead()
-        && match &process.executable {
-            None => notes.knows(process),
-            Some(program) => {
-                is_dovecots_program(system, process, program)
-                    && system.runs_file_of_root(process)
-                    && system.shares_root(process)
-            }
-        }
-}
-
-/// Whether a process named `dovecot` runs Dovecot and not a script of that name. The file may have
-/// been moved aside since it was started; the first word of its command line has not.
-fn is_dovecots_program(system: &impl System, process: &Process, program: &Path) -> bool {
-    let name =
-        |path: &Path| path.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
-    let file = name(program);
-    let is_interpreter = INTERPRETERS.iter().any(|interpreter| {
-        // Their versions stand behind their names.
-        file.strip_prefix(interpreter)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
-    });
-    file == MASTER
-        || (!is_interpreter
-            && system.words(process).first().is_some_and(|word| name(Path::new(word)) == MASTER))
-}
-
-/// Lists the living masters: check 1, "a process named `dovecot` exists".
-///
-/// # Errors
-///
-/// Any error from reading the process table. A process that vanishes meanwhile is no error.
-pub(crate) fn masters(system: &impl System, notes: &Notes) -> Result<Vec<Process>, Error> {
-    let namesakes = system.named(MASTER)?;
-    Ok(masters_of(system, notes, namesakes.into_iter().filter_map(|pid| system.inspect(pid))))
-}
-
-/// The living masters, for whoever has no notes at hand.
-///
-/// # Errors
-///
-/// As [`masters`].
-pub(crate) fn living_masters(system: &impl System, root: &Path) -> Result<Vec<Process>, Error> {
-    masters(system, &Notes::read(system, root))
-}
-
-/// The masters among namesakes. A child that a master has just forked looks like one until it runs
-/// its own program; it is its master's child, or has the session of one.
-fn masters_of(
-    system: &impl System,
-    notes: &Notes,
-    namesakes: impl Iterator<Item = Process>,
-) -> Vec<Process> {
-    let alike: Vec<Process> =
-        namesakes.filter(|process| is_master(system, notes, process)).collect();
-    let is_child = |process: &Process| {
-        alike.iter().any(|one| {
-            one.pid == process.parent || (one.pid == process.session && one.pid != process.pid)
-        })
-    };
-    alike.iter().filter(|process| !is_child(process)).cloned().collect()
-}
 
 /// Why a process is taken for one of Dovecot's, strongest first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -400,7 +290,11 @@ impl<S: System> Scan<'_, '_, S> {
     /// Judges a process that is no master.
     fn member(&mut self, listed: &Listed, masters: &[Process]) -> Option<Member> {
         let program = self.system.program_of(listed.pid);
-        let is_dovecots = program.as_deref().is_some_and(|path| self.is_in_libexec(path, masters));
+        let noted = self.census.notes.masters().iter().filter_map(|note| note.program.as_deref());
+        let of_masters = masters.iter().filter_map(|master| master.executable.as_deref());
+        let is_dovecots = program.as_deref().is_some_and(|program| {
+            programs::is_dovecots(self.census.root, program, of_masters.chain(noted))
+        });
         let evidence = self.evidence(listed, masters, is_dovecots)?;
         let process = self.system.inspect(listed.pid).filter(|process| !process.is_dead())?;
         let weight = match evidence {
@@ -429,12 +323,11 @@ impl<S: System> Scan<'_, '_, S> {
         let pipes = PIPES.map(|descriptor| self.system.pipe(listed.pid, descriptor));
         let held: Vec<u64> = pipes.iter().flatten().map(|pipe| pipe.inode).collect();
         let holds_noted =
-            |note: &super::notes::Master| held.iter().any(|inode| note.pipes.contains(inode));
+            |note: &notes::Master| held.iter().any(|inode| note.pipes.contains(inode));
         // The number of a dead master can have come back, so its session alone proves nothing.
-        let is_left = |note: &super::notes::Master| {
-            listed.session == note.pid && (is_dovecots || holds_noted(note))
-        };
-        let is_dead = |note: &&super::notes::Master| {
+        let is_left =
+            |note: &notes::Master| listed.session == note.pid && (is_dovecots || holds_noted(note));
+        let is_dead = |note: &&notes::Master| {
             !masters.iter().any(|master| master.pid == note.pid) && self.has_no_leader(listed)
         };
         if self.census.notes.masters().iter().filter(is_dead).any(is_left) {
@@ -502,40 +395,13 @@ impl<S: System> Scan<'_, '_, S> {
             .inspect(pid)
             .is_some_and(|process| process.same_namespaces && self.system.shares_root(&process))
     }
-
-    /// Whether a program is one of Dovecot's own: in the libexec directory of a usual prefix, or of
-    /// that of a master, and nobody but root can have put it there. Delivery agents are none.
-    fn is_in_libexec(&self, program: &Path, masters: &[Process]) -> bool {
-        let Some(folder) = program.parent() else { return false };
-        let is_agent = DELIVERY.iter().any(|agent| program.ends_with(agent));
-        let of_masters = masters.iter().filter_map(|master| master.executable.as_deref());
-        let noted = self.census.notes.masters().iter().filter_map(|note| note.program.as_deref());
-        let prefixes = PREFIXES.iter().map(Path::new).chain(
-            // /opt/dovecot/sbin/dovecot
-            of_masters.chain(noted).filter_map(|master| master.parent()?.parent()),
-        );
-        let mut folders =
-            prefixes.flat_map(|prefix| LIBEXEC.iter().map(move |name| prefix.join(name)));
-        !is_agent
-            && folders.any(|libexec| libexec == folder)
-            && is_roots_alone(&below(self.census.root, folder))
-            && is_roots_alone(&below(self.census.root, program))
-    }
-}
-
-/// Whether root owns a file or directory and nobody else may write it. What is not there any more
-/// was removed by root: its directory belongs to him.
-fn is_roots_alone(path: &PathBuf) -> bool {
-    match fs::metadata(path) {
-        Ok(data) => data.uid() == nix::unistd::geteuid().as_raw() && data.mode() & 0o022 == 0,
-        Err(cause) => cause.kind() == std::io::ErrorKind::NotFound,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Weight::{Fails, Warns};
     use super::*;
+    use crate::dovecot::identity::masters;
     use crate::system::fake::{FakeUnit, MASTER, Machine, child, master, pipes_of};
     use crate::test_root::TestRoot;
 
@@ -804,48 +670,6 @@ mod tests {
         assert_eq!(others(&machine, &mut Notes::default()), [(50, Weight::Warns)]);
         machine.show(50, |more| more.sockets = socket("192.0.2.1:143"));
         assert_eq!(others(&machine, &mut Notes::default()), [], "on another address");
-    }
-
-    #[test]
-    fn the_programs_lie_in_a_libexec_directory_of_dovecots_that_is_roots_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let machine = Machine::new();
-        let (root, settings, mut notes) = (TestRoot::new(), Settings::default(), Notes::default());
-        let master = Process { executable: Some("/opt/d/sbin/dovecot".into()), ..master(100) };
-        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
-        let scan = Scan { census: &mut census, system: &machine, table: &[], ended: &[] };
-        let masters = [master];
-        let is = |program: &str| scan.is_in_libexec(Path::new(program), &masters);
-        for (program, expected) in [
-            ("/usr/lib/dovecot/imap", true),
-            ("/usr/lib64/dovecot/imap", true),
-            ("/usr/libexec/dovecot/imap", true),
-            ("/usr/local/libexec/dovecot/imap", true),
-            ("/opt/d/libexec/dovecot/imap", true),
-            ("/opt/x/lib/dovecot/imap", false),
-            ("/home/u/usr/lib/dovecot/imap", false),
-            ("/usr/lib/dovecot/dovecot-lda", false),
-            ("/usr/lib/dovecot/deliver", false),
-            ("/usr/share/dovecot/imap", false),
-            ("/usr/lib/postfix/imap", false),
-            ("/usr/lib/dovecot/modules/imap", false),
-            ("/usr/bin/doveadm", false),
-            ("/dovecot/imap", false),
-            ("/", false),
-        ] {
-            assert_eq!(is(program), expected, "{program}");
-        }
-        root.write("usr/lib/dovecot/imap", "");
-        assert!(is("/usr/lib/dovecot/imap"));
-        let mode = |name: &str, mode| {
-            let mode = fs::Permissions::from_mode(mode);
-            fs::set_permissions(root.path().join(name), mode).expect("a mode");
-        };
-        mode("usr/lib/dovecot/imap", 0o775);
-        assert!(!is("/usr/lib/dovecot/imap"));
-        mode("usr/lib/dovecot/imap", 0o755);
-        mode("usr/lib/dovecot", 0o777);
-        assert!(!is("/usr/lib/dovecot/imap") && !is("/usr/lib/dovecot/pop3"));
     }
 
     #[test]
