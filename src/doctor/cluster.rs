@@ -325,7 +325,8 @@ mod tests {
                 copy.expect("a copy").checksum = "0".into();
             }),
             ("state", Level::Error, "runs on more than one node: node1, node2", |there| {
-                there.network.dovecot = Fact::Known(Running { masters: vec![7], others: vec![] });
+                there.network.dovecot =
+                    Fact::Known(Running { masters: vec![7], ..Running::default() });
             }),
             ("state", Level::Error, "in service on more than one node", |there| {
                 there.resource = healthy("node2").resource;

@@ -14,7 +14,8 @@ use super::limits::{self, Limits};
 use super::network::Network;
 use super::resource::Resource;
 use super::service::Service;
-use super::{configuration, installed, network, resource, service};
+use super::{configuration, installed, network, resource, service, single};
+use crate::install::record;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 use crate::settings;
@@ -66,6 +67,8 @@ pub(super) struct Facts {
     pub(super) limits: Limits,
     /// Addresses, listening sockets, and Dovecot's processes.
     pub(super) network: Network,
+    /// The tags for which install has prepared this node.
+    pub(super) tags: Fact<Vec<String>>,
     /// The resource, as LifeKeeper on this node knows it.
     pub(super) resource: Resource,
 }
@@ -91,6 +94,7 @@ impl Facts {
             foreign: foreign::look(root),
             limits: Limits::look(root, tag, &settings, report),
             network: Network::look(system, root, &settings),
+            tags: record::tags(root).into(),
             resource: Resource::look(system, root, engine.as_ref(), tag),
             installed,
         }
@@ -111,6 +115,7 @@ impl Facts {
             foreign::judge(&self.foreign),
             limits::judge(self),
             network::judge(self),
+            single::judge(self),
             resource::judge(self),
         ];
         findings.into_iter().flatten().map(|finding| finding.on(self.node())).collect()

@@ -28,7 +28,7 @@
 //!   `error`. `why` and `cure` are null exactly when it is `ok`. The names in `check` stay:
 //!   `lifekeeper`, `licence`, `dovecot`, `kit`, `configuration`, `certificate`, `listener`,
 //!   `service`, `boot`, `socket`, `supervisor`, `settings`, `time-limit`, `address`, `port`,
-//!   `resource`, `state`, `stubs`, `copies`, `dependency`, `peer`.
+//!   `master`, `tag`, `resource`, `state`, `stubs`, `copies`, `dependency`, `peer`.
 //!
 //! `doctor --local --json` looks at this node alone and prints `format`, `kit`, `node`, `facts` and
 //! `findings`. This is what the nodes ask of each other.
@@ -49,6 +49,7 @@ mod peers;
 mod resource;
 mod service;
 mod show;
+mod single;
 
 use std::path::Path;
 

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Fact, Facts};
 use super::finding::Finding;
 
+use crate::dovecot::cgroup;
 use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::identity::Census;
 use crate::dovecot::notes::Notes;
 use crate::settings::Settings;
-use crate::system::System;
 use crate::system::sockets::{self, Holder, Socket};
+use crate::system::{Process, System};
 
 const ADDRESS: &str = "address";
 const PORT: &str = "port";
@@ -53,6 +54,17 @@ pub(super) struct Running {
     pub(super) masters: Vec<i32>,
     /// Children and orphans.
     pub(super) others: Vec<i32>,
+    /// Masters of other units.
+    pub(super) strangers: Vec<Stranger>,
+}
+
+/// A master that is the main process of another unit.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Stranger {
+    /// Its pid.
+    pub(super) pid: i32,
+    /// The unit.
+    pub(super) unit: String,
 }
 
 impl Place {
@@ -73,9 +85,18 @@ impl Network {
             seconds: endpoint.timeout.as_secs(),
         };
         let ports = endpoints.iter().map(|endpoint| endpoint.port).collect();
-        let pids = |list: &[crate::system::Process]| list.iter().map(|one| one.pid).collect();
+        let pids = |list: &[Process]| {
+            let pids: BTreeSet<i32> = list.iter().map(|one| one.pid).collect();
+            pids.into_iter().collect()
+        };
         let mut notes = Notes::read(system, root);
-        let family = Census::new(system, root, settings, &mut notes).take(system);
+        let mut census = Census::new(system, root, settings, &mut notes);
+        let family = census.take(system);
+        let stranger = |one: Process| {
+            let groups = system.control_groups(one.pid).unwrap_or_default();
+            let unit = cgroup::service(&groups).unwrap_or("another unit").to_owned();
+            Stranger { pid: one.pid, unit }
+        };
         Self {
             places: endpoints.iter().map(place).collect(),
             addresses: addresses().into(),
@@ -84,6 +105,7 @@ impl Network {
                 .map(|all| Running {
                     masters: pids(&all.masters),
                     others: all.others.iter().map(|one| one.process.pid).collect(),
+                    strangers: census.strangers().map(stranger).collect(),
                 })
                 .into(),
         }
@@ -241,8 +263,8 @@ mod tests {
     fn a_port_must_be_dovecots_while_it_runs_and_free_while_it_does_not() {
         let place =
             Place { name: "x:143".into(), address: [127, 0, 0, 1].into(), port: 143, seconds: 2 };
-        let runs = Running { masters: vec![100], others: vec![101] };
-        let orphans = Running { masters: vec![], others: vec![101] };
+        let runs = Running { masters: vec![100], others: vec![101], strangers: vec![] };
+        let orphans = Running { masters: vec![], ..runs.clone() };
         let gone = Running::default();
         for (case, dovecot, sockets, what) in [
             ("free", &gone, vec![], None),

@@ -354,7 +354,7 @@ mod tests {
         ] {
             let mut facts = healthy("node1");
             set_state(&mut facts, named);
-            facts.network.dovecot = Fact::Known(Running { masters, others: vec![] });
+            facts.network.dovecot = Fact::Known(Running { masters, ..Running::default() });
             assert_eq!(state(&facts, named).level, level, "{named} {:?}", facts.network.dovecot);
         }
     }

@@ -138,7 +138,8 @@ mod tests {
                 "limits",
                 "network",
                 "resource",
-                "service"
+                "service",
+                "tags"
             ]
         );
         let finding = &document["findings"][1];

@@ -266,6 +266,15 @@ impl Record {
     }
 }
 
+/// The tags for which this node was prepared.
+///
+/// # Errors
+///
+/// As [`Record::read`].
+pub(crate) fn tags(root: &Path) -> Result<Vec<String>, Error> {
+    Record::read(root).map(|record| record.tags())
+}
+
 /// A table's subtable, made when it is not there; [`Record::read`] has seen to it that what is
 /// there is a table.
 fn table_in<'a>(parent: &'a mut Table, name: &str) -> Option<&'a mut Table> {

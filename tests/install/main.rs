@@ -15,3 +15,4 @@ mod kit;
 mod life;
 mod rounds;
 mod sabotage;
+mod single;

@@ -226,6 +226,27 @@ pub(super) const FAULTS: &[Fault] = &[
         by: Cure::By("dovecot-ark remove -t dovecot"),
     },
     Fault {
+        make: "service dovecot start && printf 'base_dir = /run/other\\nlog_path = /run/other.log\\n\
+               ssl = no\\nprotocols =\\n' >/root/other.conf && dovecot -c /root/other.conf && sleep 1",
+        check: "master",
+        level: "error",
+        node: Some("node2"),
+        what: "two masters of Dovecot run: pid ",
+        cure: "dovecot-ark remove -t dovecot, which ends them all; or stop the one too many: ps -fp",
+        by: Cure::By("dovecot-ark remove -t dovecot"),
+    },
+    Fault {
+        make: "mkdir -p /var/lib/dovecot-ark && printf 'format = 1\\n[resources.dovecot]\\n\
+               role = \"standby\"\\n[resources.mail2]\\nrole = \"standby\"\\n' \
+               >/var/lib/dovecot-ark/install.toml",
+        check: "tag",
+        level: "error",
+        node: Some("node2"),
+        what: "this node is prepared for two tags: dovecot, mail2",
+        cure: "dovecot-ark uninstall --tag mail2",
+        by: Cure::By("dovecot-ark uninstall --tag mail2 --yes"),
+    },
+    Fault {
         make: "mv /usr/sbin/dovecot-ark /root/dovecot-ark",
         check: "peer",
         level: "error",

@@ -1,0 +1,207 @@
+//! A node has one Dovecot for the kit: one master, and one tag that protects it.
+//!
+//! With a second master, a check takes one for the other, and remove ends both. With a second tag,
+//! the remove of one resource stops the Dovecot that the other has in service.
+
+use super::facts::{Fact, Facts};
+use super::finding::Finding;
+use super::network::{Running, Stranger};
+
+const MASTER: &str = "master";
+const TAG: &str = "tag";
+
+/// Judges the masters and the tags of one node.
+pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = vec![tags(facts)];
+    // That the processes cannot be seen is said of the ports.
+    if let Some(running) = facts.network.dovecot.known() {
+        findings.extend(masters(facts, running));
+    }
+    findings
+}
+
+fn masters(facts: &Facts, running: &Running) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = match running.masters.as_slice() {
+        [_, _, ..] => vec![several(facts, &running.masters)],
+        _ => Vec::new(),
+    };
+    findings.extend(running.strangers.iter().map(|one| stranger(facts, running, one)));
+    if findings.is_empty() {
+        findings.push(match running.masters.as_slice() {
+            [pid, ..] => Finding::ok(MASTER, format!("one master of Dovecot runs: pid {pid}")),
+            [] => Finding::ok(MASTER, "no master of Dovecot runs"),
+        });
+    }
+    findings
+}
+
+fn several(facts: &Facts, pids: &[i32]) -> Finding {
+    let list =
+        |separator: &str| pids.iter().map(i32::to_string).collect::<Vec<_>>().join(separator);
+    let count = if pids.len() == 2 { "two".to_owned() } else { pids.len().to_string() };
+    let tag = &facts.resource.tag;
+    let action = if facts.resource.is_in_service() {
+        format!("dovecot-ark recover -t {tag}, which ends them all and starts one")
+    } else {
+        format!("dovecot-ark remove -t {tag}, which ends them all")
+    };
+    Finding::error(
+        MASTER,
+        format!("{count} masters of Dovecot run: pid {}", list(", pid ")),
+        "quickCheck takes one for the other, and remove ends them all",
+        format!("{action}; or stop the one too many: ps -fp {}", list(",")),
+    )
+}
+
+/// A master that is another unit's main process. remove leaves it alone, so LifeKeeper neither
+/// stops it here nor starts it elsewhere. Beside the service's own master, or on a node where that is
+/// to be stopped, it may be meant so, with a mail store of its own: a warning. Where Dovecot is to
+/// serve and this is the only master, the checks take it for the protected one: an error.
+fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
+    let Stranger { pid, unit } = one;
+    let service = format!("{}.service", facts.service.name);
+    if facts.resource.is_in_service() && running.masters.is_empty() {
+        return Finding::error(
+            MASTER,
+            format!("the only master of Dovecot, pid {pid}, belongs to {unit}, not to {service}"),
+            "LifeKeeper protects nothing: remove leaves this master alone, quickCheck counts it",
+            format!(
+                "set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its unit, or stop it: \
+                 systemctl disable --now {unit}"
+            ),
+        );
+    }
+    let what = if let [own, ..] = running.masters.as_slice() {
+        format!(
+            "two masters of Dovecot run: pid {pid} belongs to {unit}, and pid {own} to {service}"
+        )
+    } else {
+        format!("a master of Dovecot, pid {pid}, belongs to {unit}, not to {service}")
+    };
+    Finding::warning(
+        MASTER,
+        what,
+        "quickCheck counts its master, remove leaves it alone; on the same mail store it would run \
+         beside the Dovecot of another node",
+        format!("systemctl disable --now {unit}, unless its mail store and its ports are its own"),
+    )
+}
+
+/// Whether install has noted one tag at most. An older kit noted as many as it was told.
+fn tags(facts: &Facts) -> Finding {
+    let tags = match &facts.tags {
+        Fact::Known(tags) => tags,
+        Fact::Unknown(cause) => {
+            return Finding::warning(
+                TAG,
+                format!("what install has changed here is not known: {cause}"),
+                "install refuses, and uninstall cannot give it back",
+                "fix that file, or restore it from a backup",
+            );
+        }
+    };
+    match tags.as_slice() {
+        [] => Finding::ok(TAG, "install has noted no tag on this node"),
+        [tag] => Finding::ok(TAG, format!("this node is prepared for one tag, {tag}")),
+        _ => {
+            let asked = &facts.resource.tag;
+            let kept = if tags.contains(asked) { Some(asked) } else { tags.first() };
+            let others = tags.iter().filter(|tag| Some(*tag) != kept);
+            let commands: Vec<String> =
+                others.map(|tag| format!("dovecot-ark uninstall --tag {tag}")).collect();
+            let count = if tags.len() == 2 { "two".to_owned() } else { tags.len().to_string() };
+            Finding::error(
+                TAG,
+                format!("this node is prepared for {count} tags: {}", tags.join(", ")),
+                "the remove of one resource stops the Dovecot that the other has in service",
+                commands.join(", then "),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::tests::healthy;
+    use super::super::finding::Level;
+    use super::*;
+
+    fn running(masters: &[i32], strangers: &[i32]) -> Running {
+        let stranger = |pid: &i32| Stranger { pid: *pid, unit: "second.service".into() };
+        let strangers = strangers.iter().map(stranger).collect();
+        Running { masters: masters.to_vec(), others: vec![], strangers }
+    }
+
+    #[test]
+    fn a_second_master_is_an_error_and_one_of_another_unit_only_where_it_is_the_only_one() {
+        use Level::{Error, Ok, Warning};
+        let ends = "dovecot-ark recover -t dovecot, which ends them all and starts one; \
+                    or stop the one too many: ps -fp 100,200";
+        let other = "systemctl disable --now second.service";
+        for (own, strangers, level, what, cure) in [
+            (&[][..], &[][..], Ok, "no master of Dovecot runs", ""),
+            (&[100], &[], Ok, "one master of Dovecot runs: pid 100", ""),
+            (&[100, 200], &[], Error, "two masters of Dovecot run: pid 100, pid 200", ends),
+            (
+                &[1, 2, 3],
+                &[],
+                Error,
+                "3 masters of Dovecot run: pid 1, pid 2, pid 3",
+                "ps -fp 1,2,3",
+            ),
+            (
+                &[100],
+                &[200],
+                Warning,
+                "two masters of Dovecot run: pid 200 belongs to second.service, and pid 100 to dovecot.service",
+                other,
+            ),
+            (
+                &[],
+                &[200],
+                Error,
+                "the only master of Dovecot, pid 200, belongs to second.service, not to \
+                 dovecot.service",
+                "APP_DOVECOT_SERVICE",
+            ),
+        ] {
+            let findings = masters(&healthy("node1"), &running(own, strangers));
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            assert_eq!(finding.level, level, "{finding:?}");
+            assert!(finding.what.contains(what), "{finding:?}");
+            assert!(finding.cure.as_deref().unwrap_or_default().contains(cure), "{finding:?}");
+        }
+        let mut facts = healthy("node1");
+        facts.resource.stand_by();
+        let findings = masters(&facts, &running(&[], &[200]));
+        assert_eq!(findings[0].level, Warning, "it is to be stopped here anyway");
+        let findings = masters(&facts, &running(&[100, 200], &[300]));
+        assert_eq!(findings.len(), 2);
+        let cure = findings[0].cure.as_deref().unwrap_or_default();
+        assert!(cure.starts_with("dovecot-ark remove -t dovecot, which ends them all;"), "{cure}");
+    }
+
+    #[test]
+    fn a_second_tag_is_an_error_with_the_command_that_takes_it_out() {
+        for (noted, level, cure) in [
+            (&[][..], Level::Ok, None),
+            (&["mail"], Level::Ok, None),
+            (&["dovecot", "mail2"], Level::Error, Some("dovecot-ark uninstall --tag mail2")),
+            (&["a", "dovecot"], Level::Error, Some("dovecot-ark uninstall --tag a")),
+            (
+                &["a", "b", "c"],
+                Level::Error,
+                Some("dovecot-ark uninstall --tag b, then dovecot-ark uninstall --tag c"),
+            ),
+        ] {
+            let mut facts = healthy("node1");
+            facts.tags = Fact::Known(noted.iter().map(|&tag| tag.to_owned()).collect());
+            let finding = tags(&facts);
+            assert_eq!((finding.level, finding.cure.as_deref()), (level, cure), "{noted:?}");
+            assert!(noted.iter().all(|tag| finding.what.contains(tag)), "{finding:?}");
+        }
+        let mut facts = healthy("node1");
+        facts.tags = Fact::Unknown("reading install.toml: [boot] must be a table".into());
+        assert_eq!(tags(&facts).level, Level::Warning);
+    }
+}
