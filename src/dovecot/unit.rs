@@ -195,16 +195,15 @@ pub(crate) fn look(system: &impl System, service: &str) -> Manager {
 pub(crate) fn other_owner(system: &impl System, unit: &str, master: &Process) -> Option<String> {
     let groups = system.control_groups(master.pid)?;
     let other = cgroup::service(&groups)?;
-    let is_main = other != unit
-        && cgroup::group_of(&groups, unit).is_none()
-        && main_pid(system, other) == Some(master.pid);
-    is_main.then(|| other.to_owned())
-}
-
-/// The main process of any unit, if systemd runs and says.
-fn main_pid(system: &impl System, unit: &str) -> Option<i32> {
-    let ended = system.run(&show(system, &[unit.to_owned()])?, DETAIL_LIMIT);
-    property(&ended.answer, "MainPID")?.parse().ok().filter(|pid| *pid > 1)
+    if other == unit || cgroup::group_of(&groups, unit).is_some() {
+        return None;
+    }
+    let ended = system.run(&show(system, &[other.to_owned(), unit.to_owned()])?, DETAIL_LIMIT);
+    let mut blocks = ended.answer.split("\n\n");
+    let main: i32 = property(blocks.next()?, "MainPID")?.parse().ok()?;
+    // The service's name can be an alias: both are one unit then.
+    let is_alias = blocks.next().and_then(|ours| property(ours, "Id")) == Some(other);
+    (main == master.pid && !is_alias).then(|| other.to_owned())
 }
 
 /// Stops the units that would start Dovecot for the next client or at the next moment.
@@ -282,6 +281,8 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
             *state = Active::of(socket);
         }
     }
+    // The service's name can be an alias.
+    let unit = property(block, "Id").unwrap_or(unit);
     Some(Printed {
         unit: Unit {
             name: unit.to_owned(),
@@ -354,7 +355,7 @@ fn kind_of(system: &impl System, number: &str, service: &str) -> Job {
 mod tests {
     use super::*;
     use crate::system::End;
-    use crate::system::fake::Machine;
+    use crate::system::fake::{MASTER, Machine};
 
     /// As systemd 252 prints it while Dovecot runs.
     const RUNNING: &str = "\
@@ -471,9 +472,35 @@ SubState=dead
     }
 
     #[test]
-    fn the_main_process_of_a_stopped_unit_is_nobody() {
-        let pid = |answer: &str| main_pid(&machine(answer), "other.service");
-        assert_eq!((pid(RUNNING), pid("MainPID=0\n"), pid("")), (Some(100), None, None));
-        assert_eq!(pid("MainPID=1\n"), None);
+    fn a_master_of_another_unit_is_its_main_process_and_not_of_an_alias_of_ours() {
+        let owner = |groups: &str, answer: &str| {
+            let machine = machine(answer);
+            machine.state().start_dovecot();
+            machine.show(MASTER, |more| more.groups = groups.into());
+            let master = machine.inspect(MASTER).expect("the master");
+            other_owner(&machine, "dovecot.service", &master)
+        };
+        let other = "0::/system.slice/other.service\n";
+        let ours = "\n\nId=dovecot.service\nMainPID=0\n";
+        let told = format!("MainPID=100\nId=other.service{ours}");
+        assert_eq!(owner(other, &told).as_deref(), Some("other.service"));
+        let started_by = format!("MainPID=77\nId=other.service{ours}");
+        let stopped = format!("MainPID=0\nId=other.service{ours}");
+        let alias = "MainPID=100\nId=other.service\n\nId=other.service\nMainPID=100\n";
+        for answer in [&*started_by, &stopped, alias, "", "MainPID=x\n"] {
+            assert_eq!(owner(other, answer), None, "{answer:?}");
+        }
+        for groups in ["0::/system.slice/dovecot.service\n", "0::/user.slice/session-1.scope\n", ""]
+        {
+            assert_eq!(owner(groups, &told), None, "{groups:?}");
+        }
+    }
+
+    #[test]
+    fn a_unit_that_is_asked_for_by_an_alias_is_called_by_its_own_name() {
+        let machine = machine(RUNNING);
+        let Manager::Known(unit) = look(&machine, "mail") else { panic!("no answer") };
+        assert_eq!(unit.name, "dovecot.service");
+        assert!(unit.group.is_some(), "its group ends with that name");
     }
 }

@@ -13,6 +13,7 @@ rows!(
 // Without systemd two instances on a node are told by nothing.
 rows!(under systemd:
     f54_a_second_instance_is_left_alone_and_named,
+    f54_a_service_that_is_called_by_an_alias_is_no_second_instance,
     f77_nobody_else_is_signalled_where_the_unit_has_no_cgroup,
 );
 
@@ -90,6 +91,16 @@ fn f54_a_second_instance_is_left_alone_and_named(scene: &Scene) {
     scene.expect("recover", 0);
     scene.serves();
     scene.lives(other);
+}
+
+fn f54_a_service_that_is_called_by_an_alias_is_no_second_instance(scene: &Scene) {
+    scene.sh("ln -s /lib/systemd/system/dovecot.service /etc/systemd/system/mail.service
+         systemctl daemon-reload");
+    scene.set("APP_DOVECOT_SERVICE=mail\n");
+    for action in ["restore", "quickCheck", "recover", "remove"] {
+        scene.expect(action, 0);
+    }
+    scene.is_gone();
 }
 
 fn f77_nobody_else_is_signalled_where_the_unit_has_no_cgroup(scene: &Scene) {

@@ -135,8 +135,12 @@ impl<'a> Census<'a> {
         }
     }
 
-    /// Takes the control group from what the service manager says.
+    /// Takes the unit's own name and its control group from what the service manager says.
     pub(crate) fn learn(&mut self, system: &impl System, manager: &Manager) {
+        if let Some(unit) = manager.unit() {
+            // It may have been asked for by an alias.
+            self.unit.clone_from(&unit.name);
+        }
         if let Some(group) = manager.unit().and_then(|unit| unit.group.clone())
             && !self.groups.contains(&group)
             && !holds_us(system, &group)
@@ -635,7 +639,7 @@ mod tests {
         machine.state().programs.push("systemctl");
         let show = |pid: i32| format!("MainPID={pid}\nId=second.service\nActiveState=active\n");
         let line = "systemctl show -p Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy,\
-                    UpheldBy second.service";
+                    UpheldBy second.service dovecot.service";
         machine.answer(line, crate::system::End::Exited(0), Duration::ZERO, &show(200));
         machine.add(master(200), 1, 200);
         machine.add(child(201, "imap"), 200, 200);
