@@ -8,6 +8,7 @@ on_each_node!(
     a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait,
     a_caller_that_ignores_sigchld_or_closes_everything_changes_nothing,
     nothing_of_the_caller_is_left_open_in_dovecot,
+    commands_find_the_limits_of_the_caller_and_the_default_signals,
     only_root_may_act_and_wrong_use_is_status_2,
     the_settings_are_shown_to_people_and_programs,
 );
@@ -16,6 +17,15 @@ on_each_node!(
 const WAIT: Duration = Duration::from_mins(1);
 
 const ACTION: [&str; 4] = ["-t", "dovecot", "-i", "dovecot"];
+
+/// Says what limits and signals a command finds, then does what it is asked. The shell itself
+/// reads: while it starts another program, it blocks signals.
+const TELLING: &str = "#!/bin/sh
+tell() { while read -r line; do echo \"$line\"; done; }
+tell </proc/$$/limits >/tmp/found
+tell </proc/$$/status >>/tmp/found
+exec /usr/sbin/away \"$@\"
+";
 
 fn a_lock_that_is_held_makes_quick_check_succeed_at_once_and_the_others_wait(kit: &Kit) {
     let holder = begin_long_remove(kit);
@@ -53,6 +63,46 @@ fn a_caller_that_ignores_sigchld_or_closes_everything_changes_nothing(kit: &Kit)
         }
         kit.assert_gone();
     }
+}
+
+fn commands_find_the_limits_of_the_caller_and_the_default_signals(kit: &Kit) {
+    kit.sh("mv /usr/sbin/service /usr/sbin/away");
+    kit.node.write_program("/usr/sbin/service", TELLING).expect("a service command");
+    kit.expect("restore", 0);
+    for (caller, limits) in [
+        ("ulimit -S -n 200 -c 100", [200, 102_400]),
+        ("ulimit -S -n 8 -c 0", [64, 0]),
+        ("trap '' XFSZ HUP USR1; ulimit -S -n 300 -c 50", [300, 51_200]),
+    ] {
+        // A shell that reads a script needs more than ten descriptors itself.
+        let script = format!("{caller}; exec /usr/sbin/dovecot-ark quickCheck -t dovecot");
+        let ended = kit.node.run(&["/bin/bash", "-c", &script]).expect("an action");
+        assert_eq!(ended.status, Some(0), "{caller}: {ended:?}");
+        assert_eq!(ended.stderr, "", "{caller}");
+        let found = kit.sh("cat /tmp/found");
+        for (name, expected) in ["Max open files", "Max core file size"].iter().zip(limits) {
+            assert_eq!(value(&found, name), expected.to_string(), "{caller}: {name}");
+        }
+        let ignored = u64::from_str_radix(value(&found, "SigIgn:"), 16).expect("signals");
+        // HUP, USR1, XFSZ.
+        assert_eq!(ignored & (1 | 1 << 9 | 1 << 24), 0, "{caller}: {ignored:x} are ignored");
+        assert_eq!(value(&found, "SigBlk:"), "0000000000000000", "{caller}");
+    }
+    // Dovecot is started under the caller's limits, where the service manager sets none.
+    let script = "ulimit -S -n 1500; exec /usr/lib/dovecot-ark/recover -t dovecot -i dovecot";
+    let ended = kit.node.run(&["/bin/bash", "-c", script]).expect("an action");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert_eq!(value(&kit.sh("cat /tmp/found"), "Max open files"), "1500");
+    if !kit.node.exists("/run/systemd/system").expect("a look") {
+        let found = kit.sh(&format!("cat /proc/{}/limits", kit.master()));
+        assert_eq!(value(&found, "Max open files"), "1500");
+    }
+}
+
+/// The first word behind a name at the beginning of a line.
+fn value<'a>(text: &'a str, name: &str) -> &'a str {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+    rest.split_whitespace().next().expect(name)
 }
 
 fn nothing_of_the_caller_is_left_open_in_dovecot(kit: &Kit) {
