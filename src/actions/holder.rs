@@ -1,8 +1,7 @@
 //! Who holds the lock: as he writes himself, and else as the kernel says.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
@@ -19,11 +18,11 @@ pub(super) const NAME: &str = "dovecot-ark";
 /// is left for a byte more.
 pub(super) const RECORD: usize = 128;
 
-/// How much of the kernel's list of locks is read, in bytes: some 60 000 locks, which take it 0.1 s.
-const MAX_LOCKS: u64 = 4 << 20;
-
 /// Clock ticks of proc(5) in a second (`USER_HZ`).
 const TICKS: u64 = 100;
+
+/// How many descriptors of a process of the kit are looked at.
+const MAX_DESCRIPTORS: usize = 4096;
 
 /// Who holds a lock.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,23 +53,39 @@ pub(super) struct Record {
 }
 
 impl Holder {
-    /// Whether it works, and may still.
-    pub(super) fn is_believed(&self, system: &impl System) -> bool {
-        self.process.as_ref().is_some_and(|process| !process.is_stopped()) && !self.is_past(system)
+    /// Whether it has said until when it may take.
+    pub(super) const fn says(&self) -> bool {
+        self.deadline.is_some()
     }
 
-    pub(super) fn is_past(&self, system: &impl System) -> bool {
-        self.deadline.is_some_and(|deadline| system.since_boot() > deadline)
+    /// Whether it works, and may still. One that does not say until when is not believed longer than
+    /// `longest` from its start.
+    pub(super) fn is_believed(&self, system: &impl System, longest: Duration) -> bool {
+        self.process.as_ref().is_some_and(|process| {
+            let started = Duration::from_secs(process.started / TICKS);
+            let deadline = self.deadline.unwrap_or(started + longest);
+            !process.is_stopped() && system.since_boot() <= deadline
+        })
+    }
+
+    /// Whether its time is over for whoever has waited so long for it.
+    pub(super) fn is_past(
+        &self,
+        system: &impl System,
+        waited: Duration,
+        longest: Duration,
+    ) -> bool {
+        match self.deadline {
+            Some(deadline) => system.since_boot() > deadline,
+            None if self.action == Action::QuickCheck.to_string() => waited > quick_check::LIMIT,
+            None => waited > longest,
+        }
     }
 }
 
-/// Who holds a lock: as the record says if that process lives, else as the kernel says.
-pub(super) fn holder(
-    system: &impl System,
-    root: &Path,
-    file: &File,
-    longest: Duration,
-) -> Option<Holder> {
+/// Who holds a lock: as the record says if that process lives, else the process of the kit that has
+/// the file locked. One that has just taken the lock has not written yet who it is.
+pub(super) fn holder(system: &impl System, root: &Path, file: &File) -> Option<Holder> {
     let mut bytes = [0; RECORD];
     let length = file.read_at(&mut bytes, 0).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes.get(..length)?).into_owned();
@@ -84,58 +99,49 @@ pub(super) fn holder(
     }
     // A kit before 0.2 writes `remove, pid 4242`.
     let named = text.split_once(", pid ").and_then(|(action, pid)| {
-        Some((action.to_owned(), pid.trim_matches(['\0', ' ', '\n']).parse::<i32>().ok()?))
+        let pid = pid.trim_matches(['\0', ' ', '\n']).parse().ok()?;
+        Some(of_process(of_kit(system, pid)?, action.to_owned()))
     });
-    let (device, inode) = file.metadata().map(|data| (data.dev(), data.ino())).ok()?;
-    let held = locks(root).into_iter().find_map(|lock| {
-        (lock.inode == inode && lock.device == device).then(|| of_kit(system, lock.pid)).flatten()
-    });
-    let (process, action) = match (held, named) {
-        (Some(process), named) => (process, named.map(|(action, _)| action)),
-        (None, Some((action, pid))) => (of_kit(system, pid)?, Some(action)),
-        (None, None) => return None,
-    };
-    Some(of_process(process, action, longest))
+    named.or_else(|| {
+        let data = file.metadata().ok()?;
+        let is_it = |lock: &Flock| (lock.device, lock.inode) == (data.dev(), data.ino());
+        others(system)
+            .find(|(process, _)| locks(root, process.pid).iter().any(is_it))
+            .map(|(process, verb)| of_process(process, verb))
+    })
 }
 
 /// Another action of the kit that runs and has a lock, whatever became of its file. Of two that hold
-/// one each, the younger waits. The kernel's list of locks, which any user can make long, is read
-/// only where such a process is.
-pub(super) fn acting(system: &impl System, root: &Path, longest: Duration) -> Option<Holder> {
+/// one each, the younger waits.
+pub(super) fn acting(system: &impl System, root: &Path) -> Option<Holder> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let age = |process: &Process| (process.started, process.pid);
     let ours = system.inspect(own).map(|process| age(&process));
-    let others: Vec<(Process, String)> = system
-        .named(NAME)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|pid| *pid != own)
-        .filter_map(|pid| of_kit(system, pid))
-        .filter(|process| ours.is_none_or(|ours| age(process) < ours))
-        .filter_map(|process| {
-            let verb = system.words(&process).into_iter().nth(1)?;
-            let mut actions = [Action::Restore, Action::Remove, Action::Recover].iter();
-            actions.any(|action| action.to_string() == verb).then_some((process, verb))
+    others(system)
+        .filter(|(process, _)| ours.is_none_or(|ours| age(process) < ours))
+        .filter(|(_, verb)| {
+            [Action::Restore, Action::Remove, Action::Recover]
+                .iter()
+                .any(|one| *verb == one.to_string())
         })
-        .collect();
-    if others.is_empty() {
-        return None;
-    }
-    let locks = locks(root);
-    let mut acting = others
-        .into_iter()
-        .filter(|(process, _)| locks.iter().any(|lock| lock.is_whole && lock.pid == process.pid));
-    acting.next().map(|(process, verb)| of_process(process, Some(verb), longest))
+        .find(|(process, _)| locks(root, process.pid).iter().any(|lock| lock.is_whole))
+        .map(|(process, verb)| of_process(process, verb))
 }
 
-/// What is known of a holder who does not say: it acts for `longest` from its start at most.
-fn of_process(process: Process, action: Option<String>, longest: Duration) -> Holder {
-    let started = Duration::from_secs(process.started / TICKS);
-    let (action, limit) = match action {
-        Some(action) => (action, longest),
-        None => (Action::QuickCheck.to_string(), quick_check::LIMIT),
-    };
-    Holder { action, pid: process.pid, deadline: Some(started + limit), process: Some(process) }
+/// The other processes of the kit, and what each was called to do.
+fn others(system: &impl System) -> impl Iterator<Item = (Process, String)> {
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    let pids = system.named(NAME).unwrap_or_default().into_iter().filter(move |pid| *pid != own);
+    pids.filter_map(|pid| {
+        let process = of_kit(system, pid)?;
+        let verb = system.words(&process).into_iter().nth(1)?;
+        Some((process, verb))
+    })
+}
+
+/// What is known of a holder who does not say: until when is for whoever waits.
+fn of_process(process: Process, action: String) -> Holder {
+    Holder { action, pid: process.pid, deadline: None, process: Some(process) }
 }
 
 /// A living process of the kit.
@@ -145,35 +151,36 @@ fn of_kit(system: &impl System, pid: i32) -> Option<Process> {
     })
 }
 
-/// An flock(2) of somebody.
+/// An flock(2) of a process.
 #[derive(Debug, Eq, PartialEq)]
 struct Flock {
-    pid: i32,
     device: u64,
     inode: u64,
     /// Not shared with others.
     is_whole: bool,
 }
 
-/// The flocks of this machine, as proc(5) lists them: `1: FLOCK ADVISORY WRITE 4242 00:15:99 0 EOF`.
-fn locks(root: &Path) -> Vec<Flock> {
-    let mut text = String::new();
-    // What has been read by then is what there is.
-    let _ = File::open(root.join("proc/locks"))
-        .and_then(|file| file.take(MAX_LOCKS).read_to_string(&mut text));
-    text.lines().filter_map(flock).collect()
+/// The flocks of a process, as `proc(5)` shows them with its descriptors (`fdinfo`, since Linux 4.1).
+/// The list of all locks of the machine can be made long by any user, and takes the kernel minutes
+/// then.
+fn locks(root: &Path, pid: i32) -> Vec<Flock> {
+    let folder = root.join("proc").join(pid.to_string()).join("fdinfo");
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_DESCRIPTORS);
+    let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+    texts.flat_map(|text| text.lines().filter_map(flock).collect::<Vec<_>>()).collect()
 }
 
+/// Reads `lock: 1: FLOCK ADVISORY WRITE 4242 00:15:99 0 EOF`.
 fn flock(line: &str) -> Option<Flock> {
     let mut words = line.split_ascii_whitespace();
-    let kind = words.find(|word| ["FLOCK", "POSIX", "OFDLCK", "LEASE", "DELEG"].contains(word))?;
+    words.next().filter(|word| *word == "lock:")?;
+    let kind = words.nth(1)?;
     let is_whole = words.nth(1)? == "WRITE";
-    let pid = words.next()?.parse().ok()?;
-    let mut place = words.next()?.split(':');
+    let mut place = words.nth(1)?.split(':');
     let mut number = |radix| u64::from_str_radix(place.next()?, radix).ok();
     let (major, minor, inode) = (number(16)?, number(16)?, number(10)?);
     let device = nix::sys::stat::makedev(major, minor);
-    (kind == "FLOCK").then_some(Flock { pid, device, inode, is_whole })
+    (kind == "FLOCK").then_some(Flock { device, inode, is_whole })
 }
 
 /// Writes who we are, for the others; that is a help, not a condition.
@@ -194,17 +201,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_list_of_locks_is_understood() {
+    fn the_kernels_line_of_a_lock_is_understood() {
         let device = nix::sys::stat::makedev(0xfd, 0x1a);
-        let flock_of = |pid, is_whole| Some(Flock { pid, device, inode: 5678, is_whole });
+        let flock_of = |is_whole| Some(Flock { device, inode: 5678, is_whole });
         for (line, expected) in [
-            ("12: FLOCK  ADVISORY  WRITE 1234 fd:1a:5678 0 EOF", flock_of(1234, true)),
-            ("12: FLOCK  ADVISORY  READ 1234 fd:1a:5678 0 EOF", flock_of(1234, false)),
-            ("12: POSIX  ADVISORY  WRITE 1234 fd:1a:5678 0 EOF", None),
-            ("12: -> FLOCK  ADVISORY  WRITE 1235 fd:1a:5678 0 EOF", flock_of(1235, true)),
+            ("lock:\t1: FLOCK  ADVISORY  WRITE 1234 fd:1a:5678 0 EOF", flock_of(true)),
+            ("lock:\t1: FLOCK  ADVISORY  READ 1234 fd:1a:5678 0 EOF", flock_of(false)),
+            ("lock:\t1: POSIX  ADVISORY  WRITE 1234 fd:1a:5678 0 EOF", None),
+            ("flags:\t0100002", None),
             ("", None),
-            ("12: FLOCK  ADVISORY  WRITE x fd:1a:5678 0 EOF", None),
-            ("12: FLOCK  ADVISORY  WRITE 1 fd:1a 0 EOF", None),
+            ("lock:\t1: FLOCK  ADVISORY  WRITE 1 fd:1a 0 EOF", None),
         ] {
             assert_eq!(flock(line), expected, "{line}");
         }

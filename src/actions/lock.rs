@@ -84,12 +84,12 @@ impl Turn {
         action: Action,
         longest: Duration,
     ) -> Self {
-        let Some(node) = wait(system, root, longest, || Place::of_node(root)) else {
+        let say = |file: &File| note(system, file, action, longest);
+        let Some(node) = wait(system, root, longest, || Place::of_node(root), say) else {
             return Self::Unlocked;
         };
-        note(system, &node, action, longest);
         // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
-        let of_tag = wait(system, root, longest, || Place::of_tag(root, tag));
+        let of_tag = wait(system, root, longest, || Place::of_tag(root, tag), |_| ());
         // The time counts from here.
         note(system, &node, action, longest);
         Self::Locked { _lock: Lock { file: node, _of_tag: of_tag } }
@@ -112,9 +112,10 @@ impl Share {
                 Err(TryLockError::WouldBlock) => {
                     let start = system.now();
                     loop {
-                        let holder = holder(system, root, &place.file, longest);
+                        let holder = holder(system, root, &place.file);
+                        let says = holder.as_ref().is_some_and(Holder::says);
                         let waited = system.now().saturating_sub(start);
-                        if holder.is_some() || waited >= RECORD_WAIT {
+                        if says || waited >= RECORD_WAIT {
                             return Some(Err(holder));
                         }
                         system.sleep(PAUSE / 5);
@@ -129,7 +130,7 @@ impl Share {
                     // Whoever has it is nobody of ours.
                     continue;
                 };
-                return if holder.is_believed(system) {
+                return if holder.is_believed(system, longest) {
                     Self::Busy(holder)
                 } else {
                     Self::Overdue(holder)
@@ -154,8 +155,8 @@ pub(crate) fn running(
     [folder.join(FILE), folder.join(tag.file_name())].into_iter().find_map(|path| {
         let place = Place { file: open(&path, OpenOptions::new().read(true)).ok()?, path };
         let is_held = matches!(place.file.try_lock_shared(), Err(TryLockError::WouldBlock));
-        let holder = is_held.then(|| holder(system, root, &place.file, longest)).flatten()?;
-        holder.is_believed(system).then_some(holder)
+        let holder = is_held.then(|| holder(system, root, &place.file)).flatten()?;
+        holder.is_believed(system, longest).then_some(holder)
     })
 }
 
@@ -211,6 +212,7 @@ fn wait(
     root: &Path,
     longest: Duration,
     place: impl Fn() -> Option<Place>,
+    locked_now: impl Fn(&File),
 ) -> Option<File> {
     let mut locked = place()?;
     let mut queue = Queue::default();
@@ -220,18 +222,21 @@ fn wait(
                 locked = place()?;
                 continue;
             }
-            // Somebody who has lost his file acts all the same.
-            Ok(()) => match acting(system, root, longest) {
-                None => return Some(locked.file),
-                Some(other) => Some(other),
-            },
+            // One that has lost its file acts all the same.
+            Ok(()) => {
+                locked_now(&locked.file);
+                match acting(system, root) {
+                    None => return Some(locked.file),
+                    Some(other) => Some(other),
+                }
+            }
             Err(TryLockError::Error(cause)) => {
                 warn!("locking {}: {cause}; continuing without a lock", locked.path.display());
                 return None;
             }
-            Err(TryLockError::WouldBlock) => holder(system, root, &locked.file, longest),
+            Err(TryLockError::WouldBlock) => holder(system, root, &locked.file),
         };
-        if queue.is_over(system, root, holder) {
+        if queue.is_over(system, root, holder, longest) {
             return None;
         }
         system.sleep(PAUSE);
@@ -243,14 +248,20 @@ fn wait(
 struct Queue {
     holder: Option<Holder>,
     since: Duration,
-    /// Seen stopped in the look before.
-    was_stopped: bool,
+    /// Seen stopped or past its time in the look before.
+    was_overdue: bool,
     ended: Option<Duration>,
 }
 
 impl Queue {
     /// Waits for one look more. Returns whether nothing more can be waited for.
-    fn is_over(&mut self, system: &impl System, root: &Path, holder: Option<Holder>) -> bool {
+    fn is_over(
+        &mut self,
+        system: &impl System,
+        root: &Path,
+        holder: Option<Holder>,
+        longest: Duration,
+    ) -> bool {
         let now = system.since_boot();
         let same = match (&self.holder, &holder) {
             (Some(old), Some(new)) => old.pid == new.pid,
@@ -278,14 +289,16 @@ impl Queue {
             return is_over;
         };
         let is_stopped = holder.process.as_ref().is_some_and(|process| process.state == 'T');
-        let cause = match (is_stopped && self.was_stopped, holder.is_past(system)) {
-            (true, _) => "it is stopped",
-            (_, true) => "it is past its deadline",
-            _ => {
-                self.was_stopped = is_stopped;
-                return false;
-            }
+        let cause = if is_stopped {
+            Some("it is stopped")
+        } else if holder.is_past(system, waited, longest) {
+            Some("it is past its deadline")
+        } else {
+            None
         };
+        // One look may fall into the moment in which the lock changes hands.
+        let was_overdue = std::mem::replace(&mut self.was_overdue, cause.is_some());
+        let Some(cause) = cause.filter(|_| was_overdue) else { return false };
         warn!("terminating {holder}: {cause}");
         if let Some(process) = &holder.process {
             system.signal(process, Signal::Kill);
@@ -437,8 +450,9 @@ pub(super) mod tests {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let _held = held(&root, &machine, Action::Restore);
         std::fs::remove_file(root.path().join(RUN_FOLDER).join(FILE)).expect("removing it");
-        root.write("proc/locks", "1: FLOCK  ADVISORY  WRITE 700 00:15:99 0 EOF\n");
-        let locks = root.path().join("proc/locks");
+        let line = "flags:\t02\nlock:\t1: FLOCK  ADVISORY  WRITE 700 00:15:99 0 EOF\n";
+        root.write("proc/700/fdinfo/6", line);
+        let locks = root.path().join("proc/700/fdinfo/6");
         machine.state().after(Duration::from_secs(4), move |_| {
             std::fs::write(locks, "").expect("it has ended");
         });
@@ -509,8 +523,9 @@ pub(super) mod tests {
         let data = place.file.metadata().expect("its place");
         let (major, minor) = (nix::sys::stat::major(data.dev()), nix::sys::stat::minor(data.dev()));
         let inode = data.ino();
-        let line = format!("1: FLOCK  ADVISORY  READ 700 {major:02x}:{minor:02x}:{inode} 0 EOF\n");
-        root.write("proc/locks", &line);
+        let line =
+            format!("lock:\t1: FLOCK  ADVISORY  READ 1 {major:02x}:{minor:02x}:{inode} 0 EOF\n");
+        root.write("proc/700/fdinfo/6", &line);
         machine.state().after(Duration::from_secs(1), move |_| drop(place));
         assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
         assert_eq!(machine.deeds(), ["KILL 700"]);
@@ -542,6 +557,30 @@ pub(super) mod tests {
         assert_eq!(record.deadline, 3_600_000 + 300_000);
         drop(turn);
         assert_eq!(std::fs::read_to_string(&path).expect("the record").trim(), "");
+    }
+
+    #[test]
+    fn the_next_holder_is_not_ended_for_the_time_that_it_waited_itself() {
+        // It began long ago, has just got the lock, and has not said yet who it is.
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = held(&root, &machine, Action::Recover);
+        machine.change(OTHER, |process| process.started = 1);
+        held.file.write_all_at(&[b' '; RECORD], 0).expect("writing");
+        let data = held.file.metadata().expect("its place");
+        let (major, minor) = (nix::sys::stat::major(data.dev()), nix::sys::stat::minor(data.dev()));
+        let line = format!(
+            "lock:\t1: FLOCK  ADVISORY  WRITE 1 {major:02x}:{minor:02x}:{} 0 EOF",
+            data.ino()
+        );
+        root.write("proc/700/fdinfo/6", &line);
+        let (file, info) = (held.file, root.path().join("proc/700/fdinfo/6"));
+        machine.state().after(Duration::from_secs(100), move |_| {
+            std::fs::remove_file(info).expect("it has ended");
+            drop(file);
+        });
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+        assert_eq!(machine.deeds(), Vec::<String>::new(), "nobody is ended");
+        assert_eq!(words(), ["INFO: waiting until recover, pid 700 has ended"]);
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub(super) fn remove(
     if family.is_gone() && watch.census.expects_more() {
         family = watch.settled()?;
     }
+    for stranger in watch.census.strangers() {
+        warn!("not touching {stranger}: it is the main process of another unit");
+    }
     if family.is_gone() && watch.manager.is_at_rest() {
         info!("Dovecot is already stopped");
         watch.census.erase();
@@ -208,13 +211,10 @@ impl<'a, S: System> Watch<'a, S> {
         })
     }
 
-    /// Notes the masters, says who is left alone, and wakes the frozen. They hear SIGKILL alone, or
+    /// Notes the masters, and wakes the frozen. They hear SIGKILL alone, or
     /// not even that, and a stop command would wait for them: 10 s under systemd, 30 s in Debian's
     /// script.
     fn begin(&mut self, family: &Family) {
-        for stranger in self.census.strangers() {
-            warn!("not touching {stranger}: it is the main process of another unit");
-        }
         self.census.remember(self.system, family);
         wake(self.system, self.root, family);
     }

@@ -148,10 +148,13 @@ fn change(
         return Outcome::Ended;
     };
     let start = system.now();
-    let mut running = system.start(&command);
+    // It begins when it is noted: else an action that is killed in between leaves one of which the
+    // next knows nothing.
+    let mut running = system.start(&command.clone().waiting());
     let noted = system
         .leader(&running)
         .map(|leader| RunningCommand::note(system, root, &leader, command.to_string()));
+    system.release(&mut running);
     let mut pause = FIRST_LOOK;
     while let left = (start + limit).saturating_sub(system.now())
         && !left.is_zero()

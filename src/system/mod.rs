@@ -95,6 +95,9 @@ pub(crate) trait System {
     /// Starts a command; it goes on beside whatever its starter does.
     fn start(&self, command: &Command) -> Self::Running;
 
+    /// Lets a command begin that waits for it.
+    fn release(&self, running: &mut Self::Running);
+
     /// The first process of a command that runs.
     fn leader(&self, running: &Self::Running) -> Option<Process>;
 
@@ -248,6 +251,16 @@ pub(crate) struct Command {
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
     kept: Kept,
+    start: Start,
+}
+
+/// When a command begins to do what it is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Start {
+    /// As soon as it is started.
+    AtOnce,
+    /// When it is released: if its starter dies before, it does nothing.
+    Released,
 }
 
 /// What is kept of what a command prints.
@@ -264,12 +277,23 @@ impl Command {
     /// Names a program by its full path, and its arguments.
     pub(crate) fn new(program: PathBuf, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        Self { program, arguments, environment: Vec::new(), kept: Kept::Words }
+        let (environment, kept, start) = (Vec::new(), Kept::Words, Start::AtOnce);
+        Self { program, arguments, environment, kept, start }
     }
 
     /// The same command, asked for its answer.
     pub(crate) fn asked(self) -> Self {
         Self { kept: Kept::Answer, ..self }
+    }
+
+    /// The same command, which waits to be released.
+    pub(crate) fn waiting(self) -> Self {
+        Self { start: Start::Released, ..self }
+    }
+
+    /// When it begins.
+    pub(crate) const fn begins(&self) -> Start {
+        self.start
     }
 
     /// The same command with one more variable in its environment.

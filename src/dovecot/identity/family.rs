@@ -247,7 +247,8 @@ impl<'a> Census<'a> {
         Ok(family)
     }
 
-    /// Whose a master is.
+    /// Whose a master is. One that listens where the service is to listen is the service's Dovecot,
+    /// whatever has started it: to leave it alone would mean two masters on one mail store.
     fn owner(&mut self, system: &impl System, master: &Process) -> Owner {
         if let Some((_, owner)) = self.owners.iter().find(|(known, _)| known.is(master)) {
             return *owner;
@@ -255,7 +256,12 @@ impl<'a> Census<'a> {
         let other = (self.owners.len() < MAX_OWNERS)
             .then(|| unit::other_owner(system, &self.unit, master))
             .flatten();
-        let owner = if other.is_some() { Owner::AnotherUnit } else { Owner::Ours };
+        let is_another = other.is_some()
+            && !system
+                .listening(master.pid)
+                .into_iter()
+                .any(|socket| self.is_listener(system, socket));
+        let owner = if is_another { Owner::AnotherUnit } else { Owner::Ours };
         self.owners.push((master.clone(), owner));
         owner
     }
@@ -291,21 +297,31 @@ struct Scan<'a, 'c, S> {
 }
 
 impl<S: System> Scan<'_, '_, S> {
-    /// Judges a process that is no master.
+    /// Judges a process that is no master. Its number may have been given to another since the table
+    /// was read: so whoever seems to belong is looked at, judged by what is seen then, and must be
+    /// the same process afterwards.
     fn member(&mut self, listed: &Listed, masters: &[Process]) -> Option<Member> {
-        let program = self.system.program_of(listed.pid);
-        let noted = self.census.notes.masters().iter().filter_map(|note| note.program.as_deref());
-        let of_masters = masters.iter().filter_map(|master| master.executable.as_deref());
-        let is_dovecots = program.as_deref().is_some_and(|program| {
-            programs::is_dovecots(self.census.root, program, of_masters.chain(noted))
-        });
-        let evidence = self.evidence(listed, masters, is_dovecots)?;
+        let is_dovecots = self.runs_dovecots_program(listed.pid, masters);
+        self.evidence(listed, masters, is_dovecots)?;
         let process = self.system.inspect(listed.pid).filter(|process| !process.is_dead())?;
+        let Process { pid, parent, session, .. } = process;
+        let now = Listed { pid, parent, session, ..listed.clone() };
+        let is_dovecots = self.runs_dovecots_program(pid, masters);
+        let evidence = self.evidence(&now, masters, is_dovecots)?;
+        self.system.inspect(pid).filter(|same| same.is(&process))?;
         let weight = match evidence {
             Evidence::Group | Evidence::Session | Evidence::Pipe if is_dovecots => Weight::Fails,
             _ => Weight::Warns,
         };
         Some(Member { process, weight })
+    }
+
+    fn runs_dovecots_program(&self, pid: i32, masters: &[Process]) -> bool {
+        let noted = self.census.notes.masters().iter().filter_map(|note| note.program.as_deref());
+        let of_masters = masters.iter().filter_map(|master| master.executable.as_deref());
+        self.system.program_of(pid).is_some_and(|program| {
+            programs::is_dovecots(self.census.root, &program, of_masters.chain(noted))
+        })
     }
 
     fn evidence(
@@ -652,6 +668,12 @@ mod tests {
             |family: &Family| family.all().iter().map(|one| one.process.pid).collect::<Vec<_>>();
         assert_eq!(pids(&family), [100, 101]);
         assert_eq!(census.strangers().map(|one| one.pid).collect::<Vec<_>>(), [200]);
+
+        // It listens where ours would.
+        machine.show(200, |more| more.sockets = vec!["0.0.0.0:143".parse().expect("a socket")]);
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        assert_eq!(census.take(&machine).expect("the table").masters.len(), 2);
+        machine.show(200, |more| more.sockets.clear());
 
         // One that a program of another unit has started is nobody else's.
         machine.answer(line, crate::system::End::Exited(0), Duration::ZERO, &show(77));

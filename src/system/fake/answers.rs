@@ -145,6 +145,8 @@ impl System for Machine {
         state.end(leader.pid);
     }
 
+    fn release(&self, _: &mut Running) {}
+
     fn leader(&self, running: &Running) -> Option<Process> {
         running.leader.clone()
     }

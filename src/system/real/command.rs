@@ -3,6 +3,7 @@
 //! Their output goes to a file and not to a pipe: `service dovecot start` leaves its standard
 //! error open in the daemon, and who reads a pipe to its end would wait as long as Dovecot lives.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -22,10 +23,13 @@ use signal_hook::consts::SIGCHLD;
 use super::limits::Limits;
 use super::watchdog;
 use crate::files;
-use crate::system::{Command, End, Ended, Kept, PROGRAM_FOLDERS};
+use crate::system::{Command, End, Ended, Kept, PROGRAM_FOLDERS, Start};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Waits for a word and becomes the command; whoever started it and died has sent none.
+const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
 
 /// How long a killed command may take to vanish; one stuck in the kernel is left behind.
 const KILL_WAIT: Duration = Duration::from_millis(500);
@@ -81,8 +85,17 @@ impl Running {
             let file = file.as_ref().and_then(|file| file.try_clone().ok());
             file.map_or_else(Stdio::null, Stdio::from)
         };
-        let mut child = std::process::Command::new(command.program());
+        let (program, first, stdin) = match command.begins() {
+            Start::AtOnce => (command.program(), Vec::new(), Stdio::null()),
+            Start::Released => {
+                let words = ["-c", GATE, "sh"].iter().map(OsStr::new);
+                let first = words.chain([command.program().as_os_str()]).collect();
+                (Path::new("/bin/sh"), first, Stdio::piped())
+            }
+        };
+        let mut child = std::process::Command::new(program);
         child
+            .args(first)
             .args(command.arguments())
             .env_clear()
             .env("PATH", PROGRAM_FOLDERS.join(":"))
@@ -90,7 +103,7 @@ impl Running {
             .env("HOME", "/")
             .envs(command.environment().iter().map(|(name, value)| (name, value)))
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(sink(if command.kept() == Kept::Answer { &answer } else { &output }))
             .stderr(sink(&output))
             .process_group(0);
@@ -100,6 +113,14 @@ impl Running {
         let running = Self { child: Some(child), output, answer, start: Instant::now() };
         watchdog::know(running.pid());
         running
+    }
+
+    /// Lets it begin, if it waits for that.
+    pub(super) fn release(&mut self) {
+        let Some(Ok(child)) = &mut self.child else { return };
+        if let Some(mut gate) = child.stdin.take() {
+            let _ = gate.write_all(b"go\n");
+        }
     }
 
     /// The pid of its first process.
@@ -305,6 +326,27 @@ mod tests {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("pid {grandchild} outlived its group");
+    }
+
+    #[test]
+    fn a_command_that_waits_begins_when_it_is_released_and_never_without_that() {
+        let script = "echo begun; cat";
+        let command = Command::new("/bin/sh".into(), &["-c", script]).waiting();
+        let mut running = Running::start(&command, &Limits::raise());
+        assert!(!running.let_end(SHORT, None), "it waits");
+        let pid = running.pid();
+        running.release();
+        assert_eq!(running.pid(), pid, "it is the same process");
+        let ended = running.finish(LONG, None);
+        assert_eq!((ended.end, &*ended.output), (End::Exited(0), "begun\n"));
+
+        // Its starter has died: the other end of the pipe is closed.
+        let mut left = Running::start(&command, &Limits::raise());
+        if let Some(Ok(child)) = &mut left.child {
+            drop(child.stdin.take());
+        }
+        let ended = left.finish(LONG, None);
+        assert_eq!((ended.end, &*ended.output), (End::Exited(1), ""));
     }
 
     #[test]

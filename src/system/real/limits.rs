@@ -23,19 +23,20 @@ const DESCRIPTORS: u64 = 4096;
 const LEAST_DESCRIPTORS: u64 = 64;
 
 /// The limits that are changed.
-const CHANGED: [Resource; 3] = [Resource::Nofile, Resource::Core, Resource::Fsize];
+const CHANGED: [Resource; 5] =
+    [Resource::Nofile, Resource::Core, Resource::Fsize, Resource::As, Resource::Cpu];
 
 /// The caller's limits, and ours.
 pub(super) struct Limits {
-    callers: [Rlimit; 3],
-    own: [Rlimit; 3],
+    callers: [Rlimit; 5],
+    own: [Rlimit; 5],
 }
 
 impl Limits {
     /// Raises this process's own limits, as far as the kernel lets it.
     pub(super) fn raise() -> Self {
         let callers = CHANGED.map(getrlimit);
-        let [files, core, _] = callers;
+        let [files, core, ..] = callers;
         let files = match files.maximum {
             Some(maximum) if maximum < DESCRIPTORS => {
                 Rlimit { current: Some(DESCRIPTORS), maximum: Some(DESCRIPTORS) }
@@ -43,7 +44,8 @@ impl Limits {
             maximum => Rlimit { current: maximum, maximum },
         };
         let core = Rlimit { current: Some(0), ..core };
-        let mut own = [files, core, Rlimit { current: None, maximum: None }];
+        let none = Rlimit { current: None, maximum: None };
+        let mut own = [files, core, none, none, none];
         for ((resource, own), callers) in CHANGED.iter().zip(&mut own).zip(&callers) {
             if setrlimit(*resource, *own).is_err() {
                 // Who is not root raises the soft limit to the hard one.
@@ -81,7 +83,7 @@ impl Limits {
     }
 
     /// Sets the limits that are not the same for both.
-    fn set(&self, limits: &[Rlimit; 3]) {
+    fn set(&self, limits: &[Rlimit; 5]) {
         for (n, (resource, limit)) in CHANGED.iter().zip(limits).enumerate() {
             if self.callers.get(n) != self.own.get(n) {
                 let _ = setrlimit(*resource, *limit);
@@ -126,7 +128,7 @@ mod tests {
         let word = |limit: Option<u64>, unit: u64| {
             limit.map_or("unlimited".to_owned(), |limit| (limit / unit).to_string())
         };
-        let [files, core, _] = callers;
+        let [files, core, ..] = callers;
         // The shell counts a core in blocks of 512 bytes.
         let expected = [word(files.current, 1), word(core.current, 512)];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);

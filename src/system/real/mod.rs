@@ -174,6 +174,10 @@ impl System for Machine {
         Running::start(command, &self.limits)
     }
 
+    fn release(&self, running: &mut Running) {
+        running.release();
+    }
+
     fn leader(&self, running: &Running) -> Option<Process> {
         process::inspect(running.pid()?)
     }
