@@ -23,6 +23,8 @@ mod error;
 mod excerpt;
 #[path = "../../../src/exit.rs"]
 mod exit;
+#[path = "../../../src/files.rs"]
+mod files;
 #[path = "../../../src/install/mod.rs"]
 mod install;
 #[path = "../../../src/lifekeeper/mod.rs"]
