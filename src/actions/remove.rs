@@ -95,19 +95,25 @@ pub(super) fn remove(
         let is_useless = settings.wait == Wait::Ready
             && (outcome == Outcome::TimedOut
                 || (watch.manager.has_nothing_to_stop() && !family.masters.is_empty()));
-        if settings.wait == Wait::Ready && !family.is_gone() && !is_useless {
+        // What systemd has just said holds for two looks that follow at once, and not for a wait.
+        let mut is_fresh = settings.wait == Wait::Ready;
+        if is_fresh && !family.is_gone() && !is_useless {
             family = watch.within(settings.wait, settings.remove_wait)?;
+            is_fresh = false;
         }
         if let [master, ..] = family.masters.as_slice() {
             warn!("{master} still runs after stop command {round} of {}", settings.remove_rounds);
+        }
+        if family.is_gone() && is_fresh && watch.manager.is_at_rest() && watch.starting.is_none() {
+            watch.succeed();
+            return Ok(());
         }
         if is_useless || (family.is_gone() && watch.is_at_rest_now(settings)) {
             break;
         }
     }
     watch.finish(settings, family)?;
-    info!("Dovecot is stopped");
-    watch.census.erase();
+    watch.succeed();
     Ok(())
 }
 
@@ -235,6 +241,12 @@ impl<'a, S: System> Watch<'a, S> {
             // What cannot be seen now is seen afterwards, or is an error then.
             let _ = self.look();
         })
+    }
+
+    /// Nothing is left, and nothing is going to be started.
+    fn succeed(&mut self) {
+        info!("Dovecot is stopped");
+        self.census.erase();
     }
 
     /// Ends what the stop commands have left, and makes sure that nothing is started in its place.
