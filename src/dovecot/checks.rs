@@ -47,6 +47,10 @@ pub(crate) struct Checks {
     pub(crate) masters: Vec<Process>,
     /// Check 2: the endpoints that accepted no connection.
     pub(crate) refused: Vec<(Endpoint, Refusal)>,
+    /// The endpoints of which nothing is known, because the check itself could not be made: no fault
+    /// of Dovecot's. Called faults they would throw out all users for nothing (a user alone can
+    /// use up the local ports); a dead server is still seen by its process and its status.
+    pub(crate) unknown: Vec<(Endpoint, Refusal)>,
     /// The endpoints that would have been refused, and serve as many clients as they may: each
     /// with the name of its service.
     pub(crate) full: Vec<(Endpoint, String)>,
@@ -145,9 +149,10 @@ impl Checks {
             let days = attempt.certificate?.div_euclid(86_400);
             (days < CERTIFICATE_DAYS).then(|| (endpoint.clone(), days))
         };
-        let refused = tried.clone().filter_map(failed).collect();
+        let (unknown, refused) =
+            tried.clone().filter_map(failed).partition(|(_, refusal)| refusal.tells_nothing());
         let ending = tried.filter_map(ends).collect();
-        let mut checks = Self { masters, refused, full: Vec::new(), ending, status };
+        let mut checks = Self { masters, refused, unknown, full: Vec::new(), ending, status };
         if depth == Depth::Greeting && !checks.masters.is_empty() {
             checks.hear_second_opinion(system, question);
         } else if let Some(question) = question {
@@ -183,10 +188,12 @@ impl Checks {
             0 => format!("{endpoint}: its certificate ends within a day"),
             days => format!("{endpoint}: its certificate ends in {days} days"),
         });
+        let untried =
+            self.unknown.iter().take(MAX_TOLD).map(|(place, why)| format!("{place}: {why}"));
         let unknown = self
             .unknown_status()
             .map(|cause| format!("no status, the verdict rests on process and ports: {cause}"));
-        self.several().into_iter().chain(full).chain(ending).chain(unknown).collect()
+        self.several().into_iter().chain(full).chain(ending).chain(untried).chain(unknown).collect()
     }
 
     /// That more than one master lives, if it was seen. One is enough for check 1, so it is no fault;

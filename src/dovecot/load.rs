@@ -61,7 +61,9 @@ pub(crate) const fn may_be_full(refusal: &Refusal) -> bool {
         Refusal::Failed(_)
         | Refusal::Unfinished(_)
         | Refusal::NotReady(_)
-        | Refusal::Foreign(_) => false,
+        | Refusal::Foreign(_)
+        | Refusal::NothingInCommon(_)
+        | Refusal::NotTried(_) => false,
     }
 }
 

@@ -419,6 +419,17 @@ pub(crate) enum Refusal {
     Foreign(String),
     /// TLS did not come about.
     Tls(String),
+    /// The server speaks TLS, and nothing of it that this program speaks.
+    NothingInCommon(String),
+    /// This program or this machine could not even try.
+    NotTried(String),
+}
+
+impl Refusal {
+    /// Whether it is no word of the server's about itself: the check could not tell.
+    pub(crate) const fn tells_nothing(&self) -> bool {
+        matches!(self, Self::NothingInCommon(_) | Self::NotTried(_))
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -434,6 +445,10 @@ impl fmt::Display for Refusal {
             Self::NotReady(words) => write!(f, "not ready: {words:?}"),
             Self::Foreign(words) => write!(f, "no mail server: {words:?}"),
             Self::Tls(cause) => write!(f, "no TLS: {cause}"),
+            Self::NothingInCommon(cause) => {
+                write!(f, "not checked: its TLS has nothing in common with the check's: {cause}")
+            }
+            Self::NotTried(cause) => write!(f, "not checked: {cause}"),
         }
     }
 }
