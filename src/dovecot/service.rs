@@ -19,6 +19,9 @@ pub(crate) const STATUS_LIMIT: Duration = Duration::from_secs(5);
 /// The longest that `start` and `stop` may take; above the 90 s after which systemd gives up.
 pub(crate) const CHANGE_LIMIT: Duration = Duration::from_mins(2);
 
+/// The pause before a status that could not be asked for is asked for once more.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// The first pause between two looks while a stop command runs; each next one is half as long
 /// again.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
@@ -45,51 +48,77 @@ impl fmt::Display for Status {
 }
 
 /// The status command on its way.
-pub(crate) struct Asked<S: System>(Option<(Command, S::Running)>);
+pub(crate) struct Asked<S: System> {
+    begun: Duration,
+    running: Option<(Command, S::Running)>,
+}
 
 /// Asks for the status, and does not wait for the answer.
 pub(crate) fn ask<S: System>(system: &S, name: &str) -> Asked<S> {
-    Asked(command(system, name, "status").map(|command| {
+    let running = command(system, name, "status").map(|command| {
+        let command = command.asked();
         let running = system.start(&command);
         (command, running)
-    }))
+    });
+    Asked { begun: system.now(), running }
 }
 
 impl<S: System> Asked<S> {
     /// Waits until the answer is there, but no longer than this.
     pub(crate) fn let_come(&mut self, system: &S, limit: Duration) {
-        if let Self(Some((_, running))) = self {
+        if let Some((_, running)) = &mut self.running {
             let _ = system.let_end(running, limit);
         }
     }
 }
 
-/// Waits for the answer, at most [`STATUS_LIMIT`] from the question on.
+/// Waits for the answer, at most [`STATUS_LIMIT`] from the question on. Who could not ask is sent
+/// once more within that time: systemd is away for some 100 ms while it executes itself anew.
 pub(crate) fn status<S: System>(system: &S, asked: Asked<S>) -> Status {
-    let Asked(Some((command, running))) = asked else {
+    let Some((command, running)) = asked.running else {
         return Status::Unknown(missing());
     };
-    let ended = system.finish(running, STATUS_LIMIT);
+    let status = read(system, &command, &system.finish(running, STATUS_LIMIT));
+    let left = (asked.begun + STATUS_LIMIT).saturating_sub(system.now());
+    if !matches!(status, Status::Unknown(_)) || left <= AGAIN {
+        return status;
+    }
+    system.sleep(AGAIN);
+    read(system, &command, &system.run(&command, left.saturating_sub(AGAIN)))
+}
+
+/// What follows from a status command's end. What it printed goes to the debug log: of `systemctl
+/// status` that is the log of a day.
+///
+/// Only an answer of the service manager is one. A wrong *dead* throws out all users, and makes
+/// recover stop a server that it cannot start again while nobody can be asked; a wrong *unknown*
+/// leaves the verdict to process and ports, which see a dead server by themselves.
+fn read(system: &impl System, command: &Command, ended: &Ended) -> Status {
     debug!("`{command}`: {ended}");
+    let cause = || format!("`{command}`: {}", ended.end);
     match ended.end {
         End::Exited(0) => Status::Alive,
-        End::Exited(1) if is_about_the_bus(&ended.output) => {
-            Status::Unknown(format!("`{command}`: {ended}"))
-        }
-        End::Exited(_) => Status::Dead(format!("`{command}`: {ended}")),
-        End::Signalled(_) | End::TimedOut(_) | End::NotRun(_) => {
-            Status::Unknown(format!("`{command}`: {ended}"))
+        End::Exited(status) if is_dead(system, status, &ended.answer) => Status::Dead(cause()),
+        End::Exited(_) | End::Signalled(_) | End::TimedOut(_) | End::NotRun(_) => {
+            Status::Unknown(cause())
         }
     }
 }
 
-/// Whether systemctl could not even ask. It says so with status 1, which it gives for nothing else
-/// that a status can be.
-fn is_about_the_bus(words: &str) -> bool {
-    let words = words.to_ascii_lowercase();
-    ["connect to bus", "d-bus connection", "connect to system scope bus"]
-        .iter()
-        .any(|sign| words.contains(sign))
+/// Whether an exit status means that the service does not run.
+///
+/// systemctl: 3, and 4 where there is no such unit; 1 is what it gives when it cannot ask, and what
+/// the `service` of SLES gives for all that it does not explain (`systemctl(1)`; seen with 247 to
+/// 257). A script: 1 to 3 of the LSB, where 4 is "unknown" and what is above is not its own. A
+/// shell that cannot even begin ends with 1, 2, 126, 127 or 254, and prints nothing but its
+/// complaint.
+fn is_dead(system: &impl System, status: i32, answer: &str) -> bool {
+    match status {
+        3 => true,
+        4 => system.runs_systemd(),
+        1 | 2 => !system.runs_systemd() && !answer.trim().is_empty(),
+        _ => false,
+    }
 }
 
 /// How a start or stop command came out. What it did is for the checks to say.
@@ -202,19 +231,64 @@ mod tests {
     use super::*;
     use crate::system::fake::Machine;
 
-    #[test]
-    fn a_status_that_could_not_ask_is_no_answer() {
-        for (end, words, known) in [
-            (End::Exited(1), "Failed to connect to bus: No such file or directory", false),
-            (End::Exited(1), "Failed to get D-Bus connection: Operation not permitted", false),
-            (End::Exited(1), "dovecot is not running ... failed!", true),
-            (End::Exited(3), "Active: inactive (dead)\nFailed to connect to bus", true),
-        ] {
+    const MOMENT: Duration = Duration::from_millis(10);
+
+    /// What a status command's end means, under systemd and without it.
+    fn told(end: &End, words: &str) -> [Status; 2] {
+        [true, false].map(|systemd| {
             let machine = Machine::running();
-            machine.complain("service", end, words);
-            let status = status(&machine, ask(&machine, "dovecot"));
-            assert_eq!(matches!(status, Status::Dead(_)), known, "{words}: {status:?}");
-            assert_eq!(matches!(status, Status::Unknown(_)), !known, "{words}: {status:?}");
+            machine.state().systemd = systemd;
+            machine.answer("service", end.clone(), MOMENT, words);
+            status(&machine, ask(&machine, "dovecot"))
+        })
+    }
+
+    #[test]
+    fn only_an_answer_of_the_service_manager_is_one() {
+        let words = "dovecot is not running ... failed!";
+        for (status, words, dead) in [
+            (1, words, [false, true]),
+            (1, "", [false, false]),
+            (2, words, [false, true]),
+            (2, " \n", [false, false]),
+            (3, "", [true, true]),
+            (4, words, [true, false]),
+            (5, words, [false, false]),
+            (126, words, [false, false]),
+            (127, words, [false, false]),
+            (254, words, [false, false]),
+        ] {
+            let cause = format!("`service dovecot status`: exit status {status}");
+            for (told, dead) in told(&End::Exited(status), words).into_iter().zip(dead) {
+                let expected =
+                    if dead { Status::Dead(cause.clone()) } else { Status::Unknown(cause.clone()) };
+                assert_eq!(told, expected, "{words:?}");
+            }
         }
+        assert_eq!(told(&End::Exited(0), ""), [Status::Alive, Status::Alive]);
+        let not_run = End::NotRun("Too many open files".into());
+        assert!(told(&not_run, "").iter().all(|status| matches!(status, Status::Unknown(_))));
+    }
+
+    #[test]
+    fn who_could_not_ask_asks_once_more_within_the_same_time() {
+        let answered = |times: u32, took: Duration| {
+            let machine = Machine::running();
+            machine.state().systemd = true;
+            let mut left = times;
+            machine.reply("status", move |_| {
+                let end = End::Exited(i32::from(left > 0));
+                left = left.saturating_sub(1);
+                (end, took)
+            });
+            let status = status(&machine, ask(&machine, "dovecot"));
+            (status == Status::Alive, machine.count("service dovecot status"), machine.now())
+        };
+        assert_eq!(answered(0, MOMENT), (true, 1, MOMENT));
+        assert_eq!(answered(1, MOMENT), (true, 2, MOMENT * 2 + AGAIN));
+        assert_eq!(answered(2, MOMENT).0, false);
+        let (_, asked, took) = answered(2, Duration::from_secs(4));
+        assert_eq!((asked, took), (2, STATUS_LIMIT));
+        assert_eq!(answered(1, Duration::from_millis(4600)).1, 1, "no time is left for it");
     }
 }

@@ -363,14 +363,27 @@ pub(crate) enum End {
     NotRun(String),
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Signalled(signal) => write!(f, "ended by signal {signal}"),
+            Self::TimedOut(limit) => write!(f, "no end after {} s", shown(*limit)),
+            Self::NotRun(cause) => f.write_str(cause),
+        }
+    }
+}
+
+/// Seconds, with a tenth where there is one.
+pub(crate) fn shown(time: Duration) -> String {
+    let tenths = time.as_millis() / 100;
+    let (seconds, tenth) = (tenths / 10, tenths % 10);
+    if tenth == 0 { seconds.to_string() } else { format!("{seconds}.{tenth}") }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.end {
-            End::Exited(status) => write!(f, "exit status {status}")?,
-            End::Signalled(signal) => write!(f, "ended by signal {signal}")?,
-            End::TimedOut(limit) => write!(f, "no end after {} s", limit.as_secs())?,
-            End::NotRun(cause) => f.write_str(cause)?,
-        }
+        self.end.fmt(f)?;
         let words = match self.output.trim() {
             "" => self.answer.trim(),
             words => words,
@@ -435,11 +448,11 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut(limit) => write!(f, "no connection after {} s", limit.as_secs()),
+            Self::TimedOut(limit) => write!(f, "no connection after {} s", shown(*limit)),
             Self::Failed(cause) => f.write_str(cause),
-            Self::Silent(limit) => write!(f, "no greeting after {} s", limit.as_secs()),
+            Self::Silent(limit) => write!(f, "no greeting after {} s", shown(*limit)),
             Self::Unfinished(limit) => {
-                write!(f, "no end of the greeting after {} s", limit.as_secs())
+                write!(f, "no end of the greeting after {} s", shown(*limit))
             }
             Self::Closed => f.write_str("closed without a greeting"),
             Self::NotReady(words) => write!(f, "not ready: {words:?}"),
