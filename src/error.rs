@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::dovecot::verdict::Verdict;
+use crate::excerpt::line;
 use crate::system::{Ended, Process};
 
 /// A reason for a failing exit.
@@ -18,23 +19,19 @@ pub(crate) enum Error {
         /// What follows from it.
         verdict: Verdict,
         /// What was wrong.
-        causes: String,
+        causes: Vec<String>,
     },
     /// Dovecot did not come into operation in any of the rounds.
     NotStarted {
         /// How many start commands were given.
         rounds: u32,
-        /// What was wrong in the last check.
-        causes: String,
-        /// What Dovecot's own log tells.
-        told: Option<String>,
+        /// What was wrong in the last check, and what Dovecot's own log tells of it.
+        causes: Vec<String>,
     },
     /// Something keeps Dovecot from starting that waiting does not cure.
     Obstructed {
-        /// What, a sentence each.
+        /// What, a sentence each, and what Dovecot's own log tells of it.
         obstacles: Vec<String>,
-        /// What Dovecot's own log tells.
-        told: Option<String>,
     },
     /// These outlived SIGKILL.
     StillRunning(Vec<Process>),
@@ -86,24 +83,18 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::NotInOperation { verdict, causes } => {
-                let consequence = verdict.consequence();
-                if *verdict == Verdict::Unknown {
-                    write!(f, "Dovecot is not known to be in operation: {causes}; {consequence}")
-                } else {
-                    write!(f, "Dovecot is not in operation: {causes}; {consequence}")
-                }
+                let known = if *verdict == Verdict::Unknown { " known to be" } else { "" };
+                let head = format!("Dovecot is not{known} in operation: ");
+                f.write_str(&line(&head, causes, verdict.consequence()))
             }
-            Self::NotStarted { rounds, causes, told } => {
+            Self::NotStarted { rounds, causes } => {
                 let s = if *rounds == 1 { "" } else { "s" };
-                write!(
-                    f,
-                    "starting Dovecot: not in operation after {rounds} start command{s}: {causes}"
-                )?;
-                Self::write_told(f, told.as_deref())
+                let head =
+                    format!("starting Dovecot: not in operation after {rounds} start command{s}: ");
+                f.write_str(&line(&head, causes, ""))
             }
-            Self::Obstructed { obstacles, told } => {
-                write!(f, "starting Dovecot: {}", obstacles.join("; "))?;
-                Self::write_told(f, told.as_deref())
+            Self::Obstructed { obstacles } => {
+                f.write_str(&line("starting Dovecot: ", obstacles, ""))
             }
             Self::StillRunning(left) => {
                 write!(f, "stopping Dovecot: still running after SIGKILL: {}", list(left))
@@ -136,10 +127,6 @@ fn list(processes: &[Process]) -> String {
 }
 
 impl Error {
-    fn write_told(f: &mut fmt::Formatter<'_>, told: Option<&str>) -> fmt::Result {
-        told.map_or(Ok(()), |told| write!(f, "; Dovecot's log: {told}"))
-    }
-
     /// What became of a file, for [`Result::map_err`].
     pub(crate) fn file<E: fmt::Display>(
         doing: &'static str,

@@ -20,6 +20,33 @@ pub(crate) fn excerpt(text: &str) -> String {
     excerpt
 }
 
+/// The longest line of the log, in characters: of a longer one the end, with the verdict, is out of
+/// sight.
+const MAX_LINE: usize = 299;
+
+/// Puts a line together: as many of the causes as there is room for, the first in any case, between
+/// its beginning and its end.
+pub(crate) fn line(head: &str, causes: &[String], tail: &str) -> String {
+    let length = |text: &str| text.chars().count();
+    let more = |left: usize| if left == 0 { String::new() } else { format!("; {left} more") };
+    let tail = if tail.is_empty() { String::new() } else { format!("; {tail}") };
+    let room = MAX_LINE.saturating_sub(length(head) + length(&tail));
+    let mut told = String::new();
+    for (n, cause) in causes.iter().enumerate() {
+        let end = more(causes.len() - n - 1);
+        let next = if n == 0 { cause.clone() } else { format!("{told}; {cause}") };
+        if length(&next) + length(&end) <= room {
+            told = next;
+        } else if n == 0 {
+            let kept = room.saturating_sub(length(&end) + 1);
+            told = cause.chars().take(kept).chain(['…']).collect();
+        } else {
+            return format!("{head}{told}{}{tail}", more(causes.len() - n));
+        }
+    }
+    format!("{head}{told}{tail}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,8 +71,31 @@ mod tests {
         assert_eq!(excerpt(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
     }
 
+    #[test]
+    fn a_line_tells_as_many_causes_as_there_is_room_for() {
+        let causes = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(line("It is down: ", &causes(&["a", "b"]), "fault"), "It is down: a; b; fault");
+        assert_eq!(line("It is down: ", &causes(&["a"]), ""), "It is down: a");
+        let long = causes(&[&"a".repeat(200), &"b".repeat(90), "c"]);
+        assert_eq!(line("x: ", &long, "fault"), format!("x: {}; 2 more; fault", "a".repeat(200)));
+        let longer = causes(&[&"é".repeat(400), "b"]);
+        let told = line("x: ", &longer, "fault");
+        assert!(told.ends_with("é…; b; fault"), "{told}");
+    }
+
     proptest! {
         #![proptest_config(test_bytes::config())]
+
+        #[test]
+        fn a_line_is_never_long_and_has_both_its_ends(
+            causes in proptest::collection::vec(".{0,120}", 1..9),
+            head in ".{0,90}",
+            tail in ".{1,70}",
+        ) {
+            let line = line(&head, &causes, &tail);
+            prop_assert!(line.chars().count() <= MAX_LINE, "{line}");
+            prop_assert!(line.starts_with(&head) && line.ends_with(&tail), "{line}");
+        }
 
         #[test]
         fn nothing_in_it_can_move_a_cursor_and_it_is_never_long(text in test_bytes::text()) {

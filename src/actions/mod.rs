@@ -1,5 +1,6 @@
 //! The four actions that LifeKeeper calls, one at a time for the node's Dovecot.
 
+mod excuse;
 mod holder;
 mod lock;
 mod quick_check;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use log::{info, warn};
 
-use crate::dovecot::notes::Notes;
+use crate::dovecot::notes::{Excuse, Notes};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
@@ -70,6 +71,10 @@ pub(crate) fn perform(
         Action::Recover => recover::recover,
     };
     let _turn = Turn::take(system, root, tag, action, longest(settings));
+    if matches!(action, Action::Restore | Action::Remove) {
+        // What a check excused is over; a recover may be called because it was excused too often.
+        Excuse::erase(root);
+    }
     change(system, settings, root, &mut Notes::read(system, root))
 }
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::{remove, restore};
-use crate::dovecot::notes::Notes;
-use crate::dovecot::{checks, mistake};
+use super::{excuse, remove, restore};
+use crate::dovecot::checks::{self, Care};
+use crate::dovecot::mistake;
+use crate::dovecot::notes::{Notes, Reason};
+use crate::dovecot::service::{self, Status};
+use crate::dovecot::unit::{self, Manager};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::system::System;
@@ -17,7 +20,9 @@ use crate::system::System;
 /// would fail again and halt the node.
 ///
 /// A Dovecot that is in operation and could not be started again is left alone: with a broken
-/// configuration, stopping it would turn a warning into an outage.
+/// configuration, or a service manager that cannot be asked, stopping it would turn a warning into
+/// an outage. While the node shuts down nothing is changed: systemd refuses to start anything, and
+/// a reboot would become a failover.
 ///
 /// # Errors
 ///
@@ -28,8 +33,23 @@ pub(super) fn recover(
     root: &Path,
     notes: &mut Notes,
 ) -> Result<(), Error> {
-    if let Some(cause) = mistake::look(system)
-        && checks::check(system, settings, root, notes)?.in_operation()
+    let unit = unit::ask(system, &settings.service);
+    let script = (!system.runs_systemd()).then(|| service::ask(system, &settings.service));
+    let mistake = mistake::look(system);
+    let manager = unit.answer_within(system, service::STATUS_LIMIT);
+    let script = script.map(|asked| service::status(system, asked));
+    if let Some(plea) = excuse::plea(&manager).filter(|plea| plea.reason == Reason::Shutdown)
+        && excuse::holds(system, root, plea.reason)
+    {
+        warn!("nothing is changed: {}", plea.words);
+        return Ok(());
+    }
+    let silence = match (manager, script) {
+        (Manager::Unknown(cause), _) | (_, Some(Status::Unknown(cause))) => Some(cause),
+        _ => None,
+    };
+    if let Some(cause) = mistake.or(silence)
+        && checks::check(system, settings, root, notes, Care::Twice, checks::LIMIT)?.in_operation()
     {
         warn!("Dovecot is in operation and left running: it could not start again: {cause}");
         return Ok(());
@@ -42,15 +62,16 @@ pub(super) fn recover(
 
 /// The longest that [`recover`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
-    let look = mistake::LIMIT + checks::LIMIT;
+    // The manager is asked meanwhile.
+    let look = mistake::LIMIT.max(service::STATUS_LIMIT) + checks::LIMIT;
     look + remove::longest(settings) + restore::longest(settings)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Duration, Error, Notes, Settings};
-    use crate::system::fake::{MASTER, Machine, child, words};
-    use crate::system::{End, Process};
+    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, child, words};
+    use crate::system::{End, Process, System};
     use crate::test_root::TestRoot;
 
     fn recover(machine: &Machine, settings: &Settings) -> Result<(), Error> {
@@ -66,13 +87,68 @@ mod tests {
         assert_eq!(
             commands,
             [
+                "service dovecot status",
                 "service dovecot stop",
                 "service dovecot status",
                 "service dovecot start",
+                "service dovecot status",
                 "service dovecot status"
             ]
         );
         assert_ne!(machine.masters(), [MASTER], "it is another master");
+    }
+
+    /// A machine under systemd, whose unit and status answer as told.
+    fn under_systemd(unit: FakeUnit, status: i32) -> Machine {
+        let machine = Machine::running();
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        machine.state().unit = unit;
+        machine.reply("status", move |_| (End::Exited(status), Duration::from_millis(10)));
+        machine
+    }
+
+    #[test]
+    fn what_serves_is_left_running_while_the_service_manager_cannot_be_asked() {
+        let silent = || FakeUnit { silent: true, ..FakeUnit::default() };
+        let machine = under_systemd(silent(), 1);
+        recover(&machine, &Settings::default()).expect("it serves");
+        assert_eq!(machine.masters(), [MASTER]);
+        let warned = words().concat();
+        let cause = "could not start again: `systemctl show dovecot.service`: exit status 1";
+        assert!(warned.ends_with(cause), "{warned}");
+
+        let machine = under_systemd(silent(), 1);
+        machine.state().ports.insert(143, Port::Refusing);
+        recover(&machine, &Settings::default()).expect_err("it does not serve");
+        assert_ne!(machine.masters(), [MASTER], "what does not serve is not spared");
+
+        // Without systemd, where even a status command cannot be run.
+        let machine = Machine::running();
+        machine.reply("status", |_| (End::Exited(254), Duration::from_millis(10)));
+        recover(&machine, &Settings::default()).expect("it serves");
+        assert_eq!(machine.masters(), [MASTER]);
+    }
+
+    #[test]
+    fn while_the_node_shuts_down_nothing_is_changed_for_three_minutes() {
+        let machine = under_systemd(FakeUnit::default(), 3);
+        machine.state().shutdown = true;
+        machine.state().stop_dovecot();
+        let root = TestRoot::new();
+        let recover = || {
+            let notes = &mut Notes::default();
+            super::recover(&machine, &Settings::default(), root.path(), notes)
+        };
+        recover().expect("no fault");
+        let changed = || machine.count("service dovecot start") + machine.count("KILL 100");
+        assert_eq!((changed(), machine.masters()), (0, vec![]));
+        machine.sleep(Duration::from_secs(179));
+        recover().expect("no fault");
+        assert_eq!(changed(), 0);
+        machine.sleep(Duration::from_secs(1));
+        let _ = recover();
+        assert!(changed() > 0, "a shutdown that hangs must fail over");
     }
 
     #[test]

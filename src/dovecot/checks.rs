@@ -9,19 +9,29 @@ use std::time::Duration;
 
 use log::debug;
 
+use crate::dovecot::configuration;
 use crate::dovecot::endpoint::Endpoint;
-use crate::dovecot::load;
+use crate::dovecot::load::{self, Heard};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::service::{self, Status};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::system::{Attempt, Depth, Process, Refusal, System};
+use crate::system::{Attempt, Depth, Process, Refusal, System, shown};
 
-/// The longest that the checks may take. An entry's own time-out is at most 15 s, less where it has
-/// to begin late because many share its port or descriptors are short; after it the master may be
-/// asked.
+/// The longest that the checks, and all that a quickCheck asks beside them, may take: all waits
+/// added up. What has not answered when its time is over is unknown, and named in the line.
+///
+/// | for | at most | beside |
+/// |---|---|---|
+/// | an entry of the list | its own time, 1 to 15 s | all others |
+/// | once more, who was refused | [`RETRY_TIME`], within what is left of the 15 s | |
+/// | the status, asked once more | [`service::STATUS_LIMIT`] | the entries |
+/// | the master, how its services are | [`load::LIMIT`] | the entries |
+/// | a master that is stopped or deaf | [`FROZEN_TIME`], [`DEAF_TIME`] | only where all else is well |
+/// | the unit, after a fault | `unit::CHECK_LIMIT` | |
+/// | a unit that is on its way | 5 s more, where they are left | |
 pub(crate) const LIMIT: Duration = Duration::from_millis(17_500);
 
 /// How long the status command goes alone before a mere connection, if it takes so long. It takes
@@ -30,12 +40,23 @@ pub(crate) const LIMIT: Duration = Duration::from_millis(17_500);
 /// for, and the two waits are one.
 const HEAD_START: Duration = Duration::from_millis(50);
 
-/// How long who broke off is left alone before it is asked once more. A reload takes Dovecot some
+/// The pause before who was refused or sent away is asked once more. A reload takes Dovecot some
 /// 10 ms.
 const AGAIN: Duration = Duration::from_millis(250);
 
+/// For how long who was refused or sent away is asked again. Dovecot 1.0 closes its ports for 1.0 s
+/// in a reload.
+pub(crate) const RETRY_TIME: Duration = Duration::from_millis(1500);
+
+/// The time between the two looks at a master that is stopped. Who stops it to look at it (gdb,
+/// strace) lets it go on within that time, or holds it as a tracer, which is another state.
+const FROZEN_TIME: Duration = Duration::from_secs(1);
+
+/// How long a master that did not answer gets for the second question.
+const DEAF_TIME: Duration = Duration::from_secs(5);
+
 /// How many refusals are told one by one.
-const MAX_TOLD: usize = 5;
+const MAX_TOLD: usize = 3;
 
 /// How long before its end a certificate is worth a warning, in days.
 pub(crate) const CERTIFICATE_DAYS: i64 = 14;
@@ -59,10 +80,35 @@ pub(crate) struct Checks {
     pub(crate) ending: Vec<(Endpoint, i64)>,
     /// Check 3: the service's status.
     pub(crate) status: Status,
+    /// What is wrong with the master although it lives.
+    pub(crate) hold: Option<Hold>,
+}
+
+/// Why a living master does nothing. Its login processes go on greeting where they serve more than
+/// one client each, and nobody can log in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Hold {
+    /// It is stopped (state T) in two looks.
+    Stopped(Process),
+    /// A debugger holds it (state t), who will let it go.
+    Traced(Process),
+    /// It does not answer doveadm, which reads its configuration.
+    Deaf(Duration),
+}
+
+/// How thoroughly is looked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Care {
+    /// Once: who asks will ask again.
+    Once,
+    /// Whoever fails is asked again before he is called dead.
+    Twice,
+    /// The same, and the master must answer whatever the endpoints say.
+    Master,
 }
 
 /// Makes the three checks: a master exists, each endpoint accepts a connection, the service's
-/// status succeeds. Takes at most [`LIMIT`].
+/// status succeeds. Takes at most `limit`, which is at most [`LIMIT`].
 ///
 /// # Errors
 ///
@@ -72,33 +118,49 @@ pub(crate) fn check(
     settings: &Settings,
     root: &Path,
     notes: &Notes,
+    care: Care,
+    limit: Duration,
 ) -> Result<Checks, Error> {
+    let end = system.now() + limit;
     let mut asked = service::ask(system, &settings.service);
-    let limit = LIMIT.saturating_sub(HEAD_START).saturating_sub(load::LIMIT);
+    let listens = settings.probe == Depth::Greeting;
+    let question = (listens && care == Care::Master).then(|| load::ask(system));
     // This takes its time while the status command takes more.
     let masters = match pid_file::master(system, root, notes) {
         Some(master) => Ok(vec![master]),
         None => identity::masters(system, notes),
     };
-    if settings.probe == Depth::Connect {
+    if !listens {
         asked.let_come(system, HEAD_START);
     }
-    let (answers, question) = answers(system, settings, limit);
+    let again = match (&masters, care) {
+        // Where no master lives, nobody is going to serve.
+        (Ok(masters), Care::Twice | Care::Master) if !masters.is_empty() => RETRY_TIME,
+        _ => Duration::ZERO,
+    };
+    let left = end.saturating_sub(system.now()).saturating_sub(load::LIMIT);
+    let (answers, opinion) = answers(system, settings, left, again);
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
-    let checks = Checks::new(system, settings.probe, masters?, tried, status, question);
+    let mut checks = Checks::new(system, settings.probe, masters?, tried, status, opinion);
+    if let Some(question) = question {
+        checks.hear_master(system, question, end);
+    }
+    checks.look_at_masters(system, settings.probe, end);
     debug!("{checks}");
     Ok(checks)
 }
 
-/// Tries all endpoints, and once more those that broke off: a Dovecot that is being reloaded sends
-/// away whom it has not served yet, with `* BYE Shutting down` or without a word, and serves the
-/// next (seen with 2.3.19 and 2.4.1). Takes at most `limit`. The master was asked how its services
-/// are where a greeting let itself be waited for.
+/// Tries all endpoints, and for the time `again` once more, and once more, those that were refused
+/// or sent away: a Dovecot that is being reloaded closes its ports for a moment (1.0), or sends away
+/// whom it has not served yet, with `* BYE Shutting down` or without a word, and serves the next
+/// (seen with 2.3.19 and 2.4.1). Takes at most `limit`. The master was asked how its services are
+/// where a greeting let itself be waited for.
 pub(crate) fn answers<S: System>(
     system: &S,
     settings: &Settings,
     limit: Duration,
+    again: Duration,
 ) -> (Vec<Attempt>, Option<load::Question<S>>) {
     let (endpoints, depth, end) = (&settings.endpoints, settings.probe, system.now() + limit);
     let mut question = None;
@@ -106,22 +168,21 @@ pub(crate) fn answers<S: System>(
         question.get_or_insert_with(|| load::ask(system));
     };
     let mut answers = system.probe(endpoints, depth, limit, &mut ask);
-    // Who broke off, and did not let his time pass.
-    let broke_off = |(endpoint, attempt): &(&Endpoint, &mut Attempt)| {
-        matches!(attempt.outcome, Err(Refusal::Closed | Refusal::NotReady(_) | Refusal::Tls(_)))
-            && attempt.took < endpoint.timeout
-    };
-    let (again, places): (Vec<Endpoint>, Vec<&mut Attempt>) = endpoints
-        .iter()
-        .zip(&mut answers)
-        .filter(broke_off)
-        .map(|(endpoint, place)| (endpoint.clone(), place))
-        .unzip();
-    if !again.is_empty() && end.saturating_sub(system.now()) > AGAIN {
+    let last = (system.now() + again).min(end);
+    loop {
+        let (failed, places): (Vec<Endpoint>, Vec<&mut Attempt>) = endpoints
+            .iter()
+            .zip(&mut answers)
+            .filter(|(endpoint, attempt)| may_pass(endpoint, attempt))
+            .map(|(endpoint, place)| (endpoint.clone(), place))
+            .unzip();
+        if failed.is_empty() || system.now() + AGAIN > last {
+            break;
+        }
         system.sleep(AGAIN);
         let left = end.saturating_sub(system.now());
-        let second = system.probe(&again, depth, left, &mut ask);
-        // Who breaks off again is told in his first words.
+        let second = system.probe(&failed, depth, left, &mut ask);
+        // Who fails again is told in his first words.
         for (place, answer) in places.into_iter().zip(second) {
             if answer.outcome.is_ok() {
                 *place = answer;
@@ -129,6 +190,14 @@ pub(crate) fn answers<S: System>(
         }
     }
     (answers, question)
+}
+
+/// Whether a failure may be gone in a moment: a refusal, or an end before the time was over.
+fn may_pass(endpoint: &Endpoint, attempt: &Attempt) -> bool {
+    matches!(
+        attempt.outcome,
+        Err(Refusal::Failed(_) | Refusal::Closed | Refusal::NotReady(_) | Refusal::Tls(_))
+    ) && attempt.took < endpoint.timeout
 }
 
 impl Checks {
@@ -152,7 +221,8 @@ impl Checks {
         let (unknown, refused) =
             tried.clone().filter_map(failed).partition(|(_, refusal)| refusal.tells_nothing());
         let ending = tried.filter_map(ends).collect();
-        let mut checks = Self { masters, refused, unknown, full: Vec::new(), ending, status };
+        let mut checks =
+            Self { masters, refused, unknown, full: Vec::new(), ending, status, hold: None };
         if depth == Depth::Greeting && !checks.masters.is_empty() {
             checks.hear_second_opinion(system, question);
         } else if let Some(question) = question {
@@ -175,6 +245,50 @@ impl Checks {
         }
     }
 
+    /// Looks at the masters, if all of them are stopped: only a greeting that is heard would tell
+    /// where login processes do not greet by themselves. It is a fault when it is so in two looks.
+    /// A wrong yes would restart a server that somebody looks at for a moment, a wrong no leaves a
+    /// server to which nobody can log in.
+    pub(crate) fn look_at_masters(&mut self, system: &impl System, depth: Depth, end: Duration) {
+        let stopped = |masters: &[Process], state| masters.iter().all(|one| one.state == state);
+        if depth == Depth::Connect || self.masters.is_empty() {
+            return;
+        }
+        if stopped(&self.masters, 't') {
+            self.hold = self.masters.first().cloned().map(Hold::Traced);
+        }
+        if !stopped(&self.masters, 'T') || !self.in_operation() || system.now() + FROZEN_TIME > end
+        {
+            return;
+        }
+        system.sleep(FROZEN_TIME);
+        let now: Vec<Process> = (self.masters.iter())
+            .filter_map(|one| system.inspect(one.pid).filter(|now| now.is(one)))
+            .collect();
+        if now.len() == self.masters.len() && stopped(&now, 'T') {
+            self.hold = self.masters.first().cloned().map(Hold::Stopped);
+        }
+    }
+
+    /// Hears the master, who was asked whatever the endpoints say: one that hangs beside login
+    /// processes that greet by themselves shows in nothing else. Who does not answer at once gets a
+    /// second question with more time, because the machine may be busy, and a hanging configuration
+    /// is no fault of the master's.
+    fn hear_master<S: System>(&mut self, system: &S, question: load::Question<S>, end: Duration) {
+        if self.masters.is_empty() || load::hear(system, question, load::LIMIT) == Heard::Something
+        {
+            return;
+        }
+        let left = end.saturating_sub(system.now());
+        let time = DEAF_TIME.saturating_add(configuration::LIMIT);
+        if left >= time
+            && let Heard::Nothing(waited) = load::hear(system, load::ask(system), DEAF_TIME)
+            && configuration::values(system, &["base_dir"]).is_ok()
+        {
+            self.hold = Some(Hold::Deaf(waited));
+        }
+    }
+
     /// What is no fault, and should be looked at.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let full = self.full.iter().take(MAX_TOLD).map(|(endpoint, service)| {
@@ -193,7 +307,18 @@ impl Checks {
         let unknown = self
             .unknown_status()
             .map(|cause| format!("no status, the verdict rests on process and ports: {cause}"));
-        self.several().into_iter().chain(full).chain(ending).chain(untried).chain(unknown).collect()
+        let traced = match &self.hold {
+            Some(Hold::Traced(master)) => Some(format!("{master} is held by a debugger")),
+            Some(Hold::Stopped(_) | Hold::Deaf(_)) | None => None,
+        };
+        self.several()
+            .into_iter()
+            .chain(traced)
+            .chain(full)
+            .chain(ending)
+            .chain(untried)
+            .chain(unknown)
+            .collect()
     }
 
     /// That more than one master lives, if it was seen. One is enough for check 1, so it is no fault;
@@ -220,6 +345,7 @@ impl Checks {
         !self.masters.is_empty()
             && self.refused.is_empty()
             && !matches!(self.status, Status::Dead(_))
+            && !matches!(self.hold, Some(Hold::Stopped(_) | Hold::Deaf(_)))
     }
 
     /// What follows.
@@ -248,16 +374,21 @@ impl Checks {
         }
     }
 
-    /// What is wrong, each check that failed in its own words.
-    pub(crate) fn causes(&self) -> String {
-        self.each_cause().join("; ")
-    }
-
-    /// The same as a list, of bounded length.
-    pub(crate) fn each_cause(&self) -> Vec<String> {
+    /// What is wrong, each check that failed in its own words; a list of bounded length.
+    pub(crate) fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
         if self.masters.is_empty() {
             causes.push("no process named dovecot".to_owned());
+        }
+        match &self.hold {
+            Some(Hold::Stopped(master)) => {
+                causes.push(format!("{master} is stopped, so nobody can log in"));
+            }
+            Some(Hold::Deaf(time)) => causes.push(format!(
+                "the master does not answer `doveadm service status` within {} s",
+                shown(*time)
+            )),
+            Some(Hold::Traced(_)) | None => {}
         }
         for (endpoint, refusal) in self.refused.iter().take(MAX_TOLD) {
             causes.push(format!("{endpoint}: {refusal}"));

@@ -86,6 +86,11 @@ pub(crate) fn values(system: &impl System, names: &[&str]) -> Result<Settings, S
     ask(system, program(system, "doveconf")?, names).map(|dump| flatten(&dump))
 }
 
+/// Whether the Dovecot of this machine is older than 2.0, which brought doveconf.
+pub(crate) fn is_before_2(system: &impl System) -> bool {
+    system.program("doveconf").is_none() && system.program("dovecot").is_some()
+}
+
 fn program(system: &impl System, name: &str) -> Result<std::path::PathBuf, String> {
     system.program(name).ok_or_else(|| {
         let folders = crate::system::PROGRAM_FOLDERS.join(", ");

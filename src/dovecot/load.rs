@@ -11,7 +11,7 @@ use std::time::Duration;
 use log::debug;
 
 use super::endpoint::Endpoint;
-use crate::system::{Command, Refusal, System};
+use crate::system::{Command, End, Refusal, System};
 
 /// The longest that the question may take. A healthy master answers within 6 ms, with 2.4 16 ms.
 pub(crate) const LIMIT: Duration = Duration::from_millis(1500);
@@ -32,6 +32,26 @@ pub(crate) fn ask<S: System>(system: &S) -> Question<S> {
 pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
     if let Question(Some((_, running))) = question {
         system.finish(running, Duration::ZERO);
+    }
+}
+
+/// Whether the master answered, whatever it said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Heard {
+    /// It did, or doveadm said that it cannot ask.
+    Something,
+    /// doveadm got no answer for so long.
+    Nothing(Duration),
+}
+
+/// Hears whether the master answers at all, at most `limit` from the question on.
+pub(crate) fn hear<S: System>(system: &S, question: Question<S>, limit: Duration) -> Heard {
+    let Question(Some((command, running))) = question else { return Heard::Something };
+    let ended = system.finish(running, limit);
+    debug!("`{command}`: {:?}", ended.end);
+    match ended.end {
+        End::TimedOut(limit) => Heard::Nothing(limit),
+        End::Exited(_) | End::Signalled(_) | End::NotRun(_) => Heard::Something,
     }
 }
 
@@ -135,8 +155,8 @@ pub(crate) fn check(answer: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::Process;
     use crate::system::fake::{Machine, child};
-    use crate::system::{End, Process};
     use crate::test_bytes::{self, pieces};
     use proptest::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};

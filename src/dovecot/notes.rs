@@ -1,20 +1,24 @@
 //! What an action notes for the next one, below `/run/dovecot-ark`.
 //!
 //! Of a living master: what its children and orphans are known by once it is dead. Of a service
-//! command that runs: its first process, so that it is found again if the action is killed. Each
+//! command that runs: its first process, so that it is found again if the action is killed. Of a
+//! check that found a fault and excused it: why, so that the next does not for ever. Each
 //! file is one line of JSON, belongs to root, and is replaced whole. A note is worth something in
 //! its own boot and pid namespace alone: a pid is used again.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use log::{debug, warn};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{cgroup, unit};
+use super::cgroup;
+use super::unit::{self, Motion};
 use crate::files;
 use crate::system::{Process, System};
 
@@ -23,6 +27,12 @@ const MASTERS: &str = ".masters";
 
 /// The file with the service command that runs.
 const COMMAND: &str = ".command";
+
+/// The file with what the last check excused.
+const EXCUSE: &str = ".excuse";
+
+/// The file with the number of the last check, one byte.
+const COUNT: &str = ".count";
 
 /// The longest file that is read, in bytes: a master with a thousand pipes takes 10 KiB.
 const MAX_FILE: u64 = 64 << 10;
@@ -175,6 +185,65 @@ impl Drop for NotedCommand<'_> {
     fn drop(&mut self) {
         erase(self.root, COMMAND);
     }
+}
+
+/// Why a check called a Dovecot that was not in operation no fault.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Excuse {
+    pub(crate) reason: Reason,
+    /// Milliseconds since the boot, when the first of several checks in a row found it so.
+    since: u64,
+    /// The boot that this counts from.
+    era: String,
+}
+
+/// What excuses.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) enum Reason {
+    /// Its unit is on its way.
+    Motion(Motion),
+    /// The node shuts down.
+    Shutdown,
+}
+
+impl Excuse {
+    /// What the check before this one excused.
+    pub(crate) fn read(system: &impl System, root: &Path) -> Option<Self> {
+        read(root, EXCUSE).filter(|excuse: &Self| excuse.era == system.era())
+    }
+
+    /// Notes that this is excused from now on.
+    pub(crate) fn note(system: &impl System, root: &Path, reason: Reason) {
+        let since = u64::try_from(system.since_boot().as_millis()).unwrap_or(u64::MAX);
+        write(root, EXCUSE, &Self { reason, since, era: system.era() });
+    }
+
+    /// How long it has been so.
+    pub(crate) fn age(&self, system: &impl System) -> Duration {
+        system.since_boot().saturating_sub(Duration::from_millis(self.since))
+    }
+
+    /// Forgets it: a check or an action has found, or left, something else.
+    pub(crate) fn erase(root: &Path) {
+        // Each passing check says this, and there is almost never one.
+        let _ = fs::remove_file(root.join(crate::system::RUN_FOLDER).join(EXCUSE));
+    }
+}
+
+/// Counts a check that listens to the greeting, and says whether it is each tenth's turn. Where the
+/// count cannot be kept, it never is.
+pub(crate) fn is_tenth(root: &Path) -> bool {
+    let path = root.join(crate::system::RUN_FOLDER).join(COUNT);
+    let mut options = OpenOptions::new();
+    let counted = files::open_own(&path, options.read(true).write(true).create(true));
+    let counted = counted.and_then(|file| {
+        let mut count = [0];
+        let _ = file.read_at(&mut count, 0)?;
+        let [count] = count.map(|count: u8| count.wrapping_add(1) % 10);
+        file.write_all_at(&[count], 0).map(|()| count)
+    });
+    counted.inspect_err(|cause| debug!("{}: {cause}", path.display())).is_ok_and(|n| n == 0)
 }
 
 fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {

@@ -32,7 +32,7 @@ const SYSTEM_LOGS: [&str; 6] = [
 const MAX_READ: u64 = 64 << 10;
 
 /// How many characters of a reason are told.
-const MAX_TOLD: usize = 300;
+const MAX_TOLD: usize = 160;
 
 /// Where the logs end at the moment.
 pub(crate) struct Mark {
@@ -111,6 +111,14 @@ impl Log {
     }
 }
 
+/// Puts Dovecot's own reason right behind the first cause.
+pub(crate) fn beside(mut causes: Vec<String>, reason: Option<String>) -> Vec<String> {
+    if let Some(reason) = reason {
+        causes.insert(causes.len().min(1), format!("Dovecot's log: {reason}"));
+    }
+    causes
+}
+
 /// How bad a line is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Severity {
@@ -166,7 +174,7 @@ mod tests {
         assert_eq!(words("master: Info: all is well\n\n"), None);
         assert_eq!(
             words(&format!("a: Error: {}", "あ".repeat(999))).map(|w| w.chars().count()),
-            Some(300)
+            Some(MAX_TOLD)
         );
     }
 

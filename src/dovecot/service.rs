@@ -286,7 +286,7 @@ mod tests {
         };
         assert_eq!(answered(0, MOMENT), (true, 1, MOMENT));
         assert_eq!(answered(1, MOMENT), (true, 2, MOMENT * 2 + AGAIN));
-        assert_eq!(answered(2, MOMENT).0, false);
+        assert!(!answered(2, MOMENT).0);
         let (_, asked, took) = answered(2, Duration::from_secs(4));
         assert_eq!((asked, took), (2, STATUS_LIMIT));
         assert_eq!(answered(1, Duration::from_millis(4600)).1, 1, "no time is left for it");

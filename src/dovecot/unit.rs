@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use log::{debug, info, warn};
+use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Group};
 use super::service::STATUS_LIMIT;
@@ -16,6 +17,9 @@ use crate::system::{Command, Ended, Process, System};
 
 /// The properties that are asked for, of the service and of its socket.
 const PROPERTIES: &str = "Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy,UpheldBy";
+
+/// The unit that each shutdown, reboot and halt starts (`systemd.special(7)`).
+const SHUTDOWN: &str = "shutdown.target";
 
 /// How long systemd is left alone before it is asked once more. It is away for some 100 ms while it
 /// executes itself anew.
@@ -33,6 +37,9 @@ pub(crate) const LIMIT: Duration = ASK_LIMIT
     .saturating_mul(2)
     .saturating_add(DETAIL_LIMIT.saturating_mul(2))
     .saturating_add(AGAIN);
+
+/// How long a quickCheck that has found a fault waits for the answer.
+pub(crate) const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
 /// The longest that [`stop_triggers`] takes.
 pub(crate) const TRIGGERS_LIMIT: Duration = Duration::from_secs(3);
@@ -63,6 +70,8 @@ pub(crate) struct Unit {
     pub(crate) group: Option<Group>,
     /// The active units that would start it.
     pub(crate) triggers: Vec<String>,
+    /// Whether the node shuts down: systemd then stops Dovecot, and refuses to start it.
+    pub(crate) node_stops: bool,
     /// The units that have it started again whenever it is down while they are active (systemd 249
     /// and later).
     pub(crate) upholders: Vec<String>,
@@ -77,6 +86,15 @@ pub(crate) enum Job {
     Other,
 }
 
+/// What a unit is on its way to.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) enum Motion {
+    /// Its start, also as the second half of a restart; or a reload.
+    Starting,
+    /// Its stop, also as the first half of a restart.
+    Stopping,
+}
+
 impl Unit {
     /// Whether it is down and nothing is going to start it.
     pub(crate) fn is_at_rest(&self) -> bool {
@@ -86,6 +104,16 @@ impl Unit {
     /// Whether a start of it is on its way or planned.
     pub(crate) fn is_starting(&self) -> bool {
         self.active == "activating" || self.job == Some(Job::Start)
+    }
+
+    /// What it is on its way to, if it is on its way.
+    pub(crate) fn motion(&self) -> Option<Motion> {
+        match (&*self.active, self.job) {
+            ("deactivating", _) => Some(Motion::Stopping),
+            ("activating" | "reloading", _) | (_, Some(Job::Start)) => Some(Motion::Starting),
+            (_, Some(Job::Other)) => Some(Motion::Stopping),
+            (_, None) => None,
+        }
     }
 
     /// Whether it is up, as far as systemd knows.
@@ -145,22 +173,30 @@ pub(crate) fn name(service: &str) -> String {
 #[must_use]
 pub(crate) struct Question<S: System> {
     service: String,
+    begun: Duration,
     running: Option<(Command, S::Running)>,
 }
 
 /// Asks for the state of a service's unit, and does not wait for the answer.
 pub(crate) fn ask<S: System>(system: &S, service: &str) -> Question<S> {
     let service = service.strip_suffix(".service").unwrap_or(service).to_owned();
-    let running = show(system, &[name(&service), format!("{service}.socket")]).map(|command| {
+    let units = [name(&service), format!("{service}.socket"), SHUTDOWN.to_owned()];
+    let running = show(system, &units).map(|command| {
         let running = system.start(&command);
         (command, running)
     });
-    Question { service, running }
+    Question { service, begun: system.now(), running }
 }
 
 impl<S: System> Question<S> {
     /// Waits for the answer, at most [`LIMIT`]. Who does not answer is asked twice.
     pub(crate) fn answer(self, system: &S) -> Manager {
+        self.answer_within(system, LIMIT)
+    }
+
+    /// The same with another limit, from the question on.
+    pub(crate) fn answer_within(self, system: &S, limit: Duration) -> Manager {
+        let end = self.begun + limit;
         let Some((command, running)) = self.running else {
             return if system.runs_systemd() {
                 Manager::Unknown("looking for systemctl: it is not there".into())
@@ -168,17 +204,20 @@ impl<S: System> Question<S> {
                 Manager::Absent
             };
         };
-        let mut ended = system.finish(running, ASK_LIMIT);
+        let mut ended = system.finish(running, limit.min(ASK_LIMIT));
         let mut unit = parse(&ended.answer, &name(&self.service));
-        if unit.is_none() {
+        let left = end.saturating_sub(system.now());
+        if unit.is_none() && left > AGAIN {
             system.sleep(AGAIN);
-            ended = system.run(&command, ASK_LIMIT);
+            ended = system.run(&command, left.saturating_sub(AGAIN).min(ASK_LIMIT));
             unit = parse(&ended.answer, &name(&self.service));
         }
         let Some(printed) = unit else {
-            return Manager::Unknown(format!("`{command}`: {ended}"));
+            debug!("`{command}`: {ended}");
+            let unit = name(&self.service);
+            return Manager::Unknown(format!("`systemctl show {unit}`: {}", ended.end));
         };
-        let unit = printed.complete(system, &self.service);
+        let unit = printed.complete(system, &self.service, end);
         debug!("{unit}");
         Manager::Known(unit)
     }
@@ -267,8 +306,14 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
     let mut blocks = answer.split("\n\n");
     let block = blocks.next()?;
     let active = property(block, "ActiveState")?;
-    let socket = blocks.next().unwrap_or_default();
+    let (mut socket, mut shutdown) = ("", "");
+    for other in blocks {
+        let place =
+            if property(other, "Id") == Some(SHUTDOWN) { &mut shutdown } else { &mut socket };
+        *place = other;
+    }
     let socket_name = property(socket, "Id").unwrap_or_default();
+    let node_stops = job(shutdown).is_some() || Active::of(shutdown) == Some(Active::Yes);
     let names = |list: &str| -> Vec<String> {
         let list = property(block, list).unwrap_or_default();
         list.split_ascii_whitespace().map(str::to_owned).collect()
@@ -291,11 +336,17 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
             job: None,
             group: property(block, "ControlGroup").and_then(|path| Group::of_unit(path, unit)),
             triggers: Vec::new(),
+            node_stops,
             upholders: names("UpheldBy"),
         },
-        job: property(block, "Job").filter(|job| *job != "0").map(str::to_owned),
+        job: job(block).map(str::to_owned),
         triggers,
     })
+}
+
+/// The number of the job of a unit, if there is one.
+fn job(block: &str) -> Option<&str> {
+    property(block, "Job").filter(|job| *job != "0")
 }
 
 /// The value of a property, if it is printed and not empty.
@@ -306,17 +357,19 @@ fn property<'a>(block: &'a str, name: &str) -> Option<&'a str> {
 }
 
 impl Printed {
-    /// Asks for what is not known yet: the kind of the job, and the state of unusual triggers.
-    fn complete(self, system: &impl System, service: &str) -> Unit {
+    /// Asks for what is not known yet: the kind of the job, and the state of unusual triggers; not
+    /// after `end`.
+    fn complete(self, system: &impl System, service: &str, end: Duration) -> Unit {
         let Self { mut unit, job, triggers } = self;
-        unit.job = job.map(|number| kind_of(system, &number, service));
+        let limit = || end.saturating_sub(system.now()).min(DETAIL_LIMIT);
+        unit.job = job.map(|number| kind_of(system, &number, service, limit()));
         let asked: Vec<String> = triggers
             .iter()
             .filter(|(_, active)| active.is_none())
             .map(|(name, _)| name.clone())
             .collect();
         let ended = (!asked.is_empty()).then(|| show(system, &asked)).flatten();
-        let ended = ended.map(|command| system.run(&command, DETAIL_LIMIT));
+        let ended = ended.map(|command| system.run(&command, limit()));
         let answer = ended.map(|ended| ended.answer).unwrap_or_default();
         let is_active = |name: &str| {
             let block = answer.split("\n\n").find(|block| property(block, "Id") == Some(name));
@@ -336,10 +389,10 @@ impl Printed {
 
 /// The kind of a job, which `show` does not tell. One that has ended meanwhile was no start that is
 /// still to come: the state, asked anew, says what became of it.
-fn kind_of(system: &impl System, number: &str, service: &str) -> Job {
+fn kind_of(system: &impl System, number: &str, service: &str, limit: Duration) -> Job {
     let Some(systemctl) = system.program("systemctl") else { return Job::Other };
     let command = Command::new(systemctl, &["list-jobs", "--no-legend", "--no-pager"]).asked();
-    let Ended { answer, .. } = system.run(&command, DETAIL_LIMIT);
+    let Ended { answer, .. } = system.run(&command, limit);
     debug!("jobs: {answer:?}, of {service}: {number}");
     let kind = answer.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
@@ -435,6 +488,37 @@ SubState=dead
             assert_eq!((unit.is_at_rest(), unit.is_starting()), (at_rest, starting), "{unit}");
             assert_eq!(unit.group, None, "an empty path is no group");
         }
+    }
+
+    #[test]
+    fn a_node_that_shuts_down_has_a_job_for_it_or_has_done_it() {
+        let stops =
+            |state: &str| told(&format!("{RUNNING}\nId=shutdown.target\n{state}\n")).node_stops;
+        assert!(stops("ActiveState=inactive\nJob=90"));
+        assert!(stops("ActiveState=active"));
+        assert!(!stops("ActiveState=inactive"));
+        assert!(!stops("ActiveState=inactive\nJob=0"));
+        assert!(!told(RUNNING).node_stops);
+    }
+
+    #[test]
+    fn a_unit_moves_while_it_starts_or_stops_or_is_going_to() {
+        let motion = |active: &str, job: &str| {
+            let machine = machine(&format!("Id=dovecot.service\nActiveState={active}\n{job}"));
+            let jobs = "7 dovecot.service stop running\n8 dovecot.service restart waiting\n";
+            let line = "systemctl list-jobs --no-legend --no-pager";
+            machine.answer(line, End::Exited(0), MILLIS, jobs);
+            look(&machine, "dovecot").unit().and_then(Unit::motion)
+        };
+        for active in ["active", "inactive", "failed", "maintenance"] {
+            assert_eq!(motion(active, ""), None, "{active}");
+            assert_eq!(motion(active, "Job=7\n"), Some(Motion::Stopping), "{active}");
+            assert_eq!(motion(active, "Job=8\n"), Some(Motion::Starting), "{active}");
+        }
+        assert_eq!(motion("activating", ""), Some(Motion::Starting));
+        assert_eq!(motion("reloading", ""), Some(Motion::Starting));
+        assert_eq!(motion("deactivating", ""), Some(Motion::Stopping));
+        assert_eq!(motion("deactivating", "Job=8\n"), Some(Motion::Stopping), "a restart");
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
     } else if masters.is_empty() {
         endpoints.iter().map(|_| Err("no process")).collect()
     } else {
-        let (tried, question) = checks::answers(system, settings, checks::LIMIT);
+        let (tried, question) =
+            checks::answers(system, settings, checks::LIMIT, checks::RETRY_TIME);
         asked = question;
         tried.into_iter().map(Ok).collect()
     };
@@ -79,7 +80,8 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
     let service_time = since(system, start);
     let tried =
         connections.iter().filter_map(|one| Some((&one.endpoint, one.attempt.as_ref().ok()?)));
-    let checks = Checks::new(system, settings.probe, masters, tried, status, asked);
+    let mut checks = Checks::new(system, settings.probe, masters, tried, status, asked);
+    checks.look_at_masters(system, settings.probe, Duration::MAX);
     Look { blind, checks, process_time, connections, service_time }
 }
 
@@ -95,7 +97,7 @@ impl Look {
 
     /// What is wrong.
     pub(super) fn causes(&self) -> Vec<String> {
-        self.blind.clone().map_or_else(|| self.checks.each_cause(), |cause| vec![cause])
+        self.blind.clone().map_or_else(|| self.checks.causes(), |cause| vec![cause])
     }
 }
 

@@ -46,10 +46,12 @@ impl State {
             active.unwrap_or(if self.masters().is_empty() { "inactive" } else { "active" });
         let job = if job.is_some() { "Job=7\n" } else { "" };
         let group = if active == "active" { "/system.slice/dovecot.service" } else { "" };
+        let shutdown = if self.shutdown { "Job=90\n" } else { "" };
         let socket = if socket { "active" } else { "inactive" };
         format!(
             "Id=dovecot.service\nActiveState={active}\nSubState=x\n{job}ControlGroup={group}\n\
-             TriggeredBy=dovecot.socket\n\nId=dovecot.socket\nActiveState={socket}\n"
+             TriggeredBy=dovecot.socket\n\nId=dovecot.socket\nActiveState={socket}\n\n\
+             Id=shutdown.target\nActiveState=inactive\n{shutdown}"
         )
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) systemd: bool,
     /// What systemd says, where it runs.
     pub(crate) unit: FakeUnit,
+    /// Whether the node shuts down.
+    pub(crate) shutdown: bool,
     /// The boot and the pid namespace.
     pub(crate) era: String,
     /// Whether the process table shows nobody.
@@ -133,6 +135,14 @@ pub(crate) fn pipes_of(master: i32) -> Vec<(u32, Pipe)> {
         .into()
 }
 
+impl Entry {
+    /// The same in another state.
+    pub(crate) fn in_state(mut self, state: char) -> Self {
+        self.process.state = state;
+        self
+    }
+}
+
 impl Machine {
     /// A machine without systemd on which Dovecot does not run; `start` and `stop` work at once.
     pub(crate) fn new() -> Self {
@@ -155,6 +165,7 @@ impl Machine {
             addresses: BTreeSet::from([IpAddr::from([127, 0, 0, 1])]),
             programs: vec!["service"],
             systemd: false,
+            shutdown: false,
             blind: false,
             ended_since: Vec::new(),
             next_pid: MASTER,
