@@ -83,9 +83,12 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::NotInOperation { verdict, causes } => {
-                let known = if *verdict == Verdict::Unknown { " known to be" } else { "" };
-                let head = format!("Dovecot is not{known} in operation: ");
-                f.write_str(&line(&head, causes, verdict.consequence()))
+                let head = if *verdict == Verdict::Unknown {
+                    "Dovecot is not known to be in operation: "
+                } else {
+                    "Dovecot is not in operation: "
+                };
+                f.write_str(&line(head, causes, verdict.consequence()))
             }
             Self::NotStarted { rounds, causes } => {
                 let s = if *rounds == 1 { "" } else { "s" };

@@ -34,18 +34,18 @@ pub(super) fn recover(
     notes: &mut Notes,
 ) -> Result<(), Error> {
     let unit = unit::ask(system, &settings.service);
-    let script = (!system.runs_systemd()).then(|| service::ask(system, &settings.service));
+    let asked = service::ask(system, &settings.service);
     let mistake = mistake::look(system);
     let manager = unit.answer_within(system, service::STATUS_LIMIT);
-    let script = script.map(|asked| service::status(system, asked));
+    let status = service::status(system, asked);
     if let Some(plea) = excuse::plea(&manager).filter(|plea| plea.reason == Reason::Shutdown)
         && excuse::holds(system, root, plea.reason)
     {
         warn!("nothing is changed: {}", plea.words);
         return Ok(());
     }
-    let silence = match (manager, script) {
-        (Manager::Unknown(cause), _) | (_, Some(Status::Unknown(cause))) => Some(cause),
+    let silence = match (manager, status) {
+        (Manager::Unknown(cause), _) | (_, Status::Unknown(cause)) => Some(cause),
         _ => None,
     };
     if let Some(cause) = mistake.or(silence)
@@ -62,8 +62,8 @@ pub(super) fn recover(
 
 /// The longest that [`recover`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
-    // The manager is asked meanwhile.
-    let look = mistake::LIMIT.max(service::STATUS_LIMIT) + checks::LIMIT;
+    // The manager is asked meanwhile, with the same limit.
+    let look = mistake::LIMIT + checks::LIMIT;
     look + remove::longest(settings) + restore::longest(settings)
 }
 
