@@ -11,7 +11,9 @@
     reason = "a test that finds the machine in another state than it must be ends there"
 )]
 
+mod alarms;
 mod attack;
+mod blind;
 mod boot;
 mod bounds;
 mod caller;
