@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::excerpt::excerpt;
+use crate::system::Depth;
 
 /// Used when an entry names no time-out.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,24 +27,34 @@ pub(crate) struct Endpoint {
     pub(crate) port: u16,
     /// How long a connection, and the greeting behind it, may take to come about.
     pub(crate) timeout: Duration,
-    /// What comes first on a connection.
-    pub(crate) security: Security,
+    /// What a connection must bring.
+    pub(crate) mode: Mode,
 }
 
-/// What comes first on a connection.
+/// What a connection must bring, where greetings are asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Security {
+pub(crate) enum Mode {
     /// The server's greeting.
     Plain,
     /// TLS, and the greeting behind it.
     Tls,
+    /// Nothing: to be accepted is enough.
+    Connect,
 }
 
 /// The ports that are TLS's own: IMAPS, POP3S, submissions (RFC 8314).
 const TLS_PORTS: [u16; 3] = [993, 995, 465];
 
-/// Written before an entry whose port is TLS's, and not one of the usual.
-const TLS_MARK: &str = "tls:";
+/// What is written before an entry whose port does not say it.
+const MARKS: [(&str, Mode); 3] =
+    [("plain:", Mode::Plain), ("tls:", Mode::Tls), ("connect:", Mode::Connect)];
+
+impl Mode {
+    /// What the port alone says.
+    fn of_port(port: u16) -> Self {
+        if TLS_PORTS.contains(&port) { Self::Tls } else { Self::Plain }
+    }
+}
 
 impl Endpoint {
     /// The entry that holds when none is set: the IMAP port on the loopback address.
@@ -53,21 +64,19 @@ impl Endpoint {
             zone: None,
             port: 143,
             timeout: DEFAULT_TIMEOUT,
-            security: Security::Plain,
+            mode: Mode::Plain,
         }
     }
 
-    /// Reads `IP:port:seconds` or `IP:port`, an IPv6 address in brackets, `tls:` before all of it
-    /// where TLS comes first.
+    /// Reads `IP:port:seconds` or `IP:port`, an IPv6 address in brackets; `plain:`, `tls:` or
+    /// `connect:` before all of it where the port does not say what must come.
     ///
     /// # Errors
     ///
     /// A sentence that says what is wrong, without the entry itself.
     pub(crate) fn parse(entry: &str) -> Result<Self, String> {
-        let (marked, entry) = match entry.strip_prefix(TLS_MARK) {
-            Some(rest) => (true, rest),
-            None => (false, entry),
-        };
+        let marked = MARKS.iter().find_map(|(mark, mode)| Some((*mode, entry.strip_prefix(mark)?)));
+        let (mode, entry) = marked.map_or((None, entry), |(mode, rest)| (Some(mode), rest));
         let (address, zone, rest) = match entry.strip_prefix('[') {
             Some(rest) => {
                 let (inside, rest) = rest.split_once(']').ok_or("the bracket is not closed")?;
@@ -102,12 +111,16 @@ impl Endpoint {
         };
         match number(port).and_then(|port| u16::try_from(port).ok()) {
             Some(port) if port > 0 => {
-                let tls = marked || TLS_PORTS.contains(&port);
-                let security = if tls { Security::Tls } else { Security::Plain };
-                Ok(Self { address, zone, port, timeout, security })
+                let mode = mode.unwrap_or_else(|| Mode::of_port(port));
+                Ok(Self { address, zone, port, timeout, mode })
             }
             _ => Err(format!("the port must be 1 to 65535, not \"{}\"", excerpt(port))),
         }
+    }
+
+    /// How deep it is tried, where the whole list is to be tried as deep as `asked`.
+    pub(crate) fn depth(&self, asked: Depth) -> Depth {
+        if self.mode == Mode::Connect { Depth::Connect } else { asked }
     }
 
     /// Whether both mean the same listener, however long one may wait for it.
@@ -139,8 +152,9 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.security == Security::Tls && !TLS_PORTS.contains(&self.port) {
-            f.write_str(TLS_MARK)?;
+        let marked = self.mode != Mode::of_port(self.port);
+        if let Some((mark, _)) = MARKS.iter().find(|(_, mode)| marked && *mode == self.mode) {
+            f.write_str(mark)?;
         }
         match (self.address, &self.zone) {
             (IpAddr::V4(address), _) => write!(f, "{address}:{}", self.port),
@@ -186,6 +200,10 @@ mod tests {
             ("[fe80::1%eth0]:143:1", "[fe80::1%eth0]:143", 1),
             ("tls:192.0.2.9:1993:5", "tls:192.0.2.9:1993", 5),
             ("tls:[::1]:993", "[::1]:993", 2),
+            ("plain:192.0.2.9:993:5", "plain:192.0.2.9:993", 5),
+            ("plain:[::1]:143", "[::1]:143", 2),
+            ("connect:192.0.2.9:24245", "connect:192.0.2.9:24245", 2),
+            ("connect:[fe80::1%eth0]:993:1", "connect:[fe80::1%eth0]:993", 1),
         ] {
             let endpoint = Endpoint::parse(entry).unwrap_or_else(|e| panic!("{entry}: {e}"));
             assert_eq!(endpoint.to_string(), place, "{entry}");
@@ -219,6 +237,9 @@ mod tests {
             ("[fe80::1%\u{1b}[2J]:143", "\\u{1b}[2J is no network interface"),
             ("[fe80::1%sixteen-letters-]:143", "sixteen-letters- is no network interface"),
             ("\u{1b}[2J:143", "\\u{1b}[2J is no IP address"),
+            ("plain:tls:143", "tls is no IP address"),
+            ("connect:", "IP:port:seconds is expected"),
+            ("TLS:127.0.0.1:143", "TLS is no IP address"),
         ] {
             let error = Endpoint::parse(entry).expect_err(entry);
             assert!(error.contains(reason), "{entry}: {error}");
@@ -226,16 +247,22 @@ mod tests {
     }
 
     #[test]
-    fn tls_comes_first_on_its_own_ports_and_where_it_is_said() {
-        for (entry, security) in [
-            ("127.0.0.1:143", Security::Plain),
-            ("127.0.0.1:993", Security::Tls),
-            ("[::1]:995:3", Security::Tls),
-            ("127.0.0.1:465", Security::Tls),
-            ("127.0.0.1:10993", Security::Plain),
-            ("tls:127.0.0.1:10993", Security::Tls),
+    fn the_mark_says_what_must_come_and_without_one_the_port_does() {
+        for (entry, mode) in [
+            ("127.0.0.1:143", Mode::Plain),
+            ("127.0.0.1:993", Mode::Tls),
+            ("[::1]:995:3", Mode::Tls),
+            ("127.0.0.1:465", Mode::Tls),
+            ("127.0.0.1:10993", Mode::Plain),
+            ("tls:127.0.0.1:10993", Mode::Tls),
+            ("plain:[::1]:993", Mode::Plain),
+            ("connect:127.0.0.1:995", Mode::Connect),
         ] {
-            assert_eq!(Endpoint::parse(entry).expect(entry).security, security, "{entry}");
+            let endpoint = Endpoint::parse(entry).expect(entry);
+            assert_eq!(endpoint.mode, mode, "{entry}");
+            let deepest = if mode == Mode::Connect { Depth::Connect } else { Depth::Greeting };
+            assert_eq!(endpoint.depth(Depth::Greeting), deepest, "{entry}");
+            assert_eq!(endpoint.depth(Depth::Connect), Depth::Connect, "{entry}");
         }
     }
 
@@ -247,6 +274,8 @@ mod tests {
     /// What an entry is made of.
     const WORDS: &[&str] = &[
         "tls:",
+        "plain:",
+        "connect:",
         "127.0.0.1",
         "192.0.2.255",
         "127.0.0.1:143",
@@ -297,17 +326,22 @@ mod tests {
             zone in proptest::option::of("[!-.0-9;-Z^-~]{1,15}"),
             port in 1..=u16::MAX,
             seconds in 1..=MAX_TIMEOUT,
-            marked: bool,
+            tls_port in proptest::option::of(proptest::sample::select(&TLS_PORTS)),
+            (_, mode) in proptest::sample::select(&MARKS),
         ) {
-            let security =
-                if marked || TLS_PORTS.contains(&port) { Security::Tls } else { Security::Plain };
+            let port = tls_port.unwrap_or(port);
             let zone = zone.filter(|_| address.is_ipv6());
             let timeout = Duration::from_secs(seconds);
-            let place = Endpoint { address, zone, port, timeout, security };
+            let place = Endpoint { address, zone, port, timeout, mode };
             prop_assert_eq!(Endpoint::parse(&format!("{place}:{seconds}")), Ok(place.clone()));
-            let marked = place.to_string().replace(TLS_MARK, "");
-            let longer = Endpoint::parse(&marked).expect("a place without its time and mark");
+            let bare = Endpoint { mode: Mode::of_port(port), ..place.clone() }.to_string();
+            prop_assert!(bare.starts_with(|c: char| c.is_ascii_digit() || c == '['), "{bare}");
+            let longer = Endpoint::parse(&bare).expect("a place without its time and mark");
             prop_assert!(longer.is_same_place(&place) && longer.timeout == DEFAULT_TIMEOUT);
+            for (mark, mode) in MARKS {
+                let marked = Endpoint::parse(&format!("{mark}{bare}:{seconds}"));
+                prop_assert_eq!(marked, Ok(Endpoint { mode, ..place.clone() }));
+            }
         }
 
         #[test]

@@ -62,10 +62,10 @@ struct Process {
 struct Connection {
     /// The entry's address and port.
     endpoint: String,
-    /// `connected`, `failed` or `not tried`: nobody connects where no process lives or an action
-    /// runs.
+    /// `connected`, `failed`, `unknown` when the check itself could not tell, or `not tried`: nobody
+    /// connects where no process lives or an action runs.
     result: &'static str,
-    /// Why it failed or was not tried.
+    /// Why it did not connect.
     cause: Option<String>,
     /// How long it took.
     seconds: Option<f64>,
@@ -139,6 +139,7 @@ impl Document {
 fn connection(look::Connection { endpoint, attempt }: &look::Connection) -> Connection {
     let (result, cause) = match attempt.as_ref().map(|attempt| &attempt.outcome) {
         Ok(Ok(())) => ("connected", None),
+        Ok(Err(cause)) if cause.tells_nothing() => ("unknown", Some(cause.to_string())),
         Ok(Err(cause)) => ("failed", Some(cause.to_string())),
         Err(cause) => ("not tried", Some((*cause).to_owned())),
     };
@@ -185,7 +186,8 @@ fn seconds(time: Duration) -> f64 {
 mod tests {
     use super::super::tests::Scene;
     use super::*;
-    use crate::system::End;
+    use crate::dovecot::endpoint::Endpoint;
+    use crate::system::{Attempt, End, Refusal};
     use serde_json::{Value, json};
 
     fn value(scene: &Scene) -> Value {
@@ -226,6 +228,22 @@ mod tests {
             },
         });
         assert_eq!(value(&Scene::protected()), expected);
+    }
+
+    #[test]
+    fn an_entry_that_could_not_be_checked_has_not_failed() {
+        let of = |mark: &str, refusal| {
+            let attempt =
+                Attempt { outcome: Err(refusal), took: Duration::ZERO, certificate: None };
+            let endpoint = Endpoint::parse(&format!("{mark}192.0.2.1:993")).expect("an entry");
+            let all = connection(&look::Connection { endpoint, attempt: Ok(attempt) });
+            (all.endpoint, all.result, all.cause.expect("a cause"))
+        };
+        let (endpoint, result, cause) = of("plain:", Refusal::NotTried("no room".into()));
+        assert_eq!((&*endpoint, result), ("plain:192.0.2.1:993", "unknown"));
+        assert_eq!(cause, "not checked: no room");
+        let (endpoint, result, _) = of("connect:", Refusal::Closed);
+        assert_eq!((&*endpoint, result), ("connect:192.0.2.1:993", "failed"));
     }
 
     #[test]

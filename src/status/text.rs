@@ -88,6 +88,7 @@ fn check_rows(look: &Look) -> Vec<Row> {
 fn connection_row(Connection { endpoint, attempt }: &Connection) -> Row {
     let words = match attempt.as_ref().map(|tried| &tried.outcome) {
         Ok(Ok(())) => "connected".to_owned(),
+        Ok(Err(cause)) if cause.tells_nothing() => cause.to_string(),
         Ok(Err(cause)) => format!("failed: {cause}"),
         Err(cause) => format!("not tried: {cause}"),
     };

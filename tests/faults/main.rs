@@ -18,6 +18,7 @@ mod boot;
 mod bounds;
 mod caller;
 mod configuration;
+mod connections;
 mod evidence;
 mod frozen;
 mod holder;

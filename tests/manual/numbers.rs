@@ -25,7 +25,7 @@ const fn number(
 }
 
 /// `{0}` and `{1}` are the numbers of the constant.
-const NUMBERS: [Number; 28] = [
+const NUMBERS: [Number; 29] = [
     number(
         ("settings/values.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
@@ -61,6 +61,12 @@ const NUMBERS: [Number; 28] = [
         &["APP_DOVECOT_IP_LIST"],
         "on the ports {0}, {1} and {2},",
         "ポート {0}、{1}、{2} は TLS",
+    ),
+    number(
+        ("system/real/probe.rs", "const PRIVILEGED"),
+        &["What is said of a port|ポートに関する文言"],
+        "from a port from {0} to {1},",
+        "{0}～{1} のポート",
     ),
     number(
         ("cli.rs", "value_parser!(u32).range"),

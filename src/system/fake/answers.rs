@@ -251,21 +251,24 @@ impl System for Machine {
         let mut state = self.state();
         let serving = !state.masters().is_empty();
         let mut longest = Duration::from_millis(1);
+        let mut silent = false;
         let mut answer = |endpoint: &Endpoint| {
             let mut took = Duration::from_millis(1);
+            let depth = endpoint.depth(depth);
             let outcome = match state.ports.get_mut(&endpoint.port) {
                 Some(Port::Silent) => {
                     took = endpoint.timeout.min(limit);
+                    silent |= depth == Depth::Greeting && took > SILENCE;
                     Err(match depth {
                         Depth::Connect => Refusal::TimedOut(took),
                         Depth::Greeting => Refusal::Silent(took),
                     })
                 }
-                Some(Port::Reloading(times @ 1..)) => {
+                Some(Port::Reloading(times @ 1..)) if depth == Depth::Greeting => {
                     *times -= 1;
                     Err(Refusal::NotReady("* BYE Shutting down".into()))
                 }
-                Some(Port::Open | Port::Reloading(0)) => Ok(()),
+                Some(Port::Open | Port::Reloading(_)) => Ok(()),
                 None if serving => Ok(()),
                 Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
             };
@@ -275,7 +278,7 @@ impl System for Machine {
         };
         let answers = endpoints.iter().map(&mut answer).collect();
         state.note(format!("connect {}", endpoints.len()));
-        if depth == Depth::Greeting && longest > SILENCE {
+        if silent {
             state.pass(SILENCE);
             longest -= SILENCE;
             drop(state);

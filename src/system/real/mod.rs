@@ -1,6 +1,7 @@
 //! The machine as it is.
 
 mod command;
+mod hello;
 mod limits;
 mod probe;
 mod process;

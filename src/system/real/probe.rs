@@ -1,20 +1,24 @@
 //! TCP connections to many endpoints at once, in one thread, and the first words behind them.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream};
+use std::mem::take;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use log::debug;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, getpeername, getsockname, getsockopt,
-    socket, sockopt,
+    setsockopt, socket, sockopt,
 };
 
-use super::tls::Tls;
+use super::hello;
+use super::tls::{self, Tls};
 use super::turns::Turns;
-use crate::dovecot::endpoint::{Endpoint, Security};
+use crate::dovecot::endpoint::{Endpoint, Mode};
 use crate::dovecot::greeting::{self, Judgement};
 use crate::system::{Attempt, Depth, Refusal};
 
@@ -24,6 +28,11 @@ const SILENCE: Duration = Duration::from_millis(500);
 
 /// How long a server that greeted may take to end the connection.
 const LEAVE: Duration = Duration::from_millis(250);
+
+/// The ports to come from when a user has used up the others; no user may take these. Services are
+/// seldom found on them (IANA's list has `surf` and `webpush`), and 24 are plenty: one port serves
+/// for any number of destinations.
+const PRIVILEGED: RangeInclusive<u16> = 1000..=1023;
 
 /// A connection on its way.
 struct Talk<'a> {
@@ -43,6 +52,12 @@ enum Stage {
         tls: Option<Box<Tls>>,
         heard: Vec<u8>,
     },
+    /// Its handshake failed for this reason; on a second connection it is offered everything.
+    Choosing {
+        cause: String,
+        offered: bool,
+        heard: Vec<u8>,
+    },
     /// It has greeted, and has been told goodbye.
     Leaving {
         tls: Option<Box<Tls>>,
@@ -51,7 +66,8 @@ enum Stage {
 }
 
 /// Tries all endpoints, as deep as asked. When descriptors run out, the rest begins as soon as
-/// others have ended; what has not begun when `limit` is over counts as timed out.
+/// others have ended. What has not begun when `limit` is over counts as not tried: of those that
+/// kept it from beginning each has its own answer.
 pub(super) fn probe(
     endpoints: &[Endpoint],
     depth: Depth,
@@ -60,15 +76,17 @@ pub(super) fn probe(
 ) -> Vec<Attempt> {
     let start = Instant::now();
     let end = start + limit;
-    let late =
-        || Attempt { outcome: Err(Refusal::TimedOut(limit)), took: limit, certificate: None };
+    let late = || {
+        let cause = format!("its turn did not come within {} s", limit.as_secs());
+        Attempt { outcome: Err(Refusal::NotTried(cause)), took: limit, certificate: None }
+    };
     let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
     let mut turns = Turns::new(endpoints, start);
     let mut talks: Vec<Talk<'_>> = Vec::new();
     let mut silence = (depth == Depth::Greeting).then_some(start + SILENCE);
     loop {
         turns.accepted(talks.iter().filter(|one| one.is_silent()).map(|one| one.endpoint.port));
-        let due = begin_some(&mut turns, &mut talks, &mut answers, end);
+        let due = begin_some(endpoints, &mut turns, &mut talks, &mut answers, end);
         let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
             return answers;
         };
@@ -81,6 +99,7 @@ pub(super) fn probe(
             }
         }
         let mut turn = ready.into_iter();
+        let mut unclear = Vec::new();
         talks.retain_mut(|talk| {
             let mut answer = None;
             if turn.next() == Some(true) {
@@ -90,18 +109,67 @@ pub(super) fn probe(
                 answer = Some(talk.give_up());
             }
             let goes_on = answer.is_none();
-            if let Some((outcome, took)) = answer {
-                let certificate = talk.certificate();
-                set(&mut answers, talk.at, Attempt { outcome, took, certificate });
-                turns.ended(talk.endpoint, now);
+            match answer {
+                Some((Err(Refusal::NothingInCommon(cause)), _)) if talk.may_be_unclear() => {
+                    let &mut Talk { at, endpoint, begun, deadline, .. } = talk;
+                    unclear.push((Second { at, endpoint, begun, deadline }, cause));
+                }
+                Some((outcome, took)) => {
+                    let certificate = talk.certificate();
+                    set(&mut answers, talk.at, Attempt { outcome, took, certificate });
+                    turns.ended(talk.endpoint, now);
+                }
+                None => {}
             }
             goes_on
         });
+        // Only now, since the descriptors of the first connections are free again.
+        for (second, cause) in unclear {
+            match second.begin(endpoints, cause) {
+                Ok(talk) => talks.push(talk),
+                Err(refusal) => {
+                    let (outcome, took) = (Err(refusal), second.begun.elapsed());
+                    set(&mut answers, second.at, Attempt { outcome, took, certificate: None });
+                    turns.ended(second.endpoint, now);
+                }
+            }
+        }
+    }
+}
+
+/// The second connection to a server whose handshake failed.
+struct Second<'a> {
+    at: usize,
+    endpoint: &'a Endpoint,
+    begun: Instant,
+    deadline: Instant,
+}
+
+impl<'a> Second<'a> {
+    /// Begins it.
+    ///
+    /// # Errors
+    ///
+    /// That the handshake failed, or that it cannot be told why, when the cause that this does not
+    /// begin is one of ours.
+    fn begin(&self, endpoints: &[Endpoint], cause: String) -> Result<Talk<'a>, Refusal> {
+        let &Self { at, endpoint, begun, deadline } = self;
+        match begin(endpoint, endpoints) {
+            Ok(socket) => {
+                let stage = Stage::Choosing { cause, offered: false, heard: Vec::new() };
+                Ok(Talk { at, endpoint, socket: socket.into(), stage, begun, deadline })
+            }
+            Err(errno) => match refused(errno) {
+                ours if ours.tells_nothing() => Err(ours),
+                _ => Err(Refusal::Tls(cause)),
+            },
+        }
     }
 }
 
 /// Begins with those whose turn it is; returns when the next may begin, if one can.
 fn begin_some<'a>(
+    endpoints: &[Endpoint],
     turns: &mut Turns<'a>,
     talks: &mut Vec<Talk<'a>>,
     answers: &mut [Attempt],
@@ -112,7 +180,7 @@ fn begin_some<'a>(
         let Some((at, endpoint)) = turns.next(begun) else {
             return turns.due();
         };
-        match begin(endpoint) {
+        match begin(endpoint, endpoints) {
             Err(Errno::EMFILE | Errno::ENFILE) if !talks.is_empty() => {
                 turns.take_back((at, endpoint));
                 return None;
@@ -159,13 +227,14 @@ impl Talk<'_> {
     fn advance(&mut self, depth: Depth, end: Instant) -> Result<bool, Refusal> {
         if matches!(self.stage, Stage::Connecting) {
             outcome(&self.socket)?;
-            if depth == Depth::Connect {
+            if self.endpoint.depth(depth) == Depth::Connect {
                 return Ok(false);
             }
-            let tls = match self.endpoint.security {
-                Security::Plain => None,
-                Security::Tls => {
-                    Some(Box::new(Tls::new(self.endpoint.address).map_err(Refusal::Tls)?))
+            let tls = match self.endpoint.mode {
+                Mode::Plain | Mode::Connect => None,
+                Mode::Tls => {
+                    let tls = Tls::new(self.endpoint.address);
+                    Some(Box::new(tls.map_err(Refusal::NotTried)?))
                 }
             };
             self.stage = Stage::Listening { tls, heard: Vec::new() };
@@ -179,7 +248,7 @@ impl Talk<'_> {
                     Judgement::Ready(protocol) => protocol,
                     Judgement::NotReady(words) => return Err(Refusal::NotReady(words)),
                     Judgement::Foreign(words) => return Err(Refusal::Foreign(words)),
-                    Judgement::More if ended => return Err(closed(tls.as_deref())),
+                    Judgement::More if ended => return Err(Refusal::Closed),
                     Judgement::More => return Ok(true),
                 };
                 match tls.as_deref_mut() {
@@ -193,6 +262,13 @@ impl Talk<'_> {
                 self.deadline = (Instant::now() + LEAVE).min(end);
                 self.stage = Stage::Leaving { tls: tls.take(), took };
                 Ok(!ended)
+            }
+            Stage::Choosing { cause, offered, heard } => {
+                choose(socket, offered, heard).map_err(|chosen| match chosen {
+                    Chosen::Something => Refusal::NothingInCommon(take(cause)),
+                    Chosen::Nothing => Refusal::Tls(take(cause)),
+                })?;
+                Ok(true)
             }
             Stage::Leaving { tls, .. } => {
                 if let Some(tls) = tls {
@@ -208,9 +284,14 @@ impl Talk<'_> {
         }
     }
 
+    /// Whether that nothing is in common is no more than a guess yet.
+    const fn may_be_unclear(&self) -> bool {
+        matches!(self.stage, Stage::Listening { .. })
+    }
+
     /// Whether it was accepted, and no greeting has come.
     const fn is_silent(&self) -> bool {
-        matches!(self.stage, Stage::Listening { .. })
+        matches!(self.stage, Stage::Listening { .. } | Stage::Choosing { offered: true, .. })
     }
 
     /// What is to be said when its time is over.
@@ -223,6 +304,7 @@ impl Talk<'_> {
             }
             Stage::Listening { heard, .. } if heard.is_empty() => Refusal::Silent(timeout),
             Stage::Listening { .. } => Refusal::Unfinished(timeout),
+            Stage::Choosing { cause, .. } => Refusal::Tls(cause.clone()),
             Stage::Leaving { took, .. } => return (Ok(()), *took),
         };
         (Err(refusal), self.begun.elapsed())
@@ -232,20 +314,22 @@ impl Talk<'_> {
     fn certificate(&self) -> Option<i64> {
         match &self.stage {
             Stage::Listening { tls, .. } | Stage::Leaving { tls, .. } => tls.as_ref()?.time_left(),
-            Stage::Connecting => None,
+            Stage::Connecting | Stage::Choosing { .. } => None,
         }
     }
 
     /// What it waits for.
     fn wish(&self) -> PollFlags {
         match &self.stage {
-            Stage::Connecting => PollFlags::POLLOUT,
+            Stage::Connecting | Stage::Choosing { offered: false, .. } => PollFlags::POLLOUT,
             Stage::Listening { tls: Some(tls), .. } | Stage::Leaving { tls: Some(tls), .. }
                 if tls.wants_write() =>
             {
                 PollFlags::POLLIN | PollFlags::POLLOUT
             }
-            Stage::Listening { .. } | Stage::Leaving { .. } => PollFlags::POLLIN,
+            Stage::Listening { .. } | Stage::Choosing { .. } | Stage::Leaving { .. } => {
+                PollFlags::POLLIN
+            }
         }
     }
 }
@@ -273,9 +357,9 @@ fn listen(
         .and_then(|()| tls.receive(socket, heard, room))
         .and_then(|ended| tls.send(socket).map(|()| ended));
     match done {
-        Ok(true) if shaking => Err(Refusal::Tls(ENDED.into())),
-        Err(cause) if shaking && is_end(&cause) => Err(Refusal::Tls(ENDED.into())),
-        Err(cause) if shaking => Err(Refusal::Tls(cause.to_string())),
+        Ok(true) if shaking => Err(Refusal::NothingInCommon(ENDED.into())),
+        Err(cause) if shaking && is_end(&cause) => Err(Refusal::NothingInCommon(ENDED.into())),
+        Err(cause) if shaking => Err(tls::refusal(&cause)),
         Ok(ended) => Ok(ended),
         Err(_) => Ok(true),
     }
@@ -289,27 +373,80 @@ fn is_end(cause: &io::Error) -> bool {
     matches!(cause.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
-fn closed(tls: Option<&Tls>) -> Refusal {
-    match tls {
-        Some(tls) if tls.is_handshaking() => Refusal::Tls(ENDED.into()),
-        _ => Refusal::Closed,
+/// What a server made of everything that TLS has.
+enum Chosen {
+    /// So it works, for others.
+    Something,
+    /// So it works for nobody.
+    Nothing,
+}
+
+/// Offers everything, and hears whether something of it is chosen; says nothing as long as it is
+/// not known.
+fn choose(socket: &mut TcpStream, offered: &mut bool, heard: &mut Vec<u8>) -> Result<(), Chosen> {
+    if !*offered {
+        outcome(socket).map_err(|_| Chosen::Nothing)?;
+        socket.write_all(&hello::everything()).map_err(|_| Chosen::Nothing)?;
+        *offered = true;
+        return Ok(());
+    }
+    let room = u64::try_from(hello::ENOUGH.saturating_sub(heard.len())).unwrap_or(0);
+    let read = (&*socket).take(room).read_to_end(heard);
+    match read {
+        _ if hello::is_chosen(heard) => Err(Chosen::Something),
+        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        _ => Err(Chosen::Nothing),
     }
 }
 
-/// Begins to connect.
-fn begin(endpoint: &Endpoint) -> Result<OwnedFd, Errno> {
-    let (family, address) = match endpoint.address {
-        IpAddr::V4(ip) => {
-            (AddressFamily::Inet, SocketAddr::V4(SocketAddrV4::new(ip, endpoint.port)))
+/// Begins to connect; when the local ports are used up, from a privileged one, which must not be one
+/// of the list.
+fn begin(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Result<OwnedFd, Errno> {
+    match connect(endpoint, None) {
+        Err(Errno::EADDRNOTAVAIL) => {}
+        other => return other,
+    }
+    let mut without_address = false;
+    let unlisted = |port: &u16| endpoints.iter().all(|one| one.port != *port);
+    for port in PRIVILEGED.rev().filter(unlisted) {
+        match connect(endpoint, Some(port)) {
+            Err(Errno::EADDRINUSE) => {}
+            // That may be the port as well, as long as an old connection to the same place has it.
+            Err(Errno::EADDRNOTAVAIL) => without_address = endpoint.address.is_ipv6(),
+            other => {
+                debug!("{endpoint}: the local ports are used up; tried from port {port}");
+                return other;
+            }
         }
+    }
+    // The kernel says the same when this node has no address of the kind to come from, as where
+    // IPv6 is switched off: then it does not have the one of the list either.
+    Err(if without_address { Errno::ENETUNREACH } else { Errno::EADDRNOTAVAIL })
+}
+
+/// Begins to connect, from a given port if one is given.
+fn connect(endpoint: &Endpoint, from: Option<u16>) -> Result<OwnedFd, Errno> {
+    let (family, any, address) = match endpoint.address {
+        IpAddr::V4(ip) => (
+            AddressFamily::Inet,
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V4(SocketAddrV4::new(ip, endpoint.port)),
+        ),
         IpAddr::V6(ip) => {
             let scope = endpoint.zone.as_deref().map_or(Ok(0), interface)?;
             let address = SocketAddrV6::new(ip, endpoint.port, 0, scope);
-            (AddressFamily::Inet6, SocketAddr::V6(address))
+            (AddressFamily::Inet6, IpAddr::V6(Ipv6Addr::UNSPECIFIED), SocketAddr::V6(address))
         }
     };
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let socket = socket(family, SockType::Stream, flags, None)?;
+    if let Some(port) = from {
+        // So the port serves for other destinations at the same time, and a service that wants to
+        // listen on it can.
+        setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+        let from = SockaddrStorage::from(SocketAddr::new(any, port));
+        nix::sys::socket::bind(socket.as_raw_fd(), &from)?;
+    }
     match nix::sys::socket::connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
         Ok(()) | Err(Errno::EINPROGRESS | Errno::EINTR) => Ok(socket),
         Err(cause) => Err(cause),
@@ -347,8 +484,26 @@ fn outcome(socket: &TcpStream) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What an error of socket(2), bind(2) or connect(2) says. What this program or this node is short
+/// of, or forbids it, is no word of Dovecot's: called a fault, a user who uses up the local ports,
+/// or a rule of the node's, would throw out all others. Everything else is a fault, as for the
+/// original: nobody listens, nobody answers, or the address is not this node's (no route, no
+/// such interface), which users notice as well; and a mistake in the list, which the first
+/// restore shows.
 fn refused(cause: Errno) -> Refusal {
-    Refusal::Failed(cause.desc().to_lowercase())
+    let words = cause.desc().to_lowercase();
+    match cause {
+        Errno::EADDRNOTAVAIL => Refusal::NotTried(format!("the local ports are used up: {words}")),
+        Errno::EADDRINUSE
+        | Errno::EAGAIN
+        | Errno::EMFILE
+        | Errno::ENFILE
+        | Errno::ENOBUFS
+        | Errno::ENOMEM
+        | Errno::EACCES
+        | Errno::EPERM => Refusal::NotTried(words),
+        _ => Refusal::Failed(words),
+    }
 }
 
 #[cfg(test)]
@@ -397,7 +552,9 @@ mod tests {
         let start = Instant::now();
         let answers = probe(&list, Depth::Connect, Duration::from_millis(100), &mut || ());
         let one = answers.last().expect("fifty answers");
-        assert!(matches!(one.outcome, Err(Refusal::TimedOut(_))), "{answers:?}");
+        let unsaid = Refusal::NotTried("its turn did not come within 0 s".into());
+        assert_eq!(one.outcome, Err(unsaid), "{answers:?}");
+        assert!(answers.iter().any(|one| matches!(one.outcome, Err(Refusal::TimedOut(_)))));
         assert!(start.elapsed() < Duration::from_secs(10), "the limit of all comes first");
     }
 
@@ -438,11 +595,11 @@ mod tests {
                 Err(Refusal::Foreign(format!("{}…", "x".repeat(60)))),
             ),
             (
-                Endpoint { security: Security::Tls, ..server(std::mem::forget) },
+                Endpoint { mode: Mode::Tls, ..server(std::mem::forget) },
                 Err(Refusal::Tls("no handshake within 1 s".into())),
             ),
             (
-                Endpoint { security: Security::Tls, ..server(drop) },
+                Endpoint { mode: Mode::Tls, ..server(drop) },
                 Err(Refusal::Tls("the server ended the connection".into())),
             ),
         ];
@@ -480,5 +637,114 @@ mod tests {
         let answers = probe(&[endpoint], Depth::Greeting, Duration::from_secs(15), &mut || ());
         assert_eq!(answers[0].outcome, Ok(()));
         assert_eq!(told.recv().expect("a goodbye"), b"QUIT\r\n");
+    }
+
+    /// What is answered to a server of TLS that does so with each client.
+    fn outcome_of(serve: impl Fn(TcpStream) + Send + 'static) -> Attempt {
+        let endpoint = Endpoint { mode: Mode::Tls, ..server(serve) };
+        let limit = Duration::from_secs(15);
+        probe(&[endpoint], Depth::Greeting, limit, &mut || ()).remove(0)
+    }
+
+    /// An alert, and a `ServerHello` as far as it is listened to.
+    const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
+    const SERVER_HELLO: &[u8] = &[22, 3, 3, 0, 122, 2];
+
+    /// Answers to a hello with these words; one that is larger than any of rustls' with others.
+    fn answer(mut client: TcpStream, usual: &[u8], to_everything: &[u8]) {
+        let mut hello = [0; 4096];
+        let length = client.read(&mut hello).expect("a hello");
+        let answer = if length < hello::everything().len() { usual } else { to_everything };
+        let _ = client.write_all(answer);
+    }
+
+    #[test]
+    fn a_server_that_has_nothing_in_common_with_us_is_told_from_one_that_is_broken() {
+        let alert = "received fatal alert: HandshakeFailure";
+        let nothing = |words: &str| Err(Refusal::NothingInCommon(words.into()));
+        let broken = |words: &str| Err(Refusal::Tls(words.into()));
+        // As Dovecot 2.4 does it, and 2.3.
+        for (usual, words) in [(ALERT, alert), (b"".as_slice(), ENDED)] {
+            let chosen = outcome_of(move |client| answer(client, usual, SERVER_HELLO)).outcome;
+            assert_eq!(chosen, nothing(words));
+            let refused = outcome_of(move |client| answer(client, usual, usual)).outcome;
+            assert_eq!(refused, broken(words));
+        }
+        // One who does not listen.
+        assert_eq!(outcome_of(drop).outcome, broken(ENDED));
+        // One who is silent to the second hello, and one who is not there any more.
+        let (greeted, first) = (std::cell::Cell::new(false), std::cell::RefCell::new(Vec::new()));
+        let silent = outcome_of(move |client| {
+            if greeted.replace(true) {
+                first.borrow_mut().push(client);
+            }
+        });
+        assert_eq!(silent.outcome, broken(ENDED));
+        assert!(silent.took >= Duration::from_secs(1), "{silent:?}");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let once = Endpoint { mode: Mode::Tls, ..endpoint(&listener) };
+        let serve = std::thread::spawn(move || drop(listener.accept()));
+        let answers = probe(&[once], Depth::Greeting, Duration::from_secs(15), &mut || ());
+        assert_eq!(answers[0].outcome, broken(ENDED));
+        serve.join().expect("a server");
+    }
+
+    #[test]
+    fn a_greeting_behind_tls_is_heard_and_the_certificate_read() {
+        let attempt = outcome_of(|mut client| {
+            let mut tls = tls::tests::server(rustls::ALL_VERSIONS);
+            let mut tls = rustls::Stream::new(&mut tls, &mut client);
+            tls.write_all(b"* OK hello\r\n").expect("a client");
+            let _ = tls.read(&mut [0; 64]);
+        });
+        assert_eq!(attempt.outcome, Ok(()));
+        assert!(attempt.certificate.is_some_and(|seconds| seconds > 0), "{attempt:?}");
+    }
+
+    #[test]
+    fn the_mark_of_an_entry_goes_before_what_the_list_is_asked_for() {
+        let of = |mode, endpoint| Endpoint { mode, ..endpoint };
+        let list = [
+            of(Mode::Connect, server(std::mem::forget)),
+            of(Mode::Plain, say(b"* OK hello\r\n")),
+            of(Mode::Plain, server(std::mem::forget)),
+        ];
+        let limit = Duration::from_secs(15);
+        let mut calls = 0;
+        let answers = probe(&list[..2], Depth::Greeting, limit, &mut || calls += 1);
+        assert!(answers.iter().all(|one| one.outcome == Ok(())), "{answers:?}");
+        assert_eq!(calls, 0, "who is not asked for a greeting is not silent");
+        let answers = probe(&list, Depth::Connect, limit, &mut || ());
+        assert!(answers.iter().all(|one| one.outcome == Ok(())), "{answers:?}");
+    }
+
+    #[test]
+    fn what_this_side_lacks_is_no_word_of_the_servers() {
+        for ours in [
+            Errno::EADDRNOTAVAIL,
+            Errno::EADDRINUSE,
+            Errno::EAGAIN,
+            Errno::EMFILE,
+            Errno::ENFILE,
+            Errno::ENOBUFS,
+            Errno::ENOMEM,
+            Errno::EACCES,
+            Errno::EPERM,
+        ] {
+            assert!(refused(ours).tells_nothing(), "{ours}");
+        }
+        for theirs in [
+            Errno::ECONNREFUSED,
+            Errno::ECONNRESET,
+            Errno::ETIMEDOUT,
+            Errno::ENETUNREACH,
+            Errno::EHOSTUNREACH,
+            Errno::ENETDOWN,
+            Errno::ENODEV,
+            Errno::EAFNOSUPPORT,
+            Errno::EINVAL,
+        ] {
+            assert!(!refused(theirs).tells_nothing(), "{theirs}");
+        }
     }
 }

@@ -11,9 +11,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::{
+    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
+};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+
+use crate::system::Refusal;
 
 /// A connection's TLS.
 pub(super) struct Tls(ClientConnection);
@@ -100,6 +104,23 @@ impl Tls {
     }
 }
 
+/// What a handshake that failed for such a reason says of the server. [`Refusal::NothingInCommon`]
+/// is no more than a guess here: a server that works for nobody may send the same.
+pub(super) fn refusal(cause: &io::Error) -> Refusal {
+    use AlertDescription::{HandshakeFailure, InsufficientSecurity, ProtocolVersion};
+    let words = cause.to_string();
+    match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(
+            rustls::Error::PeerIncompatible(_)
+            | rustls::Error::AlertReceived(HandshakeFailure | InsufficientSecurity | ProtocolVersion),
+        ) => Refusal::NothingInCommon(words),
+        Some(rustls::Error::FailedToGetCurrentTime | rustls::Error::FailedToGetRandomBytes) => {
+            Refusal::NotTried(words)
+        }
+        _ => Refusal::Tls(words),
+    }
+}
+
 fn config() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(NoVerifier(Arc::clone(&provider)));
@@ -145,6 +166,116 @@ impl ServerCertVerifier for NoVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        // What is not verified need not be understood: P-521 is what rustls' ring lacks.
+        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
+        schemes.push(SignatureScheme::ECDSA_NISTP521_SHA512);
+        schemes
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::{ServerConfig, ServerConnection, Stream, SupportedProtocolVersion};
+    use std::net::Ipv4Addr;
+    use std::os::unix::net::UnixStream;
+
+    /// A certificate of mail.example.com for a hundred years, on P-256.
+    const CERTIFICATE: &[u8] = b"\
+-----BEGIN CERTIFICATE-----
+MIIBjjCCATOgAwIBAgIUCrSjn5tWS8TLwZUX7dSiehF4qTwwCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQbWFpbC5leGFtcGxlLmNvbTAgFw0yNjExMjgxNzM4NTRaGA8y
+MTI2MTEwNDE3Mzg1NFowGzEZMBcGA1UEAwwQbWFpbC5leGFtcGxlLmNvbTBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABCZwOivlKbhaj9OuMYBK0Rx9OodhiRi4YN9W
+QfBwvIcjjGoeji+ppOZHlhgrr/QzuT/eUdPMOPckUtb4wgyY0bSjUzBRMB0GA1Ud
+DgQWBBS5YJavLHRh8m88Jwla94iGss4YHjAfBgNVHSMEGDAWgBS5YJavLHRh8m88
+Jwla94iGss4YHjAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQC8
+yRY89dGHoBjqA+AbAA6RzllKlyWMEbAk+8J2m3sMpAIhAJlMVQraXZxBXzci2Ukx
+9mqerkrRyHh+SLn/qPdoMclc
+-----END CERTIFICATE-----";
+
+    const KEY: &[u8] = b"\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQggYuGLnEv8AOizxW2
+pWeB+9e1B+s1vJDI4GS0OztDY4+hRANCAAQmcDor5Sm4Wo/TrjGAStEcfTqHYYkY
+uGDfVkHwcLyHI4xqHo4vqaTmR5YYK6/0M7k/3lHTzDj3JFLW+MIMmNG0
+-----END PRIVATE KEY-----";
+
+    /// A server that speaks these versions.
+    pub(in crate::system::real) fn server(
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ServerConnection {
+        let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .expect("a configuration");
+        ServerConnection::new(Arc::new(config)).expect("a server")
+    }
+
+    #[test]
+    fn a_server_is_heard_behind_each_version_and_its_certificate_read() {
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let (mut here, mut there) = UnixStream::pair().expect("two sockets");
+            let serve = std::thread::spawn(move || {
+                let mut tls = server(&[version]);
+                let mut tls = Stream::new(&mut tls, &mut there);
+                tls.write_all(b"* OK hello\r\n").expect("a client");
+                let mut heard = Vec::new();
+                tls.read_to_end(&mut heard).expect("a goodbye");
+                heard
+            });
+            let mut tls = Tls::new(Ipv4Addr::LOCALHOST.into()).expect("a client");
+            let mut heard = Vec::new();
+            assert!(tls.is_handshaking() && tls.time_left().is_none());
+            // Not more is taken than there is room for.
+            while heard.len() < 4 {
+                tls.send(&mut here).expect("a server");
+                let room = u64::try_from(4 - heard.len()).expect("a small number");
+                assert!(!tls.receive(&mut here, &mut heard, room).expect("a server"));
+            }
+            assert_eq!(heard, b"* OK", "{version:?}");
+            assert!(!tls.is_handshaking());
+            assert!(tls.time_left().expect("an end") > 365 * 86_400);
+            tls.take_leave(b"QUIT\r\n");
+            tls.send(&mut here).expect("a server");
+            assert_eq!(serve.join().expect("a server"), b"QUIT\r\n", "{version:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_mean_that_nothing_is_in_common_is_taken_for_it() {
+        let of = |error: rustls::Error| refusal(&io::Error::other(error));
+        let alert = |what| of(rustls::Error::AlertReceived(what));
+        for what in [
+            AlertDescription::HandshakeFailure,
+            AlertDescription::ProtocolVersion,
+            AlertDescription::InsufficientSecurity,
+        ] {
+            assert!(matches!(alert(what), Refusal::NothingInCommon(_)), "{what:?}");
+        }
+        for what in [AlertDescription::InternalError, AlertDescription::UnrecognisedName] {
+            assert!(matches!(alert(what), Refusal::Tls(_)), "{what:?}");
+        }
+        let version = rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13;
+        assert!(matches!(of(version.into()), Refusal::NothingInCommon(_)));
+        assert!(matches!(of(rustls::Error::FailedToGetRandomBytes), Refusal::NotTried(_)));
+        assert!(matches!(of(rustls::Error::DecryptError), Refusal::Tls(_)));
+        assert!(matches!(refusal(&io::Error::other("else")), Refusal::Tls(_)));
+    }
+
+    #[test]
+    fn a_key_on_p_521_is_offered() {
+        let schemes = config().expect("a configuration");
+        let schemes = schemes.crypto_provider().signature_verification_algorithms;
+        let lacked = SignatureScheme::ECDSA_NISTP521_SHA512;
+        assert!(!schemes.supported_schemes().contains(&lacked), "no longer needs to be added");
+        let verifier = NoVerifier(Arc::new(ring::default_provider()));
+        assert!(verifier.supported_verify_schemes().contains(&lacked));
     }
 }
