@@ -26,6 +26,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(18);
 /// How long a unit that is on its way is left alone before it is looked at once more.
 const MOTION_WAIT: Duration = Duration::from_secs(2);
 
+/// The same for one that has just arrived.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// How long that second look may take.
 const MOTION_LOOK: Duration = Duration::from_secs(3);
 
@@ -56,10 +59,15 @@ pub(super) fn quick_check(
     let ask = || unit::ask(system, &settings.service).answer_within(system, unit::CHECK_LIMIT);
     let mut manager = ask();
     let mut plea = excuse::plea(&manager);
-    if matches!(plea, Some(Plea { reason: Reason::Motion(_), .. }))
-        && end.saturating_sub(system.now()) >= MOTION_WAIT + MOTION_LOOK + unit::CHECK_LIMIT
+    let pause = match &plea {
+        Some(Plea { reason: Reason::Motion(_), .. }) => Some(MOTION_WAIT),
+        None if manager.unit().is_some_and(|unit| seen.is_contradicted_by(unit)) => Some(MOMENT),
+        Some(Plea { reason: Reason::Shutdown, .. }) | None => None,
+    };
+    if let Some(pause) = pause
+        && end.saturating_sub(system.now()) >= pause + MOTION_LOOK + unit::CHECK_LIMIT
     {
-        system.sleep(MOTION_WAIT);
+        system.sleep(pause);
         seen = checks::check(system, settings, root, notes, Care::Once, MOTION_LOOK)
             .map_err(unknown)?;
         if seen.in_operation() {
@@ -102,7 +110,7 @@ fn pass(system: &impl System, settings: &Settings, root: &Path, notes: &mut Note
 mod tests {
     use super::{Duration, Error, LIMIT, MOTION_WAIT, Notes, Settings, System, checks};
     use crate::dovecot::endpoint::Endpoint;
-    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, words};
+    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, words};
     use crate::system::{Depth, End};
     use crate::test_root::TestRoot;
 
@@ -274,6 +282,13 @@ mod tests {
         });
         assert_eq!(fault(&machine, &Settings::default()), None);
         assert_eq!(words(), [""; 0]);
+        // It comes back between the checks and the question.
+        let machine = down(FakeUnit::default());
+        machine.reply("status", |state| {
+            state.after(Duration::from_millis(5), State::start_dovecot);
+            (End::Exited(if state.masters().is_empty() { 3 } else { 0 }), Duration::from_millis(10))
+        });
+        assert_eq!(fault(&machine, &Settings::default()), None);
         // What has not come back is a fault.
         let machine = down(moving("deactivating"));
         machine.state().after(MOTION_WAIT / 2, |state| state.unit = FakeUnit::default());

@@ -14,6 +14,7 @@ use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::load::{self, Heard};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::service::{self, Status};
+use crate::dovecot::unit::Unit;
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
@@ -196,7 +197,11 @@ pub(crate) fn answers<S: System>(
 fn may_pass(endpoint: &Endpoint, attempt: &Attempt) -> bool {
     matches!(
         attempt.outcome,
-        Err(Refusal::Failed(_) | Refusal::Closed | Refusal::NotReady(_) | Refusal::Tls(_))
+        Err(Refusal::Failed(_)
+            | Refusal::Closed
+            | Refusal::NotReady(_)
+            | Refusal::Tls(_)
+            | Refusal::NothingInCommon(_))
     ) && attempt.took < endpoint.timeout
 }
 
@@ -234,7 +239,9 @@ impl Checks {
     /// Hears the master about those that are silent: who is only full serves.
     fn hear_second_opinion<S: System>(&mut self, system: &S, question: Option<load::Question<S>>) {
         let (silent, others): (Vec<_>, Vec<_>) =
-            self.refused.drain(..).partition(|(_, refusal)| load::may_be_full(refusal));
+            self.refused.drain(..).partition(|(endpoint, refusal)| {
+                load::may_be_full(refusal) && endpoint.depth(Depth::Greeting) == Depth::Greeting
+            });
         let services = load::full(system, question, silent.iter().map(|(endpoint, _)| endpoint));
         self.refused = others;
         for (refused, service) in silent.into_iter().zip(services) {
@@ -359,6 +366,13 @@ impl Checks {
         } else {
             Verdict::Up
         }
+    }
+
+    /// Whether a service manager that calls the service active says something else than was seen
+    /// before it was asked: the end of a restart came between.
+    pub(crate) fn is_contradicted_by(&self, unit: &Unit) -> bool {
+        let is_down = self.masters.is_empty() || matches!(self.status, Status::Dead(_));
+        is_down && unit.is_active()
     }
 
     /// Whether check 1 failed.
