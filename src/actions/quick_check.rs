@@ -104,8 +104,6 @@ mod tests {
         machine.state().programs.push("doveadm");
         let full = "name: imap-login\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
         machine.answer("doveadm", End::Exited(0), Duration::from_millis(6), full);
-        let login = crate::system::fake::child(103, "imap-login");
-        machine.state().listeners.insert(143, vec![([0, 0, 0, 0].into(), login)]);
         let settings = Settings { probe: Depth::Greeting, ..Settings::default() };
         assert_eq!(fault(&machine, &settings), None);
         let warning = words().concat();

@@ -165,7 +165,12 @@ impl Checks {
     fn hear_second_opinion<S: System>(&mut self, system: &S, question: Option<load::Question<S>>) {
         let (silent, others): (Vec<_>, Vec<_>) =
             self.refused.drain(..).partition(|(_, refusal)| load::may_be_full(refusal));
-        let services = load::full(system, question, silent.iter().map(|(endpoint, _)| endpoint));
+        let services = load::full(
+            system,
+            &self.masters,
+            question,
+            silent.iter().map(|(endpoint, _)| endpoint),
+        );
         self.refused = others;
         for (refused, service) in silent.into_iter().zip(services) {
             match service {
