@@ -578,7 +578,7 @@ default_process_limit = 5
     fn five_hundred_entries_and_ten_thousand_processes_are_one_question() {
         let machine = machine(ANSWER);
         machine.answer("doveconf", End::Exited(0), Duration::from_secs(10), "");
-        add(&machine, "imap-login", &['S'; 10_000]);
+        add(&machine, "imap-login", &vec!['S'; 10_000]);
         let entries = vec![Endpoint::default(); 500];
         let full = full(&machine, &masters(&machine), None, entries.iter());
         assert_eq!(full, vec![Some("imap-login".to_owned()); 500]);

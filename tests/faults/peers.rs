@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use lab::{Init, Node, Running, Suite};
+use lab::{Running, Suite};
 
 use crate::rows;
-use crate::scene::{Place, Scene, play_on};
+use crate::scene::Scene;
 
 rows!(
     f5_a_login_service_that_is_full_is_a_warning_and_no_fault,
@@ -77,25 +77,17 @@ fn f61_a_second_login_service_that_is_full_is_a_warning_and_no_fault(scene: &Sce
     scene.expect("quickCheck", 0).says(saturated);
 
     scene.set("APP_DOVECOT_IP_LIST=127.0.0.1:1143\n");
+    // What was not accepted of so many fills the queue of the socket for a while.
+    let dead = ["127.0.0.1:1143: no greeting after 2 s", "127.0.0.1:1143: no connection after 2 s"];
     scene.freeze("imap-login");
-    scene.expect("quickCheck", 1).says("127.0.0.1:1143: no greeting after 2 s");
+    scene.expect("quickCheck", 1).says_one_of(&dead);
     for login in scene.named("imap-login") {
         scene.signal(login, "CONT");
     }
     scene.expect("quickCheck", 0).says(saturated);
     scene.signal(scene.master(), "STOP");
-    scene.expect("quickCheck", 1).says("127.0.0.1:1143: no greeting after 2 s");
+    scene.expect("quickCheck", 1).says_one_of(&dead);
     drop(sessions);
-}
-
-/// Before 2.3.19 a login process closes the listening socket when it has accepted: only the master
-/// holds it.
-#[test]
-fn f61_a_login_process_that_has_closed_its_socket_is_full_all_the_same() {
-    let name = "f61_a_login_process_that_has_closed_its_socket_is_full_all_the_same";
-    let place = Place { suite: Suite::Bullseye, init: Init::SysV };
-    let start = || Node::start_on(place.suite, place.init);
-    play_on(name, place, start, f61_a_second_login_service_that_is_full_is_a_warning_and_no_fault);
 }
 
 /// What a peer does with whoever comes.
