@@ -162,8 +162,6 @@ mod tests {
         machine.state().programs.push("doveadm");
         let full = "name: imap-login\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
         machine.answer("doveadm", End::Exited(0), Duration::from_millis(6), full);
-        let login = crate::system::fake::child(103, "imap-login");
-        machine.state().listeners.insert(143, vec![([0, 0, 0, 0].into(), login)]);
         let settings = Settings { probe: Depth::Greeting, ..Settings::default() };
         assert_eq!(fault(&machine, &settings), None);
         let warning = words().concat();
@@ -174,7 +172,9 @@ mod tests {
         assert!(fault(&machine, &Settings::default()).is_some());
         machine.answer("doveadm", End::Exited(75), Duration::from_secs(10), "");
         let cause = fault(&machine, &settings).expect("a frozen master");
-        assert!(cause.ends_with("127.0.0.1:143: no greeting after 2 s"), "{cause}");
+        let words =
+            "127.0.0.1:143: no greeting after 2 s; `doveadm service status`: no end after 1.5 s";
+        assert!(cause.ends_with(words), "{cause}");
     }
 
     #[test]
@@ -476,7 +476,8 @@ mod tests {
             assert_eq!(
                 line,
                 "Dovecot is not in operation: 192.0.2.1:143: no greeting after 15 s; `service \
-                 dovecot status`: no end after 5 s; `systemctl show dovecot.service`: no end after 1 s; verdict failed: exit status 1, \
+                 dovecot status`: no end after 5 s; `doveadm service status`: no end after 1.5 s; \
+                 `systemctl show dovecot.service`: no end after 1 s; verdict failed: exit status 1, \
                  LifeKeeper recovers it"
             );
             let took = machine.now().saturating_sub(start);

@@ -11,7 +11,7 @@ use log::debug;
 
 use crate::dovecot::configuration;
 use crate::dovecot::endpoint::Endpoint;
-use crate::dovecot::load::{self, Heard};
+use crate::dovecot::load::{self, Heard, Opinion};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::service::{self, Status};
 use crate::dovecot::unit::Unit;
@@ -83,6 +83,8 @@ pub(crate) struct Checks {
     pub(crate) status: Status,
     /// What is wrong with the master although it lives.
     pub(crate) hold: Option<Hold>,
+    /// Why the master was not heard about the silent endpoints, if it was asked.
+    silence: Option<String>,
 }
 
 /// Why a living master does nothing. Its login processes go on greeting where they serve more than
@@ -125,7 +127,7 @@ pub(crate) fn check(
     let end = system.now() + limit;
     let mut asked = service::ask(system, &settings.service);
     let listens = settings.probe == Depth::Greeting;
-    let question = (listens && care == Care::Master).then(|| load::ask(system));
+    let call = (listens && care == Care::Master).then(|| load::call(system));
     // This takes its time while the status command takes more.
     let masters = match pid_file::master(system, root, notes) {
         Some(master) => Ok(vec![master]),
@@ -144,8 +146,8 @@ pub(crate) fn check(
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
     let mut checks = Checks::new(system, settings.probe, masters?, tried, status, opinion);
-    if let Some(question) = question {
-        checks.hear_master(system, question, end);
+    if let Some(call) = call {
+        checks.hear_master(system, call, end);
     }
     checks.look_at_masters(system, settings.probe, end);
     debug!("{checks}");
@@ -226,8 +228,16 @@ impl Checks {
         let (unknown, refused) =
             tried.clone().filter_map(failed).partition(|(_, refusal)| refusal.tells_nothing());
         let ending = tried.filter_map(ends).collect();
-        let mut checks =
-            Self { masters, refused, unknown, full: Vec::new(), ending, status, hold: None };
+        let mut checks = Self {
+            masters,
+            refused,
+            unknown,
+            full: Vec::new(),
+            ending,
+            status,
+            hold: None,
+            silence: None,
+        };
         if depth == Depth::Greeting && !checks.masters.is_empty() {
             checks.hear_second_opinion(system, question);
         } else if let Some(question) = question {
@@ -242,7 +252,9 @@ impl Checks {
             self.refused.drain(..).partition(|(endpoint, refusal)| {
                 load::may_be_full(refusal) && endpoint.depth(Depth::Greeting) == Depth::Greeting
             });
-        let services = load::full(system, question, silent.iter().map(|(endpoint, _)| endpoint));
+        let endpoints = silent.iter().map(|(endpoint, _)| endpoint);
+        let Opinion { services, silence } = load::full(system, &self.masters, question, endpoints);
+        self.silence = silence;
         self.refused = others;
         for (refused, service) in silent.into_iter().zip(services) {
             match service {
@@ -281,15 +293,14 @@ impl Checks {
     /// processes that greet by themselves shows in nothing else. Who does not answer at once gets a
     /// second question with more time, because the machine may be busy, and a hanging configuration
     /// is no fault of the master's.
-    fn hear_master<S: System>(&mut self, system: &S, question: load::Question<S>, end: Duration) {
-        if self.masters.is_empty() || load::hear(system, question, load::LIMIT) == Heard::Something
-        {
+    fn hear_master<S: System>(&mut self, system: &S, call: load::Call<S>, end: Duration) {
+        if self.masters.is_empty() || load::hear(system, call, load::LIMIT) == Heard::Something {
             return;
         }
         let left = end.saturating_sub(system.now());
         let time = DEAF_TIME.saturating_add(configuration::LIMIT);
         if left >= time
-            && let Heard::Nothing(waited) = load::hear(system, load::ask(system), DEAF_TIME)
+            && let Heard::Nothing(waited) = load::hear(system, load::call(system), DEAF_TIME)
             && configuration::values(system, &["base_dir"]).is_ok()
         {
             self.hold = Some(Hold::Deaf(waited));
@@ -413,6 +424,7 @@ impl Checks {
         if let Status::Dead(cause) | Status::Unknown(cause) = &self.status {
             causes.push(cause.clone());
         }
+        causes.extend(self.silence.clone());
         causes
     }
 }

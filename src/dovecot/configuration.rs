@@ -43,16 +43,28 @@ pub(crate) struct Listener {
 impl Listener {
     /// Whether it accepts connections to an address. A name may mean any.
     pub(crate) fn covers(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|word| {
-            let word = word.trim_start_matches('[').trim_end_matches(']');
-            match (word, word.parse::<IpAddr>()) {
-                ("*", _) => address.is_ipv4(),
-                (_, Ok(listed)) if listed.is_unspecified() => listed.is_ipv4() == address.is_ipv4(),
-                (_, Ok(listed)) => listed == address,
-                (_, Err(_)) => true,
-            }
+        self.addresses.iter().any(|word| match (word.as_str(), ip(word)) {
+            ("*", _) => address.is_ipv4(),
+            (_, Some(listed)) if listed.is_unspecified() => listed.is_ipv4() == address.is_ipv4(),
+            (_, Some(listed)) => listed == address,
+            (_, None) => true,
         })
     }
+
+    /// Whether it lists this very address. The kernel prefers such a socket to one on all addresses.
+    pub(crate) fn lists(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|word| ip(word) == Some(address))
+    }
+
+    /// Name of the service.
+    pub(crate) fn service(&self) -> &str {
+        self.name.split(' ').next().unwrap_or_default()
+    }
+}
+
+/// An address as it is written, without the brackets of IPv6.
+fn ip(word: &str) -> Option<IpAddr> {
+    word.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// The settings that differ from Dovecot's defaults.
@@ -91,6 +103,12 @@ pub(crate) fn is_before_2(system: &impl System) -> bool {
     system.program("doveconf").is_none() && system.program("dovecot").is_some()
 }
 
+/// The command whose answer [`values`] reads, for callers that do not wait for it at once: they
+/// read it with [`flatten`].
+pub(crate) fn question(system: &impl System, names: &[&str]) -> Result<Command, String> {
+    Ok(Command::new(program(system, "doveconf")?, names).asked())
+}
+
 fn program(system: &impl System, name: &str) -> Result<std::path::PathBuf, String> {
     system.program(name).ok_or_else(|| {
         let folders = crate::system::PROGRAM_FOLDERS.join(", ");
@@ -111,7 +129,7 @@ fn ask(
 
 /// Reads a dump in the form of 2.x, `name = value` in sections of braces, and in that of 1.x,
 /// `name: value` in sections of deeper indentation.
-fn flatten(dump: &str) -> Settings {
+pub(crate) fn flatten(dump: &str) -> Settings {
     let mut entries = Entries::default();
     // The open sections: the indentation of their first line, their path, and whether a brace
     // closes them.
@@ -197,7 +215,8 @@ fn is_secret(name: &str, value: &str) -> bool {
             || values.iter().any(|word| value.contains(word)))
 }
 
-fn listeners_in(settings: &Settings) -> Vec<Listener> {
+/// The listeners of the enabled protocols, from `protocols`, `listen` and `service`.
+pub(crate) fn listeners_in(settings: &Settings) -> Vec<Listener> {
     let protocols = words(settings, "protocols");
     let everywhere = words(settings, "listen");
     let mut listeners = Vec::new();
@@ -523,6 +542,7 @@ service auth {
             let listener = Listener { name: "x".into(), port: 143, addresses };
             let address = address.parse().expect(address);
             assert_eq!(listener.covers(address), covered, "{listener:?} {address}");
+            assert!(covered || !listener.lists(address), "{listener:?} {address}");
         }
     }
 

@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use lab::{Running, Suite};
+
 use crate::rows;
 use crate::scene::Scene;
 
 rows!(
     f5_a_login_service_that_is_full_is_a_warning_and_no_fault,
+    f61_a_second_login_service_that_is_full_is_a_warning_and_no_fault,
     f24_a_peer_that_drips_floods_or_never_ends_its_line_is_a_fault_in_time,
     f25_odd_entries_are_named_and_the_others_hold,
 );
@@ -19,15 +22,7 @@ rows!(
 fn f5_a_login_service_that_is_full_is_a_warning_and_no_fault(scene: &Scene) {
     scene.configure("service imap-login {\n  process_limit = 3\n}\n");
     scene.start();
-    // Behind TLS each session keeps its login process.
-    let session = "{ printf 'a LOGIN alice@example.com alice-secret\\r\\n'; sleep 1000; } |
-                   openssl s_client -quiet -connect 127.0.0.1:993 >/tmp/session$0";
-    let sessions = ["1", "2", "3"].map(|number| {
-        let words = ["/bin/sh", "-c", session, number];
-        let session = scene.node.spawn(&words).expect("a session");
-        scene.sh(&format!("until grep -q 'Logged in' /tmp/session{number}; do sleep 0.1; done"));
-        session
-    });
+    let sessions = ["1", "2", "3"].map(|number| session(scene, 993, number));
     scene.expect("quickCheck", 0).says("127.0.0.1:143: saturated: ");
     // A restart would throw them all out.
     scene.expect("restore", 0);
@@ -36,6 +31,62 @@ fn f5_a_login_service_that_is_full_is_a_warning_and_no_fault(scene: &Scene) {
 
     scene.signal(scene.master(), "STOP");
     scene.expect("quickCheck", 1).says("127.0.0.1:143: no greeting after 2 s");
+    drop(sessions);
+}
+
+/// Logs in, and stays. Behind TLS each session keeps its login process.
+fn session(scene: &Scene, port: u16, number: &str) -> Running {
+    let session = format!(
+        "{{ printf 'a LOGIN alice@example.com alice-secret\\r\\n'; sleep 1000; }} |
+         openssl s_client -quiet -connect 127.0.0.1:{port} >/tmp/session{number}"
+    );
+    let running = scene.node.spawn(&["/bin/sh", "-c", &session]).expect("a session");
+    scene.sh(&format!("until grep -q 'Logged in' /tmp/session{number}; do sleep 0.1; done"));
+    running
+}
+
+fn f61_a_second_login_service_that_is_full_is_a_warning_and_no_fault(scene: &Scene) {
+    let count = match scene.place.suite {
+        Suite::Trixie => "restart_request_count",
+        Suite::Bullseye | Suite::Bookworm => "service_count",
+    };
+    scene.configure(&format!(
+        "service imap-inside {{
+           executable = imap-login
+           type = login
+           user = dovenull
+           chroot = login
+           {count} = 1
+           process_limit = 2
+           inet_listener inside {{\n port = 1143\n }}
+           inet_listener insides {{\n port = 1993\n ssl = yes\n }}
+         }}\n"
+    ));
+    scene.start();
+    let sessions = ["1", "2"].map(|number| session(scene, 1993, number));
+    scene.set("APP_DOVECOT_IP_LIST='127.0.0.1:143 127.0.0.1:1143'\n");
+    let saturated = "127.0.0.1:1143: saturated: all processes of imap-inside ";
+    scene.expect("quickCheck", 0).says(saturated);
+    let users = scene.named("imap").len();
+    scene.insist(users == 2, "users were thrown out");
+    // Each entry is silent, and all ask the same.
+    let more: Vec<String> =
+        (0..498).map(|n| format!("127.1.{}.{}:1143", n / 250, n % 250)).collect();
+    let list = format!("127.0.0.1:143 127.0.0.1:1143 {}", more.join(" "));
+    scene.set(&format!("APP_DOVECOT_IP_LIST='{list}'\n"));
+    scene.expect("quickCheck", 0).says(saturated);
+
+    scene.set("APP_DOVECOT_IP_LIST=127.0.0.1:1143\n");
+    // What was not accepted of so many fills the queue of the socket for a while.
+    let dead = ["127.0.0.1:1143: no greeting after 2 s", "127.0.0.1:1143: no connection after 2 s"];
+    scene.freeze("imap-login");
+    scene.expect("quickCheck", 1).says_one_of(&dead);
+    for login in scene.named("imap-login") {
+        scene.signal(login, "CONT");
+    }
+    scene.expect("quickCheck", 0).says(saturated);
+    scene.signal(scene.master(), "STOP");
+    scene.expect("quickCheck", 1).says_one_of(&dead);
     drop(sessions);
 }
 
