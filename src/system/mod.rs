@@ -64,6 +64,10 @@ pub(crate) trait System {
     /// what the process names: for root's own processes.
     fn runs_file_of_root(&self, process: &Process) -> bool;
 
+    /// Whether the file that a process runs contains a text; `None` where it cannot be read, or is too
+    /// large to be looked through. For root's own processes.
+    fn program_contains(&self, process: &Process, text: &str) -> Option<bool>;
+
     /// The first words of a process's command line. Reads its memory: for root's own processes.
     fn words(&self, process: &Process) -> Vec<String>;
 

@@ -422,7 +422,7 @@ mod tests {
     use super::Weight::{Fails, Warns};
     use super::*;
     use crate::dovecot::identity::masters;
-    use crate::system::fake::{FakeUnit, MASTER, Machine, child, master, pipes_of};
+    use crate::system::fake::{FakeUnit, MASTER, Machine, Program, child, master, pipes_of};
     use crate::test_root::TestRoot;
 
     const GROUP: &str = "0::/system.slice/dovecot.service\n";
@@ -458,7 +458,7 @@ mod tests {
         fn process(change: impl FnOnce(&mut Process)) -> impl FnOnce(&Machine) {
             |machine| machine.change(100, change)
         }
-        let cases: [(&str, bool, Change); 17] = [
+        let cases: [(&str, bool, Change); 18] = [
             ("a master", true, |_| ()),
             ("a frozen one", true, |m| process(|p| p.state = 'T')(m)),
             ("one from /usr/local", true, |m| {
@@ -477,17 +477,17 @@ mod tests {
             }),
             ("one whose file was moved aside", true, |m| {
                 process(|p| p.executable = Some("/usr/sbin/dovecot.old".into()))(m);
-                m.show(100, |more| more.words = vec!["/usr/sbin/dovecot".into(), "-F".into()]);
             }),
-            ("an init script of that name", false, |m| {
-                process(|p| p.executable = Some("/bin/dash".into()))(m);
-                m.show(100, |more| {
-                    more.words = vec!["/bin/sh".into(), "/etc/init.d/dovecot".into()];
-                });
+            ("one whose file cannot be read", true, |m| {
+                m.show(100, |more| more.program = Program::Unreadable);
             }),
-            ("a script that calls itself so", false, |m| {
+            ("a tool of that name", false, |m| {
+                process(|p| p.executable = Some("/opt/mon/dovecot".into()))(m);
+                m.show(100, |more| more.program = Program::Other);
+            }),
+            ("an interpreter that cannot be read", false, |m| {
                 process(|p| p.executable = Some("/usr/bin/perl5.36".into()))(m);
-                m.show(100, |more| more.words = vec!["dovecot".into()]);
+                m.show(100, |more| more.program = Program::Unreadable);
             }),
             ("the kit", false, |m| process(|p| p.name = "dovecot-ark".into())(m)),
             ("an editor", false, |m| process(|p| p.name = "vim".into())(m)),

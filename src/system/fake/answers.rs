@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Entry, FakeUnit, Machine, More, Port, State};
+use super::{Entry, FakeUnit, Machine, More, Port, Program, State};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::system::{
@@ -102,6 +102,14 @@ impl System for Machine {
 
     fn runs_file_of_root(&self, process: &Process) -> bool {
         self.more(process.pid, |more| !more.open_file).unwrap_or_default()
+    }
+
+    fn program_contains(&self, process: &Process, _: &str) -> Option<bool> {
+        match self.more(process.pid, |more| more.program)? {
+            Program::Dovecot => Some(true),
+            Program::Other => Some(false),
+            Program::Unreadable => None,
+        }
     }
 
     fn words(&self, process: &Process) -> Vec<String> {

@@ -79,6 +79,8 @@ pub(crate) struct More {
     pub(crate) elsewhere: bool,
     /// Whether others than root may write the file that it runs.
     pub(crate) open_file: bool,
+    /// What the file that it runs contains.
+    pub(crate) program: Program,
     /// Its command line, if that is not its executable alone.
     pub(crate) words: Vec<String>,
     /// `/proc/PID/cgroup`.
@@ -87,6 +89,15 @@ pub(crate) struct More {
     pub(crate) pipes: Vec<(u32, Pipe)>,
     /// The sockets that it listens on, opened by root.
     pub(crate) sockets: Vec<SocketAddr>,
+}
+
+/// What a program is by what its file contains.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Program {
+    #[default]
+    Dovecot,
+    Other,
+    Unreadable,
 }
 
 /// What systemd says of Dovecot's unit.
