@@ -458,7 +458,7 @@ mod tests {
         fn process(change: impl FnOnce(&mut Process)) -> impl FnOnce(&Machine) {
             |machine| machine.change(100, change)
         }
-        let cases: [(&str, bool, Change); 18] = [
+        let cases: [(&str, bool, Change); 19] = [
             ("a master", true, |_| ()),
             ("a frozen one", true, |m| process(|p| p.state = 'T')(m)),
             ("one from /usr/local", true, |m| {
@@ -472,8 +472,12 @@ mod tests {
                 process(|p| p.same_namespaces = false)(m);
             }),
             ("one in a container's root", false, |m| m.show(100, |more| more.elsewhere = true)),
-            ("one whose file others may write", false, |m| {
+            ("one whose file others may write", true, |m| {
                 m.show(100, |more| more.open_file = true);
+            }),
+            ("one whose file others may write and nobody read", false, |m| {
+                m.show(100, |more| more.open_file = true);
+                m.show(100, |more| more.program = Program::Unreadable);
             }),
             ("one whose file was moved aside", true, |m| {
                 process(|p| p.executable = Some("/usr/sbin/dovecot.old".into()))(m);

@@ -2,9 +2,8 @@
 //!
 //! Who is counted may be killed, and who is forgotten holds the mail store: both mistakes halt
 //! nodes. A **master** is a process named `dovecot` that is root's alone, lives in our namespaces
-//! and under our root, and runs a file that root alone may write and that is Dovecot's by what it
-//! contains: no script or tool of that name, no Dovecot of a container, no zombie, no child that was
-//! just forked.
+//! and under our root, and runs a file that is Dovecot's by what it contains: no script or tool of
+//! that name, no Dovecot of a container, no zombie, no child that was just forked.
 //! `master.pid` proves nothing: it can be late, lost, or a stranger's.
 //!
 //! A **member** of its family is known by evidence, strongest first:
@@ -50,8 +49,7 @@ pub(crate) fn is_master(system: &impl System, notes: &Notes, process: &Process) 
         && match &process.executable {
             None => notes.knows(process),
             Some(program) => {
-                system.runs_file_of_root(process)
-                    && system.shares_root(process)
+                system.shares_root(process)
                     && (notes.knows(process) || runs_dovecot(system, process, program))
             }
         }
@@ -59,11 +57,13 @@ pub(crate) fn is_master(system: &impl System, notes: &Notes, process: &Process) 
 
 /// Whether a process named `dovecot` runs Dovecot, and not a script or a tool of that name, which
 /// would make remove fail where root's own supervisor starts it again and again. A master that is not
-/// counted hurts more: a file that cannot be looked through is believed by its name. What a process
-/// has open is no mark: a master that has just begun has no socket and no pipe yet.
+/// counted hurts more, it means two on one mail store: so a file that others may write counts too,
+/// since it was root who started it, and one that cannot be looked through is believed by its name. What
+/// a process has open is no mark: a master that has just begun has no socket and no pipe yet.
 fn runs_dovecot(system: &impl System, process: &Process, program: &Path) -> bool {
-    let contains = system.program_contains(process, MARK);
-    contains.unwrap_or_else(|| program.file_name() == Some(OsStr::new(MASTER)))
+    system.program_contains(process, MARK).unwrap_or_else(|| {
+        program.file_name() == Some(OsStr::new(MASTER)) && system.runs_file_of_root(process)
+    })
 }
 
 /// Lists the living masters: check 1, "a process named `dovecot` exists".
