@@ -154,9 +154,9 @@ impl<'a> Census<'a> {
         &self.groups
     }
 
-    /// Whether a master was seen before whose family may still be dying.
+    /// Whether a master was seen before, or has left its pid file, whose family may still be dying.
     pub(crate) fn expects_more(&self) -> bool {
-        !self.notes.masters().is_empty()
+        !self.notes.masters().is_empty() || pid_file::is_there(self.root)
     }
 
     /// Notes the masters for later looks and actions.
