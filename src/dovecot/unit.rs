@@ -136,9 +136,14 @@ impl Manager {
     }
 }
 
+/// The name of a service without the suffix, with which systemd takes it too.
+pub(crate) fn bare(service: &str) -> &str {
+    service.strip_suffix(".service").unwrap_or(service)
+}
+
 /// The name of the unit of a service.
 pub(crate) fn name(service: &str) -> String {
-    format!("{}.service", service.strip_suffix(".service").unwrap_or(service))
+    format!("{}.service", bare(service))
 }
 
 /// The question on its way.
@@ -150,7 +155,7 @@ pub(crate) struct Question<S: System> {
 
 /// Asks for the state of a service's unit, and does not wait for the answer.
 pub(crate) fn ask<S: System>(system: &S, service: &str) -> Question<S> {
-    let service = service.strip_suffix(".service").unwrap_or(service).to_owned();
+    let service = bare(service).to_owned();
     let running = show(system, &[name(&service), format!("{service}.socket")]).map(|command| {
         let running = system.start(&command);
         (command, running)
