@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, quick_check};
-use crate::system::{Process, System};
+use crate::system::{INSTALL_LOCK, Process, System};
 
 /// The kit's own name as a process.
 pub(super) const NAME: &str = "dovecot-ark";
@@ -122,12 +122,16 @@ pub(super) fn acting(system: &impl System, root: &Path) -> Option<Holder> {
 }
 
 /// The other actions of the kit that have a lock, whatever became of its file. One that waits has
-/// none, and excuses nothing.
+/// none, and excuses nothing: but for that of an install, which its commands inherit.
 pub(super) fn at_work(system: &impl System, root: &Path) -> impl Iterator<Item = Holder> {
+    let inherited = fs::metadata(root.join(INSTALL_LOCK)).map(|data| (data.dev(), data.ino()));
+    let is_own = move |lock: &Flock| {
+        lock.is_whole && !matches!(inherited, Ok(install) if install == (lock.device, lock.inode))
+    };
     let actions = [Action::Restore, Action::Remove, Action::Recover].map(|one| one.to_string());
     others(system)
         .filter(move |(_, verb)| actions.contains(verb))
-        .filter(|(process, _)| locks(root, process.pid).iter().any(|lock| lock.is_whole))
+        .filter(move |(process, _)| locks(root, process.pid).iter().any(&is_own))
         .map(|(process, verb)| of_process(process, verb))
 }
 

@@ -118,8 +118,8 @@ pub(crate) fn longest(settings: &Settings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::End;
     use crate::system::fake::{Machine, words};
+    use crate::system::{End, INSTALL_LOCK};
     use crate::test_root::TestRoot;
 
     fn tag() -> Tag {
@@ -158,13 +158,26 @@ mod tests {
     fn an_action_that_has_lost_its_lock_file_excuses_a_fault_while_it_works_and_may() {
         type Change = fn(&Machine, &TestRoot);
         const FDINFO: &str = "proc/700/fdinfo/6";
-        let cases: [(&str, bool, Change); 7] = [
+        let cases: [(&str, bool, Change); 8] = [
             ("it works", true, |_, _| ()),
             ("it is stopped", false, |m, _| m.change(700, |p| p.state = 'T')),
             ("it is past its time", false, |m, _| m.change(700, |p| p.started = 1)),
             ("it has ended", false, |m, _| m.change(700, |p| p.state = 'Z')),
             ("a user's", false, |m, _| m.change(700, |p| p.users = [1000; 3])),
             ("it waits for this check", false, |_, root| root.write(FDINFO, "flags:\t02\n")),
+            ("it has inherited the lock of an install", false, |_, root| {
+                use std::os::unix::fs::MetadataExt;
+                root.write(INSTALL_LOCK, "pid 699");
+                let data = std::fs::metadata(root.path().join(INSTALL_LOCK)).expect("the lock");
+                let device = data.dev();
+                let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+                let inode = data.ino();
+                let place = format!("{major:02x}:{minor:02x}:{inode}");
+                root.write(
+                    FDINFO,
+                    &format!("lock:\t1: FLOCK  ADVISORY  WRITE 700 {place} 0 EOF\n"),
+                );
+            }),
             ("it checks too", false, |m, _| {
                 m.show(700, |more| more.words = vec!["dovecot-ark".into(), "quickCheck".into()]);
             }),

@@ -23,6 +23,9 @@ pub(crate) const PROGRAM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin",
 /// Where the kit keeps its locks and the output of running commands.
 pub(crate) const RUN_FOLDER: &str = "run/dovecot-ark";
 
+/// The lock of an install or uninstall. No tag becomes a file name that begins with a dot.
+pub(crate) const INSTALL_LOCK: &str = "run/dovecot-ark/.install";
+
 /// What the actions need of a machine.
 pub(crate) trait System {
     /// A command on its way.
