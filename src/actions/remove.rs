@@ -824,6 +824,20 @@ mod tests {
     }
 
     #[test]
+    fn what_outlives_sigterm_is_killed_with_all_in_its_control_group() {
+        let (root, machine) = (TestRoot::new(), systemd(Machine::running()));
+        refuse_to_stop(&machine);
+        machine.change(MASTER, |master| master.state = 't');
+        let folder = "sys/fs/cgroup/system.slice/dovecot.service";
+        root.write(&format!("{folder}/cgroup.procs"), "");
+        let settings = Settings { remove_rounds: 1, ..Settings::default() };
+        let notes = &mut Notes::default();
+        super::remove(&machine, &settings, root.path(), notes).expect("SIGKILL ends it");
+        let killed = std::fs::read_to_string(root.path().join(folder).join("cgroup.kill"));
+        assert_eq!(killed.expect("the file"), "1");
+    }
+
+    #[test]
     fn what_was_noted_is_forgotten_when_nothing_is_left() {
         let (root, machine) = (TestRoot::new(), Machine::running());
         let file = root.path().join("run/dovecot-ark/.masters");

@@ -88,8 +88,10 @@ impl System for Machine {
 
     fn inspect(&self, pid: i32) -> Option<Process> {
         let mut state = self.state();
-        let ended = state.ended_since.contains(&pid);
-        state.entry(pid).filter(|_| !ended).map(|entry| entry.process.clone())
+        if let Some(now) = state.since.get(&pid) {
+            return now.clone();
+        }
+        state.entry(pid).map(|entry| entry.process.clone())
     }
 
     fn program_of(&self, pid: i32) -> Option<PathBuf> {

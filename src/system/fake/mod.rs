@@ -51,8 +51,9 @@ pub(crate) struct State {
     pub(crate) era: String,
     /// Whether the process table shows nobody.
     pub(crate) blind: bool,
-    /// Pids that are listed, and have ended when they are looked at.
-    pub(crate) ended_since: Vec<i32>,
+    /// What is seen of a pid when it is looked at, if that is not the process that was listed: one
+    /// that has ended since, or another.
+    pub(crate) since: HashMap<i32, Option<Process>>,
     next_pid: i32,
 }
 
@@ -167,7 +168,7 @@ impl Machine {
             programs: vec!["service"],
             systemd: false,
             blind: false,
-            ended_since: Vec::new(),
+            since: HashMap::new(),
             next_pid: MASTER,
         }));
         machine.reply("start", |state| {
