@@ -360,7 +360,7 @@ fn kind_of(system: &impl System, number: &str, service: &str) -> Job {
 mod tests {
     use super::*;
     use crate::system::End;
-    use crate::system::fake::{MASTER, Machine};
+    use crate::system::fake::{MASTER, Machine, words};
 
     /// As systemd 252 prints it while Dovecot runs.
     const RUNNING: &str = "\
@@ -438,6 +438,7 @@ SubState=dead
             );
             let Manager::Known(unit) = look(&machine, "dovecot") else { panic!("{answer}") };
             assert_eq!((unit.is_at_rest(), unit.is_starting()), (at_rest, starting), "{unit}");
+            assert_eq!(unit.is_active(), active == "active");
             assert_eq!(unit.group, None, "an empty path is no group");
         }
     }
@@ -453,6 +454,17 @@ SubState=dead
         assert_eq!(unit.triggers, ["mail.timer"]);
         stop_triggers(&machine, &unit);
         assert_eq!(machine.count("systemctl stop mail.timer"), 1);
+    }
+
+    #[test]
+    fn a_stop_through_systemd_that_fails_is_told() {
+        for (end, told) in [(End::Exited(0), 0), (End::Exited(5), 1)] {
+            let machine = machine("");
+            machine.answer("systemctl", end, MILLIS, "");
+            stop(&machine, "dovecot.service", Duration::from_secs(1));
+            assert_eq!(machine.deeds(), ["systemctl stop dovecot.service"]);
+            assert_eq!(words().len(), told);
+        }
     }
 
     #[test]
@@ -495,8 +507,9 @@ SubState=dead
         for answer in [&*started_by, &stopped, alias, "", "MainPID=x\n"] {
             assert_eq!(owner(other, answer), None, "{answer:?}");
         }
-        for groups in ["0::/system.slice/dovecot.service\n", "0::/user.slice/session-1.scope\n", ""]
-        {
+        let below = "0::/system.slice/dovecot.service/other.service\n";
+        let user = "0::/user.slice/session-1.scope\n";
+        for groups in ["0::/system.slice/dovecot.service\n", below, user, ""] {
             assert_eq!(owner(groups, &told), None, "{groups:?}");
         }
     }
