@@ -108,7 +108,7 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
 
 /// The plan for a person.
 fn lines(steps: &[Step]) -> String {
-    steps.iter().map(|step| format!("{step}\n")).collect()
+    steps.iter().map(|step| format!("{step}\n")).collect::<Vec<_>>().concat()
 }
 
 /// Said when there is no resource and no record.

@@ -134,7 +134,7 @@ pub(super) fn program_contains(process: &Process, text: &str) -> Option<bool> {
     let length = file.take(MAX_PROGRAM).read_to_end(&mut program).ok()?;
     let contains = program.windows(text.len()).any(|part| part == text.as_bytes());
     // What has not been read may contain it.
-    (contains || length as u64 >= size).then_some(contains)
+    (contains || u64::try_from(length).ok()? >= size).then_some(contains)
 }
 
 /// The first words of a process's command line.
