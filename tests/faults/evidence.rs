@@ -29,7 +29,7 @@ fn f42_a_master_whose_program_others_may_write_is_seen_told_of_and_stopped(scene
     scene.sh("chmod g+w /usr/sbin/dovecot");
     scene.start();
     // restore has told of it, once.
-    scene.sh("rm /run/dovecot-ark/.masters");
+    scene.sh("rm -f /run/dovecot-ark/.masters");
     scene.expect("quickCheck", 0).says("runs /usr/sbin/dovecot, which not only root may write");
     scene.expect("remove", 0);
     scene.is_gone();
