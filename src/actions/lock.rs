@@ -441,6 +441,18 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_holder_that_takes_a_moment_to_die_is_waited_for() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = held_until(&root, &machine, Action::Restore, OTHER, machine.since_boot());
+        machine.change(OTHER, |process| process.state = 'D');
+        let (file, at) = (held.file, Duration::from_secs(1));
+        machine.state().after(at, move |_| drop(file));
+        let turn = take(&root, &machine, Action::Remove);
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(machine.now() >= at && machine.now() < END_WAIT, "{:?}", machine.now());
+    }
+
+    #[test]
     fn whoever_acts_without_his_lock_file_is_waited_for_all_the_same() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let _held = held(&root, &machine, Action::Restore);

@@ -195,7 +195,7 @@ impl<'a> Census<'a> {
         let mut namesakes = Vec::new();
         // Listed, and ended before it could be looked at: its children are orphans.
         let mut ended = Vec::new();
-        for listed in table.iter().filter(|listed| listed.name == MASTER && !listed.zombie) {
+        for listed in table.iter().filter(|listed| listed.name == MASTER) {
             match system.inspect(listed.pid) {
                 Some(process) if !process.is_dead() => namesakes.push(process),
                 Some(_) | None => ended.push(listed.pid),
@@ -305,7 +305,7 @@ impl<S: System> Scan<'_, '_, S> {
         self.evidence(listed, masters, is_dovecots)?;
         let process = self.system.inspect(listed.pid).filter(|process| !process.is_dead())?;
         let Process { pid, parent, session, .. } = process;
-        let now = Listed { pid, parent, session, ..listed.clone() };
+        let now = Listed { parent, session, ..listed.clone() };
         let is_dovecots = self.runs_dovecots_program(pid, masters);
         let evidence = self.evidence(&now, masters, is_dovecots)?;
         self.system.inspect(pid).filter(|same| same.is(&process))?;
