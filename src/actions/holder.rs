@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, quick_check};
-use crate::system::{Process, System};
+use crate::system::{INSTALL_LOCK, Process, System};
 
 /// The kit's own name as a process.
 pub(super) const NAME: &str = "dovecot-ark";
@@ -117,14 +117,21 @@ pub(super) fn acting(system: &impl System, root: &Path) -> Option<Holder> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let age = |process: &Process| (process.started, process.pid);
     let ours = system.inspect(own).map(|process| age(&process));
+    let is_older = |process: &Process| ours.is_none_or(|ours| age(process) < ours);
+    at_work(system, root).find(|holder| holder.process.as_ref().is_some_and(is_older))
+}
+
+/// The other actions of the kit that have a lock, whatever became of its file. One that waits has
+/// none, and excuses nothing: but for that of an install, which its commands inherit.
+pub(super) fn at_work(system: &impl System, root: &Path) -> impl Iterator<Item = Holder> {
+    let inherited = fs::metadata(root.join(INSTALL_LOCK)).map(|data| (data.dev(), data.ino()));
+    let is_own = move |lock: &Flock| {
+        lock.is_whole && !matches!(inherited, Ok(install) if install == (lock.device, lock.inode))
+    };
+    let actions = [Action::Restore, Action::Remove, Action::Recover].map(|one| one.to_string());
     others(system)
-        .filter(|(process, _)| ours.is_none_or(|ours| age(process) < ours))
-        .filter(|(_, verb)| {
-            [Action::Restore, Action::Remove, Action::Recover]
-                .iter()
-                .any(|one| *verb == one.to_string())
-        })
-        .find(|(process, _)| locks(root, process.pid).iter().any(|lock| lock.is_whole))
+        .filter(move |(_, verb)| actions.contains(verb))
+        .filter(move |(process, _)| locks(root, process.pid).iter().any(&is_own))
         .map(|(process, verb)| of_process(process, verb))
 }
 

@@ -10,8 +10,8 @@
 //! when it goes on would come after what we do. Where the kit's directory cannot be used, the
 //! directory above it is locked instead.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -191,14 +191,6 @@ impl Place {
         let file = files::open_own(&path, options.read(true).write(true).create(true)).ok()?;
         Some(Self { path, file })
     }
-
-    /// Whether the file that is locked is still the one that others would lock.
-    fn is_in_place(&self) -> bool {
-        match (self.file.metadata(), fs::metadata(&self.path)) {
-            (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-            _ => false,
-        }
-    }
 }
 
 fn open(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
@@ -218,7 +210,8 @@ fn wait(
     let mut queue = Queue::default();
     loop {
         let holder = match locked.file.try_lock() {
-            Ok(()) if !locked.is_in_place() => {
+            // Others would lock another.
+            Ok(()) if !files::is_at(&locked.file, &locked.path) => {
                 locked = place()?;
                 continue;
             }
@@ -311,6 +304,8 @@ impl Queue {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::super::holder::{NAME, Record};
     use super::*;
     use crate::system::Process;
@@ -443,6 +438,18 @@ pub(super) mod tests {
         let turn = take(&root, &machine, Action::Remove);
         assert!(matches!(turn, Turn::Unlocked), "it has its SIGKILL, and does nothing more");
         assert!(machine.now() <= END_WAIT + PAUSE * 3, "{:?}", machine.now());
+    }
+
+    #[test]
+    fn a_holder_that_takes_a_moment_to_die_is_waited_for() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = held_until(&root, &machine, Action::Restore, OTHER, machine.since_boot());
+        machine.change(OTHER, |process| process.state = 'D');
+        let (file, at) = (held.file, Duration::from_secs(1));
+        machine.state().after(at, move |_| drop(file));
+        let turn = take(&root, &machine, Action::Remove);
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(machine.now() >= at && machine.now() < END_WAIT, "{:?}", machine.now());
     }
 
     #[test]

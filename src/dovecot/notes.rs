@@ -94,7 +94,8 @@ impl Notes {
 
     /// Notes the living masters that are not noted yet, but for those of other units; the file is
     /// written only when it changes. Whoever is noted already keeps his note: the pipe that all
-    /// children share is as old as the master.
+    /// children share is as old as the master. A master whose program others than root may write is
+    /// told of, this once.
     pub(crate) fn remember(
         &mut self,
         system: &impl System,
@@ -107,6 +108,13 @@ impl Notes {
             .iter()
             .filter(|process| !self.knows(process))
             .filter(|process| unit::other_owner(system, &unit, process).is_none())
+            .inspect(|process| {
+                if let Some(program) = &process.executable
+                    && !system.runs_file_of_root(process)
+                {
+                    warn!("{process} runs {}, which not only root may write", program.display());
+                }
+            })
             .map(|process| Master {
                 pid: process.pid,
                 started: process.started,
@@ -329,7 +337,19 @@ mod tests {
         assert_eq!(inode(&before), inode(&after), "what does not change is not written");
         Notes::read(&machine, root.path()).erase(root.path());
         assert!(!root.path().join(FILE).exists());
-        assert_eq!(words(), Vec::<String>::new());
+        assert!(Notes::read(&machine, root.path()).masters().is_empty());
+        assert_eq!(words(), Vec::<String>::new(), "that nothing is noted is no fault");
+    }
+
+    #[test]
+    fn a_master_whose_program_others_may_write_is_told_of_once() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        machine.show(MASTER, |more| more.open_file = true);
+        note(&machine, &root);
+        note(&machine, &root);
+        let told = "WARN: pid 100 (dovecot, state S) runs /usr/sbin/dovecot, which not only root may \
+                    write";
+        assert_eq!(words(), [told]);
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub(crate) fn master(system: &impl System, root: &Path, notes: &Notes) -> Option
     all.find(|process| identity::is_master(system, notes, process))
 }
 
+/// Whether the file is in a usual place: a master that ends in good order removes it.
+pub(crate) fn is_there(root: &Path) -> bool {
+    places::usual().iter().any(|base| below(root, base).join(NAME).symlink_metadata().is_ok())
+}
+
 /// Takes the file away if it names a process that is no master, or one of these, which are other
 /// instances: a start would refuse to begin for it, and a stop script may kill it. Dovecot writes
 /// its own master's pid, so a file that it has just written stays.

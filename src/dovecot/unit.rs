@@ -164,9 +164,14 @@ impl Manager {
     }
 }
 
+/// The name of a service without the suffix, with which systemd takes it too.
+pub(crate) fn bare(service: &str) -> &str {
+    service.strip_suffix(".service").unwrap_or(service)
+}
+
 /// The name of the unit of a service.
 pub(crate) fn name(service: &str) -> String {
-    format!("{}.service", service.strip_suffix(".service").unwrap_or(service))
+    format!("{}.service", bare(service))
 }
 
 /// The question on its way.
@@ -179,7 +184,7 @@ pub(crate) struct Question<S: System> {
 
 /// Asks for the state of a service's unit, and does not wait for the answer.
 pub(crate) fn ask<S: System>(system: &S, service: &str) -> Question<S> {
-    let service = service.strip_suffix(".service").unwrap_or(service).to_owned();
+    let service = bare(service).to_owned();
     let units = [name(&service), format!("{service}.socket"), SHUTDOWN.to_owned()];
     let running = show(system, &units).map(|command| {
         let running = system.start(&command);
@@ -408,7 +413,7 @@ fn kind_of(system: &impl System, number: &str, service: &str, limit: Duration) -
 mod tests {
     use super::*;
     use crate::system::End;
-    use crate::system::fake::{MASTER, Machine};
+    use crate::system::fake::{MASTER, Machine, words};
 
     /// As systemd 252 prints it while Dovecot runs.
     const RUNNING: &str = "\
@@ -486,6 +491,7 @@ SubState=dead
             );
             let Manager::Known(unit) = look(&machine, "dovecot") else { panic!("{answer}") };
             assert_eq!((unit.is_at_rest(), unit.is_starting()), (at_rest, starting), "{unit}");
+            assert_eq!(unit.is_active(), active == "active");
             assert_eq!(unit.group, None, "an empty path is no group");
         }
     }
@@ -535,6 +541,17 @@ SubState=dead
     }
 
     #[test]
+    fn a_stop_through_systemd_that_fails_is_told() {
+        for (end, told) in [(End::Exited(0), 0), (End::Exited(5), 1)] {
+            let machine = machine("");
+            machine.answer("systemctl", end, MILLIS, "");
+            stop(&machine, "dovecot.service", Duration::from_secs(1));
+            assert_eq!(machine.deeds(), ["systemctl stop dovecot.service"]);
+            assert_eq!(words().len(), told);
+        }
+    }
+
+    #[test]
     fn the_units_that_uphold_it_are_named_where_systemd_knows_of_such() {
         assert_eq!(told(RUNNING).upholders, [""; 0]);
         let answer = RUNNING.replace("SubState=running", "SubState=x\nUpheldBy=a.target b.service");
@@ -574,8 +591,9 @@ SubState=dead
         for answer in [&*started_by, &stopped, alias, "", "MainPID=x\n"] {
             assert_eq!(owner(other, answer), None, "{answer:?}");
         }
-        for groups in ["0::/system.slice/dovecot.service\n", "0::/user.slice/session-1.scope\n", ""]
-        {
+        let below = "0::/system.slice/dovecot.service/other.service\n";
+        let user = "0::/user.slice/session-1.scope\n";
+        for groups in ["0::/system.slice/dovecot.service\n", below, user, ""] {
             assert_eq!(owner(groups, &told), None, "{groups:?}");
         }
     }

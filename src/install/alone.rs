@@ -6,13 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use log::warn;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 
 use crate::error::Error;
-use crate::system::{RUN_FOLDER, System};
-
-/// The lock's name; no tag becomes a file name that begins with a dot.
-const NAME: &str = ".install";
+use crate::files;
+use crate::system::{INSTALL_LOCK, System};
 
 /// How long another run is waited for. It takes seconds, unless Dovecot starts slowly.
 const LIMIT: Duration = Duration::from_mins(3);
@@ -20,49 +19,49 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The right to change the node, released by the kernel when its holder dies, and with it the
-/// commands that it gave: one that outlives a killed run is waited for by the next.
+/// The right to change the node. The commands that its holder gives inherit it, so that one that
+/// outlives a killed run is waited for by the next. So does a daemon that one of them starts: from
+/// it the right is taken when the run ends, or, where that was killed, after [`LIMIT`].
 #[derive(Debug)]
 pub(super) struct Alone(File);
 
 impl Alone {
-    /// Keeps the right from the commands that are given from now on: a daemon that one of them
-    /// starts would hold it as long as it lives.
-    pub(super) fn keep(&self) {
-        let _ = fcntl(&self.0, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
-    }
-
     /// Waits for the right, at most 3 minutes.
     ///
     /// # Errors
     ///
     /// When another run keeps it longer, or the lock cannot be made.
     pub(super) fn take(system: &impl System, root: &Path) -> Result<Self, Error> {
-        let folder = root.join(RUN_FOLDER);
-        let path = folder.join(NAME);
-        let opened = DirBuilder::new().recursive(true).mode(0o755).create(&folder).and_then(|()| {
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .custom_flags(OFlag::O_NOFOLLOW.bits())
-                .open(&path)
-        });
-        let mut file = opened.map_err(Error::file("opening", &path))?;
+        let path = root.join(INSTALL_LOCK);
         let start = system.now();
+        let mut file = open(&path)?;
         loop {
             match file.try_lock() {
+                // Others would lock another.
+                Ok(()) if !files::is_at(&file, &path) => file = open(&path)?,
                 Ok(()) => break,
                 Err(TryLockError::Error(cause)) => {
                     return Err(Error::file("locking", &path)(cause));
                 }
                 Err(TryLockError::WouldBlock) if system.now().saturating_sub(start) >= LIMIT => {
                     let holder = fs::read_to_string(&path).unwrap_or_default();
-                    return Err(Error::Refused(format!(
-                        "waiting for another install or uninstall ({holder}): it still runs after \
-                         {} s",
-                        LIMIT.as_secs()
-                    )));
+                    if is_alive(system, &holder) {
+                        return Err(Error::Refused(format!(
+                            "waiting for another install or uninstall ({holder}): it still runs \
+                             after {} s",
+                            LIMIT.as_secs()
+                        )));
+                    }
+                    // Where its command is at work after all, LifeKeeper's own locks stand between
+                    // the two; to wait on would mean that nothing can be installed or uninstalled
+                    // until LifeKeeper is started anew.
+                    warn!(
+                        "an install or uninstall ({holder}) was killed; not waiting for what it started"
+                    );
+                    if files::is_at(&file, &path) {
+                        fs::remove_file(&path).map_err(Error::file("removing", &path))?;
+                    }
+                    file = open(&path)?;
                 }
                 Err(TryLockError::WouldBlock) => system.sleep(PAUSE),
             }
@@ -75,20 +74,80 @@ impl Alone {
     }
 }
 
+impl Drop for Alone {
+    /// Gives the right back for whoever has inherited it too.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    let folder = path.parent().unwrap_or(path);
+    let opened = DirBuilder::new().recursive(true).mode(0o755).create(folder).and_then(|()| {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(path)
+    });
+    opened.map_err(Error::file("opening", path))
+}
+
+/// Whether the run lives that has written this.
+fn is_alive(system: &impl System, holder: &str) -> bool {
+    let pid = holder.strip_prefix("pid ").and_then(|pid| pid.parse().ok());
+    pid.and_then(|pid| system.inspect(pid)).is_some_and(|process| !process.is_dead())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::fake::Machine;
+    use crate::system::fake::{Machine, child, words};
     use crate::test_root::TestRoot;
+
+    fn own_pid() -> i32 {
+        i32::try_from(std::process::id()).expect("a pid")
+    }
 
     #[test]
     fn a_second_run_waits_for_the_first_and_not_for_ever() {
         let (root, machine) = (TestRoot::new(), Machine::new());
+        machine.add(child(own_pid(), "dovecot-ark"), 1, 1);
         let first = Alone::take(&machine, root.path()).expect("the right");
         let error = Alone::take(&machine, root.path()).expect_err("it is taken").to_string();
         let holder = format!("(pid {}): it still runs after 180 s", std::process::id());
         assert!(error.contains(&holder) && machine.now() == LIMIT, "{error}");
         drop(first);
         Alone::take(&machine, root.path()).expect("it is free");
+    }
+
+    #[test]
+    fn what_has_inherited_the_right_keeps_nobody_waiting_after_the_run() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let first = Alone::take(&machine, root.path()).expect("the right");
+        // A daemon has the same open file.
+        let _inherited = first.0.try_clone().expect("its copy");
+        drop(first);
+        Alone::take(&machine, root.path()).expect("it is free");
+        assert_eq!(machine.now(), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_a_killed_run_has_started_is_waited_for_and_not_for_ever() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let killed = Alone::take(&machine, root.path()).expect("the right");
+        let copy = killed.0.try_clone().expect("its command's copy");
+        std::mem::forget(killed);
+        machine.state().after(Duration::from_secs(9), move |_| copy.unlock().expect("its end"));
+        let second = Alone::take(&machine, root.path()).expect("the command has ended");
+        assert!(machine.now() >= Duration::from_secs(9) && machine.now() < LIMIT);
+        // A daemon does not end.
+        std::mem::forget(second);
+        let third = Alone::take(&machine, root.path()).expect("the daemon is no run");
+        assert!(words().concat().contains("was killed; not waiting for what it started"));
+        machine.add(child(own_pid(), "dovecot-ark"), 1, 1);
+        Alone::take(&machine, root.path()).expect_err("one at a time all the same");
+        drop(third);
     }
 }

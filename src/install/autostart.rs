@@ -17,8 +17,15 @@ use crate::dovecot::unit::{self, Unit};
 use crate::error::Error;
 use crate::system::{Command, System};
 
-/// Where systemd keeps what the administrator enabled.
-const ENABLED: &str = "etc/systemd/system";
+/// Where systemd keeps what the administrator enabled, for good or until the next boot
+/// (`systemctl enable --runtime`).
+const ENABLED: [&str; 2] = ["etc/systemd/system", RUNTIME];
+
+/// What holds until the next boot.
+const RUNTIME: &str = "run/systemd/system";
+
+/// The ends of the names of the folders whose links start a unit (systemd.unit(5)).
+const PULLING: [&str; 3] = [".wants", ".requires", ".upholds"];
 
 /// Where unit files are, the strongest folder first (systemd.unit(5)).
 const UNITS: [&str; 6] = [
@@ -45,11 +52,14 @@ type Links = BTreeMap<String, String>;
 ///
 /// When a folder that is there cannot be read.
 pub(super) fn look(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
+    let service = unit::bare(service);
     let mut links = Links::new();
-    for folder in folders(root, ENABLED, |name| {
-        [".wants", ".requires"].iter().any(|end| name.strip_suffix(end).is_some())
-    })? {
-        collect(root, &folder, &mut links, |name| units(service).iter().any(|unit| unit == name))?;
+    let pulls = |name: &str| PULLING.iter().any(|end| name.ends_with(end));
+    for place in ENABLED {
+        for folder in folders(root, place, pulls)? {
+            let is_meant = |name: &str| units(service).iter().any(|unit| unit == name);
+            collect(root, &folder, &mut links, is_meant)?;
+        }
     }
     for place in LEVELS {
         for folder in folders(root, place, is_level)? {
@@ -98,6 +108,11 @@ pub(super) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
     if !units.is_empty() && !boot.starts().is_empty() {
         let units: Vec<&str> = units.iter().map(String::as_str).collect();
         systemctl(system, &[&["disable"], units.as_slice()].concat()).map(&mut run);
+        // Without the option it leaves these links alone.
+        if boot.starts().iter().any(|path| path.trim_start_matches('/').starts_with(RUNTIME)) {
+            systemctl(system, &[&["disable", "--runtime"], units.as_slice()].concat())
+                .map(&mut run);
+        }
     }
     if boot.socket_active {
         let [_, socket] = self::units(&boot.service);
@@ -299,11 +314,39 @@ mod tests {
     }
 
     #[test]
+    fn a_service_may_be_named_with_its_suffix() {
+        let root = root(&[WANTED, "etc/rc3.d/S20dovecot"]);
+        let with = look(&Machine::new(), root.path(), "dovecot.service").expect("looking");
+        assert_eq!(with, boot(&root));
+        assert_eq!(with.starts().len(), 2);
+    }
+
+    #[test]
+    fn what_is_enabled_until_the_next_boot_is_disabled_with_the_option_for_it() {
+        let link = "run/systemd/system/multi-user.target.wants/dovecot.service";
+        let root = root(&[link]);
+        root.write("lib/systemd/system/dovecot.service", "");
+        let machine = Machine::new();
+        machine.state().programs.push("systemctl");
+        machine.answer("systemctl", crate::system::End::Exited(0), Duration::ZERO, "");
+        let before = boot(&root);
+        assert_eq!(before.starts(), [format!("/{link}")]);
+        let error = disable(&machine, root.path(), &before).expect_err("it is still there");
+        assert!(error.to_string().contains(&format!("still there: /{link}")), "{error}");
+        let disables =
+            ["systemctl disable dovecot.service", "systemctl disable --runtime dovecot.service"];
+        assert_eq!(machine.deeds(), disables);
+    }
+
+    #[test]
     fn all_links_of_the_service_are_found_and_no_others() {
         let root = root(&[
             WANTED,
             "etc/systemd/system/sockets.target.wants/dovecot.socket",
             "etc/systemd/system/x.target.requires/dovecot.service",
+            "etc/systemd/system/x.target.upholds/dovecot.service",
+            "run/systemd/system/x.target.wants/dovecot.service",
+            "run/systemd/generator/x.target.wants/dovecot.service",
             "etc/systemd/system/multi-user.target.wants/dovecot-x.service",
             "etc/rc3.d/S20dovecot",
             "etc/rc.d/rc5.d/K01dovecot",
@@ -313,12 +356,14 @@ mod tests {
             "etc/rc9.d/S20dovecot",
         ]);
         let boot = boot(&root);
-        assert_eq!(boot.links.len(), 5, "{:?}", boot.links);
+        assert_eq!(boot.links.len(), 7, "{:?}", boot.links);
         assert_eq!(
             describe(&boot),
             "/etc/rc3.d/S20dovecot, /etc/systemd/system/multi-user.target.wants/dovecot.service, \
              /etc/systemd/system/sockets.target.wants/dovecot.socket, \
-             /etc/systemd/system/x.target.requires/dovecot.service"
+             /etc/systemd/system/x.target.requires/dovecot.service, \
+             /etc/systemd/system/x.target.upholds/dovecot.service, \
+             /run/systemd/system/x.target.wants/dovecot.service"
         );
     }
 

@@ -54,7 +54,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
         return Ok(Exit::Success);
     }
     logged("install", root, &what.tag, || {
-        let alone = Alone::take(system, root)?;
+        let _alone = Alone::take(system, root)?;
         tidy(root)?;
         let mut plan = plan::plan(&resource, root, what)?;
         for warning in &plan.warnings {
@@ -64,7 +64,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
             say("nothing to do");
             return Ok(());
         }
-        apply(&resource, root, &mut plan, &alone)?;
+        apply(&resource, root, &mut plan)?;
         match resource.look()? {
             Some(now) => say(&format!("done: {} is {} on this node", what.tag, now.state)),
             None => say("done: this node is prepared"),
@@ -104,8 +104,7 @@ fn tidy(root: &Path) -> Result<(), Error> {
 }
 
 /// What undoing must know of the time before.
-struct Before<'a> {
-    alone: &'a Alone,
+struct Before {
     record: Record,
     had_block: bool,
     /// How many masters of Dovecot ran.
@@ -113,14 +112,8 @@ struct Before<'a> {
 }
 
 /// Does the steps; when one fails, undoes those before it.
-fn apply<S: System>(
-    resource: &Resource<'_, S>,
-    root: &Path,
-    plan: &mut Plan,
-    alone: &Alone,
-) -> Result<(), Error> {
+fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) -> Result<(), Error> {
     let before = Before {
-        alone,
         record: Record::read(root)?,
         had_block: block::is_in(&plan::read_defaults(root)?.bytes),
         masters: identity::living_masters(resource.system, root)?.len(),
@@ -167,7 +160,7 @@ fn take<S: System>(
 fn undo<S: System>(
     resource: &Resource<'_, S>,
     root: &Path,
-    before: &Before<'_>,
+    before: &Before,
     step: &Step,
 ) -> Result<(), Error> {
     match step {
@@ -186,7 +179,6 @@ fn undo<S: System>(
             let deletion = resource.lifekeeper.deletion(resource.system, tag);
             let deletion = deletion.map_or(Deletion::InsRemove, Deletion::Lkcli);
             resource.take_out(&deletion)?;
-            before.alone.keep();
             give_dovecot_back(resource.system, root, before.masters)
         }
         Step::Depend(edge) => {

@@ -74,49 +74,63 @@ pub(crate) fn uninstall(
     what: &Uninstall,
 ) -> Result<Exit, Error> {
     if what.dry_run {
-        let steps: Vec<String> =
-            plan(system, root, what)?.0.iter().map(|step| format!("{step}\n")).collect();
-        show::print(if steps.is_empty() { NOTHING } else { "" })?;
-        show::print(&steps.concat())?;
+        let lines = lines(&plan(system, root, what)?.0);
+        show::print(if lines.is_empty() { NOTHING } else { &lines })?;
         return Ok(Exit::Success);
     }
-    logged("uninstall", root, &what.tag, || {
-        let _alone = Alone::take(system, root)?;
-        let (steps, mut record) = plan(system, root, what)?;
-        if steps.is_empty() {
-            tidy(root)?;
-            say(NOTHING.trim_end());
-            return Ok(());
-        }
-        if !what.yes {
-            confirm(&steps)?;
-        }
-        tidy(root)?;
-        for step in &steps {
-            say(&step.to_string());
-            take(system, root, what, &mut record, step)?;
-        }
-        say("done");
-        Ok(())
-    })
+    logged("uninstall", root, &what.tag, || work(system, root, what))
+}
+
+fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error> {
+    // No other run waits while a person thinks.
+    let confirmed = if what.yes { None } else { Some(confirm(&plan(system, root, what)?.0)?) };
+    let _alone = Alone::take(system, root)?;
+    let (steps, mut record) = plan(system, root, what)?;
+    if confirmed.is_some_and(|confirmed| confirmed != lines(&steps)) {
+        return Err(Error::Refused(
+            "uninstalling: what there is to do has changed since the question; nothing has been \
+             changed, call it again"
+                .into(),
+        ));
+    }
+    tidy(root)?;
+    if steps.is_empty() {
+        say(NOTHING.trim_end());
+        return Ok(());
+    }
+    for step in &steps {
+        say(&step.to_string());
+        take(system, root, what, &mut record, step)?;
+    }
+    say("done");
+    Ok(())
+}
+
+/// The plan for a person.
+fn lines(steps: &[Step]) -> String {
+    steps.iter().map(|step| format!("{step}\n")).collect::<Vec<_>>().concat()
 }
 
 /// Said when there is no resource and no record.
 const NOTHING: &str = "nothing to do: no such resource, and nothing noted for it on this node\n";
 
-/// Asks a person.
-fn confirm(steps: &[Step]) -> Result<(), Error> {
+/// Asks a person, unless there is nothing to do. Returns what is confirmed.
+fn confirm(steps: &[Step]) -> Result<String, Error> {
+    let lines = lines(steps);
+    if steps.is_empty() {
+        return Ok(lines);
+    }
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         let cause = "uninstalling: nobody is there to be asked; say --yes, or --dry-run to look";
         return Err(Error::Refused(cause.into()));
     }
-    let plan: Vec<String> = steps.iter().map(|step| format!("{step}\n")).collect();
-    show::print(&format!("{}Go on? [y/N] ", plan.concat()))?;
+    show::print(&format!("{lines}Go on? [y/N] "))?;
     let mut answer = String::new();
-    stdin.lock().read_line(&mut answer).map_err(Error::Output)?;
+    let read = stdin.lock().read_line(&mut answer);
+    read.map_err(Error::file("reading", Path::new("/dev/stdin")))?;
     if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
-        Ok(())
+        Ok(lines)
     } else {
         Err(Error::Refused("uninstalling: not confirmed; nothing has been changed".into()))
     }
@@ -246,10 +260,34 @@ fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lifekeeper::tag::Tag;
+    use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
 
     fn has(root: &TestRoot) -> Result<bool, Error> {
         has_entries(root.path(), &block::defaults(), Extent::Block)
+    }
+
+    #[test]
+    fn the_lock_is_not_held_while_a_person_is_asked() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let what = Uninstall {
+            tag: Tag::parse("dovecot").expect("a tag"),
+            dry_run: false,
+            yes: false,
+            use_ins_remove: false,
+        };
+        let mut record = Record::read(root.path()).expect("an empty one");
+        record.note_resource(&what.tag, record::Role::Standby, &[]);
+        record.save().expect("writing it");
+        let other = Alone::take(&machine, root.path()).expect("another run");
+        // The tests have no terminal: whoever would ask is told so, before any lock.
+        let error = work(&machine, root.path(), &what).expect_err("nobody is there").to_string();
+        assert!(error.contains("nobody is there to be asked"), "{error}");
+        assert_eq!(machine.now(), std::time::Duration::ZERO);
+        drop(other);
+        work(&machine, root.path(), &Uninstall { yes: true, ..what }).expect("done");
+        assert!(!root.path().join(record::FILE).exists());
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub(crate) const PROGRAM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin",
 /// Where the kit keeps its locks and the output of running commands.
 pub(crate) const RUN_FOLDER: &str = "run/dovecot-ark";
 
+/// The lock of an install or uninstall. No tag becomes a file name that begins with a dot.
+pub(crate) const INSTALL_LOCK: &str = "run/dovecot-ark/.install";
+
 /// What the actions need of a machine.
 pub(crate) trait System {
     /// A command on its way.
@@ -63,6 +66,10 @@ pub(crate) trait System {
     /// Whether the file that a process runs belongs to root, and root alone may write it. Looks up
     /// what the process names: for root's own processes.
     fn runs_file_of_root(&self, process: &Process) -> bool;
+
+    /// Whether the file that a process runs contains a text; `None` where it cannot be read, or is too
+    /// large to be looked through. For root's own processes.
+    fn program_contains(&self, process: &Process, text: &str) -> Option<bool>;
 
     /// The first words of a process's command line. Reads its memory: for root's own processes.
     fn words(&self, process: &Process) -> Vec<String>;

@@ -8,6 +8,7 @@ use crate::scene::Scene;
 
 rows!(
     f42_a_master_whose_program_was_moved_aside_is_seen_and_stopped,
+    f42_a_master_whose_program_others_may_write_is_seen_told_of_and_stopped,
     f43_a_session_whose_program_lies_elsewhere_is_ended,
     f44_a_post_login_script_that_hangs_does_not_keep_the_mail_store,
     f45_a_login_process_in_a_session_of_its_own_does_not_keep_the_port,
@@ -20,6 +21,16 @@ fn f42_a_master_whose_program_was_moved_aside_is_seen_and_stopped(scene: &Scene)
     // As dpkg-divert does it, and rpm with `.rpmsave`.
     scene.sh("cd /usr/sbin && mv dovecot dovecot.old && cp -p dovecot.old dovecot");
     scene.expect("quickCheck", 0);
+    scene.expect("remove", 0);
+    scene.is_gone();
+}
+
+fn f42_a_master_whose_program_others_may_write_is_seen_told_of_and_stopped(scene: &Scene) {
+    scene.sh("chmod g+w /usr/sbin/dovecot");
+    scene.start();
+    // restore has told of it, once.
+    scene.sh("rm -f /run/dovecot-ark/.masters");
+    scene.expect("quickCheck", 0).says("runs /usr/sbin/dovecot, which not only root may write");
     scene.expect("remove", 0);
     scene.is_gone();
 }

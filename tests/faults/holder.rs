@@ -14,6 +14,7 @@ rows!(
     f75_a_suspended_restore_is_ended_together_with_its_start_command,
     f75_a_restore_whose_lock_was_deleted_starts_nothing_after_remove,
     f75_a_restore_that_could_not_write_its_lock_starts_nothing_after_remove,
+    f75_a_remove_whose_lock_was_deleted_is_no_fault_to_a_check,
 );
 
 fn f54_one_action_at_a_time_whatever_the_resource_is_called(scene: &Scene) {
@@ -89,6 +90,18 @@ fn f75_a_restore_that_could_not_write_its_lock_starts_nothing_after_remove(scene
     let restore = begin_restore(scene);
     scene.expect("remove", 0);
     nothing_comes_of(scene, restore);
+}
+
+fn f75_a_remove_whose_lock_was_deleted_is_no_fault_to_a_check(scene: &Scene) {
+    scene.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_REMOVE_WAIT=5\n");
+    scene.start();
+    let remove = scene.begin("remove");
+    scene.until("it is not stopped", || scene.dovecot().is_empty());
+    scene.sh("rm -rf /run/dovecot-ark");
+    // A fault would have it started again behind remove.
+    scene.expect("quickCheck", 0);
+    scene.end("remove", remove, 0);
+    scene.expect("quickCheck", 1);
 }
 
 /// A remove that takes longer than a quickCheck may, a restore that waits for it, and a quickCheck

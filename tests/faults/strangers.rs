@@ -7,6 +7,7 @@ use crate::scene::Scene;
 
 rows!(
     f28_namesakes_are_neither_counted_nor_signalled,
+    f28_a_tool_of_root_that_is_called_dovecot_is_neither_counted_nor_signalled,
     f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled,
 );
 
@@ -37,6 +38,19 @@ fn f28_namesakes_are_neither_counted_nor_signalled(scene: &Scene) {
     scene.expect("remove", 0);
     let left = scene.sh(&format!("ps -eo args | {namesakes} || true"));
     scene.insist(left == "4\n", "namesakes were killed");
+}
+
+fn f28_a_tool_of_root_that_is_called_dovecot_is_neither_counted_nor_signalled(scene: &Scene) {
+    scene.sh("mkdir /opt/mon && cp /bin/sleep /opt/mon/dovecot && setsid /opt/mon/dovecot 1000 &
+         for n in $(seq 100); do pgrep -x dovecot && break; sleep 0.1; done");
+    let tool = scene.named("dovecot");
+    assert_eq!(tool.len(), 1);
+    scene.expect("quickCheck", 1).says("no process named dovecot");
+    scene.expect("remove", 0).says("already stopped");
+    scene.expect("restore", 0);
+    scene.serves();
+    scene.expect("remove", 0);
+    scene.insist(scene.named("dovecot") == tool, "Dovecot still runs, or the tool was ended");
 }
 
 /// Writes the configuration of another Dovecot, which listens nowhere.

@@ -127,8 +127,8 @@ impl Kit {
 
     /// The links that start Dovecot at boot.
     pub(crate) fn boot(&self) -> String {
-        self.sh("find /etc/rc?.d /etc/systemd/system -type l '(' -name 'S??dovecot' -o -name \
-             'dovecot.*' ')' | sort")
+        self.sh("find /etc/rc?.d /etc/systemd/system /run/systemd/system -type l \
+             '(' -name 'S??dovecot' -o -name 'dovecot.*' ')' 2>/dev/null | sort")
     }
 
     /// All that an installation may touch, as it is now.

@@ -136,6 +136,9 @@ fn any_start_at_boot_is_taken_off_and_comes_back_as_it_was() {
         "systemctl disable dovecot.socket; systemctl enable dovecot.service",
         "systemctl add-wants rescue.target dovecot.service",
         "systemctl add-requires rescue.target dovecot.service",
+        "cd /etc/systemd/system; mkdir rescue.target.upholds;
+         ln -s /lib/systemd/system/dovecot.service rescue.target.upholds",
+        "systemctl enable --runtime dovecot.service",
     ];
     for (init, cases) in [(Init::SysV, &sysv[..]), (Init::Systemd, &systemd)] {
         let kit = Kit::new(init, Dialect::None);

@@ -154,9 +154,9 @@ impl<'a> Census<'a> {
         &self.groups
     }
 
-    /// Whether a master was seen before whose family may still be dying.
+    /// Whether a master was seen before, or has left its pid file, whose family may still be dying.
     pub(crate) fn expects_more(&self) -> bool {
-        !self.notes.masters().is_empty()
+        !self.notes.masters().is_empty() || pid_file::is_there(self.root)
     }
 
     /// Notes the masters for later looks and actions.
@@ -195,7 +195,7 @@ impl<'a> Census<'a> {
         let mut namesakes = Vec::new();
         // Listed, and ended before it could be looked at: its children are orphans.
         let mut ended = Vec::new();
-        for listed in table.iter().filter(|listed| listed.name == MASTER && !listed.zombie) {
+        for listed in table.iter().filter(|listed| listed.name == MASTER) {
             match system.inspect(listed.pid) {
                 Some(process) if !process.is_dead() => namesakes.push(process),
                 Some(_) | None => ended.push(listed.pid),
@@ -305,7 +305,7 @@ impl<S: System> Scan<'_, '_, S> {
         self.evidence(listed, masters, is_dovecots)?;
         let process = self.system.inspect(listed.pid).filter(|process| !process.is_dead())?;
         let Process { pid, parent, session, .. } = process;
-        let now = Listed { pid, parent, session, ..listed.clone() };
+        let now = Listed { parent, session, ..listed.clone() };
         let is_dovecots = self.runs_dovecots_program(pid, masters);
         let evidence = self.evidence(&now, masters, is_dovecots)?;
         self.system.inspect(pid).filter(|same| same.is(&process))?;
@@ -347,10 +347,7 @@ impl<S: System> Scan<'_, '_, S> {
         // The number of a dead master can have come back, so its session alone proves nothing.
         let is_left =
             |note: &notes::Master| listed.session == note.pid && (is_dovecots || holds_noted(note));
-        let is_dead = |note: &&notes::Master| {
-            !masters.iter().any(|master| master.pid == note.pid) && self.has_no_leader(listed)
-        };
-        if self.census.notes.masters().iter().filter(is_dead).any(is_left) {
+        if self.has_no_leader(listed) && self.census.notes.masters().iter().any(is_left) {
             return Some(Evidence::Session);
         }
         if self.census.notes.masters().iter().any(holds_noted)
@@ -421,8 +418,8 @@ impl<S: System> Scan<'_, '_, S> {
 mod tests {
     use super::Weight::{Fails, Warns};
     use super::*;
-    use crate::dovecot::identity::masters;
-    use crate::system::fake::{FakeUnit, MASTER, Machine, child, master, pipes_of};
+    use crate::dovecot::identity::{living_masters, masters};
+    use crate::system::fake::{FakeUnit, MASTER, Machine, Program, child, master, pipes_of};
     use crate::test_root::TestRoot;
 
     const GROUP: &str = "0::/system.slice/dovecot.service\n";
@@ -458,7 +455,7 @@ mod tests {
         fn process(change: impl FnOnce(&mut Process)) -> impl FnOnce(&Machine) {
             |machine| machine.change(100, change)
         }
-        let cases: [(&str, bool, Change); 17] = [
+        let cases: [(&str, bool, Change); 19] = [
             ("a master", true, |_| ()),
             ("a frozen one", true, |m| process(|p| p.state = 'T')(m)),
             ("one from /usr/local", true, |m| {
@@ -472,22 +469,26 @@ mod tests {
                 process(|p| p.same_namespaces = false)(m);
             }),
             ("one in a container's root", false, |m| m.show(100, |more| more.elsewhere = true)),
-            ("one whose file others may write", false, |m| {
+            ("one whose file others may write", true, |m| {
                 m.show(100, |more| more.open_file = true);
+            }),
+            ("one whose file others may write and nobody read", false, |m| {
+                m.show(100, |more| more.open_file = true);
+                m.show(100, |more| more.program = Program::Unreadable);
             }),
             ("one whose file was moved aside", true, |m| {
                 process(|p| p.executable = Some("/usr/sbin/dovecot.old".into()))(m);
-                m.show(100, |more| more.words = vec!["/usr/sbin/dovecot".into(), "-F".into()]);
             }),
-            ("an init script of that name", false, |m| {
-                process(|p| p.executable = Some("/bin/dash".into()))(m);
-                m.show(100, |more| {
-                    more.words = vec!["/bin/sh".into(), "/etc/init.d/dovecot".into()];
-                });
+            ("one whose file cannot be read", true, |m| {
+                m.show(100, |more| more.program = Program::Unreadable);
             }),
-            ("a script that calls itself so", false, |m| {
+            ("a tool of that name", false, |m| {
+                process(|p| p.executable = Some("/opt/mon/dovecot".into()))(m);
+                m.show(100, |more| more.program = Program::Other);
+            }),
+            ("an interpreter that cannot be read", false, |m| {
                 process(|p| p.executable = Some("/usr/bin/perl5.36".into()))(m);
-                m.show(100, |more| more.words = vec!["dovecot".into()]);
+                m.show(100, |more| more.program = Program::Unreadable);
             }),
             ("the kit", false, |m| process(|p| p.name = "dovecot-ark".into())(m)),
             ("an editor", false, |m| process(|p| p.name = "vim".into())(m)),
@@ -512,7 +513,9 @@ mod tests {
         let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
         assert_eq!(census.take(&machine).expect("the table").masters.len(), 1);
         machine.change(MASTER, |master| master.executable = None);
-        assert_eq!(census.take(&machine).expect("the table").masters.len(), 1);
+        machine.add(Process { executable: None, ..master(200) }, 1, 200);
+        let masters_now = census.take(&machine).expect("the table").masters;
+        assert_eq!(masters_now.iter().map(|one| one.pid).collect::<Vec<_>>(), [MASTER]);
 
         let machine = Machine::running();
         let master = machine.inspect(MASTER).expect("the master");
@@ -529,11 +532,16 @@ mod tests {
         machine.add(master(100), 1, 100);
         machine.add(master(101), 100, 100);
         machine.add(master(102), 1, 102);
+        // Of a master in the foreground, and one whose parent is not to be seen.
+        machine.add(master(103), 100, 80);
+        machine.add(master(104), 1, 100);
         assert_eq!(listed(&machine), [100, 102]);
         let family = family(&machine, &mut Notes::default());
         let masters: Vec<i32> = family.masters.iter().map(|one| one.pid).collect();
         let others: Vec<i32> = family.others.iter().map(|one| one.process.pid).collect();
-        assert_eq!((masters, others), (vec![100, 102], vec![101]));
+        assert_eq!((masters, others), (vec![100, 102], vec![101, 103, 104]));
+        let living = living_masters(&machine, TestRoot::new().path()).expect("the table");
+        assert_eq!(living.len(), 2);
     }
 
     #[test]
@@ -617,10 +625,36 @@ mod tests {
         // Somebody whose session has the number by chance.
         machine.add(Process { executable: Some("/bin/sh".into()), ..child(105, "sh") }, 1, MASTER);
         machine.show(105, |more| more.pipes.clear());
+        // Of Dovecot 1.x, which gives its children no pipes.
+        machine.add(child(106, "imap"), 1, MASTER);
+        machine.show(106, |more| more.pipes.clear());
         let mut notes = noted_and_killed(&machine, &root);
-        let expected = [(101, Fails), (102, Warns), (103, Warns), (104, Warns)];
+        let expected = [(101, Fails), (102, Warns), (103, Warns), (104, Warns), (106, Fails)];
         assert_eq!(others(&machine, &mut notes), expected);
-        assert_eq!(others(&machine, &mut Notes::default()), [(101, Warns)], "nothing was noted");
+        let unknown = others(&machine, &mut Notes::default());
+        assert_eq!(unknown, [(101, Warns), (106, Warns)], "nothing was noted");
+
+        // Somebody has got the master's number, and runs Dovecot's imap himself.
+        let machine = Machine::running();
+        let mut notes = noted_and_killed(&machine, &root);
+        machine.state().end(101);
+        machine.add(Process { name: "sshd".into(), ..child(100, "../../sbin/sshd") }, 1, 100);
+        machine.show(100, |more| more.pipes.clear());
+        machine.add(child(107, "imap"), 100, 100);
+        machine.show(107, |more| more.pipes.clear());
+        assert_eq!(others(&machine, &mut notes), []);
+    }
+
+    #[test]
+    fn whoever_holds_a_pipe_of_a_living_master_is_of_its_family() {
+        let machine = Machine::running();
+        machine.add(Process { executable: Some("/bin/sh".into()), ..child(102, "sh") }, 1, 102);
+        machine.show(102, |more| more.pipes = pipes_of(MASTER));
+        machine.add(Process { executable: Some("/bin/sh".into()), ..child(103, "sh") }, 1, 103);
+        machine.show(103, |more| more.pipes = pipes_of(7));
+        machine.add(Process { executable: Some("/bin/sh".into()), ..child(104, "sh") }, 1, 104);
+        machine.show(104, |more| more.pipes.clear());
+        assert_eq!(others(&machine, &mut Notes::default()), [(101, Fails), (102, Warns)]);
     }
 
     #[test]
@@ -646,6 +680,33 @@ mod tests {
         assert_eq!(members(Some("inactive")), [0; 0]);
         assert_eq!(members(Some("active")), [50]);
         assert_eq!(members(Some("inactive")), [50], "who was learnt is not forgotten");
+        machine.show(1, |more| more.groups = GROUP.into());
+        assert_eq!(members(Some("active")), [50], "and pid 1 is never one");
+    }
+
+    #[test]
+    fn the_control_group_that_holds_this_program_proves_nothing() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        machine.show(MASTER, |more| more.groups = GROUP.into());
+        let mut notes = noted_and_killed(&machine, &root);
+        machine.state().end(101);
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        for pid in [50, own] {
+            let sh = Process { executable: Some("/bin/sh".into()), ..child(pid, "sh") };
+            machine.add(sh, 1, pid);
+            machine.show(pid, |more| {
+                more.pipes.clear();
+                more.groups = GROUP.into();
+            });
+        }
+        let settings = Settings::default();
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        machine.state().unit = FakeUnit { active: Some("active"), ..FakeUnit::default() };
+        census.learn(&machine, &unit::look(&machine, "dovecot"));
+        assert!(census.groups().is_empty());
+        assert!(census.take(&machine).expect("the table").is_gone());
     }
 
     #[test]
@@ -682,6 +743,19 @@ mod tests {
     }
 
     #[test]
+    fn systemd_is_asked_for_the_units_of_a_few_masters_and_no_more() {
+        let machine = Machine::new();
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        for pid in [200, 201, 202, 203, 204] {
+            machine.add(master(pid), 1, pid);
+            machine.show(pid, |more| more.groups = "0::/system.slice/x.service\n".into());
+        }
+        assert_eq!(family(&machine, &mut Notes::default()).masters.len(), 5);
+        assert_eq!(machine.deeds().len(), MAX_OWNERS);
+    }
+
+    #[test]
     fn who_holds_one_of_dovecots_ports_and_runs_its_program_is_its_own() {
         let machine = Machine::new();
         machine.state().programs.push("doveadm");
@@ -695,6 +769,17 @@ mod tests {
         machine.show(52, |more| more.sockets = socket("127.0.0.1:143"));
         assert_eq!(others(&machine, &mut Notes::default()), [(50, Weight::Warns)]);
         machine.show(50, |more| more.sockets = socket("192.0.2.1:143"));
+        assert_eq!(others(&machine, &mut Notes::default()), [], "on another address");
+
+        // Dovecot tells where it listens.
+        machine.state().programs.push("doveconf");
+        let dump = "protocols = imap\nlisten = 192.0.2.1\nservice imap-login {\n  inet_listener \
+                    imap {\n    port = 144\n  }\n}\n";
+        machine.answer("doveconf", crate::system::End::Exited(0), Duration::ZERO, dump);
+        machine.show(50, |more| more.sockets = socket("192.0.2.1:143"));
+        machine.show(51, |more| more.sockets = socket("192.0.2.1:144"));
+        assert_eq!(others(&machine, &mut Notes::default()), [(51, Weight::Warns)]);
+        machine.show(51, |more| more.sockets = socket("192.0.2.2:144"));
         assert_eq!(others(&machine, &mut Notes::default()), [], "on another address");
     }
 
@@ -710,9 +795,21 @@ mod tests {
     #[test]
     fn the_children_of_a_master_that_ends_between_two_readings_are_not_overlooked() {
         let machine = Machine::running();
-        machine.state().ended_since = vec![100];
-        let family = family(&machine, &mut Notes::default());
-        assert_eq!((family.masters.len(), family.others.len()), (0, 1));
+        let zombie = machine.inspect(100).map(|master| Process { state: 'Z', ..master });
+        for now in [None, zombie] {
+            machine.state().since.insert(100, now);
+            let family = family(&machine, &mut Notes::default());
+            assert_eq!((family.masters.len(), family.others.len()), (0, 1));
+        }
+    }
+
+    #[test]
+    fn whoever_has_got_the_number_of_a_child_since_the_table_was_read_is_no_member() {
+        let machine = Machine::running();
+        machine.show(101, |more| more.pipes.clear());
+        let sh = Process { executable: Some("/bin/sh".into()), started: 2, ..child(101, "sh") };
+        machine.state().since.insert(101, Some(sh));
+        assert_eq!(others(&machine, &mut Notes::default()), []);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Who is counted may be killed, and who is forgotten holds the mail store: both mistakes halt
 //! nodes. A **master** is a process named `dovecot` that is root's alone, lives in our namespaces
-//! and under our root, and runs a file that root alone may write and that is no interpreter: no
-//! script of that name, no Dovecot of a container, no zombie, no child that was just forked.
+//! and under our root, and runs a file that is Dovecot's by what it contains: no script or tool of
+//! that name, no Dovecot of a container, no zombie, no child that was just forked.
 //! `master.pid` proves nothing: it can be late, lost, or a stranger's.
 //!
 //! A **member** of its family is known by evidence, strongest first:
@@ -35,11 +35,9 @@ pub(crate) use family::{Census, Family, Weight};
 /// The name of a master, and of its program.
 const MASTER: &str = "dovecot";
 
-/// The programs that run scripts: the process of a script named `dovecot` runs one of them.
-const INTERPRETERS: [&str; 13] = [
-    "sh", "bash", "dash", "ash", "ksh", "zsh", "busybox", "perl", "python", "ruby", "php", "lua",
-    "tclsh",
-];
+/// A text that the program of each master contains: the name of its pid file, in the sources from
+/// August 2004, before 1.0, up to 2.4, in `src/master/main.c` alone.
+const MARK: &str = "master.pid";
 
 /// Whether a process is a master as far as it can be told of it alone; see the head of this file.
 /// One without an executable is about to end, and is one only if it was known as one before.
@@ -51,27 +49,21 @@ pub(crate) fn is_master(system: &impl System, notes: &Notes, process: &Process) 
         && match &process.executable {
             None => notes.knows(process),
             Some(program) => {
-                is_dovecots_program(system, process, program)
-                    && system.runs_file_of_root(process)
-                    && system.shares_root(process)
+                system.shares_root(process)
+                    && (notes.knows(process) || runs_dovecot(system, process, program))
             }
         }
 }
 
-/// Whether a process named `dovecot` runs Dovecot and not a script of that name. The file may have
-/// been moved aside since it was started; the first word of its command line has not.
-fn is_dovecots_program(system: &impl System, process: &Process, program: &Path) -> bool {
-    let name =
-        |path: &Path| path.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
-    let file = name(program);
-    let is_interpreter = INTERPRETERS.iter().any(|interpreter| {
-        // Their versions stand behind their names.
-        file.strip_prefix(interpreter)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
-    });
-    file == MASTER
-        || (!is_interpreter
-            && system.words(process).first().is_some_and(|word| name(Path::new(word)) == MASTER))
+/// Whether a process named `dovecot` runs Dovecot, and not a script or a tool of that name, which
+/// would make remove fail where root's own supervisor starts it again and again. A master that is not
+/// counted hurts more, it means two on one mail store: so a file that others may write counts too,
+/// since it was root who started it, and one that cannot be looked through is believed by its name. What
+/// a process has open is no mark: a master that has just begun has no socket and no pipe yet.
+fn runs_dovecot(system: &impl System, process: &Process, program: &Path) -> bool {
+    system.program_contains(process, MARK).unwrap_or_else(|| {
+        program.file_name() == Some(OsStr::new(MASTER)) && system.runs_file_of_root(process)
+    })
 }
 
 /// Lists the living masters: check 1, "a process named `dovecot` exists".

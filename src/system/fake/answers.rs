@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Entry, FakeUnit, Machine, More, Port, State};
+use super::{Entry, FakeUnit, Machine, More, Port, Program, State};
 use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::system::{
@@ -90,8 +90,10 @@ impl System for Machine {
 
     fn inspect(&self, pid: i32) -> Option<Process> {
         let mut state = self.state();
-        let ended = state.ended_since.contains(&pid);
-        state.entry(pid).filter(|_| !ended).map(|entry| entry.process.clone())
+        if let Some(now) = state.since.get(&pid) {
+            return now.clone();
+        }
+        state.entry(pid).map(|entry| entry.process.clone())
     }
 
     fn program_of(&self, pid: i32) -> Option<PathBuf> {
@@ -104,6 +106,14 @@ impl System for Machine {
 
     fn runs_file_of_root(&self, process: &Process) -> bool {
         self.more(process.pid, |more| !more.open_file).unwrap_or_default()
+    }
+
+    fn program_contains(&self, process: &Process, _: &str) -> Option<bool> {
+        match self.more(process.pid, |more| more.program)? {
+            Program::Dovecot => Some(true),
+            Program::Other => Some(false),
+            Program::Unreadable => None,
+        }
     }
 
     fn words(&self, process: &Process) -> Vec<String> {

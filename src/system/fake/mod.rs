@@ -53,8 +53,9 @@ pub(crate) struct State {
     pub(crate) era: String,
     /// Whether the process table shows nobody.
     pub(crate) blind: bool,
-    /// Pids that are listed, and have ended when they are looked at.
-    pub(crate) ended_since: Vec<i32>,
+    /// What is seen of a pid when it is looked at, if that is not the process that was listed: one
+    /// that has ended since, or another.
+    pub(crate) since: HashMap<i32, Option<Process>>,
     next_pid: i32,
 }
 
@@ -81,6 +82,8 @@ pub(crate) struct More {
     pub(crate) elsewhere: bool,
     /// Whether others than root may write the file that it runs.
     pub(crate) open_file: bool,
+    /// What the file that it runs contains.
+    pub(crate) program: Program,
     /// Its command line, if that is not its executable alone.
     pub(crate) words: Vec<String>,
     /// `/proc/PID/cgroup`.
@@ -89,6 +92,15 @@ pub(crate) struct More {
     pub(crate) pipes: Vec<(u32, Pipe)>,
     /// The sockets that it listens on, opened by root.
     pub(crate) sockets: Vec<SocketAddr>,
+}
+
+/// What a program is by what its file contains.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Program {
+    #[default]
+    Dovecot,
+    Other,
+    Unreadable,
 }
 
 /// What systemd says of Dovecot's unit.
@@ -167,7 +179,7 @@ impl Machine {
             systemd: false,
             shutdown: false,
             blind: false,
-            ended_since: Vec::new(),
+            since: HashMap::new(),
             next_pid: MASTER,
         }));
         machine.reply("start", |state| {

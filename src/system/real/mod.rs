@@ -135,6 +135,10 @@ impl System for Machine {
         process::runs_file_of_root(process)
     }
 
+    fn program_contains(&self, process: &Process, text: &str) -> Option<bool> {
+        process::program_contains(process, text)
+    }
+
     fn words(&self, process: &Process) -> Vec<String> {
         process::words(process)
     }

@@ -26,6 +26,9 @@ const MAX_DESCRIPTORS: usize = 4096;
 /// How much of a command line is read, in bytes.
 const MAX_LINE: u64 = 4096;
 
+/// The largest program that is looked through, in bytes. That of a Dovecot has 100 KB to 1 MB.
+const MAX_PROGRAM: u64 = 8 << 20;
+
 /// The longest line of ancestors that is followed.
 const MAX_ANCESTORS: usize = 64;
 
@@ -121,6 +124,17 @@ pub(super) fn shares_root(process: &Process) -> bool {
 pub(super) fn runs_file_of_root(process: &Process) -> bool {
     fs::metadata(folder(process.pid).join("exe"))
         .is_ok_and(|file| file.uid() == 0 && file.mode() & 0o022 == 0)
+}
+
+/// Whether the file that a process runs contains a text.
+pub(super) fn program_contains(process: &Process, text: &str) -> Option<bool> {
+    let file = File::open(folder(process.pid).join("exe")).ok()?;
+    let size = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
+    let mut program = Vec::new();
+    let length = file.take(MAX_PROGRAM).read_to_end(&mut program).ok()?;
+    let contains = program.windows(text.len()).any(|part| part == text.as_bytes());
+    // What has not been read may contain it.
+    (contains || u64::try_from(length).ok()? >= size).then_some(contains)
 }
 
 /// The first words of a process's command line.
@@ -357,6 +371,20 @@ mod tests {
         assert_eq!(process.executable, std::env::current_exe().ok());
         assert!(inspect(i32::MAX).is_none());
         assert!(named(&process.name).expect("the process table").contains(&pid));
+    }
+
+    #[test]
+    fn a_program_is_looked_through_while_it_runs_even_when_its_file_has_gone() {
+        let root = crate::test_root::TestRoot::new();
+        let file = root.path().join("dovecot");
+        fs::copy("/bin/sleep", &file).expect("a program");
+        let mut child = std::process::Command::new(&file).arg("60").spawn().expect("a child");
+        let process = inspect(i32::try_from(child.id()).expect("a pid")).expect("the child");
+        fs::remove_file(&file).expect("removing it");
+        assert_eq!(program_contains(&process, "sleep"), Some(true));
+        assert_eq!(program_contains(&process, "master.pid"), Some(false));
+        child.kill().and_then(|()| child.wait()).expect("its end");
+        assert_eq!(program_contains(&process, "sleep"), None, "nobody can tell");
     }
 
     #[test]
