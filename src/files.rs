@@ -63,6 +63,12 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<Fil
     Ok(file)
 }
 
+/// Whether a path leads to a program that root owns and nobody else may write.
+pub(crate) fn is_program_of_root(path: &Path) -> bool {
+    fs::metadata(path)
+        .is_ok_and(|data| data.is_file() && data.mode() & 0o111 != 0 && is_roots(&data).is_ok())
+}
+
 /// Whether an open file is root's own.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::warn;
 
 use super::{remove, restore};
+use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{checks, mistake};
 use crate::error::Error;
@@ -16,8 +17,10 @@ use crate::system::System;
 /// its SIGKILL, a Dovecot that serves is still better than a failover, in which the same remove
 /// would fail again and halt the node.
 ///
-/// A Dovecot that is in operation and could not be started again is left alone: with a broken
-/// configuration, stopping it would turn a warning into an outage.
+/// A Dovecot that serves and could not be started again is left alone: with a broken configuration,
+/// stopping it would turn a warning into an outage. Its status is not asked: Debian's init script
+/// reads the configuration for it, and says 3 where that is broken. A wrong yes leaves users served
+/// and a warning at each recover; a wrong no throws them out and nobody comes back.
 ///
 /// # Errors
 ///
@@ -28,8 +31,11 @@ pub(super) fn recover(
     root: &Path,
     notes: &mut Notes,
 ) -> Result<(), Error> {
-    if let Some(cause) = mistake::look(system)
-        && checks::check(system, settings, root, notes)?.in_operation()
+    let instance = Instance::find(system, root, &settings.service, notes);
+    if let Some(cause) = mistake::look(system, &instance).mistake()
+        && let seen = checks::check(system, settings, root, notes)?
+        && !seen.has_no_master()
+        && seen.refused.is_empty()
     {
         warn!("Dovecot is in operation and left running: it could not start again: {cause}");
         return Ok(());
@@ -42,7 +48,7 @@ pub(super) fn recover(
 
 /// The longest that [`recover`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
-    let look = mistake::LIMIT + checks::LIMIT;
+    let look = instance::LIMIT + mistake::LIMIT + checks::LIMIT;
     look + remove::longest(settings) + restore::longest(settings)
 }
 
@@ -87,6 +93,9 @@ mod tests {
             ["WARN: Dovecot is in operation and left running: it could not start again: /etc/x \
               line 2: Garbage"]
         );
+        machine.reply("status", |_| (End::Exited(3), Duration::from_millis(10)));
+        recover(&machine, &Settings::default()).expect("it serves, whatever its script says");
+        assert_eq!(machine.count("service dovecot stop"), 0);
         machine.state().ports.insert(143, crate::system::fake::Port::Refusing);
         recover(&machine, &Settings::default()).expect_err("it does not serve");
         assert_eq!(machine.count("service dovecot stop"), 1);

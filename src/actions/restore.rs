@@ -11,6 +11,7 @@ use log::{info, warn};
 use super::remove;
 use super::wait::{Seen, until};
 use crate::dovecot::identity::Census;
+use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service, unit};
 use crate::error::Error;
@@ -37,8 +38,9 @@ pub(super) fn restore(
     }
     service::end_left_command(system, root);
     clear_the_way(system, settings, root, notes)?;
-    let places = places::places(system);
-    let log = own_log::Mark::set(system, root, &places);
+    let instance = Instance::find(system, root, &settings.service, notes);
+    let places = places::places(system, &instance);
+    let log = own_log::Mark::set(system, root, &places, &settings.service);
     for round in 1..=settings.restore_rounds {
         // Somebody may have written it anew.
         pid_file::clear(system, root, &places.base, notes, &[]);
@@ -57,7 +59,8 @@ pub(super) fn restore(
         warn!("{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.
         if seen.has_no_master() {
-            let obstacles = obstacles::look(system, settings, root, &places, notes)?;
+            let found = (&instance, &places);
+            let obstacles = obstacles::look(system, settings, root, found, notes)?;
             if !obstacles.is_empty() {
                 return Err(Error::Obstructed { obstacles, told: log.reason(system) });
             }
@@ -72,7 +75,7 @@ pub(super) fn longest(settings: &Settings) -> Duration {
     let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
     let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;
     let clear = unit::LIMIT + Census::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;
-    let before = checks::LIMIT + clear + configuration::LIMIT;
+    let before = checks::LIMIT + clear + instance::LIMIT + configuration::LIMIT;
     before + round * settings.restore_rounds + own_log::LIMIT
 }
 
