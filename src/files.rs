@@ -71,6 +71,12 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// Whether a path leads to a program that root owns and nobody else may write.
+pub(crate) fn is_program_of_root(path: &Path) -> bool {
+    fs::metadata(path)
+        .is_ok_and(|data| data.is_file() && data.mode() & 0o111 != 0 && is_roots(&data).is_ok())
+}
+
 /// Whether an open file is root's own.
 ///
 /// # Errors

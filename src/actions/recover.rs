@@ -7,6 +7,7 @@ use log::warn;
 
 use super::{excuse, remove, restore};
 use crate::dovecot::checks::{self, Care};
+use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::mistake;
 use crate::dovecot::notes::{Notes, Reason};
 use crate::dovecot::service::{self, Status};
@@ -19,10 +20,12 @@ use crate::system::System;
 /// its SIGKILL, a Dovecot that serves is still better than a failover, in which the same remove
 /// would fail again and halt the node.
 ///
-/// A Dovecot that is in operation and could not be started again is left alone: with a broken
-/// configuration, or a service manager that cannot be asked, stopping it would turn a warning into
-/// an outage. While the node shuts down nothing is changed: systemd refuses to start anything, and
-/// a reboot would become a failover.
+/// A Dovecot that serves and could not be started again is left alone: with a broken configuration,
+/// or a service manager that cannot be asked, stopping it would turn a warning into an outage. What
+/// its status says does not count: Debian's init script reads the configuration for it, and says 3
+/// where that is broken. A wrong yes leaves users served and a warning at each recover; a wrong no
+/// throws them out and nobody comes back. While the node shuts down nothing is changed: systemd
+/// refuses to start anything, and a reboot would become a failover.
 ///
 /// # Errors
 ///
@@ -35,7 +38,8 @@ pub(super) fn recover(
 ) -> Result<(), Error> {
     let unit = unit::ask(system, &settings.service);
     let asked = service::ask(system, &settings.service);
-    let mistake = mistake::look(system);
+    let instance = Instance::find(system, root, &settings.service, notes);
+    let mistake = mistake::look(system, &instance).mistake();
     let manager = unit.answer_within(system, service::STATUS_LIMIT);
     let status = service::status(system, asked);
     if let Some(plea) = excuse::plea(&manager).filter(|plea| plea.reason == Reason::Shutdown)
@@ -49,7 +53,7 @@ pub(super) fn recover(
         _ => None,
     };
     if let Some(cause) = mistake.or(silence)
-        && checks::check(system, settings, root, notes, Care::Twice, checks::LIMIT)?.in_operation()
+        && checks::check(system, settings, root, notes, Care::Twice, checks::LIMIT)?.serves()
     {
         warn!("Dovecot is in operation and left running: it could not start again: {cause}");
         return Ok(());
@@ -63,7 +67,7 @@ pub(super) fn recover(
 /// The longest that [`recover`] may take.
 pub(super) fn longest(settings: &Settings) -> Duration {
     // The manager is asked meanwhile, with the same limit.
-    let look = mistake::LIMIT + checks::LIMIT;
+    let look = instance::LIMIT + mistake::LIMIT + checks::LIMIT;
     look + remove::longest(settings) + restore::longest(settings)
 }
 
@@ -163,6 +167,9 @@ mod tests {
             ["WARN: Dovecot is in operation and left running: it could not start again: /etc/x \
               line 2: Garbage"]
         );
+        machine.reply("status", |_| (End::Exited(3), Duration::from_millis(10)));
+        recover(&machine, &Settings::default()).expect("it serves, whatever its script says");
+        assert_eq!(machine.count("service dovecot stop"), 0);
         machine.state().ports.insert(143, crate::system::fake::Port::Refusing);
         recover(&machine, &Settings::default()).expect_err("it does not serve");
         assert_eq!(machine.count("service dovecot stop"), 1);

@@ -229,7 +229,7 @@ impl<'a, S: System> Watch<'a, S> {
     }
 
     /// Stops what would start Dovecot again, and removes what would mislead a stop script.
-    fn prepare_stop(&self) {
+    fn prepare_stop(&mut self) {
         if let Some(unit) = self.manager.unit() {
             unit::stop_triggers(self.system, unit);
         }
@@ -267,7 +267,7 @@ impl<'a, S: System> Watch<'a, S> {
                 break;
             }
             // A restart can follow from the end of a master; the service command may be what fails.
-            if let Some(unit) = self.manager.unit().filter(|_| !is_at_rest) {
+            if let Some(unit) = self.manager.unit().filter(|_| !is_at_rest).cloned() {
                 self.prepare_stop();
                 unit::stop(self.system, &unit.name, FURTHER_STOP);
                 family = self.settled()?;

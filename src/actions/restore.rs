@@ -12,6 +12,7 @@ use super::remove;
 use super::wait::{Seen, until};
 use crate::dovecot::checks::Care;
 use crate::dovecot::identity::Census;
+use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service, unit};
 use crate::error::Error;
@@ -46,10 +47,11 @@ pub(super) fn restore(
     }
     service::end_left_command(system, root);
     clear_the_way(system, settings, root, notes)?;
-    let places = places::places(system);
-    let log = own_log::Mark::set(system, root, &places);
+    let instance = Instance::find(system, root, &settings.service, notes);
+    let places = places::places(system, &instance);
+    let log = own_log::Mark::set(system, root, &places, &settings.service);
     let with_reason = |causes| own_log::beside(causes, log.reason(system));
-    let pause = if configuration::is_before_2(system) { SLOW_PAUSE } else { PAUSE };
+    let pause = if instance.is_before_2(system) { SLOW_PAUSE } else { PAUSE };
     for round in 1..=settings.restore_rounds {
         // Somebody may have written it anew.
         pid_file::clear(system, root, &places.base, notes, &[]);
@@ -81,7 +83,8 @@ pub(super) fn restore(
         warn!("{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.
         if seen.has_no_master() {
-            let obstacles = obstacles::look(system, settings, root, &places, notes)?;
+            let found = (&instance, &places);
+            let obstacles = obstacles::look(system, settings, root, found, notes)?;
             if !obstacles.is_empty() {
                 return Err(Error::Obstructed { obstacles: with_reason(obstacles) });
             }
@@ -96,7 +99,7 @@ pub(super) fn longest(settings: &Settings) -> Duration {
     let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
     let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;
     let clear = unit::LIMIT + Census::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;
-    let before = checks::LIMIT + clear + configuration::LIMIT;
+    let before = checks::LIMIT + clear + instance::LIMIT + configuration::LIMIT;
     before + round * settings.restore_rounds + own_log::LIMIT
 }
 
@@ -157,6 +160,14 @@ mod tests {
         Settings { wait, ..Settings::default() }
     }
 
+    /// A machine with Dovecot 2.x, stopped.
+    fn stopped() -> Machine {
+        let machine = Machine::new();
+        machine.state().programs.push("doveconf");
+        machine.answer("doveconf", End::Exited(0), Duration::ZERO, "");
+        machine
+    }
+
     /// The times of the start commands, in milliseconds.
     fn starts(machine: &Machine) -> Vec<u128> {
         let journal = machine.state().journal.clone();
@@ -174,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_stopped_dovecot_is_started_and_ready_ends_after_two_good_looks() {
-        let machine = Machine::new();
+        let machine = stopped();
         restore(&machine, &Settings::default()).expect("success");
         assert_eq!((machine.masters(), starts(&machine).len()), (vec![MASTER], 1));
         let took = machine.now();
@@ -183,11 +194,10 @@ mod tests {
         assert_eq!(words(), ["INFO: Dovecot is in operation"]);
         // Dovecot 1.x.
         let old = Machine::new();
-        old.state().programs.push("dovecot");
         restore(&old, &Settings::default()).expect("success");
         assert_eq!(old.now(), alone + SLOW_PAUSE);
         // No time is left for a second look.
-        let machine = Machine::new();
+        let machine = stopped();
         let hurried = Settings { restore_wait: Duration::ZERO, ..Settings::default() };
         restore(&machine, &hurried).expect("success");
         assert_eq!(machine.now() + Duration::from_millis(11), alone, "one look less");
@@ -195,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_dovecot_that_greets_and_dies_is_no_success() {
-        let machine = Machine::new();
+        let machine = stopped();
         machine.reply("start", |state| {
             state.start_dovecot();
             state.after(Duration::from_millis(150), State::stop_dovecot);
@@ -205,7 +215,7 @@ mod tests {
         assert!(error.to_string().contains("no process named dovecot"), "{error}");
         assert_eq!(starts(&machine).len(), 3);
         // One that is started again by systemd is another one, and looked at anew.
-        let machine = Machine::new();
+        let machine = stopped();
         machine.reply("start", |state| {
             state.start_dovecot();
             state.after(Duration::from_millis(150), |state| {
@@ -220,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_dovecot_that_is_late_is_waited_for_and_not_started_twice() {
-        let machine = Machine::new();
+        let machine = stopped();
         machine.reply("start", |state| {
             state.after(Duration::from_millis(2500), State::start_dovecot);
             (End::Exited(0), MOMENT)
@@ -348,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_start_command_that_never_ends_is_left_after_120_seconds_and_the_next_step_taken() {
-        let machine = Machine::new();
+        let machine = stopped();
         machine.reply("start", |_| (End::Exited(0), Duration::MAX));
         machine.reply("status", |_| (End::Exited(0), Duration::MAX));
         let settings = Settings::default();
@@ -356,7 +366,7 @@ mod tests {
         assert_eq!(starts(&machine).len(), 3);
         assert!(machine.now() <= longest(&settings), "{:?}", machine.now());
 
-        let machine = Machine::new();
+        let machine = stopped();
         machine.reply("start", |state| {
             state.start_dovecot();
             (End::Exited(0), Duration::MAX)

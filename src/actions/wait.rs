@@ -9,8 +9,12 @@ use crate::system::System;
 /// The first pause between two looks; each next one is half as long again.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// The longest pause between two looks.
+/// The longest pause between two looks, until a tenth of the time waited is longer: each look is a
+/// status command and a connection.
 const LAST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest pause of all.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Looks until `look` finds what it looks for or `wait` is over, and at least once; the last look
 /// does not end before the wait does. With [`Wait::Fixed`] it is the only one.
@@ -24,7 +28,8 @@ pub(super) fn until<T>(
     wait: Duration,
     mut look: impl FnMut() -> Result<Seen<T>, Error>,
 ) -> Result<Seen<T>, Error> {
-    let end = system.now() + wait;
+    let start = system.now();
+    let end = start + wait;
     let mut pause = match mode {
         Wait::Ready => FIRST_PAUSE,
         Wait::Fixed => {
@@ -41,7 +46,8 @@ pub(super) fn until<T>(
             return Ok(seen);
         }
         system.sleep(pause.min(left));
-        pause = (pause * 3 / 2).min(LAST_PAUSE);
+        let waited = system.now().saturating_sub(start);
+        pause = (pause * 3 / 2).min(LAST_PAUSE.max(waited / 10)).min(LONGEST_PAUSE);
     }
 }
 
@@ -80,10 +86,27 @@ mod tests {
             let comes = Duration::from_millis(millis);
             let (seen, times) = looks(Wait::Ready, WAIT, comes);
             let last = *times.last().expect("a look");
-            assert!(seen && last < comes + LAST_PAUSE && last <= WAIT, "{millis} ms: {times:?}");
+            assert!(
+                seen && last < comes + LAST_PAUSE.max(comes / 9) && last <= WAIT,
+                "{millis} ms: {times:?}"
+            );
         }
         let (seen, times) = looks(Wait::Ready, WAIT, Duration::MAX);
         assert!(!seen && times.last() == Some(&WAIT) && times.len() < 30, "{times:?}");
+    }
+
+    #[test]
+    fn a_long_wait_is_no_storm_of_looks_and_ends_soon_after_the_answer_is_yes() {
+        let wait = Duration::from_mins(10);
+        let (_, times) = looks(Wait::Ready, wait, Duration::MAX);
+        assert!(times.len() < 350 && times.last() == Some(&wait), "{} looks", times.len());
+        for seconds in [1, 5, 15, 60, 599] {
+            let comes = Duration::from_secs(seconds);
+            let (seen, times) = looks(Wait::Ready, wait, comes);
+            let late = times.last().expect("a look").saturating_sub(comes);
+            let most = LAST_PAUSE.max(comes / 9).min(LONGEST_PAUSE);
+            assert!(seen && late <= most, "{seconds} s: {late:?} late");
+        }
     }
 
     #[test]

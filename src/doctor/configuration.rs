@@ -1,6 +1,7 @@
 //! Dovecot's configuration: whether Dovecot takes it, and whether it listens where it is checked.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,9 @@ use super::facts::{Fact, Facts};
 use super::finding::Finding;
 use super::network::Place;
 use crate::dovecot::configuration::{self, Listener, Settings};
+use crate::dovecot::instance::Instance;
+use crate::dovecot::mistake::{self, Readable};
+use crate::dovecot::notes::Notes;
 use crate::system::System;
 
 const CONFIGURATION: &str = "configuration";
@@ -20,33 +24,64 @@ pub(super) struct Configuration {
     pub(super) settings: Fact<Settings>,
     /// Where it is to listen.
     pub(super) listeners: Fact<Vec<Listener>>,
+    /// Why Dovecot, whose settings are known, could not start with them: a file that one of them
+    /// names. Earlier kits do not tell.
+    #[serde(default)]
+    pub(super) mistake: Option<Fact<String>>,
+    /// That Dovecot is not installed, in words.
+    #[serde(default)]
+    pub(super) missing: Option<String>,
 }
 
 impl Configuration {
     /// Asks Dovecot.
-    pub(super) fn look(system: &impl System) -> Self {
-        let settings = configuration::settings(system);
+    pub(super) fn look(system: &impl System, root: &Path, service: &str) -> Self {
+        let instance = Instance::find(system, root, service, &Notes::read(system, root));
+        let settings = configuration::settings(system, &instance);
         let listeners = match &settings {
-            Ok(_) => configuration::listeners(system),
+            Ok(_) => configuration::listeners(system, &instance),
             Err(cause) => Err(cause.clone()),
         };
-        Self { settings: settings.into(), listeners: listeners.into() }
+        let mistake = settings.as_ref().ok().and_then(|_| match mistake::look(system, &instance) {
+            Readable::Yes => None,
+            Readable::No(mistake) => Some(Fact::Known(mistake)),
+            Readable::Unknown(cause) => Some(Fact::Unknown(cause)),
+        });
+        Self {
+            settings: settings.into(),
+            listeners: listeners.into(),
+            mistake,
+            missing: instance.missing(system),
+        }
     }
 }
 
 /// Judges the configuration of one node.
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
-    let Configuration { settings, listeners } = &facts.configuration;
-    let settings = match settings {
-        Fact::Known(_) => Finding::ok(CONFIGURATION, "Dovecot takes its configuration"),
-        Fact::Unknown(cause) => {
-            return vec![Finding::error(
-                CONFIGURATION,
-                format!("Dovecot does not take its configuration: {cause}"),
-                "a Dovecot that runs goes on, but the next start fails, on a failover too",
-                "doveconf -n >/dev/null  (then mend the line that it names)",
-            )];
-        }
+    let Configuration { settings, listeners, mistake, missing } = &facts.configuration;
+    if let Some(missing) = missing {
+        let why = "without Dovecot its configuration cannot be read, and restore fails here";
+        let cure = "install Dovecot in the version that the other nodes have";
+        return vec![Finding::error(CONFIGURATION, missing, why, cure)];
+    }
+    let broken = |cause: &String| {
+        Finding::error(
+            CONFIGURATION,
+            format!("Dovecot does not take its configuration: {cause}"),
+            "a Dovecot that runs goes on, but the next start fails, on a failover too",
+            "doveconf -nx >/dev/null  (then mend the line that it names)",
+        )
+    };
+    let settings = match (settings, mistake) {
+        (Fact::Unknown(cause), _) => return vec![broken(cause)],
+        (Fact::Known(_), Some(Fact::Known(mistake))) => broken(mistake),
+        (Fact::Known(_), Some(Fact::Unknown(cause))) => Finding::warning(
+            CONFIGURATION,
+            format!("whether Dovecot can read its configuration is not known: {cause}"),
+            "the next start may hang or fail as this question did, on a failover too",
+            "doveconf -nx >/dev/null  (a file that it names may be a FIFO, or on a dead mount)",
+        ),
+        (Fact::Known(_), None) => Finding::ok(CONFIGURATION, "Dovecot takes its configuration"),
     };
     let listeners = match listeners {
         Fact::Known(listeners) => judge_listeners(listeners, &facts.network.places),
@@ -160,6 +195,29 @@ mod tests {
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.level, Level::Error);
         assert!(finding.what.contains("local.conf line 3"), "{}", finding.what);
+    }
+
+    #[test]
+    fn a_file_that_a_setting_names_and_is_not_there_is_an_error() {
+        let mut facts = healthy("node1");
+        let first = |facts: &Facts| judge(facts).remove(0);
+        facts.configuration.mistake = Some(Fact::Known("file F line 15: ssl_dh: no".into()));
+        let finding = first(&facts);
+        assert_eq!(finding.level, Level::Error);
+        assert!(finding.what.ends_with("F line 15: ssl_dh: no"), "{}", finding.what);
+        facts.configuration.mistake = Some(Fact::Unknown("no end after 5 s".into()));
+        assert_eq!(first(&facts).level, Level::Warning);
+    }
+
+    #[test]
+    fn a_dovecot_that_is_not_installed_is_one_error_and_its_cure_is_to_install_it() {
+        let mut facts = healthy("node1");
+        facts.configuration.missing = Some("Dovecot is not installed: x".into());
+        facts.configuration.settings = Fact::Unknown("there is no doveconf".into());
+        let findings = judge(&facts);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.level, Level::Error);
+        assert!(finding.cure.as_deref().is_some_and(|cure| cure.starts_with("install Dovecot")));
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Facts {
         let installed = Installed::look(system, root, found.as_ref());
         // Where the engine does not run, each of its commands may wait for it.
         let engine = found.ok().filter(|_| installed.node.known().is_some());
-        let configuration = Configuration::look(system);
+        let configuration = Configuration::look(system, root, &settings.service);
         let settings_of_dovecot = configuration.settings.known();
         Self {
             certificates: settings_of_dovecot

@@ -11,6 +11,7 @@ use log::debug;
 
 use crate::dovecot::configuration;
 use crate::dovecot::endpoint::Endpoint;
+use crate::dovecot::instance::Instance;
 use crate::dovecot::load::{self, Heard, Opinion};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::service::{self, Status};
@@ -127,7 +128,6 @@ pub(crate) fn check(
     let end = system.now() + limit;
     let mut asked = service::ask(system, &settings.service);
     let listens = settings.probe == Depth::Greeting;
-    let call = (listens && care == Care::Master).then(|| load::call(system));
     // This takes its time while the status command takes more.
     let masters = match pid_file::master(system, root, notes) {
         Some(master) => Ok(vec![master]),
@@ -136,18 +136,18 @@ pub(crate) fn check(
     if !listens {
         asked.let_come(system, HEAD_START);
     }
-    let again = match (&masters, care) {
-        // Where no master lives, nobody is going to serve.
-        (Ok(masters), Care::Twice | Care::Master) if !masters.is_empty() => RETRY_TIME,
-        _ => Duration::ZERO,
-    };
+    let living = masters.as_deref().unwrap_or_default();
+    let instance = || Instance::of_masters(system, root, living);
+    let call = (listens && care == Care::Master).then(|| load::call(system, &instance()));
+    // Where no master lives, nobody is going to serve.
+    let again = if living.is_empty() || care == Care::Once { Duration::ZERO } else { RETRY_TIME };
     let left = end.saturating_sub(system.now()).saturating_sub(load::LIMIT);
-    let (answers, opinion) = answers(system, settings, left, again);
+    let (answers, opinion) = answers(system, settings, left, again, &instance);
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
-    let mut checks = Checks::new(system, settings.probe, masters?, tried, status, opinion);
+    let mut checks = Checks::new(system, root, settings.probe, masters?, tried, status, opinion);
     if let Some(call) = call {
-        checks.hear_master(system, call, end);
+        checks.hear_master(system, root, call, end);
     }
     checks.look_at_masters(system, settings.probe, end);
     debug!("{checks}");
@@ -164,11 +164,12 @@ pub(crate) fn answers<S: System>(
     settings: &Settings,
     limit: Duration,
     again: Duration,
+    instance: &dyn Fn() -> Instance,
 ) -> (Vec<Attempt>, Option<load::Question<S>>) {
     let (endpoints, depth, end) = (&settings.endpoints, settings.probe, system.now() + limit);
     let mut question = None;
     let mut ask = || {
-        question.get_or_insert_with(|| load::ask(system));
+        question.get_or_insert_with(|| load::ask(system, &instance()));
     };
     let mut answers = system.probe(endpoints, depth, limit, &mut ask);
     let last = (system.now() + again).min(end);
@@ -212,6 +213,7 @@ impl Checks {
     /// is heard, who may have been asked already: that is `question`.
     pub(crate) fn new<'a, S: System>(
         system: &S,
+        root: &Path,
         depth: Depth,
         masters: Vec<Process>,
         tried: impl Iterator<Item = (&'a Endpoint, &'a Attempt)> + Clone,
@@ -239,7 +241,7 @@ impl Checks {
             silence: None,
         };
         if depth == Depth::Greeting && !checks.masters.is_empty() {
-            checks.hear_second_opinion(system, question);
+            checks.hear_second_opinion(system, root, question);
         } else if let Some(question) = question {
             load::forget(system, question);
         }
@@ -247,13 +249,20 @@ impl Checks {
     }
 
     /// Hears the master about those that are silent: who is only full serves.
-    fn hear_second_opinion<S: System>(&mut self, system: &S, question: Option<load::Question<S>>) {
+    fn hear_second_opinion<S: System>(
+        &mut self,
+        system: &S,
+        root: &Path,
+        question: Option<load::Question<S>>,
+    ) {
         let (silent, others): (Vec<_>, Vec<_>) =
             self.refused.drain(..).partition(|(endpoint, refusal)| {
                 load::may_be_full(refusal) && endpoint.depth(Depth::Greeting) == Depth::Greeting
             });
+        let instance = Instance::of_masters(system, root, &self.masters);
         let endpoints = silent.iter().map(|(endpoint, _)| endpoint);
-        let Opinion { services, silence } = load::full(system, &self.masters, question, endpoints);
+        let Opinion { services, silence } =
+            load::full(system, (&instance, &self.masters), question, endpoints);
         self.silence = silence;
         self.refused = others;
         for (refused, service) in silent.into_iter().zip(services) {
@@ -293,15 +302,23 @@ impl Checks {
     /// processes that greet by themselves shows in nothing else. Who does not answer at once gets a
     /// second question with more time, because the machine may be busy, and a hanging configuration
     /// is no fault of the master's.
-    fn hear_master<S: System>(&mut self, system: &S, call: load::Call<S>, end: Duration) {
+    fn hear_master<S: System>(
+        &mut self,
+        system: &S,
+        root: &Path,
+        call: load::Call<S>,
+        end: Duration,
+    ) {
         if self.masters.is_empty() || load::hear(system, call, load::LIMIT) == Heard::Something {
             return;
         }
         let left = end.saturating_sub(system.now());
         let time = DEAF_TIME.saturating_add(configuration::LIMIT);
+        let instance = Instance::of_masters(system, root, &self.masters);
         if left >= time
-            && let Heard::Nothing(waited) = load::hear(system, load::call(system), DEAF_TIME)
-            && configuration::values(system, &["base_dir"]).is_ok()
+            && let Heard::Nothing(waited) =
+                load::hear(system, load::call(system, &instance), DEAF_TIME)
+            && configuration::values(system, &instance, &["base_dir"]).is_ok()
         {
             self.hold = Some(Hold::Deaf(waited));
         }
@@ -357,13 +374,17 @@ impl Checks {
         ))
     }
 
+    /// Whether users are served, whatever the service manager says.
+    pub(crate) fn serves(&self) -> bool {
+        !self.masters.is_empty()
+            && self.refused.is_empty()
+            && !matches!(self.hold, Some(Hold::Stopped(_) | Hold::Deaf(_)))
+    }
+
     /// Whether Dovecot is in operation: a status that did not answer leaves the verdict to the
     /// other two.
     pub(crate) fn in_operation(&self) -> bool {
-        !self.masters.is_empty()
-            && self.refused.is_empty()
-            && !matches!(self.status, Status::Dead(_))
-            && !matches!(self.hold, Some(Hold::Stopped(_) | Hold::Deaf(_)))
+        self.serves() && !matches!(self.status, Status::Dead(_))
     }
 
     /// What follows.

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::instance::Instance;
 use crate::system::{Command, System};
 
 /// The longest that a dump may take. It takes 20 ms.
-pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const LIMIT: Duration = Duration::from_secs(3);
 
 /// The longest path of a section, in bytes; real ones have some hundred. What stands in a section
 /// below is told as if it stood in this one: else the paths of nested sections fill the memory.
@@ -72,12 +73,10 @@ fn ip(word: &str) -> Option<IpAddr> {
 /// # Errors
 ///
 /// Why there are none, in Dovecot's own words: the file and the line of a mistake.
-pub(crate) fn settings(system: &impl System) -> Result<Settings, String> {
-    let dump = match program(system, "doveconf") {
-        Ok(doveconf) => ask(system, doveconf, &["-n"]),
-        Err(_) => ask(system, program(system, "dovecot")?, &["-n"]),
-    };
-    dump.map(|dump| flatten(&dump))
+pub(crate) fn settings(system: &impl System, instance: &Instance) -> Result<Settings, String> {
+    let has_doveconf = instance.command(system, "doveconf", &[]).is_some();
+    let tool = if has_doveconf { "doveconf" } else { "dovecot" };
+    ask(system, instance, tool, &["-n"]).map(|dump| flatten(&dump))
 }
 
 /// The TCP ports on which Dovecot is to listen with this configuration.
@@ -85,8 +84,12 @@ pub(crate) fn settings(system: &impl System) -> Result<Settings, String> {
 /// # Errors
 ///
 /// Why they cannot be told; before 2.0 they cannot.
-pub(crate) fn listeners(system: &impl System) -> Result<Vec<Listener>, String> {
-    values(system, &["protocols", "listen", "service"]).map(|settings| listeners_in(&settings))
+pub(crate) fn listeners(
+    system: &impl System,
+    instance: &Instance,
+) -> Result<Vec<Listener>, String> {
+    let names = ["protocols", "listen", "service"];
+    values(system, instance, &names).map(|settings| listeners_in(&settings))
 }
 
 /// Settings by their names, also those that have their defaults: 2.4 leaves these out of `-a`.
@@ -94,34 +97,35 @@ pub(crate) fn listeners(system: &impl System) -> Result<Vec<Listener>, String> {
 /// # Errors
 ///
 /// Why they cannot be told; before 2.0 they cannot.
-pub(crate) fn values(system: &impl System, names: &[&str]) -> Result<Settings, String> {
-    ask(system, program(system, "doveconf")?, names).map(|dump| flatten(&dump))
-}
-
-/// Whether the Dovecot of this machine is older than 2.0, which brought doveconf.
-pub(crate) fn is_before_2(system: &impl System) -> bool {
-    system.program("doveconf").is_none() && system.program("dovecot").is_some()
+pub(crate) fn values(
+    system: &impl System,
+    instance: &Instance,
+    names: &[&str],
+) -> Result<Settings, String> {
+    ask(system, instance, "doveconf", names).map(|dump| flatten(&dump))
 }
 
 /// The command whose answer [`values`] reads, for callers that do not wait for it at once: they
-/// read it with [`flatten`].
-pub(crate) fn question(system: &impl System, names: &[&str]) -> Result<Command, String> {
-    Ok(Command::new(program(system, "doveconf")?, names).asked())
-}
-
-fn program(system: &impl System, name: &str) -> Result<std::path::PathBuf, String> {
-    system.program(name).ok_or_else(|| {
-        let folders = crate::system::PROGRAM_FOLDERS.join(", ");
-        format!("there is no {name} in {folders}")
-    })
+/// read it with [`flatten`]. `None` before 2.0.
+pub(crate) fn question(
+    system: &impl System,
+    instance: &Instance,
+    names: &[&str],
+) -> Option<Command> {
+    instance.command(system, "doveconf", names).map(Command::asked)
 }
 
 fn ask(
     system: &impl System,
-    program: std::path::PathBuf,
+    instance: &Instance,
+    tool: &str,
     arguments: &[&str],
 ) -> Result<String, String> {
-    let command = Command::new(program, arguments).asked();
+    let command = instance.command(system, tool, arguments).ok_or_else(|| {
+        let folders = crate::system::PROGRAM_FOLDERS.join(", ");
+        format!("there is no {tool} beside Dovecot or in {folders}")
+    })?;
+    let command = command.asked();
     let ended = system.run(&command, LIMIT);
     log::debug!("`{command}`: {:?}", ended.end);
     if ended.succeeded() { Ok(ended.answer) } else { Err(format!("`{command}`: {ended}")) }

@@ -10,13 +10,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use log::debug;
 
 use super::configuration::{self, Listener, Settings};
 use super::endpoint::Endpoint;
+use super::instance::Instance;
 use crate::system::{Command, End, Ended, Listed, Process, Refusal, System};
 
 /// The longest that the question may take. A healthy master answers within 6 ms, with 2.4 16 ms,
@@ -64,11 +64,11 @@ type Asked<S> = (Command, <S as System>::Running);
 
 /// Asks the master how its services are, and `doveconf` which ports they have; does not wait for the
 /// answers.
-pub(crate) fn ask<S: System>(system: &S) -> Question<S> {
-    let doveadm = system.program("doveadm");
-    let services = doveadm.map(|doveadm| start(system, service_status(doveadm)));
+pub(crate) fn ask<S: System>(system: &S, instance: &Instance) -> Question<S> {
+    let services = service_status(system, instance).map(|command| start(system, command));
     // Without the master's answer, nobody needs the ports.
-    let question = services.as_ref().and_then(|_| configuration::question(system, &NAMES).ok());
+    let question =
+        services.as_ref().and_then(|_| configuration::question(system, instance, &NAMES));
     Question { services, ports: question.map(|command| start(system, command)) }
 }
 
@@ -92,8 +92,8 @@ pub(crate) enum Heard {
 }
 
 /// Asks the master for any answer, and does not wait for it.
-pub(crate) fn call<S: System>(system: &S) -> Call<S> {
-    Call(system.program("doveadm").map(|doveadm| start(system, service_status(doveadm))))
+pub(crate) fn call<S: System>(system: &S, instance: &Instance) -> Call<S> {
+    Call(service_status(system, instance).map(|command| start(system, command)))
 }
 
 /// Hears whether the master answers, at most `limit` from the question on.
@@ -105,8 +105,8 @@ pub(crate) fn hear<S: System>(system: &S, call: Call<S>, limit: Duration) -> Hea
     }
 }
 
-fn service_status(doveadm: PathBuf) -> Command {
-    Command::new(doveadm, &["service", "status"]).asked()
+fn service_status(system: &impl System, instance: &Instance) -> Option<Command> {
+    instance.command(system, "doveadm", &["service", "status"]).map(Command::asked)
 }
 
 fn start<S: System>(system: &S, command: Command) -> Asked<S> {
@@ -129,7 +129,7 @@ pub(crate) struct Opinion {
 /// the living ones.
 pub(crate) fn full<'a, S: System>(
     system: &S,
-    masters: &[Process],
+    (instance, masters): (&Instance, &[Process]),
     question: Option<Question<S>>,
     silent: impl Iterator<Item = &'a Endpoint>,
 ) -> Opinion {
@@ -140,7 +140,7 @@ pub(crate) fn full<'a, S: System>(
         }
         return Opinion::default();
     }
-    let question = question.unwrap_or_else(|| ask(system));
+    let question = question.unwrap_or_else(|| ask(system, instance));
     let (full, listeners, silence) = match answer(system, masters, question) {
         Ok((full, listeners)) => (full, listeners, None),
         Err(silence) => (BTreeSet::new(), Vec::new(), silence),
@@ -475,7 +475,7 @@ default_process_limit = 5
     fn asked_at(machine: &Machine, entry: &str) -> Option<String> {
         let endpoint = Endpoint::parse(entry).expect(entry);
         let Opinion { services: mut full, .. } =
-            full(machine, &masters(machine), None, [endpoint].iter());
+            full(machine, (&Instance::default(), &masters(machine)), None, [endpoint].iter());
         assert_eq!(full.len(), 1, "an answer for each endpoint");
         full.remove(0)
     }
@@ -551,7 +551,9 @@ default_process_limit = 5
         frozen.answer("doveadm service status", End::Exited(0), Duration::from_secs(10), ANSWER);
         assert_eq!((asked(&frozen), frozen.now()), (None, LIMIT));
         let before = frozen.now();
-        assert!(full(&frozen, &[], Some(ask(&frozen)), [].iter()).services.is_empty());
+        let instance = Instance::default();
+        let question = Some(ask(&frozen, &instance));
+        assert!(full(&frozen, (&instance, &[]), question, [].iter()).services.is_empty());
         assert_eq!(frozen.now(), before, "nobody waits for what nobody needs");
         let nothing = machine("name: imap\nprocess_count: 0\n");
         nothing.answer("doveconf", End::Exited(0), Duration::from_secs(10), "");
@@ -632,7 +634,7 @@ default_process_limit = 5
         machine.answer("doveconf", End::Exited(0), Duration::from_secs(10), "");
         add(&machine, "imap-login", &vec!['S'; 10_000]);
         let entries = vec![Endpoint::default(); 500];
-        let full = full(&machine, &masters(&machine), None, entries.iter());
+        let full = full(&machine, (&Instance::default(), &masters(&machine)), None, entries.iter());
         assert_eq!(full.services, vec![Some("imap-login".to_owned()); 500]);
         assert_eq!(machine.now(), LIMIT);
         let deeds = machine.deeds();

@@ -7,6 +7,7 @@ pub(crate) mod configuration;
 pub(crate) mod endpoint;
 pub(crate) mod greeting;
 pub(crate) mod identity;
+pub(crate) mod instance;
 pub(crate) mod load;
 pub(crate) mod mistake;
 pub(crate) mod notes;

@@ -11,6 +11,7 @@ use nix::sys::statvfs::statvfs;
 
 use super::configuration::{self, Listener};
 use super::identity::{Census, Family};
+use super::instance::Instance;
 use super::mistake;
 use super::notes::Notes;
 use super::places::{Places, below};
@@ -30,14 +31,17 @@ pub(crate) fn look(
     system: &impl System,
     settings: &Settings,
     root: &Path,
-    places: &Places,
+    (instance, places): (&Instance, &Places),
     notes: &mut Notes,
 ) -> Result<Vec<String>, Error> {
-    if let Some(mistake) = mistake::look(system) {
+    if let Some(missing) = instance.missing(system) {
+        return Ok(vec![missing]);
+    }
+    if let Some(mistake) = mistake::look(system, instance).mistake() {
         return Ok(vec![format!("its configuration is broken: {mistake}")]);
     }
     // Before 2.0 nobody tells where it would listen.
-    let listeners = configuration::listeners(system).unwrap_or_default();
+    let listeners = configuration::listeners(system, instance).unwrap_or_default();
     let full = full_folders(root, places);
     let own = Census::new(system, root, settings, notes).take(system)?;
     Ok([full, missing_addresses(system, &listeners), taken_ports(system, &own, &listeners)]
@@ -125,9 +129,11 @@ mod tests {
     }
 
     fn seen(machine: &Machine) -> Vec<String> {
-        let places = Places { base: vec!["/".into()], log: None };
+        let places = Places { base: vec!["/".into()], log: None, tag: "dovecot".into() };
         let (root, notes) = (TestRoot::new(), &mut Notes::default());
-        look(machine, &Settings::default(), root.path(), &places, notes).expect("looking")
+        let instance = Instance::find(machine, root.path(), "dovecot", notes);
+        look(machine, &Settings::default(), root.path(), (&instance, &places), notes)
+            .expect("looking")
     }
 
     #[test]
@@ -170,8 +176,17 @@ mod tests {
     #[test]
     fn a_mistake_in_the_configuration_is_all_that_is_told() {
         let machine = machine(DUMP);
-        machine.complain("doveconf -n", End::Exited(89), "doveconf: Fatal: line 2: Garbage");
+        machine.complain("doveconf -nx", End::Exited(89), "doveconf: Fatal: line 2: Garbage");
         assert_eq!(seen(&machine), ["its configuration is broken: line 2: Garbage"]);
+    }
+
+    #[test]
+    fn a_dovecot_that_is_not_installed_is_all_that_is_told() {
+        let machine = Machine::new();
+        machine.state().programs.retain(|program| *program != "dovecot");
+        let seen = seen(&machine);
+        let [words] = seen.as_slice() else { panic!("{seen:?}") };
+        assert!(words.starts_with("Dovecot is not installed: "), "{words}");
     }
 
     #[test]

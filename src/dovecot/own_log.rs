@@ -4,14 +4,17 @@
 //! goes to its log: a file of its own, syslog, or the journal. Only what came after the mark is
 //! read, because an old reason is worse than none.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::debug;
+use nix::fcntl::OFlag;
 
 use super::places::{Places, below};
+use super::unit;
 use crate::log::one_line;
 use crate::system::{Command, System};
 
@@ -38,32 +41,50 @@ const MAX_TOLD: usize = 160;
 pub(crate) struct Mark {
     files: Vec<Log>,
     at: Duration,
+    /// The name of the service's unit.
+    unit: String,
+    /// What Dovecot's lines in syslog begin with.
+    tag: String,
 }
 
-/// A file, and how long it was.
+/// A file, which one it was, and how long.
 struct Log {
     path: PathBuf,
-    length: u64,
-    /// Whether others than Dovecot write it.
-    shared: bool,
+    /// Its device, inode and length, if it was there.
+    was: Option<(u64, u64, u64)>,
+    writers: Writers,
+}
+
+/// Who writes a log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Writers {
+    /// Dovecot alone.
+    Dovecot,
+    /// Everybody: Dovecot's lines have its tag.
+    Everybody,
 }
 
 impl Mark {
     /// Sets it.
-    pub(crate) fn set(system: &impl System, root: &Path, places: &Places) -> Self {
-        let own = places.log.iter().map(|path| (below(root, path), false));
-        let shared = SYSTEM_LOGS.iter().map(|path| (root.join(path), true));
-        let log = |(path, shared): (PathBuf, bool)| {
-            let length = fs::metadata(&path).map_or(0, |file| file.len());
-            Log { path, length, shared }
+    pub(crate) fn set(system: &impl System, root: &Path, places: &Places, service: &str) -> Self {
+        let own = places.log.iter().map(|path| (below(root, path), Writers::Dovecot));
+        let shared = SYSTEM_LOGS.iter().map(|path| (root.join(path), Writers::Everybody));
+        let log = |(path, writers): (PathBuf, Writers)| {
+            let was = fs::metadata(&path).ok().map(|file| (file.dev(), file.ino(), file.len()));
+            Log { path, was, writers }
         };
-        Self { files: own.chain(shared).map(log).collect(), at: system.now() }
+        Self {
+            files: own.chain(shared).map(log).collect(),
+            at: system.now(),
+            unit: unit::name(service),
+            tag: places.tag.clone(),
+        }
     }
 
     /// Dovecot's reason in its own words, the last of the worst since the mark.
     pub(crate) fn reason(&self, system: &impl System) -> Option<String> {
         let texts = self.files.iter().filter_map(|log| match log.since() {
-            Ok(text) => Some((text, log.shared)),
+            Ok(text) => Some((text, log.writers)),
             Err(cause) => {
                 debug!("reading {}: {cause}", log.path.display());
                 None
@@ -71,9 +92,12 @@ impl Mark {
         });
         // The files first: the journal takes a program to read.
         texts
-            .filter_map(|(text, shared)| reason(&text, shared))
+            .filter_map(|(text, writers)| match writers {
+                Writers::Dovecot => reason(&text, None),
+                Writers::Everybody => reason(&text, Some(&self.tag)),
+            })
             .max_by_key(|(severity, _)| *severity)
-            .or_else(|| reason(&self.journal(system)?, false))
+            .or_else(|| reason(&self.journal(system)?, None))
             .map(|(_, words)| words)
     }
 
@@ -85,7 +109,11 @@ impl Mark {
         // The journal counts in whole seconds.
         let since = format!("--since=-{}s", system.now().saturating_sub(self.at).as_secs() + 1);
         let words = ["--quiet", "--no-pager", "--output=cat", "--lines=200", &since];
-        let only = ["--identifier=dovecot"];
+        // By its unit, and by its tag too: whoever dies at once is no longer known to be the unit's.
+        // A user can use the tag.
+        let of_unit = format!("_SYSTEMD_UNIT={}", self.unit);
+        let tagged = format!("SYSLOG_IDENTIFIER={}", self.tag);
+        let only = [&*of_unit, "+", &tagged, "_UID=0"];
         let command = Command::new(system.program("journalctl")?, &[&words[..], &only].concat());
         let ended = system.run(&command.asked(), LIMIT);
         ended.succeeded().then_some(ended.answer)
@@ -95,15 +123,26 @@ impl Mark {
 impl Log {
     /// What was written since the mark, the end of it; all of it when the file is another one.
     fn since(&self) -> io::Result<String> {
-        // Opening a FIFO would wait for its writer.
-        let length = match fs::metadata(&self.path) {
-            Ok(file) if file.is_file() => file.len(),
-            Ok(_) => return Ok(String::new()),
+        // Opening a FIFO must not wait for its writer.
+        let flags = OFlag::O_NONBLOCK.bits();
+        let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(&self.path) {
+            Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
             Err(cause) => return Err(cause),
         };
-        let begin = if length < self.length { 0 } else { self.length };
-        let mut file = File::open(&self.path)?;
+        let now = file.metadata()?;
+        if !now.is_file() {
+            return Ok(String::new());
+        }
+        let length = now.len();
+        let begin = match self.was {
+            Some((device, inode, before))
+                if (device, inode) == (now.dev(), now.ino()) && before <= length =>
+            {
+                before
+            }
+            _ => 0,
+        };
         file.seek(SeekFrom::Start(begin.max(length.saturating_sub(MAX_READ))))?;
         let mut text = Vec::new();
         file.take(MAX_READ).read_to_end(&mut text)?;
@@ -126,15 +165,21 @@ enum Severity {
     Fatal,
 }
 
-/// The last of the worst lines, from the name of Dovecot's process on.
-fn reason(text: &str, shared: bool) -> Option<(Severity, String)> {
+/// The last of the worst lines, from the name of Dovecot's process on; in a log of everybody's only
+/// those with this tag count.
+fn reason(text: &str, tag: Option<&str>) -> Option<(Severity, String)> {
     let marks =
         [("Fatal: ", Severity::Fatal), ("Panic: ", Severity::Fatal), ("Error: ", Severity::Error)];
     let judged = |line: &str| {
         let (at, severity) =
             marks.iter().find_map(|(mark, severity)| line.find(mark).map(|at| (at, *severity)))?;
         let (head, words) = line.split_at_checked(at)?;
-        if shared && !head.contains("dovecot") {
+        // `mail2:` or `mail2[7]:`; a host may have the name alone.
+        let is_tag = |word: &str| {
+            let named = word.strip_suffix(':');
+            named.is_some_and(|word| word.split('[').next() == tag)
+        };
+        if tag.is_some() && !head.split_whitespace().any(is_tag) {
             return None;
         }
         let who = head.split_whitespace().next_back().unwrap_or_default();
@@ -156,7 +201,7 @@ mod tests {
     const LOG: &str = "var/log/dovecot.log";
 
     fn own() -> Places {
-        Places { base: vec![], log: Some(Path::new("/").join(LOG)) }
+        Places { base: vec![], log: Some(Path::new("/").join(LOG)), tag: "dovecot".into() }
     }
 
     #[test]
@@ -165,10 +210,10 @@ mod tests {
             Nov 22 16:50:41 master: Fatal: bind() failed\n\
             Nov 22 16:50:41 master: Fatal: write() failed in /run/x: No space left on device\n\
             Nov 22 16:50:41 auth(pid=7): Error: later and less bad\n";
-        let (severity, words) = reason(log, false).expect("a reason");
+        let (severity, words) = reason(log, None).expect("a reason");
         assert_eq!(severity, Severity::Fatal);
         assert_eq!(words, "master: Fatal: write() failed in /run/x: No space left on device");
-        let words = |text| reason(text, false).map(|(_, words)| words);
+        let words = |text| reason(text, None).map(|(_, words)| words);
         assert_eq!(words("x: Error: a\ny: Error: b\n").as_deref(), Some("y: Error: b"));
         assert_eq!(words("Error: \u{1b}[2J alone").as_deref(), Some("Error:  [2J alone"));
         assert_eq!(words("master: Info: all is well\n\n"), None);
@@ -183,8 +228,15 @@ mod tests {
         let log =
             "Nov 22 n1 dovecot: master: Error: ours\nNov 22 n1 postfix/smtpd[7]: Fatal: not\n";
         assert_eq!(
-            reason(log, true).map(|(_, words)| words).as_deref(),
+            reason(log, Some("dovecot")).map(|(_, words)| words).as_deref(),
             Some("master: Error: ours")
+        );
+        let log = "Nov 22 mail2 mail2[9]: auth: Error: ours\nNov 22 mail2 dovecot: x: Fatal: not\n\
+            Nov 22 n1 mail2x: Fatal: not\n";
+        assert_eq!(
+            reason(log, Some("mail2")).map(|(_, words)| words).as_deref(),
+            Some("auth: Error: ours"),
+            "instance_name is the tag"
         );
     }
 
@@ -192,12 +244,17 @@ mod tests {
     fn only_what_came_after_the_mark_counts() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         root.write(LOG, "master: Fatal: of yesterday\n");
-        let mark = Mark::set(&machine, root.path(), &own());
+        let mark = Mark::set(&machine, root.path(), &own(), "dovecot");
         assert_eq!(mark.reason(&machine), None);
         root.write(LOG, "master: Fatal: of yesterday\nmaster: Error: of today\n");
         assert_eq!(mark.reason(&machine).as_deref(), Some("master: Error: of today"));
         root.write(LOG, "a: Error: new file\n");
         assert_eq!(mark.reason(&machine).as_deref(), Some("a: Error: new file"), "rotated");
+        // Another file, longer than the first.
+        let (path, new) = (root.path().join(LOG), "b: Error: of the new file, long enough\n");
+        root.write("new", new);
+        fs::rename(root.path().join("new"), &path).expect("another file");
+        assert_eq!(mark.reason(&machine).as_deref(), Some(new.trim()), "by its inode");
         fs::remove_file(root.path().join(LOG)).expect("removing it");
         assert_eq!(mark.reason(&machine), None);
         root.write("var/log/mail.log", "dovecot: master: Error: by syslog\n");
@@ -210,12 +267,13 @@ mod tests {
         machine.state().programs.push("journalctl");
         let took = Duration::from_millis(20);
         machine.answer("journalctl", End::Exited(0), took, "master: Fatal: in the journal\n");
-        let mark = Mark::set(&machine, root.path(), &own());
+        let mark = Mark::set(&machine, root.path(), &own(), "dovecot");
         assert_eq!(mark.reason(&machine), None, "no systemd runs here");
         machine.state().systemd = true;
         machine.sleep(Duration::from_millis(3500));
         assert_eq!(mark.reason(&machine).as_deref(), Some("master: Fatal: in the journal"));
-        assert!(machine.deeds().concat().contains(" --since=-4s "), "{:?}", machine.deeds());
+        let by = " --since=-4s _SYSTEMD_UNIT=dovecot.service + SYSLOG_IDENTIFIER=dovecot _UID=0";
+        assert!(machine.deeds().concat().ends_with(by), "{:?}", machine.deeds());
         root.write(LOG, "master: Error: in the file\n");
         assert_eq!(mark.reason(&machine).as_deref(), Some("master: Error: in the file"));
         machine.answer("journalctl", End::Exited(0), Duration::MAX, "");

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::configuration;
+use super::instance::Instance;
 use crate::system::System;
 
 /// Where the base folder is when Dovecot does not tell.
@@ -15,7 +16,12 @@ pub(crate) struct Places {
     pub(crate) base: Vec<PathBuf>,
     /// The file of its log, unless that goes to syslog.
     pub(crate) log: Option<PathBuf>,
+    /// What its lines in syslog begin with: `instance_name`.
+    pub(crate) tag: String,
 }
+
+/// What lines in syslog begin with by default.
+const TAG: &str = "dovecot";
 
 /// Where the base folder may be.
 pub(crate) fn usual() -> Vec<PathBuf> {
@@ -23,11 +29,13 @@ pub(crate) fn usual() -> Vec<PathBuf> {
 }
 
 /// Asks Dovecot. Takes at most [`configuration::LIMIT`].
-pub(crate) fn places(system: &impl System) -> Places {
-    let told = configuration::values(system, &["base_dir", "log_path"]).unwrap_or_default();
+pub(crate) fn places(system: &impl System, instance: &Instance) -> Places {
+    let names = ["base_dir", "log_path", "instance_name"];
+    let told = configuration::values(system, instance, &names).unwrap_or_default();
     let path = |name| told.get(name).filter(|value| value.starts_with('/')).map(PathBuf::from);
     let base = path("base_dir").map_or_else(usual, |base| vec![base]);
-    Places { base, log: path("log_path") }
+    let tag = told.get("instance_name").filter(|name| !name.is_empty());
+    Places { base, log: path("log_path"), tag: tag.map_or_else(|| TAG.to_owned(), Clone::clone) }
 }
 
 /// A path of the machine, below the root folder.
@@ -45,16 +53,22 @@ mod tests {
     fn told(end: End, words: &str) -> Places {
         let machine = Machine::new();
         machine.state().programs.push("doveconf");
-        machine.answer("doveconf base_dir log_path", end, Duration::from_millis(7), words);
-        places(&machine)
+        machine.answer(
+            "doveconf base_dir log_path instance_name",
+            end,
+            Duration::from_millis(7),
+            words,
+        );
+        places(&machine, &Instance::default())
     }
 
     #[test]
     fn dovecot_tells_and_otherwise_they_are_where_they_usually_are() {
-        let usual = Places { base: usual(), log: None };
+        let usual = Places { base: usual(), log: None, tag: "dovecot".into() };
         let own = |log: Option<&str>| Places {
             base: vec!["/srv/run".into()],
             log: log.map(PathBuf::from),
+            tag: "dovecot".into(),
         };
         let log = "base_dir = /srv/run\nlog_path = /var/log/dovecot.log\n";
         assert_eq!(told(End::Exited(0), log), own(Some("/var/log/dovecot.log")));
@@ -62,7 +76,9 @@ mod tests {
             let words = format!("base_dir = /srv/run\n{syslog}");
             assert!(told(End::Exited(0), &words).base == own(None).base, "{words}");
         }
+        let named = told(End::Exited(0), "instance_name = mail2\n");
+        assert_eq!(named.tag, "mail2");
         assert_eq!(told(End::Exited(89), log), usual, "a broken configuration tells nothing");
-        assert_eq!(places(&Machine::new()), usual);
+        assert_eq!(places(&Machine::new(), &Instance::default()), usual);
     }
 }

@@ -29,7 +29,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 const ASK_LIMIT: Duration = STATUS_LIMIT;
 
 /// How long a further question may take to a systemd that has just answered.
-const DETAIL_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const DETAIL_LIMIT: Duration = Duration::from_secs(1);
 
 /// The longest that [`Question::answer`] takes: two questions and the pause between them, one for
 /// the kind of a job, one for unusual triggers.
@@ -248,6 +248,37 @@ pub(crate) fn other_owner(system: &impl System, unit: &str, master: &Process) ->
     // The service's name can be an alias: both are one unit then.
     let is_alias = blocks.next().and_then(|ours| property(ours, "Id")) == Some(other);
     (main == master.pid && !is_alias).then(|| other.to_owned())
+}
+
+/// How systemd starts a unit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Started {
+    /// By this command line, the last of its `ExecStart`.
+    By(String),
+    /// It has no such unit.
+    NotFound,
+}
+
+/// Asks how a service is started, at most [`DETAIL_LIMIT`]; `None` where systemd is not there or does
+/// not tell.
+pub(crate) fn started(system: &impl System, service: &str) -> Option<Started> {
+    let systemctl = system.program("systemctl").filter(|_| system.runs_systemd())?;
+    let words = ["show", "-p", "LoadState,ExecStart", &name(service)];
+    let command = Command::new(systemctl, &words).asked();
+    let ended = system.run(&command, DETAIL_LIMIT);
+    debug!("`{command}`: {:?}: {}", ended.end, ended.answer.trim());
+    read_start(&ended.answer)
+}
+
+/// Reads `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`, as systemd 219 and 252 print it.
+fn read_start(answer: &str) -> Option<Started> {
+    if property(answer, "LoadState") == Some("not-found") {
+        return Some(Started::NotFound);
+    }
+    let line = answer.lines().rfind(|line| line.starts_with("ExecStart="))?;
+    let (_, words) = line.split_once("argv[]=")?;
+    let (words, _) = words.split_once(" ; ")?;
+    Some(Started::By(words.to_owned()))
 }
 
 /// Stops the units that would start Dovecot for the next client or at the next moment.

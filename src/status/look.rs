@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::dovecot::checks::{self, Checks};
 use crate::dovecot::endpoint::Endpoint;
+use crate::dovecot::instance::Instance;
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, service};
 use crate::settings::Settings;
@@ -57,6 +58,7 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
     };
     let process_time = since(system, start);
 
+    let instance = || Instance::of_masters(system, root, &masters);
     let endpoints = &settings.endpoints;
     let mut asked = None;
     let attempts: Vec<_> = if busy == Busy::Yes {
@@ -67,7 +69,7 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
         endpoints.iter().map(|_| Err("no process")).collect()
     } else {
         let (tried, question) =
-            checks::answers(system, settings, checks::LIMIT, checks::RETRY_TIME);
+            checks::answers(system, settings, checks::LIMIT, checks::RETRY_TIME, &instance);
         asked = question;
         tried.into_iter().map(Ok).collect()
     };
@@ -80,7 +82,8 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
     let service_time = since(system, start);
     let tried =
         connections.iter().filter_map(|one| Some((&one.endpoint, one.attempt.as_ref().ok()?)));
-    let mut checks = Checks::new(system, settings.probe, masters, tried, status, asked);
+    let mut checks =
+        Checks::new(system, root, settings.probe, masters.clone(), tried, status, asked);
     checks.look_at_masters(system, settings.probe, Duration::MAX);
     Look { blind, checks, process_time, connections, service_time }
 }

@@ -278,6 +278,9 @@ pub(crate) enum Kept {
     /// Standard output by itself, up to 1 MiB, because somebody reads it; and the end of standard
     /// error.
     Answer,
+    /// The end of standard error alone: standard output holds secrets, so nobody reads it, and the
+    /// command leaves no core.
+    Errors,
 }
 
 impl Command {
@@ -291,6 +294,11 @@ impl Command {
     /// The same command, asked for its answer.
     pub(crate) fn asked(self) -> Self {
         Self { kept: Kept::Answer, ..self }
+    }
+
+    /// The same command, of which only what went wrong is read: its answer holds secrets.
+    pub(crate) fn secret(self) -> Self {
+        Self { kept: Kept::Errors, ..self }
     }
 
     /// The same command, which waits to be released.
@@ -344,7 +352,7 @@ pub(crate) struct Ended {
     /// How.
     pub(crate) end: End,
     /// The end of its standard output and standard error, in the order printed; of standard error
-    /// alone when it was asked for its answer.
+    /// alone when it was asked for its answer, or its answer is secret.
     pub(crate) output: String,
     /// Its answer, empty unless it was asked.
     pub(crate) answer: String,

@@ -29,6 +29,7 @@ mod pid_file;
 mod report;
 mod scene;
 mod service;
+mod start_again;
 mod starts;
 mod store;
 mod strangers;

@@ -212,7 +212,7 @@ fn each_range_and_limit_is_in_both_pages() {
 /// How the program adds up its longest times. Where it adds up otherwise, [`Longest`] and the pages
 /// must follow.
 const SUMS: [(&str, &str); 11] = [
-    ("actions/recover.rs", "let look = mistake::LIMIT + checks::LIMIT;"),
+    ("actions/recover.rs", "let look = instance::LIMIT + mistake::LIMIT + checks::LIMIT;"),
     ("actions/recover.rs", "look + remove::longest(settings) + restore::longest(settings)"),
     ("actions/remove.rs", "let before = unit::LIMIT + SETTLE * 2 + Census::LIMIT;"),
     ("actions/remove.rs", "SETTLE + unit::LIMIT * 2 + settings.remove_wait;"),
@@ -280,10 +280,15 @@ impl Longest {
             + seconds("dovecot/unit.rs", "const DETAIL_LIMIT") * 2.0
             + seconds("dovecot/unit.rs", "const AGAIN");
         let triggers = seconds("dovecot/unit.rs", "const TRIGGERS_LIMIT");
-        // Dovecot's listeners, and the owners of masters.
-        let census = configuration + seconds("dovecot/identity/family.rs", "const LIMIT");
+        // How the service starts Dovecot.
+        let instance = seconds("dovecot/unit.rs", "const DETAIL_LIMIT");
+        // Dovecot's listeners, its base directory, and the owners of masters.
+        let census = configuration * 2.0
+            + instance
+            + seconds("dovecot/identity/family.rs", "const OWNERS_LIMIT");
 
-        let restore_besides = checks + (unit + census + kill + further) + configuration + own_log;
+        let restore_besides =
+            checks + (unit + census + kill + further) + (instance + configuration) + own_log;
         let restore_round = status + change + checks + (mistake + configuration);
         let restore = restore_besides
             + (restore_round + default("APP_DOVECOT_RESTORE_WAIT"))
@@ -296,7 +301,7 @@ impl Longest {
         let stops = change * rounds.min(long);
         let remove = remove_besides + stops + default("APP_DOVECOT_REMOVE_WAIT") * (rounds + 1.0);
 
-        let recover_besides = mistake + checks;
+        let recover_besides = instance + mistake + checks;
         let recover = recover_besides + remove + restore;
         Self {
             restore_besides,

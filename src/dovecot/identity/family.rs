@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{MASTER, masters_of, programs};
 use crate::dovecot::cgroup::Group;
 use crate::dovecot::configuration::{self, Listener};
 use crate::dovecot::endpoint::Endpoint;
+use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::{self, Notes};
 use crate::dovecot::unit::{self, Manager};
 use crate::dovecot::{pid_file, places};
@@ -82,6 +83,8 @@ pub(crate) struct Census<'a> {
     root: &'a Path,
     notes: &'a mut Notes,
     unit: String,
+    /// The service's Dovecot, once it was asked for.
+    instance: Option<Instance>,
     endpoints: &'a [Endpoint],
     /// The control groups of the service.
     groups: Vec<Group>,
@@ -92,6 +95,8 @@ pub(crate) struct Census<'a> {
     owners: Vec<(Process, Owner)>,
     /// Where Dovecot is to listen, once somebody was to be judged by it.
     listeners: Option<Vec<Listener>>,
+    /// Where its base directory may be, once it was asked for.
+    base: Option<Vec<PathBuf>>,
 }
 
 /// Whose a master is.
@@ -106,10 +111,16 @@ enum Owner {
 /// How many masters are asked whose they are; a node has one or two.
 const MAX_OWNERS: usize = 3;
 
+/// The longest that they may take together.
+const OWNERS_LIMIT: Duration = Duration::from_secs(3);
+
 impl<'a> Census<'a> {
-    /// The longest that all looks together wait for others: for Dovecot's listeners, once, and for the
-    /// units of masters.
-    pub(crate) const LIMIT: Duration = configuration::LIMIT.saturating_add(Duration::from_secs(3));
+    /// The longest that all looks together wait for others: for Dovecot's listeners, for its base
+    /// directory, for how the service starts it, each once, and for the units of masters.
+    pub(crate) const LIMIT: Duration = configuration::LIMIT
+        .saturating_add(configuration::LIMIT)
+        .saturating_add(instance::LIMIT)
+        .saturating_add(OWNERS_LIMIT);
 
     /// Begins with what was noted.
     pub(crate) fn new(
@@ -128,10 +139,12 @@ impl<'a> Census<'a> {
             endpoints: &settings.endpoints,
             groups,
             unit,
+            instance: None,
             seen: Vec::new(),
             pipes: BTreeMap::new(),
             owners: Vec::new(),
             listeners: None,
+            base: None,
         }
     }
 
@@ -169,10 +182,17 @@ impl<'a> Census<'a> {
         self.notes.erase(self.root);
     }
 
-    /// Takes away a `master.pid` in a usual place that names somebody else.
-    pub(crate) fn clear_pid_file(&self, system: &impl System) {
+    /// Takes away a `master.pid` in Dovecot's base directory that names somebody else.
+    pub(crate) fn clear_pid_file(&mut self, system: &impl System) {
+        let instance = self.instance(system).clone();
+        let base = self.base.get_or_insert_with(|| places::places(system, &instance).base).clone();
         let strangers: Vec<Process> = self.strangers().collect();
-        pid_file::clear(system, self.root, &places::usual(), self.notes, &strangers);
+        pid_file::clear(system, self.root, &base, self.notes, &strangers);
+    }
+
+    fn instance(&mut self, system: &impl System) -> &Instance {
+        let Self { root, unit, notes, .. } = self;
+        self.instance.get_or_insert_with(|| Instance::find(system, root, unit, notes))
     }
 
     /// The masters of other units, which are left alone.
@@ -269,9 +289,10 @@ impl<'a> Census<'a> {
     /// Whether a socket is one of Dovecot's listeners; where Dovecot does not tell these, whether
     /// it is one of the checked addresses.
     fn is_listener(&mut self, system: &impl System, socket: SocketAddr) -> bool {
+        let instance = self.instance(system).clone();
         let listeners = self
             .listeners
-            .get_or_insert_with(|| configuration::listeners(system).unwrap_or_default());
+            .get_or_insert_with(|| configuration::listeners(system, &instance).unwrap_or_default());
         if listeners.is_empty() {
             return self.endpoints.iter().any(|endpoint| {
                 endpoint.port == socket.port()
@@ -442,6 +463,26 @@ mod tests {
         let (root, settings) = (TestRoot::new(), Settings::default());
         let mut census = Census::new(machine, root.path(), &settings, notes);
         census.take(machine).expect("the process table")
+    }
+
+    #[test]
+    fn the_pid_file_that_is_cleared_is_that_of_the_services_own_configuration() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        machine.state().programs.push("doveconf");
+        machine.show(MASTER, |more| more.words = ["dovecot", "-c/d.conf"].map(Into::into).into());
+        let question = "doveconf -c /d.conf base_dir log_path instance_name";
+        let took = Duration::from_millis(7);
+        machine.answer(question, crate::system::End::Exited(0), took, "base_dir = /srv/run\n");
+        machine.add(child(50, "sleep"), 1, 50);
+        root.write("srv/run/master.pid", "50");
+        root.write("run/dovecot/master.pid", "50");
+        let (settings, mut notes) = (Settings::default(), Notes::default());
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        census.clear_pid_file(&machine);
+        census.clear_pid_file(&machine);
+        assert!(!root.path().join("srv/run/master.pid").exists());
+        assert!(root.path().join("run/dovecot/master.pid").exists(), "another instance's");
+        assert_eq!(machine.count(question), 1, "it is asked once");
     }
 
     fn others(machine: &Machine, notes: &mut Notes) -> Vec<(i32, Weight)> {

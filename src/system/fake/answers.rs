@@ -218,6 +218,11 @@ impl System for Machine {
             let (start, took, output) = (state.clock, Duration::from_millis(8), String::new());
             return Running { start, took, end, answer, output, leader: None };
         }
+        if program == "dovecot" {
+            let (start, took, text) = (state.clock, Duration::from_millis(7), String::new);
+            let (end, answer, output) = (End::Exited(0), text(), text());
+            return Running { start, took, end, answer, output, leader: None };
+        }
         let verb = ["start", "stop", "status", "reset-failed"]
             .into_iter()
             .find(|verb| command.arguments().iter().any(|argument| argument == verb))

@@ -175,7 +175,7 @@ impl Machine {
             certificates: HashMap::new(),
             listeners: HashMap::new(),
             addresses: BTreeSet::from([IpAddr::from([127, 0, 0, 1])]),
-            programs: vec!["service"],
+            programs: vec!["service", "dovecot"],
             systemd: false,
             shutdown: false,
             blind: false,

@@ -20,7 +20,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use signal_hook::consts::SIGCHLD;
 
-use super::limits::Limits;
+use super::limits::{Core, Limits};
 use super::watchdog;
 use crate::files;
 use crate::system::{Command, End, Ended, Kept, PROGRAM_FOLDERS, Start};
@@ -104,11 +104,19 @@ impl Running {
             .envs(command.environment().iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(stdin)
-            .stdout(sink(if command.kept() == Kept::Answer { &answer } else { &output }))
+            .stdout(match command.kept() {
+                Kept::Words => sink(&output),
+                Kept::Answer => sink(&answer),
+                Kept::Errors => Stdio::null(),
+            })
             .stderr(sink(&output))
             .process_group(0);
+        let core = match command.kept() {
+            Kept::Words | Kept::Answer => Core::AsCaller,
+            Kept::Errors => Core::Never,
+        };
         let child = limits
-            .spawn(&mut child)
+            .spawn(&mut child, core)
             .map_err(|cause| format!("starting {}: {cause}", command.program().display()));
         let running = Self { child: Some(child), output, answer, start: Instant::now() };
         watchdog::know(running.pid());
@@ -309,6 +317,16 @@ mod tests {
         let lines: Vec<&str> = ended.answer.lines().collect();
         assert_eq!((lines.len(), lines.first(), lines.last()), (10_001, Some(&"1"), Some(&"42")));
         assert_eq!((ended.end, &*ended.output), (End::Exited(0), "oops\n"));
+    }
+
+    #[test]
+    fn of_a_secret_command_only_its_errors_are_kept_and_it_leaves_no_core() {
+        let script =
+            "echo key; echo oops >&2; echo core $(ulimit -c) >&2; readlink /proc/self/fd/1";
+        let command = Command::new("/bin/sh".into(), &["-c", script]).secret();
+        let ended = Running::start(&command, &Limits::raise()).finish(LONG, None);
+        let (end, output, answer) = (End::Exited(0), "oops\ncore 0\n".into(), String::new());
+        assert_eq!(ended, Ended { end, output, answer });
     }
 
     #[test]

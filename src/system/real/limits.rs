@@ -26,6 +26,20 @@ const LEAST_DESCRIPTORS: u64 = 64;
 const CHANGED: [Resource; 5] =
     [Resource::Nofile, Resource::Core, Resource::Fsize, Resource::As, Resource::Cpu];
 
+/// Whether a command may leave a core.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Core {
+    /// As its caller allowed.
+    AsCaller,
+    /// It holds what nobody may read.
+    Never,
+}
+
+/// The limit of a core, in bytes, that leaves none: less than the smallest core, and the one value
+/// with which a kernel gives none to the program of `core_pattern` either (`do_coredump` in Linux;
+/// 0 does not hold for a program).
+const NO_CORE: u64 = 1;
+
 /// The caller's limits, and ours.
 pub(super) struct Limits {
     callers: [Rlimit; 5],
@@ -65,15 +79,19 @@ impl Limits {
 
     /// Starts a command with the caller's limits: they are ours for that moment. Where we have more
     /// descriptors open than these allow, the command gets them when it runs.
-    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<Child> {
-        self.set(&self.callers);
+    pub(super) fn spawn(&self, command: &mut Command, core: Core) -> io::Result<Child> {
+        let mut limits = self.callers;
+        if let ([_, limit, ..], Core::Never) = (&mut limits, core) {
+            limit.current = Some(limit.maximum.map_or(NO_CORE, |maximum| maximum.min(NO_CORE)));
+        }
+        change(&self.own, &limits);
         let spawned = command.spawn();
-        self.set(&self.own);
+        change(&limits, &self.own);
         match spawned {
             Err(cause) if cause.raw_os_error() == Some(EMFILE) => {
                 let child = command.spawn()?;
                 let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-                for (resource, limit) in CHANGED.iter().zip(&self.callers) {
+                for (resource, limit) in CHANGED.iter().zip(&limits) {
                     let _ = pid.map(|pid| prlimit(Some(pid), *resource, *limit));
                 }
                 Ok(child)
@@ -81,13 +99,13 @@ impl Limits {
             spawned => spawned,
         }
     }
+}
 
-    /// Sets the limits that are not the same for both.
-    fn set(&self, limits: &[Rlimit; 5]) {
-        for (n, (resource, limit)) in CHANGED.iter().zip(limits).enumerate() {
-            if self.callers.get(n) != self.own.get(n) {
-                let _ = setrlimit(*resource, *limit);
-            }
+/// Sets the limits that are not the same in both.
+fn change(from: &[Rlimit; 5], to: &[Rlimit; 5]) {
+    for (resource, (from, to)) in CHANGED.iter().zip(from.iter().zip(to)) {
+        if from != to {
+            let _ = setrlimit(*resource, *to);
         }
     }
 }
@@ -122,7 +140,7 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "ulimit -n; ulimit -c"]);
         command.stdout(std::fs::File::create(&told).expect("a file"));
-        limits.spawn(&mut command).expect("a shell").wait().expect("its end");
+        limits.spawn(&mut command, Core::AsCaller).expect("a shell").wait().expect("its end");
         let text = std::fs::read_to_string(&told).expect("its words");
         std::fs::remove_file(&told).expect("removing it");
         let word = |limit: Option<u64>, unit: u64| {
