@@ -9,6 +9,7 @@ use std::io::{self, LineWriter, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use std::{env, fmt};
 
@@ -17,6 +18,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
 use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::files;
 use crate::lifekeeper::tag::Tag;
@@ -88,11 +90,23 @@ fn config() -> Config {
         .set_thread_level(LevelFilter::Off)
         .set_target_level(LevelFilter::Off)
         .set_location_level(LevelFilter::Off);
-    // Without a known time zone it stays UTC.
-    if is_readable(&zone_file()) {
-        let _ = config.set_time_offset_to_local();
-    }
+    config.set_time_offset(offset());
     config.build()
+}
+
+/// The time zone's distance from UTC when it was first asked for, which must be while there is one
+/// thread; UTC itself without a known time zone.
+fn offset() -> UtcOffset {
+    static OFFSET: OnceLock<UtcOffset> = OnceLock::new();
+    *OFFSET.get_or_init(|| {
+        let known = is_readable(&zone_file()).then(UtcOffset::current_local_offset);
+        known.and_then(Result::ok).unwrap_or(UtcOffset::UTC)
+    })
+}
+
+/// The time as logs have it.
+pub(crate) fn local_now() -> OffsetDateTime {
+    OffsetDateTime::now_utc().to_offset(offset())
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -10,9 +10,11 @@ use log::warn;
 
 use super::excuse::{self, Plea};
 use crate::dovecot::checks::{self, Care, Checks};
+use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::{self, Excuse, Notes, Reason};
 use crate::dovecot::unit::{self, Manager, Motion};
 use crate::dovecot::verdict::Verdict;
+use crate::dovecot::{configuration, own_log, places};
 use crate::error::Error;
 use crate::excerpt::line;
 use crate::settings::Settings;
@@ -31,6 +33,11 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 /// How long that second look may take.
 const MOTION_LOOK: Duration = Duration::from_secs(3);
+
+/// How long the search for Dovecot's own reason may take, when a fault is certain and so much time
+/// is left.
+const REASON_TIME: Duration =
+    instance::LIMIT.saturating_add(configuration::LIMIT).saturating_add(own_log::LIMIT);
 
 /// Makes the three checks, and once more what a moment can cure. Takes at most [`checks::LIMIT`].
 ///
@@ -92,7 +99,17 @@ pub(super) fn quick_check(
     if let Manager::Unknown(silence) = manager {
         causes.push(silence);
     }
+    if end.saturating_sub(system.now()) >= REASON_TIME {
+        causes = own_log::beside(causes, reason(system, settings, root, notes));
+    }
     Err(Error::NotInOperation { verdict: seen.verdict(), causes })
+}
+
+/// What Dovecot itself wrote of its fault. Takes at most [`REASON_TIME`].
+fn reason(system: &impl System, settings: &Settings, root: &Path, notes: &Notes) -> Option<String> {
+    let instance = Instance::find(system, root, &settings.service, notes);
+    let places = places::places(system, &instance);
+    own_log::Mark::set_back(system, root, &places, &settings.service).reason(system)
 }
 
 /// Dovecot is in operation.
@@ -383,12 +400,12 @@ mod tests {
         };
         let long = Duration::from_mins(1);
         machine.answer(question, End::Exited(0), Duration::from_millis(6), "");
-        machine.answer("doveconf base_dir", End::Exited(0), long, "base_dir = /run/dovecot\n");
+        machine.answer("doveconf", End::Exited(0), long, "");
         (0..30).for_each(|_| check().expect("it answers"));
         assert_eq!(machine.count(question), 3);
         machine.answer(question, End::Exited(0), long, "");
         (0..20).for_each(|_| check().expect("the configuration hangs, not the master"));
-        machine.answer("doveconf base_dir", End::Exited(0), Duration::ZERO, "");
+        machine.answer("doveconf", End::Exited(0), Duration::ZERO, "");
         let failed = (0..20).filter_map(|_| check().err()).collect::<Vec<_>>();
         let [one, _] = failed.as_slice() else { panic!("{failed:?}") };
         let cause = "the master does not answer `doveadm service status` within 5 s";

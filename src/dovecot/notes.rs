@@ -242,7 +242,8 @@ impl Excuse {
 /// Counts a check that listens to the greeting, and says whether it is each tenth's turn. Where the
 /// count cannot be kept, it never is.
 pub(crate) fn is_tenth(root: &Path) -> bool {
-    let path = root.join(crate::system::RUN_FOLDER).join(COUNT);
+    let Ok(folder) = files::existing_folder(root) else { return false };
+    let path = folder.join(COUNT);
     let mut options = OpenOptions::new();
     let counted = files::open_own(&path, options.read(true).write(true).create(true));
     let counted = counted.and_then(|file| {

@@ -2,7 +2,7 @@
 //!
 //! A start command that returns 0 with nothing running says nothing, and what Dovecot has to say
 //! goes to its log: a file of its own, syslog, or the journal. Only what came after the mark is
-//! read, because an old reason is worse than none.
+//! read, or in the last minutes, because an old reason is worse than none.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use log::debug;
 use nix::fcntl::OFlag;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use super::places::{Places, below};
 use super::unit;
-use crate::log::one_line;
+use crate::log::{local_now, one_line};
 use crate::system::{Command, System};
 
 /// The longest that reading may take; all of it is for the journal.
@@ -34,6 +36,9 @@ const SYSTEM_LOGS: [&str; 6] = [
 /// How much of a log's end is read, in bytes.
 const MAX_READ: u64 = 64 << 10;
 
+/// How far back a reason is looked for that came before anybody set a mark.
+const RECENT: Duration = Duration::from_mins(2);
+
 /// How many characters of a reason are told.
 const MAX_TOLD: usize = 160;
 
@@ -45,6 +50,10 @@ pub(crate) struct Mark {
     unit: String,
     /// What Dovecot's lines in syslog begin with.
     tag: String,
+    /// How long before `at` a line of the journal may be.
+    back: Duration,
+    /// What the lines begin with that count; all do without any.
+    stamps: Vec<String>,
 }
 
 /// A file, which one it was, and how long.
@@ -78,7 +87,26 @@ impl Mark {
             at: system.now(),
             unit: unit::name(service),
             tag: places.tag.clone(),
+            back: Duration::ZERO,
+            stamps: Vec::new(),
         }
+    }
+
+    /// Sets it some two minutes back. Of a file those lines count then that have their time in front,
+    /// as Dovecot and syslog write it by default.
+    pub(crate) fn set_back(
+        system: &impl System,
+        root: &Path,
+        places: &Places,
+        service: &str,
+    ) -> Self {
+        let mut mark = Self::set(system, root, places, service);
+        mark.back = RECENT;
+        mark.stamps = stamps(local_now());
+        for log in &mut mark.files {
+            log.was = None;
+        }
+        mark
     }
 
     /// Dovecot's reason in its own words, the last of the worst since the mark.
@@ -92,12 +120,18 @@ impl Mark {
         });
         // The files first: the journal takes a program to read.
         texts
-            .filter_map(|(text, writers)| match writers {
-                Writers::Dovecot => reason(&text, None),
-                Writers::Everybody => reason(&text, Some(&self.tag)),
+            .filter_map(|(text, writers)| {
+                let tag = match writers {
+                    Writers::Dovecot => None,
+                    Writers::Everybody => Some(&*self.tag),
+                };
+                let counts = |line: &&str| {
+                    self.stamps.is_empty() || self.stamps.iter().any(|one| line.starts_with(one))
+                };
+                reason(text.lines().filter(counts), tag)
             })
             .max_by_key(|(severity, _)| *severity)
-            .or_else(|| reason(&self.journal(system)?, None))
+            .or_else(|| reason(self.journal(system)?.lines(), None))
             .map(|(_, words)| words)
     }
 
@@ -107,7 +141,8 @@ impl Mark {
             return None;
         }
         // The journal counts in whole seconds.
-        let since = format!("--since=-{}s", system.now().saturating_sub(self.at).as_secs() + 1);
+        let age = system.now().saturating_sub(self.at) + self.back;
+        let since = format!("--since=-{}s", age.as_secs() + 1);
         let words = ["--quiet", "--no-pager", "--output=cat", "--lines=200", &since];
         // By its unit, and by its tag too: whoever dies at once is no longer known to be the unit's.
         // A user can use the tag.
@@ -158,18 +193,40 @@ pub(crate) fn beside(mut causes: Vec<String>, reason: Option<String>) -> Vec<Str
     causes
 }
 
+/// The beginnings of the lines of the last minutes: `Nov  8 17:03` (syslog), `Nov 08 17:03`
+/// (Dovecot's `log_timestamp`), `2026-11-08T17:03` (RFC 3339).
+fn stamps(now: OffsetDateTime) -> Vec<String> {
+    let minutes = 0..=RECENT.as_secs() / 60;
+    let times = minutes.map(|minute| now - Duration::from_secs(60 * minute));
+    let formats = [
+        format_description!("[month repr:short] [day padding:space] [hour]:[minute]"),
+        format_description!("[month repr:short] [day] [hour]:[minute]"),
+        format_description!("[year]-[month]-[day]T[hour]:[minute]"),
+    ];
+    times.flat_map(|time| formats.map(|format| time.format(format).unwrap_or_default())).collect()
+}
+
 /// How bad a line is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Severity {
+    /// Only the master's count: a limit that is reached, a signal that ended it.
+    Warning,
     Error,
     Fatal,
 }
 
 /// The last of the worst lines, from the name of Dovecot's process on; in a log of everybody's only
-/// those with this tag count.
-fn reason(text: &str, tag: Option<&str>) -> Option<(Severity, String)> {
-    let marks =
-        [("Fatal: ", Severity::Fatal), ("Panic: ", Severity::Fatal), ("Error: ", Severity::Error)];
+/// those with this tag count. What befalls a single user, `imap(name)`, is no reason.
+fn reason<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    tag: Option<&str>,
+) -> Option<(Severity, String)> {
+    let marks = [
+        ("Fatal: ", Severity::Fatal),
+        ("Panic: ", Severity::Fatal),
+        ("Error: ", Severity::Error),
+        ("Warning: ", Severity::Warning),
+    ];
     let judged = |line: &str| {
         let (at, severity) =
             marks.iter().find_map(|(mark, severity)| line.find(mark).map(|at| (at, *severity)))?;
@@ -183,11 +240,14 @@ fn reason(text: &str, tag: Option<&str>) -> Option<(Severity, String)> {
             return None;
         }
         let who = head.split_whitespace().next_back().unwrap_or_default();
+        let is_users = who.contains('(') && !who.starts_with("auth");
+        if is_users || (severity == Severity::Warning && who != "master:") {
+            return None;
+        }
         Some((severity, format!("{who} {words}")))
     };
     // The last of those that are equally bad.
-    let (severity, words) =
-        text.lines().filter_map(judged).max_by_key(|(severity, _)| *severity)?;
+    let (severity, words) = lines.filter_map(judged).max_by_key(|(severity, _)| *severity)?;
     Some((severity, one_line(&words).trim().chars().take(MAX_TOLD).collect()))
 }
 
@@ -210,10 +270,10 @@ mod tests {
             Nov 22 16:50:41 master: Fatal: bind() failed\n\
             Nov 22 16:50:41 master: Fatal: write() failed in /run/x: No space left on device\n\
             Nov 22 16:50:41 auth(pid=7): Error: later and less bad\n";
-        let (severity, words) = reason(log, None).expect("a reason");
+        let (severity, words) = reason(log.lines(), None).expect("a reason");
         assert_eq!(severity, Severity::Fatal);
         assert_eq!(words, "master: Fatal: write() failed in /run/x: No space left on device");
-        let words = |text| reason(text, None).map(|(_, words)| words);
+        let words = |text: &str| reason(text.lines(), None).map(|(_, words)| words);
         assert_eq!(words("x: Error: a\ny: Error: b\n").as_deref(), Some("y: Error: b"));
         assert_eq!(words("Error: \u{1b}[2J alone").as_deref(), Some("Error:  [2J alone"));
         assert_eq!(words("master: Info: all is well\n\n"), None);
@@ -224,17 +284,52 @@ mod tests {
     }
 
     #[test]
+    fn what_befalls_a_single_user_is_no_reason_and_a_limit_that_is_reached_is_one() {
+        let words = |text: &str| reason(text.lines(), None).map(|(_, words)| words);
+        assert_eq!(words("Nov 08 17:03:33 imap(bob)<7><x>: Error: mailbox"), None);
+        assert_eq!(words("Nov 08 17:03:33 imap-login: Warning: old"), None);
+        let limit = "master: Warning: service(auth): client_limit (1) reached";
+        assert_eq!(words(&format!("Nov 08 17:03:33 {limit}\n")).as_deref(), Some(limit));
+        let auth = "auth-worker(77): Error: ldap: no answer";
+        assert_eq!(words(&format!("{auth}\n{limit}\n")).as_deref(), Some(auth));
+    }
+
+    #[test]
+    fn of_a_mark_that_is_set_back_only_lines_of_the_last_minutes_count() {
+        let now = time::macros::datetime!(2026-11-08 00:01:59 UTC);
+        let stamps = stamps(now);
+        let is_recent = |line: &str| stamps.iter().any(|stamp| line.starts_with(stamp));
+        for line in [
+            "Nov  8 00:01:02 host dovecot: x",
+            "Nov 08 00:00:00 master: x",
+            "2026-11-07T23:59:59.123456+00:00 host dovecot: x",
+        ] {
+            assert!(is_recent(line), "{line}");
+        }
+        for line in ["Nov 07 23:58:59 x", "Nov  8 01:01:02 x", "2025-11-08T00:01 x", ""] {
+            assert!(!is_recent(line), "{line}");
+        }
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let format = format_description!("[month repr:short] [day] [hour]:[minute]:[second]");
+        let stamp = local_now().format(&format).expect("a time");
+        let log = format!("Jan 01 00:00:00 master: Fatal: old\n{stamp} master: Error: new\n");
+        root.write(LOG, &log);
+        let mark = Mark::set_back(&machine, root.path(), &own(), "dovecot");
+        assert_eq!(mark.reason(&machine).as_deref(), Some("master: Error: new"));
+    }
+
+    #[test]
     fn what_others_write_into_a_shared_log_is_no_reason() {
         let log =
             "Nov 22 n1 dovecot: master: Error: ours\nNov 22 n1 postfix/smtpd[7]: Fatal: not\n";
         assert_eq!(
-            reason(log, Some("dovecot")).map(|(_, words)| words).as_deref(),
+            reason(log.lines(), Some("dovecot")).map(|(_, words)| words).as_deref(),
             Some("master: Error: ours")
         );
         let log = "Nov 22 mail2 mail2[9]: auth: Error: ours\nNov 22 mail2 dovecot: x: Fatal: not\n\
             Nov 22 n1 mail2x: Fatal: not\n";
         assert_eq!(
-            reason(log, Some("mail2")).map(|(_, words)| words).as_deref(),
+            reason(log.lines(), Some("mail2")).map(|(_, words)| words).as_deref(),
             Some("auth: Error: ours"),
             "instance_name is the tag"
         );

@@ -99,6 +99,7 @@ fn f59_a_hooks_restart_beside_the_check_is_no_fault(scene: &Scene) {
         scene.until("it is not stopped", || scene.unit("ActiveState") != "active");
         scene.expect("quickCheck", 0);
         scene.until("it does not start", || scene.unit("ActiveState") == "active");
+        scene.expect("quickCheck", 0);
     }
 }
 
