@@ -360,6 +360,16 @@ pub(super) mod tests {
         Held { file: place.file }
     }
 
+    /// Shows a file's lock as the kernel does it for the other process.
+    fn show_lock(root: &TestRoot, file: &File, kind: &str) {
+        let data = file.metadata().expect("its place");
+        let (major, minor) = (nix::sys::stat::major(data.dev()), nix::sys::stat::minor(data.dev()));
+        let inode = data.ino();
+        let line =
+            format!("lock:\t1: FLOCK  ADVISORY  {kind} 1 {major:02x}:{minor:02x}:{inode} 0 EOF");
+        root.write("proc/700/fdinfo/6", &line);
+    }
+
     fn take(root: &TestRoot, machine: &Machine, action: Action) -> Turn {
         Turn::take(machine, root.path(), &tag(), action, LONGEST)
     }
@@ -470,6 +480,33 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn of_two_that_have_a_lock_each_the_younger_waits() {
+        for (started, waits) in [(STARTED - 1, true), (STARTED + 1, false)] {
+            let (root, machine) = (TestRoot::new(), Machine::new());
+            kit(i32::try_from(std::process::id()).expect("a pid"), "remove", &machine);
+            kit(OTHER, "restore", &machine);
+            machine.change(OTHER, |process| process.started = started);
+            let line = "lock:\t1: FLOCK  ADVISORY  WRITE 700 00:15:99 0 EOF\n";
+            root.write("proc/700/fdinfo/6", line);
+            machine.state().after(Duration::from_secs(4), |state| state.end(OTHER));
+            assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+            assert_eq!(machine.now() >= Duration::from_secs(4), waits, "{:?}", machine.now());
+        }
+    }
+
+    #[test]
+    fn a_holder_that_says_nothing_is_ended_when_it_takes_longer_than_any_may() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = held(&root, &machine, Action::Restore);
+        held.file.write_all_at(&[b' '; RECORD], 0).expect("writing");
+        show_lock(&root, &held.file, "WRITE");
+        let file = held.file;
+        machine.state().after(LONGEST + PAUSE * 4, move |_| drop(file));
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+        assert_eq!(machine.deeds(), ["KILL 700"]);
+    }
+
+    #[test]
     fn an_action_of_a_kit_before_this_one_is_waited_for() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         kit(OTHER, "restore", &machine);
@@ -573,13 +610,7 @@ pub(super) mod tests {
         let held = held(&root, &machine, Action::Recover);
         machine.change(OTHER, |process| process.started = 1);
         held.file.write_all_at(&[b' '; RECORD], 0).expect("writing");
-        let data = held.file.metadata().expect("its place");
-        let (major, minor) = (nix::sys::stat::major(data.dev()), nix::sys::stat::minor(data.dev()));
-        let line = format!(
-            "lock:\t1: FLOCK  ADVISORY  WRITE 1 {major:02x}:{minor:02x}:{} 0 EOF",
-            data.ino()
-        );
-        root.write("proc/700/fdinfo/6", &line);
+        show_lock(&root, &held.file, "WRITE");
         let (file, info) = (held.file, root.path().join("proc/700/fdinfo/6"));
         machine.state().after(Duration::from_secs(100), move |_| {
             std::fs::remove_file(info).expect("it has ended");
@@ -588,6 +619,21 @@ pub(super) mod tests {
         assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
         assert_eq!(machine.deeds(), Vec::<String>::new(), "nobody is ended");
         assert_eq!(words(), ["INFO: waiting until recover, pid 700 has ended"]);
+    }
+
+    #[test]
+    fn a_quick_check_that_does_not_end_in_its_time_is_ended() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        kit(OTHER, "quickCheck", &machine);
+        let place = Place::of_node(root.path()).expect("a place");
+        place.file.try_lock_shared().expect("a share");
+        show_lock(&root, &place.file, "READ");
+        machine.state().after(quick_check::LIMIT + PAUSE * 4, move |_| drop(place));
+        let turn = take(&root, &machine, Action::Remove);
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert_eq!(machine.deeds(), ["KILL 700"]);
+        let at = Duration::from_millis(machine.state().journal[0].0.try_into().expect("a time"));
+        assert!(at > quick_check::LIMIT && at < quick_check::LIMIT + PAUSE * 4, "{at:?}");
     }
 
     #[test]
@@ -624,6 +670,23 @@ pub(super) mod tests {
         assert!(matches!(share(&root, &machine), Share::Held { .. }), "nobody says who he is");
         let waited = machine.now().saturating_sub(before);
         assert!(waited >= RECORD_WAIT && waited <= RECORD_WAIT + PAUSE, "{waited:?}");
+    }
+
+    #[test]
+    fn one_that_has_waited_long_itself_is_believed_by_its_record() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let held = held(&root, &machine, Action::Recover);
+        machine.change(OTHER, |process| process.started = 1);
+        show_lock(&root, &held.file, "WRITE");
+        held.file.write_all_at(&[b' '; RECORD], 0).expect("writing");
+        let late = held.file.try_clone().expect("the file");
+        machine.state().after(RECORD_WAIT / 2, move |_| {
+            let deadline = 3_600_000 + 300_000;
+            let record = Record { action: "recover".into(), pid: OTHER, started: 1, deadline };
+            let text = serde_json::to_string(&record).expect("a record");
+            late.write_all_at(format!("{text:<RECORD$}").as_bytes(), 0).expect("writing");
+        });
+        assert!(matches!(share(&root, &machine), Share::Busy(_)));
     }
 
     #[test]

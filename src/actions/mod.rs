@@ -166,7 +166,7 @@ mod tests {
         let cases: [(&str, bool, Change); 8] = [
             ("it works", true, |_, _| ()),
             ("it is stopped", false, |m, _| m.change(700, |p| p.state = 'T')),
-            ("it is past its time", false, |m, _| m.change(700, |p| p.started = 1)),
+            ("it is past its time", false, |m, _| m.change(700, |p| p.started = 100_000)),
             ("it has ended", false, |m, _| m.change(700, |p| p.state = 'Z')),
             ("a user's", false, |m, _| m.change(700, |p| p.users = [1000; 3])),
             ("it waits for this check", false, |_, root| root.write(FDINFO, "flags:\t02\n")),

@@ -150,4 +150,19 @@ mod tests {
         Alone::take(&machine, root.path()).expect_err("one at a time all the same");
         drop(third);
     }
+
+    #[test]
+    fn a_lock_that_another_run_has_replaced_meanwhile_is_locked_anew() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let first = Alone::take(&machine, root.path()).expect("the right");
+        let path = root.path().join(INSTALL_LOCK);
+        let at = path.clone();
+        machine.state().after(Duration::from_secs(1), move |_| {
+            fs::remove_file(&at).and_then(|()| fs::write(&at, "")).expect("another file");
+            drop(first);
+        });
+        let _second = Alone::take(&machine, root.path()).expect("the right");
+        let others = open(&path).expect("the file that others would lock");
+        assert!(matches!(others.try_lock(), Err(TryLockError::WouldBlock)));
+    }
 }
