@@ -39,6 +39,14 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
          PLACE is sysv, systemd or v24, and all of them share the count if none is named
   endurance races [COUNT] [PLACE]
          200 removes that begin together with a restore, a start or a kill: no master comes
+  endurance hooks [COUNT] [PLACE]
+         2000 quickChecks, five a second, beside updates of systemd and a hook that restarts
+         Dovecot: not one false alarm
+  endurance deaths [COUNT] [PLACE]
+         50 masters killed beside updates of systemd: the next check sees each
+  endurance frozen [COUNT] [PLACE]
+         20 masters frozen while login processes greet by themselves: the next check sees each;
+         then 5000 checks of the busy one without an alarm
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
   failovers [ROUNDS]

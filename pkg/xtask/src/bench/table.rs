@@ -69,8 +69,9 @@ lock, the master's marks, and a limit to each wait.
 
 const CHANGES_TEXT: &str = "\
 `recover` and `restore` are timed up to Dovecot's first greeting. For `service`, recover is `stop`
-and `start`; for the agent, which has no recover, the same. `already stopped` is a remove right
-after another.
+and `start`; for the agent, which has no recover, the same. The kit's have 0.2 s more in them: after
+the first greeting it waits that long and looks again, because a Dovecot that is broken greets once and
+ends. The limits are held without these 0.2 s. `already stopped` is a remove right after another.
 ";
 
 const OWN_TEXT: &str = "\

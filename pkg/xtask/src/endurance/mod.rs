@@ -7,6 +7,7 @@
 //! another node: thousands of removes, and some that race with a start, are parts by themselves.
 
 mod cost;
+mod hooks;
 mod leaks;
 mod load;
 mod races;
@@ -88,14 +89,19 @@ impl Wanted {
 /// A part that is counted: its name on the command line, its usual count, and what does it.
 type Counted = (&'static str, u32, fn(&Path, &Wanted) -> Result<()>);
 
-const COUNTED: [Counted; 2] =
-    [("removes", removes::COUNT, removes::run), ("races", races::COUNT, races::run)];
+const COUNTED: [Counted; 5] = [
+    ("removes", removes::COUNT, removes::run),
+    ("races", races::COUNT, races::run),
+    ("hooks", hooks::HOOKS, hooks::hooks),
+    ("deaths", hooks::DEATHS, hooks::deaths),
+    ("frozen", hooks::BUSY, hooks::frozen),
+];
 
 /// Does a part that is counted; `None` when the words name none.
 ///
 /// # Errors
 ///
-/// When a node cannot be made, or a remove does not keep its word.
+/// When a node cannot be made, or a remove or a check does not keep its word.
 pub(crate) fn count(words: &[&str]) -> Option<Result<()>> {
     let (part, words) = words.split_first()?;
     let (_, usual, work) = COUNTED.iter().find(|(name, ..)| name == part)?;
