@@ -25,7 +25,7 @@ const fn number(
 }
 
 /// `{0}` and `{1}` are the numbers of the constant.
-const NUMBERS: [Number; 29] = [
+const NUMBERS: [Number; 36] = [
     number(
         ("settings/values.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
@@ -97,8 +97,50 @@ const NUMBERS: [Number; 29] = [
     number(
         ("dovecot/checks.rs", "const AGAIN"),
         &["quickCheck"],
-        "after {0} seconds",
-        "{0} 秒後にもう一度",
+        "every {0} seconds for",
+        "{0} 秒ごとに",
+    ),
+    number(
+        ("dovecot/checks.rs", "const RETRY_TIME"),
+        &["quickCheck"],
+        "seconds for {0} seconds",
+        "秒ごとに {0} 秒間",
+    ),
+    number(
+        ("dovecot/checks.rs", "const FROZEN_TIME"),
+        &["quickCheck"],
+        "in two looks {0} second apart",
+        "{0} 秒の間隔で 2 回続けて停止中",
+    ),
+    number(
+        ("dovecot/checks.rs", "const DEAF_TIME"),
+        &["quickCheck"],
+        "nor a second question within {0} seconds",
+        "2 度目の問い合わせにも {0} 秒以内",
+    ),
+    number(
+        ("actions/quick_check.rs", "const MOTION_WAIT"),
+        &["quickCheck"],
+        "After {0} seconds it is looked at once more",
+        "{0} 秒後にもう一度確認する",
+    ),
+    number(
+        ("actions/restore.rs", "const PAUSE"),
+        &["restore"],
+        "once more {0} seconds later",
+        "{0} 秒後（2.0 より前",
+    ),
+    number(
+        ("actions/restore.rs", "const SLOW_PAUSE"),
+        &["restore"],
+        "or {0} with a Dovecot before 2.0",
+        "Dovecot では {0} 秒後",
+    ),
+    number(
+        ("dovecot/unit.rs", "const CHECK_LIMIT"),
+        &["TIME LIMITS|制限時間"],
+        "the unit, after a fault: {0} second",
+        "障害の際のユニットの状態: {0} 秒",
     ),
     number(
         ("dovecot/load.rs", "const LIMIT"),
