@@ -21,6 +21,9 @@ const BOOT: &str = "boot";
 const SOCKET: &str = "socket";
 const SUPERVISOR: &str = "supervisor";
 
+/// LifeKeeper's unit (SIOS's support article S981 on `lkstart`).
+const LIFEKEEPER: &str = "lifekeeper.service";
+
 /// The longest that systemd may take to tell of the units' files. It takes 10 ms, and 90 s when it
 /// hangs.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -40,12 +43,27 @@ pub(super) struct Service {
     /// The state of its unit; `None` where systemd is not the service manager, or tells nothing of
     /// the units either.
     pub(super) state: Option<Fact<State>>,
+    /// Who is stopped first when the node shuts down.
+    #[serde(default)]
+    pub(super) shutdown: Shutdown,
     /// Whether it has an init script.
     pub(super) script: bool,
     /// The links by which an init script is run at boot.
     pub(super) links: Vec<String>,
     /// The command that takes such links away here.
     pub(super) unlink: String,
+}
+
+/// The order in which systemd stops LifeKeeper and Dovecot.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) enum Shutdown {
+    /// systemd does not stop both, or does not tell.
+    #[default]
+    Unknown,
+    /// LifeKeeper first, which takes Dovecot out of service itself.
+    LifeKeeperFirst,
+    /// Both at once.
+    AtOnce,
 }
 
 /// A service and the socket that starts it.
@@ -108,6 +126,7 @@ impl Service {
         Self {
             command: has("service") || has("systemctl"),
             state: answers.then(|| state(system, &name)).flatten(),
+            shutdown: if answers { shutdown(system, &name) } else { Shutdown::Unknown },
             units,
             script: scripts.iter().any(|folder| root.join(folder).join(&name).is_file()),
             links: links(root, &name),
@@ -155,6 +174,25 @@ fn state(system: &impl System, name: &str) -> Option<Fact<State>> {
             let unit::Unit { active, sub, triggers, upholders, .. } = unit;
             Some(Fact::Known(State { active, sub, triggers, upholders }))
         }
+    }
+}
+
+/// Reads whether LifeKeeper's unit comes after Dovecot's: systemd stops in the reverse order.
+fn shutdown(system: &impl System, name: &str) -> Shutdown {
+    let Some(systemctl) = system.program("systemctl") else { return Shutdown::Unknown };
+    let words = ["show", "--property=LoadState,After", LIFEKEEPER];
+    let answer = system.run(&Command::new(systemctl, &words).asked(), LIMIT).answer;
+    let property = |name: &str| {
+        let mut lines = answer.lines().filter_map(|line| line.split_once('='));
+        lines.find(|(key, _)| *key == name).map(|(_, value)| value)
+    };
+    let unit = unit::name(name);
+    match (property("LoadState"), property("After")) {
+        (Some("loaded"), Some(after)) if after.split_ascii_whitespace().any(|one| one == unit) => {
+            Shutdown::LifeKeeperFirst
+        }
+        (Some("loaded"), _) => Shutdown::AtOnce,
+        _ => Shutdown::Unknown,
     }
 }
 
@@ -216,6 +254,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             let mut findings = vec![startable(service), boot(service)];
             findings.extend(service.state.iter().map(|state| triggered(&service.name, state)));
             findings.extend(supervised(&service.name, &units.service, service.state.as_ref()));
+            findings.extend(stopped_first(&service.name, service.shutdown));
             findings
         }
         Some(Fact::Unknown(cause)) => vec![Finding::warning(
@@ -225,6 +264,24 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             format!("systemctl status {}.service", service.name),
         )],
     }
+}
+
+/// Whether a shutdown stops Dovecot behind LifeKeeper's back: quickCheck then excuses it, but for
+/// three minutes only.
+fn stopped_first(name: &str, shutdown: Shutdown) -> Option<Finding> {
+    let unit = unit::name(name);
+    let folder = format!("/etc/systemd/system/{LIFEKEEPER}.d");
+    (shutdown == Shutdown::AtOnce).then(|| {
+        Finding::warning(
+            SUPERVISOR,
+            format!("{LIFEKEEPER} is not ordered after {unit}"),
+            "when the node shuts down, systemd stops Dovecot while LifeKeeper still checks it",
+            format!(
+                "mkdir -p {folder} && printf '[Unit]\\nAfter={unit}\\n' >{folder}/dovecot.conf && \
+                 systemctl daemon-reload"
+            ),
+        )
+    })
 }
 
 fn startable(service: &Service) -> Finding {
@@ -391,6 +448,7 @@ mod tests {
             command: true,
             state: units.is_some().then(|| Fact::Known(State::default())),
             units: units.map(Fact::Known),
+            shutdown: Shutdown::Unknown,
             script: true,
             links: Vec::new(),
             unlink: "chkconfig dovecot off".into(),
@@ -528,6 +586,34 @@ mod tests {
         let service = Service::look(&machine, TestRoot::new().path(), "dovecot");
         assert!(matches!(service.units, Some(Fact::Unknown(_))) && service.state.is_none());
         assert!(machine.now().saturating_sub(start) <= LIMIT);
+    }
+
+    #[test]
+    fn lifekeeper_that_is_not_stopped_before_dovecot_is_a_warning_with_a_drop_in_as_cure() {
+        let asked = |answer: &str| {
+            let machine = Machine::running();
+            machine.state().systemd = true;
+            machine.state().programs.push("systemctl");
+            let line = "systemctl show --property=LoadState,After lifekeeper.service";
+            machine.answer(line, End::Exited(0), Duration::ZERO, answer);
+            shutdown(&machine, "dovecot")
+        };
+        assert_eq!(asked("LoadState=not-found\nAfter=\n"), Shutdown::Unknown);
+        assert_eq!(asked(""), Shutdown::Unknown);
+        let after = "After=basic.target dovecot.service x.slice\nLoadState=loaded\n";
+        assert_eq!(asked(after), Shutdown::LifeKeeperFirst);
+        assert_eq!(asked(&after.replace("dovecot", "mydovecot")), Shutdown::AtOnce);
+        assert!(stopped_first("dovecot", Shutdown::LifeKeeperFirst).is_none());
+        let finding = stopped_first("dovecot", Shutdown::AtOnce).expect("a finding");
+        assert_eq!(finding.level, Level::Warning);
+        assert_eq!(
+            finding.cure.as_deref(),
+            Some(
+                "mkdir -p /etc/systemd/system/lifekeeper.service.d && printf \
+                 '[Unit]\\nAfter=dovecot.service\\n' \
+                 >/etc/systemd/system/lifekeeper.service.d/dovecot.conf && systemctl daemon-reload"
+            )
+        );
     }
 
     #[test]
