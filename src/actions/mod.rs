@@ -25,7 +25,7 @@ use holder::Holder;
 use lock::{Share, Turn};
 
 pub(crate) use lock::running;
-pub(crate) use quick_check::LIMIT as QUICK_CHECK_LIMIT;
+pub(crate) use quick_check::{LIMIT as QUICK_CHECK_LIMIT, longest as longest_checks};
 
 /// What LifeKeeper asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -113,6 +113,11 @@ fn check(tag: &Tag, system: &impl System, settings: &Settings, root: &Path) -> R
 fn excuse(holder: &Holder) {
     let verdict = Verdict::during(&holder.to_string());
     info!("not checked: {holder} is running; {}", verdict.consequence());
+}
+
+/// The longest that a switchover may take: a remove here, a restore there.
+pub(crate) fn longest_switchover(settings: &Settings) -> Duration {
+    remove::longest(settings) + restore::longest(settings)
 }
 
 /// The longest that another action may hold the lock: as long as a recover may take.

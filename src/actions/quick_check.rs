@@ -14,7 +14,7 @@ use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::{self, Excuse, Notes, Reason};
 use crate::dovecot::unit::{self, Manager, Motion};
 use crate::dovecot::verdict::Verdict;
-use crate::dovecot::{configuration, own_log, places};
+use crate::dovecot::{configuration, own_log, places, service};
 use crate::error::Error;
 use crate::excerpt::line;
 use crate::settings::Settings;
@@ -38,6 +38,15 @@ const MOTION_LOOK: Duration = Duration::from_secs(3);
 /// is left.
 const REASON_TIME: Duration =
     instance::LIMIT.saturating_add(configuration::LIMIT).saturating_add(own_log::LIMIT);
+
+/// How long the checks may take before they have their verdict, with these time-outs: a hanging
+/// status, refusals, and a unit that is on its way.
+pub(crate) fn longest(settings: &Settings) -> Duration {
+    let entry = settings.endpoints.iter().map(|endpoint| endpoint.timeout).max();
+    let entry = entry.unwrap_or_default() + checks::RETRY_TIME;
+    let motion = MOTION_WAIT + MOTION_LOOK + unit::CHECK_LIMIT * 2;
+    (entry.max(service::STATUS_LIMIT) + motion).min(checks::LIMIT)
+}
 
 /// Makes the three checks, and once more what a moment can cure. Takes at most [`checks::LIMIT`].
 ///

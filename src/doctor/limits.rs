@@ -56,18 +56,22 @@ impl Limits {
             Some((key.to_owned(), found.value))
         };
         let set = keys.iter().map(String::as_str).chain([REMOTE_KEY]).filter_map(read).collect();
-        let longest = settings.endpoints.iter().map(|endpoint| endpoint.timeout).max();
         let rows = report.settings.into_iter();
         Self {
             settings: rows.map(|row| (row.key.to_owned(), row.value)).collect(),
             warnings: report.warnings,
             converted_tag,
             set,
-            checks: longest.unwrap_or(Duration::ZERO).max(STATUS_LIMIT).as_secs(),
+            checks: whole_seconds(actions::longest_checks(settings)),
             quick_check: actions::QUICK_CHECK_LIMIT.as_secs(),
-            switchover: actions::longest(settings).as_secs(),
+            switchover: whole_seconds(actions::longest_switchover(settings)),
         }
     }
+}
+
+/// Seconds, and one more for what is over.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// Judges the settings and the limits of one node.
@@ -223,8 +227,8 @@ mod tests {
             ("mail_1_TIMEOUT=22", Some("9.0.2"), Level::Ok, "mail_1_TIMEOUT=22"),
             ("mail_1_TIMEOUT=19", Some("9.0.2"), Level::Ok, "mail_1_TIMEOUT=19"),
             ("mail_1_TIMEOUT=18", Some("9.0.2"), Level::Warning, "ends itself after 18 s"),
-            ("mail_1_TIMEOUT=6", Some("9.0.2"), Level::Warning, "ends itself"),
-            ("mail_1_TIMEOUT=5", Some("9.0.2"), Level::Error, "the checks may take 5 s"),
+            ("mail_1_TIMEOUT=13", Some("9.0.2"), Level::Warning, "ends itself"),
+            ("mail_1_TIMEOUT=5", Some("9.0.2"), Level::Error, "the checks may take 12 s"),
             ("mail_1_QUICKCHECK_TIMEOUT=15", Some("9.9.0"), Level::Warning, "=15"),
             ("mail_1_QUICKCHECK_TIMEOUT=5", Some("9.0.2"), Level::Warning, "9.0.2 does not read"),
             ("mail_1_TIMEOUT=5", Some("9.1.0"), Level::Warning, "9.1.0 does not read it"),
@@ -239,7 +243,7 @@ mod tests {
             assert_eq!(finding.level, level, "{file}: {finding:?}");
             assert!(finding.what.contains(what), "{file}: {}", finding.what);
         }
-        for (seconds, level) in [(15, Level::Error), (16, Level::Warning), (22, Level::Ok)] {
+        for (seconds, level) in [(18, Level::Error), (22, Level::Ok)] {
             let file = format!("{LIST}mail_1_TIMEOUT={seconds}");
             let findings = quick_check(&limits(&file), Version::parse("9.0.2"));
             assert_eq!(findings[0].level, level, "{file}");
