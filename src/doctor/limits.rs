@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::facts::Facts;
 use super::finding::Finding;
 use crate::actions;
-use crate::dovecot::service::STATUS_LIMIT;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::{Version, quick_check_keys};
 use crate::lifekeeper::tag::Tag;
