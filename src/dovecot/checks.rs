@@ -133,19 +133,25 @@ pub(crate) fn check(
         Some(master) => Ok(vec![master]),
         None => identity::masters(system, notes),
     };
+    let masters = match masters {
+        Ok(masters) => masters,
+        Err(cause) => {
+            service::forget(system, asked);
+            return Err(cause);
+        }
+    };
     if !listens {
         asked.let_come(system, HEAD_START);
     }
-    let living = masters.as_deref().unwrap_or_default();
-    let instance = || Instance::of_masters(system, root, living);
+    let instance = || Instance::of_masters(system, root, &masters);
     let call = (listens && care == Care::Master).then(|| load::call(system, &instance()));
     // Where no master lives, nobody is going to serve.
-    let again = if living.is_empty() || care == Care::Once { Duration::ZERO } else { RETRY_TIME };
+    let again = if masters.is_empty() || care == Care::Once { Duration::ZERO } else { RETRY_TIME };
     let left = end.saturating_sub(system.now()).saturating_sub(load::LIMIT);
     let (answers, opinion) = answers(system, settings, left, again, &instance);
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
-    let mut checks = Checks::new(system, root, settings.probe, masters?, tried, status, opinion);
+    let mut checks = Checks::new(system, root, settings.probe, masters, tried, status, opinion);
     if let Some(call) = call {
         checks.hear_master(system, root, call, end);
     }

@@ -72,6 +72,13 @@ impl<S: System> Asked<S> {
     }
 }
 
+/// Ends a question whose answer nobody needs any more.
+pub(crate) fn forget<S: System>(system: &S, asked: Asked<S>) {
+    if let Some((_, running)) = asked.running {
+        system.finish(running, Duration::ZERO);
+    }
+}
+
 /// Waits for the answer, at most [`STATUS_LIMIT`] from the question on. Who could not ask is sent
 /// once more within that time: systemd is away for some 100 ms while it executes itself anew.
 pub(crate) fn status<S: System>(system: &S, asked: Asked<S>) -> Status {
