@@ -14,6 +14,11 @@ use crate::system::System;
 /// How long a node that shuts down is excused.
 pub(super) const SHUTDOWN_TIME: Duration = Duration::from_mins(3);
 
+/// How long a stop may take that the check before has seen too. LifeKeeper's checks are farther apart;
+/// of others, made every second, several fall into the stop of a busy Dovecot, which waits for its
+/// clients: some 6 s, and with 2.4 and all processors busy 12 s.
+const STOP_TIME: Duration = Duration::from_secs(20);
+
 /// Why Dovecot may be out of operation at the moment, in the manager's words too.
 pub(super) struct Plea {
     pub(super) reason: Reason,
@@ -38,8 +43,10 @@ pub(super) fn holds(system: &impl System, root: &Path, reason: Reason) -> bool {
         (Some(Reason::Shutdown), Reason::Shutdown) => {
             before.is_some_and(|before| before.age(system) < SHUTDOWN_TIME)
         }
-        (Some(Reason::Motion(Motion::Starting)), Reason::Motion(_))
-        | (Some(Reason::Motion(Motion::Stopping)), Reason::Motion(Motion::Stopping)) => false,
+        (Some(Reason::Motion(Motion::Stopping)), Reason::Motion(Motion::Stopping)) => {
+            before.is_some_and(|before| before.age(system) < STOP_TIME)
+        }
+        (Some(Reason::Motion(Motion::Starting)), Reason::Motion(_)) => false,
         _ => {
             Excuse::note(system, root, reason);
             true

@@ -331,10 +331,13 @@ mod tests {
             super::quick_check(&machine, &Settings::default(), root.path(), notes).is_err()
         };
         assert!(!is_fault("deactivating"));
+        assert!(!is_fault("deactivating"), "it waits for its clients");
+        machine.sleep(Duration::from_secs(20));
+        assert!(is_fault("deactivating"), "it does not end");
         assert!(!is_fault("activating"), "a restart gets on");
         let line = words().concat();
         let (begin, end) = (
-            "WARN: Dovecot is not in operation, dovecot.service is deactivating (x): ",
+            "WARN: Dovecot is not in operation, dovecot.service is deactivating (x): no process",
             "WARN: Dovecot is not in operation, dovecot.service is activating (x): no process named \
              dovecot; 127.0.0.1:143: connection refused; `service dovecot status`: exit status 3; \
              verdict starting: exit status 0, no fault",

@@ -25,7 +25,7 @@ const fn number(
 }
 
 /// `{0}` and `{1}` are the numbers of the constant.
-const NUMBERS: [Number; 36] = [
+const NUMBERS: [Number; 37] = [
     number(
         ("settings/values.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
@@ -123,6 +123,12 @@ const NUMBERS: [Number; 36] = [
         &["quickCheck"],
         "After {0} seconds it is looked at once more",
         "{0} 秒後にもう一度確認する",
+    ),
+    number(
+        ("actions/excuse.rs", "const STOP_TIME"),
+        &["quickCheck"],
+        "first seen less than {0} seconds ago",
+        "検出してから {0} 秒以内",
     ),
     number(
         ("actions/restore.rs", "const PAUSE"),
