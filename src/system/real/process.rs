@@ -378,7 +378,13 @@ mod tests {
         let root = crate::test_root::TestRoot::new();
         let file = root.path().join("dovecot");
         fs::copy("/bin/sleep", &file).expect("a program");
-        let mut child = std::process::Command::new(&file).arg("60").spawn().expect("a child");
+        // What another test forks meanwhile has the file open for writing, up to its exec.
+        let mut child = loop {
+            match std::process::Command::new(&file).arg("60").spawn() {
+                Err(cause) if cause.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+                child => break child.expect("a child"),
+            }
+        };
         let process = inspect(i32::try_from(child.id()).expect("a pid")).expect("the child");
         fs::remove_file(&file).expect("removing it");
         assert_eq!(program_contains(&process, "sleep"), Some(true));
