@@ -352,6 +352,18 @@ mod tests {
     }
 
     #[test]
+    fn a_master_that_was_killed_is_a_fault_at_once_while_its_sessions_end() {
+        let killed = |job| {
+            let machine = down(FakeUnit { result: Some("signal"), job, ..moving("deactivating") });
+            (fault(&machine, &Settings::default()).is_some(), machine.now())
+        };
+        let (is_fault, took) = killed(None);
+        assert!(is_fault && took < MOTION_WAIT, "{took:?}");
+        let (is_fault, took) = killed(Some("restart"));
+        assert!(!is_fault && took >= MOTION_WAIT, "its processes are being stopped: {took:?}");
+    }
+
+    #[test]
     fn a_shutdown_is_no_fault_for_three_minutes() {
         let machine = down(FakeUnit::default());
         machine.state().shutdown = true;

@@ -16,7 +16,8 @@ use super::service::STATUS_LIMIT;
 use crate::system::{Command, Ended, Process, System};
 
 /// The properties that are asked for, of the service and of its socket.
-const PROPERTIES: &str = "Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy,UpheldBy";
+const PROPERTIES: &str =
+    "Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy,UpheldBy,Result,Restart";
 
 /// The unit that each shutdown, reboot and halt starts (`systemd.special(7)`).
 const SHUTDOWN: &str = "shutdown.target";
@@ -75,6 +76,10 @@ pub(crate) struct Unit {
     /// The units that have it started again whenever it is down while they are active (systemd 249
     /// and later).
     pub(crate) upholders: Vec<String>,
+    /// Whether it failed and systemd is not going to start it again: a master that was killed leaves
+    /// it `deactivating` without a job until the last of its processes is gone, up to 90 s (seen with
+    /// 252 and 257). What was asked to stop has a job; a restart of systemd's own has `Restart=` set.
+    pub(crate) has_failed: bool,
 }
 
 /// What a job is going to do.
@@ -106,9 +111,12 @@ impl Unit {
         self.active == "activating" || self.job == Some(Job::Start)
     }
 
-    /// What it is on its way to, if it is on its way.
+    /// What it is on its way to, if it is on its way. One that has failed is not: called a restart it
+    /// would leave users without mail until the next check, and whoever starts it himself later (no
+    /// command of systemd's does) loses at most that start to recover.
     pub(crate) fn motion(&self) -> Option<Motion> {
         match (&*self.active, self.job) {
+            ("deactivating", None) if self.has_failed => None,
             ("deactivating", _) => Some(Motion::Stopping),
             ("activating" | "reloading", _) | (_, Some(Job::Start)) => Some(Motion::Starting),
             (_, Some(Job::Other)) => Some(Motion::Stopping),
@@ -364,6 +372,10 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
     }
     // The service's name can be an alias.
     let unit = property(block, "Id").unwrap_or(unit);
+    let upholders = names("UpheldBy");
+    let has_failed = property(block, "Result").is_some_and(|result| result != "success")
+        && property(block, "Restart") == Some("no")
+        && upholders.is_empty();
     Some(Printed {
         unit: Unit {
             name: unit.to_owned(),
@@ -373,7 +385,8 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
             group: property(block, "ControlGroup").and_then(|path| Group::of_unit(path, unit)),
             triggers: Vec::new(),
             node_stops,
-            upholders: names("UpheldBy"),
+            upholders,
+            has_failed,
         },
         job: job(block).map(str::to_owned),
         triggers,
@@ -556,6 +569,24 @@ SubState=dead
         assert_eq!(motion("reloading", ""), Some(Motion::Starting));
         assert_eq!(motion("deactivating", ""), Some(Motion::Stopping));
         assert_eq!(motion("deactivating", "Job=8\n"), Some(Motion::Stopping), "a restart");
+    }
+
+    #[test]
+    fn a_unit_that_has_failed_for_good_is_not_on_its_way() {
+        let motion = |state: &str, more: &str| {
+            told(&format!("Id=dovecot.service\nActiveState={state}\n{more}")).motion()
+        };
+        assert_eq!(motion("deactivating", "Result=signal\nRestart=no\n"), None);
+        for more in [
+            "Result=success\nRestart=no\n",
+            "Result=signal\nRestart=on-failure\n",
+            "Result=signal\nRestart=no\nUpheldBy=mail.target\n",
+            "Result=signal\nRestart=no\nJob=8\n",
+            "Result=signal\n",
+        ] {
+            assert_eq!(motion("deactivating", more), Some(Motion::Stopping), "{more}");
+        }
+        assert_eq!(motion("activating", "Result=signal\nRestart=no\n"), Some(Motion::Starting));
     }
 
     #[test]

@@ -757,7 +757,7 @@ mod tests {
         machine.state().programs.push("systemctl");
         let show = |pid: i32| format!("MainPID={pid}\nId=second.service\nActiveState=active\n");
         let line = "systemctl show -p Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy,\
-                    UpheldBy second.service dovecot.service";
+                    UpheldBy,Result,Restart second.service dovecot.service";
         machine.answer(line, crate::system::End::Exited(0), Duration::ZERO, &show(200));
         machine.add(master(200), 1, 200);
         machine.add(child(201, "imap"), 200, 200);

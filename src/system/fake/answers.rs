@@ -41,15 +41,17 @@ impl Machine {
 impl State {
     /// What `systemctl show` prints of Dovecot's unit and its socket.
     fn shown(&self) -> String {
-        let FakeUnit { active, job, socket, .. } = self.unit;
+        let FakeUnit { active, job, socket, result, .. } = self.unit;
         let active =
             active.unwrap_or(if self.masters().is_empty() { "inactive" } else { "active" });
         let job = if job.is_some() { "Job=7\n" } else { "" };
+        let result = result.unwrap_or("success");
         let group = if active == "active" { "/system.slice/dovecot.service" } else { "" };
         let shutdown = if self.shutdown { "Job=90\n" } else { "" };
         let socket = if socket { "active" } else { "inactive" };
         format!(
             "Id=dovecot.service\nActiveState={active}\nSubState=x\n{job}ControlGroup={group}\n\
+             Result={result}\nRestart=no\n\
              TriggeredBy=dovecot.socket\n\nId=dovecot.socket\nActiveState={socket}\n\n\
              Id=shutdown.target\nActiveState=inactive\n{shutdown}"
         )

@@ -110,6 +110,8 @@ pub(crate) struct FakeUnit {
     pub(crate) active: Option<&'static str>,
     /// Kind of the job that waits.
     pub(crate) job: Option<&'static str>,
+    /// `Result`; without it, `success`.
+    pub(crate) result: Option<&'static str>,
     /// Whether its socket is active.
     pub(crate) socket: bool,
     /// Whether systemd does not answer.
