@@ -18,7 +18,7 @@ use crate::dovecot::cgroup;
 use crate::dovecot::identity::{Census, Family, Weight};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::service::{self, Outcome};
-use crate::dovecot::unit::{self, Manager};
+use crate::dovecot::unit::{self, Manager, Unit};
 use crate::error::Error;
 use crate::settings::{Settings, Wait};
 use crate::system::{Process, Signal, System};
@@ -81,7 +81,10 @@ pub(super) fn remove(
     }
     watch.begin(&family);
     let end = system.now() + stop_time(settings);
-    for round in 1..=settings.remove_rounds {
+    // In a shutdown that waits for LifeKeeper, a stop command would wait for it too: 120 s in vain.
+    let waits_for_us = watch.manager.unit().is_some_and(Unit::waits_for_shutdown);
+    let rounds = if waits_for_us { 0 } else { settings.remove_rounds };
+    for round in 1..=rounds {
         let left = end.saturating_sub(system.now()).min(service::CHANGE_LIMIT);
         if left.is_zero() || (family.masters.is_empty() && watch.manager.is_at_rest()) {
             break;
@@ -591,6 +594,18 @@ mod tests {
         remove(&machine, &Settings::default()).expect("signals end it");
         let deeds = machine.deeds().concat();
         assert!(!deeds.contains("200") && !deeds.contains("201"), "{deeds}");
+    }
+
+    #[test]
+    fn in_a_shutdown_that_waits_for_lifekeeper_no_stop_command_waits_for_the_shutdown() {
+        let machine = systemd(Machine::running());
+        machine.state().shutdown = true;
+        machine.state().unit = FakeUnit { job: Some("stop"), ..FakeUnit::default() };
+        remove(&machine, &Settings::default()).expect("success");
+        let deeds = deeds(&machine);
+        assert!(deeds.iter().any(|deed| deed == "TERM 100"), "{deeds:?}");
+        assert!(!deeds.iter().any(|deed| deed.contains("stop")), "{deeds:?}");
+        assert!(machine.masters().is_empty());
     }
 
     #[test]

@@ -23,17 +23,19 @@ use crate::settings::Settings;
 use crate::system::{Attempt, Depth, Process, Refusal, System, shown};
 
 /// The longest that the checks, and all that a quickCheck asks beside them, may take: all waits
-/// added up. What has not answered when its time is over is unknown, and named in the line.
+/// added up. What has not answered when its time is over is unknown, and named in the line; a wait
+/// for which too little time is left is shortened or skipped. The manual has the same table.
 ///
-/// | for | at most | beside |
+/// | for | at most | when |
 /// |---|---|---|
-/// | an entry of the list | its own time, 1 to 15 s | all others |
-/// | once more, who was refused | [`RETRY_TIME`], within what is left of the 15 s | |
-/// | the status, asked once more | [`service::STATUS_LIMIT`] | the entries |
-/// | the master, how its services are | [`load::LIMIT`] | the entries |
-/// | a master that is stopped or deaf | [`FROZEN_TIME`], [`DEAF_TIME`] | only where all else is well |
-/// | the unit, after a fault | `unit::CHECK_LIMIT` | |
-/// | a unit that is on its way | 5 s more, where they are left | |
+/// | an entry of the list | its own time-out, 1 to 15 s | beside all others |
+/// | an entry that refused or broke off | [`RETRY_TIME`] to its last try | in what is left of 15 s |
+/// | the status, with its second try | [`service::STATUS_LIMIT`] | beside the entries |
+/// | the master, how its services are | [`load::LIMIT`] | beside the entries |
+/// | a master that is stopped | [`FROZEN_TIME`] | where all else is well |
+/// | a master that did not answer | [`DEAF_TIME`] and [`configuration::LIMIT`] | where they are left |
+/// | the unit, after a fault | `unit::CHECK_LIMIT` | last |
+/// | a unit that is on its way | `MOTION_WAIT`, `MOTION_LOOK`, the unit again | the same |
 pub(crate) const LIMIT: Duration = Duration::from_millis(17_500);
 
 /// How long the status command goes alone before a mere connection, if it takes so long. It takes

@@ -103,7 +103,19 @@ pub(crate) enum Motion {
 impl Unit {
     /// Whether it is down and nothing is going to start it.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.is_down() && self.job.is_none() && self.triggers.is_empty()
+        self.is_down()
+            && (self.job.is_none() || self.has_stop_of_shutdown())
+            && self.triggers.is_empty()
+    }
+
+    /// Whether it is up, and a shutdown will stop it when the units that come after it have stopped:
+    /// LifeKeeper's, which waits for the end of a remove. A stop command waits for that too.
+    pub(crate) fn waits_for_shutdown(&self) -> bool {
+        self.is_active() && self.has_stop_of_shutdown()
+    }
+
+    fn has_stop_of_shutdown(&self) -> bool {
+        self.node_stops && self.job == Some(Job::Other)
     }
 
     /// Whether a start of it is on its way or planned.
@@ -587,6 +599,26 @@ SubState=dead
             assert_eq!(motion("deactivating", more), Some(Motion::Stopping), "{more}");
         }
         assert_eq!(motion("activating", "Result=signal\nRestart=no\n"), Some(Motion::Starting));
+    }
+
+    #[test]
+    fn a_stop_that_a_shutdown_has_queued_starts_nothing_and_is_waited_for_in_vain() {
+        let asked = |active: &str, shutdown: &str| {
+            let machine = machine(&format!(
+                "Id=dovecot.service\nActiveState={active}\nJob=7\n\n\
+                 Id=shutdown.target\nActiveState=inactive\n{shutdown}"
+            ));
+            let jobs = "7 dovecot.service stop waiting\n";
+            let line = "systemctl list-jobs --no-legend --no-pager";
+            machine.answer(line, End::Exited(0), MILLIS, jobs);
+            let Manager::Known(unit) = look(&machine, "dovecot") else { panic!("no answer") };
+            (unit.is_at_rest(), unit.waits_for_shutdown())
+        };
+        assert_eq!(asked("active", "Job=90\n"), (false, true));
+        assert_eq!(asked("inactive", "Job=90\n"), (true, false));
+        assert_eq!(asked("active", ""), (false, false));
+        assert_eq!(asked("inactive", ""), (false, false));
+        assert_eq!(asked("deactivating", "Job=90\n"), (false, false));
     }
 
     #[test]

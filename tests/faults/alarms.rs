@@ -19,6 +19,7 @@ rows!(under systemd:
     f59_a_start_that_does_not_end_is_a_fault_in_the_second_check,
     f59_a_unit_that_crashes_again_and_again_is_a_fault,
     f60_a_node_that_shuts_down_is_no_fault_and_recover_changes_nothing,
+    f60_a_shutdown_that_stops_lifekeeper_first_does_not_wait_for_itself,
 );
 
 /// Repeats a command until it is dropped.
@@ -132,4 +133,23 @@ fn f60_a_node_that_shuts_down_is_no_fault_and_recover_changes_nothing(scene: &Sc
     scene.insist(scene.dovecot().is_empty(), "it was started");
     thread::sleep(Duration::from_millis(200));
     scene.expect("quickCheck", 0);
+}
+
+fn f60_a_shutdown_that_stops_lifekeeper_first_does_not_wait_for_itself(scene: &Scene) {
+    scene.start();
+    // LifeKeeper takes its resources out of service when it stops; doctor advises this order.
+    let remove = scene.line("remove");
+    let unit = format!(
+        "[Unit]\nAfter=dovecot.service\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n\
+         ExecStart=/bin/true\nExecStop=/bin/sh -c '{remove}; touch /run/removed'\n"
+    );
+    scene.node.write("/etc/systemd/system/lifekeeper.service", &unit).expect("a unit");
+    scene.sh("systemctl daemon-reload && systemctl start lifekeeper.service");
+    scene.sh("systemd-run --quiet --unit=late -p 'ExecStop=/bin/sleep 50' /bin/sleep 1000");
+    scene.sh("systemctl poweroff --no-block");
+    let start = std::time::Instant::now();
+    scene.until_exists("/run/removed");
+    // The stop command would have waited for 90 s, or 120.
+    scene.insist(start.elapsed() < Duration::from_secs(45), "the shutdown waits for itself");
+    scene.insist(scene.dovecot().is_empty(), "it runs");
 }

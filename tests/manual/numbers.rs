@@ -25,7 +25,7 @@ const fn number(
 }
 
 /// `{0}` and `{1}` are the numbers of the constant.
-const NUMBERS: [Number; 37] = [
+const NUMBERS: [Number; 54] = [
     number(
         ("settings/values.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
@@ -97,56 +97,153 @@ const NUMBERS: [Number; 37] = [
     number(
         ("dovecot/checks.rs", "const AGAIN"),
         &["quickCheck"],
-        "every {0} seconds for",
+        "every {0} seconds",
         "{0} 秒ごとに",
     ),
     number(
         ("dovecot/checks.rs", "const RETRY_TIME"),
         &["quickCheck"],
-        "seconds for {0} seconds",
-        "秒ごとに {0} 秒間",
+        "for up to {0} seconds",
+        "最長 {0} 秒の間、再び接続",
     ),
     number(
         ("dovecot/checks.rs", "const FROZEN_TIME"),
         &["quickCheck"],
-        "in two looks {0} second apart",
-        "{0} 秒の間隔で 2 回続けて停止中",
+        "two looks, {0} second apart",
+        "{0} 秒の間隔で 2 回",
+    ),
+    number(
+        ("dovecot/load.rs", "const LIMIT"),
+        &["quickCheck"],
+        "within {0} seconds, nor a second time",
+        "{0} 秒以内に応答せず",
     ),
     number(
         ("dovecot/checks.rs", "const DEAF_TIME"),
         &["quickCheck"],
-        "nor a second question within {0} seconds",
-        "2 度目の問い合わせにも {0} 秒以内",
+        "nor a second time within {0},",
+        "2 度目の問い合わせにも {0} 秒以内に",
     ),
     number(
         ("actions/quick_check.rs", "const MOTION_WAIT"),
         &["quickCheck"],
-        "After {0} seconds it is looked at once more",
-        "{0} 秒後にもう一度確認する",
+        "once more after {0} seconds",
+        "{0} 秒後にもう一度確認",
+    ),
+    number(
+        ("actions/excuse.rs", "const SHUTDOWN_TIME"),
+        &["quickCheck"],
+        "no fault for {0} seconds",
+        "{0} 秒の間は、障害とみなさない",
+    ),
+    number(
+        ("actions/excuse.rs", "const SHUTDOWN_TIME"),
+        &["recover"],
+        "same {0} seconds",
+        "同じ {0} 秒の間",
+    ),
+    number(
+        ("excerpt.rs", "const MAX_LINE"),
+        &["quickCheck"],
+        "at most {0} characters",
+        "{0} 文字以内",
     ),
     number(
         ("actions/excuse.rs", "const STOP_TIME"),
         &["quickCheck"],
-        "first seen less than {0} seconds ago",
+        "first seen stopping less than {0} seconds ago",
         "検出してから {0} 秒以内",
+    ),
+    number(
+        ("dovecot/own_log.rs", "const RECENT"),
+        &["quickCheck"],
+        "logged in the last {0} seconds",
+        "直前の {0} 秒間",
     ),
     number(
         ("actions/restore.rs", "const PAUSE"),
         &["restore"],
-        "once more {0} seconds later",
-        "{0} 秒後（2.0 より前",
+        "{0} seconds apart",
+        "{0} 秒の間隔で 2 回続けて",
     ),
     number(
         ("actions/restore.rs", "const SLOW_PAUSE"),
         &["restore"],
-        "or {0} with a Dovecot before 2.0",
-        "Dovecot では {0} 秒後",
+        "pause is {0} seconds",
+        "間隔は {0} 秒",
+    ),
+    number(
+        ("dovecot/checks.rs", "const LIMIT"),
+        &["What quickCheck waits for|quickCheck の待ち時間"],
+        "take {0} seconds at most",
+        "最長 {0} 秒",
+    ),
+    number(
+        ("dovecot/endpoint.rs", "const MAX_TIMEOUT"),
+        &["Entries of the list|接続先"],
+        "1 to {0} seconds",
+        "1～{0} 秒",
+    ),
+    number(
+        ("dovecot/checks.rs", "const RETRY_TIME"),
+        &["Entries that refused or broke off|接続を拒否したか打ち切った接続先"],
+        "Up to {0} seconds",
+        "最長 {0} 秒",
+    ),
+    number(
+        ("dovecot/service.rs", "const STATUS_LIMIT"),
+        &["The status command|状態確認コマンド"],
+        "{0} seconds with",
+        "含めて {0} 秒",
+    ),
+    number(
+        ("dovecot/load.rs", "const LIMIT"),
+        &["The master, whether its services are saturated or it answers at all|\
+           マスターへの問い合わせ（サービスの飽和、および応答の有無）"],
+        "{0} seconds",
+        "{0} 秒",
+    ),
+    number(
+        ("dovecot/checks.rs", "const FROZEN_TIME"),
+        &["A master that is stopped|停止しているマスター"],
+        "{0} second",
+        "{0} 秒",
+    ),
+    number(
+        ("dovecot/checks.rs", "const DEAF_TIME"),
+        &["A master that did not answer|応答しなかったマスター"],
+        "{0} seconds for a second answer",
+        "2 度目の応答に {0} 秒",
+    ),
+    number(
+        ("dovecot/configuration.rs", "const LIMIT"),
+        &["A master that did not answer|応答しなかったマスター"],
+        "and {0} for",
+        "「doveconf」に {0} 秒",
     ),
     number(
         ("dovecot/unit.rs", "const CHECK_LIMIT"),
-        &["TIME LIMITS|制限時間"],
-        "the unit, after a fault: {0} second",
-        "障害の際のユニットの状態: {0} 秒",
+        &["The unit, after a fault|失敗した確認項目がある場合のユニットの状態"],
+        "{0} second",
+        "{0} 秒",
+    ),
+    number(
+        ("actions/quick_check.rs", "const MOTION_WAIT"),
+        &["A unit that is on its way|起動または停止などの途中にあるユニット"],
+        "A pause of {0} seconds",
+        "{0} 秒待ち",
+    ),
+    number(
+        ("actions/quick_check.rs", "const MOTION_LOOK"),
+        &["A unit that is on its way|起動または停止などの途中にあるユニット"],
+        "{0} for the second look",
+        "2 度目の確認に {0} 秒",
+    ),
+    number(
+        ("dovecot/unit.rs", "const CHECK_LIMIT"),
+        &["A unit that is on its way|起動または停止などの途中にあるユニット"],
+        "{0} for the unit",
+        "ユニットの状態に {0} 秒",
     ),
     number(
         ("dovecot/load.rs", "const LIMIT"),
@@ -155,6 +252,12 @@ const NUMBERS: [Number; 37] = [
         "最長 {0} 秒で問い合わせる",
     ),
     number(("dovecot/service.rs", "const CHANGE_LIMIT"), &["restore"], "{0} seconds", "{0} 秒以内"),
+    number(
+        ("dovecot/service.rs", "const CHANGE_LIMIT"),
+        &["PRECONDITIONS|前提条件"],
+        "after {0} seconds",
+        "{0} 秒後に停止コマンド",
+    ),
     number(
         ("actions/remove.rs", "const TERM_WAIT"),
         &["remove"],
@@ -390,6 +493,43 @@ fn the_longest_times_are_those_of_the_program() {
         for number in [restore, remove, recover].into_iter().chain(besides).chain(parts) {
             let number = number.to_string();
             assert!(told.contains(&*number), "{}: {limits}: {number}", page.file);
+        }
+    }
+}
+
+/// Waits that are only begun where there is time for all of them: the sum of the program, and the
+/// words of the pages.
+#[test]
+fn a_wait_that_is_skipped_needs_what_the_pages_say() {
+    let seconds = |(file, name): (&str, &str)| -> f64 {
+        program::numbers(file, &format!("const {name}:")).iter().sum()
+    };
+    let deaf = ("dovecot/checks.rs", "DEAF_TIME");
+    let dump = ("dovecot/configuration.rs", "LIMIT");
+    let motion = ["MOTION_WAIT", "MOTION_LOOK"].map(|name| ("actions/quick_check.rs", name));
+    let unit = ("dovecot/unit.rs", "CHECK_LIMIT");
+    let [pause, look] = motion;
+    for (file, sum, parts, heads) in [
+        (
+            "dovecot/checks.rs",
+            "DEAF_TIME.saturating_add(configuration::LIMIT)",
+            vec![deaf, dump],
+            ["A master that did not answer", "応答しなかったマスター"],
+        ),
+        (
+            "actions/quick_check.rs",
+            "pause + MOTION_LOOK + unit::CHECK_LIMIT",
+            vec![pause, look, unit],
+            ["A unit that is on its way", "起動または停止などの途中にあるユニット"],
+        ),
+    ] {
+        let source = fs::read_to_string(root().join("src").join(file)).expect(file);
+        assert!(source.contains(sum), "src/{file} adds up otherwise: {sum}");
+        let left: f64 = parts.into_iter().map(seconds).sum();
+        for (Manual { page, .. }, head) in manuals().iter().zip(heads) {
+            let text = &page.item(head).text;
+            let told = [format!("where {left} are left"), format!("{left} 秒残っている場合")];
+            assert!(told.iter().any(|told| text.contains(told)), "{}: {text}", page.file);
         }
     }
 }
