@@ -25,7 +25,7 @@ const fn number(
 }
 
 /// `{0}` and `{1}` are the numbers of the constant.
-const NUMBERS: [Number; 54] = [
+const NUMBERS: [Number; 53] = [
     number(
         ("settings/values.rs", "const ROUNDS"),
         &["APP_DOVECOT_RESTORE_CHECK_RETRY", "APP_DOVECOT_REMOVE_CHECK_RETRY"],
@@ -252,12 +252,6 @@ const NUMBERS: [Number; 54] = [
         "最長 {0} 秒で問い合わせる",
     ),
     number(("dovecot/service.rs", "const CHANGE_LIMIT"), &["restore"], "{0} seconds", "{0} 秒以内"),
-    number(
-        ("dovecot/service.rs", "const CHANGE_LIMIT"),
-        &["PRECONDITIONS|前提条件"],
-        "after {0} seconds",
-        "{0} 秒後に停止コマンド",
-    ),
     number(
         ("actions/remove.rs", "const TERM_WAIT"),
         &["remove"],
