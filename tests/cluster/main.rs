@@ -148,6 +148,12 @@ fn a_killed_master_is_recovered_on_its_node() {
     scene.signal_master(1, "KILL");
     scene.await_mail();
     scene.assert_in_service_on(1);
+    // Mail is there before recover's second look.
+    let start = Instant::now();
+    while scene.log(1).matches("Dovecot is in operation").count() < 2 {
+        assert!(start.elapsed() < WAIT, "recover does not end: {}", scene.log(1));
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let log = scene.log(1);
     assert_in_order(&log, &["quickCheck", "no process named dovecot", "Dovecot is in operation"]);
     assert_eq!(scene.log(2).matches("restore").count(), 0, "node 2 had nothing to do");
