@@ -31,7 +31,9 @@ const MOTION_WAIT: Duration = Duration::from_secs(2);
 /// The same for one that has just arrived.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// How long that second look may take.
+/// The least time for which that second look is begun. It gets all that is left: at the end of a
+/// restart all clients come back at once, and one that is cut short would call a restart a fault. A
+/// longer one finds a fault later by an entry's own time-out at most.
 const MOTION_LOOK: Duration = Duration::from_secs(3);
 
 /// How long the search for Dovecot's own reason may take, when a fault is certain and so much time
@@ -43,9 +45,8 @@ const REASON_TIME: Duration =
 /// status, refusals, and a unit that is on its way.
 pub(crate) fn longest(settings: &Settings) -> Duration {
     let entry = settings.endpoints.iter().map(|endpoint| endpoint.timeout).max();
-    let entry = entry.unwrap_or_default() + checks::RETRY_TIME;
-    let motion = MOTION_WAIT + MOTION_LOOK + unit::CHECK_LIMIT * 2;
-    (entry.max(service::STATUS_LIMIT) + motion).min(checks::LIMIT)
+    let look = (entry.unwrap_or_default() + checks::RETRY_TIME).max(service::STATUS_LIMIT);
+    (look * 2 + MOTION_WAIT + unit::CHECK_LIMIT * 2).min(checks::LIMIT)
 }
 
 /// Makes the three checks, and once more what a moment can cure. Takes at most [`checks::LIMIT`].
@@ -82,13 +83,12 @@ pub(super) fn quick_check(
             None if is_over(system, notes, &seen, &manager) => MOMENT,
             Some(_) | None => break,
         };
-        let left = end.saturating_sub(system.now());
-        if left < pause + MOTION_LOOK + unit::CHECK_LIMIT {
+        let limit = end.saturating_sub(system.now() + pause + unit::CHECK_LIMIT);
+        if limit < MOTION_LOOK {
             break;
         }
         system.sleep(pause);
-        seen = checks::check(system, settings, root, notes, Care::Once, MOTION_LOOK)
-            .map_err(unknown)?;
+        seen = checks::check(system, settings, root, notes, Care::Twice, limit).map_err(unknown)?;
         if seen.in_operation() {
             pass(system, settings, root, notes, &seen);
             return Ok(());
@@ -320,6 +320,25 @@ mod tests {
         });
         assert_eq!(fault(&machine, &Settings::default()), None);
         assert_eq!(words(), [""; 0]);
+        // Its port is there a second after its master.
+        let machine = down(moving("deactivating"));
+        machine.state().ports.insert(143, Port::Refusing);
+        machine.state().after(Duration::from_millis(1500), |state| {
+            state.unit = FakeUnit::default();
+            state.start_dovecot();
+        });
+        machine.state().after(MOTION_WAIT + Duration::from_secs(1), |state| {
+            state.ports.clear();
+        });
+        assert_eq!(fault(&machine, &Settings::default()), None);
+        // An entry has its own time in the second look too.
+        let machine = down(moving("deactivating"));
+        machine.state().ports.insert(143, Port::Silent);
+        let endpoints = vec![Endpoint::parse("127.0.0.1:143:4").expect("an entry")];
+        let settings = Settings { endpoints, ..Settings::default() };
+        assert_eq!(fault(&machine, &settings), None, "it is on its way");
+        let both = Duration::from_secs(4) * 2 + MOTION_WAIT;
+        assert!(machine.now() >= both, "{:?}", machine.now());
         // It comes back between the checks and the question.
         let machine = down(FakeUnit::default());
         machine.reply("status", |state| {

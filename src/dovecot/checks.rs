@@ -35,7 +35,7 @@ use crate::system::{Attempt, Depth, Process, Refusal, System, shown};
 /// | a master that is stopped | [`FROZEN_TIME`] | where all else is well |
 /// | a master that did not answer | [`DEAF_TIME`] and [`configuration::LIMIT`] | where they are left |
 /// | the unit, after a fault | `unit::CHECK_LIMIT` | last |
-/// | a unit that is on its way | `MOTION_WAIT`, `MOTION_LOOK`, the unit again | the same |
+/// | a unit that is on its way | `MOTION_WAIT`, what is left but `MOTION_LOOK`, the unit again | |
 pub(crate) const LIMIT: Duration = Duration::from_millis(17_500);
 
 /// How long the status command goes alone before a mere connection, if it takes so long. It takes
@@ -281,9 +281,8 @@ impl Checks {
         }
     }
 
-    /// Looks at the masters, if all of them are stopped: only a greeting that is heard would tell
-    /// where login processes do not greet by themselves. It is a fault when it is so in two looks.
-    /// A wrong yes would restart a server that somebody looks at for a moment, a wrong no leaves a
+    /// Looks at the masters again, if all of them are stopped and all else is well: login processes can
+    /// greet without them. It is a fault when they are stopped in both looks. A wrong yes would restart a server that somebody looks at for a moment, a wrong no leaves a
     /// server to which nobody can log in.
     pub(crate) fn look_at_masters(&mut self, system: &impl System, depth: Depth, end: Duration) {
         let stopped = |masters: &[Process], state| masters.iter().all(|one| one.state == state);

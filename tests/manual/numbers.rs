@@ -236,8 +236,8 @@ const NUMBERS: [Number; 53] = [
     number(
         ("actions/quick_check.rs", "const MOTION_LOOK"),
         &["A unit that is on its way|起動または停止などの途中にあるユニット"],
-        "{0} for the second look",
-        "2 度目の確認に {0} 秒",
+        "at least {0} for the second look",
+        "残りの時間（{0} 秒以上）",
     ),
     number(
         ("dovecot/unit.rs", "const CHECK_LIMIT"),
@@ -512,7 +512,7 @@ fn a_wait_that_is_skipped_needs_what_the_pages_say() {
         ),
         (
             "actions/quick_check.rs",
-            "pause + MOTION_LOOK + unit::CHECK_LIMIT",
+            "end.saturating_sub(system.now() + pause + unit::CHECK_LIMIT)",
             vec![pause, look, unit],
             ["A unit that is on its way", "起動または停止などの途中にあるユニット"],
         ),

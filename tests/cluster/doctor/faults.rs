@@ -167,7 +167,7 @@ pub(super) const FAULTS: &[Fault] = &[
         check: "time-limit",
         level: "error",
         node: Some("node2"),
-        what: "dovecot_QUICKCHECK_TIMEOUT=5, and the checks may take 12 s",
+        what: "dovecot_QUICKCHECK_TIMEOUT=5, and the checks may take 14 s",
         cure: "dovecot_QUICKCHECK_TIMEOUT=22 in /etc/default/LifeKeeper",
         by: Cure::By("sed -i /^dovecot_/d /etc/default/LifeKeeper"),
     },

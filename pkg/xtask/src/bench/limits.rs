@@ -128,6 +128,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_pause_that_is_counted_apart_is_the_kits() {
+        let source = std::fs::read_to_string(crate::cargo::top().join("src/actions/restore.rs"));
+        let pause =
+            format!("const PAUSE: Duration = Duration::from_millis({});", SECOND_LOOK * 1e3);
+        assert!(source.expect("the source").contains(&pause), "{pause}");
+    }
+
+    #[test]
     fn a_limit_holds_up_to_itself_and_never_for_no_number() {
         for (value, outcome) in [
             (0.5, Outcome::Holds),
