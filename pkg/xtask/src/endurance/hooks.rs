@@ -21,15 +21,18 @@ pub(super) const BUSY: u32 = 5000;
 /// How often its master is frozen before.
 const FREEZES: u32 = 20;
 /// How many clients come and go.
-const CLIENTS: u32 = 30;
+const CLIENTS: u32 = 100;
 /// The pause after each check, in seconds: five a second.
 const PAUSE: &str = "0.15";
 /// The pause in a row of thousands.
 const SHORT_PAUSE: &str = "0.02";
 /// How many lines of a log are shown.
 const SHOWN: usize = 20;
-/// What `install` writes.
-const SETTINGS: &str = "APP_DOVECOT_PROBE=greeting\n";
+/// Both ports, with the time-outs that the manual advises.
+const SETTINGS: &str = "\
+APP_DOVECOT_PROBE=greeting
+APP_DOVECOT_IP_LIST=\"127.0.0.1:143:5 127.0.0.1:993:5\"
+";
 
 /// What is done beside the checks, and how often.
 type Beside = (&'static [&'static str], Duration);
