@@ -1,12 +1,16 @@
 //! The command line.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::lifekeeper::creation::Switchback;
 use crate::lifekeeper::tag::Tag;
+
+/// What LifeKeeper may be told to give quickCheck, in seconds.
+pub const QUICKCHECK_TIMEOUT: RangeInclusive<i64> = 20..=3600;
 
 /// Dovecot under SIOS LifeKeeper for Linux.
 #[derive(Debug, Parser)]
@@ -74,7 +78,7 @@ pub(crate) struct Install {
     #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
     pub(crate) depends_on: Vec<Tag>,
     /// The longest that LifeKeeper lets quickCheck take
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(20..=3600))]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(QUICKCHECK_TIMEOUT))]
     pub(crate) quickcheck_timeout: Option<u32>,
     /// Prepare a node to which the resource will be extended
     #[arg(long, conflicts_with_all = ["switchback", "no_start", "depends_on"])]

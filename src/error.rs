@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::command::Ended;
 use crate::dovecot::verdict::Verdict;
-use crate::excerpt::line;
-use crate::system::{Ended, Process};
+use crate::process::Process;
+use crate::text::line;
 
 /// A reason for a failing exit.
 #[derive(Debug)]

@@ -11,7 +11,13 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-use crate::system::RUN_FOLDER;
+use crate::error::Error;
+
+/// Where the kit keeps its locks and the output of running commands.
+pub(crate) const RUN_FOLDER: &str = "run/dovecot-ark";
+
+/// The lock of an install or uninstall. No tag becomes a file name that begins with a dot.
+pub(crate) const INSTALL_LOCK: &str = "run/dovecot-ark/.install";
 
 /// The bits of a mode that let others than the owner write.
 const OTHERS_WRITE: u32 = 0o022;
@@ -102,6 +108,12 @@ fn is_roots(data: &Metadata) -> Result<(), String> {
     } else {
         Ok(())
     }
+}
+
+/// Makes a change in the folder of `path` outlive a power cut.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    File::open(folder).and_then(|file| file.sync_all()).map_err(Error::file("writing", folder))
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use crate::dovecot::unit::{Manager, Motion};
 use crate::system::System;
 
 /// How long a node that shuts down is excused.
-pub(super) const SHUTDOWN_TIME: Duration = Duration::from_mins(3);
+pub const SHUTDOWN_TIME: Duration = Duration::from_mins(3);
 
 /// How long a stop may take that the check before has seen too. LifeKeeper's checks are farther apart;
 /// of others, made every second, several fall into the stop of a busy Dovecot, which waits for its
 /// clients: some 6 s, and with 2.4 and all processors busy 12 s.
-const STOP_TIME: Duration = Duration::from_secs(20);
+pub const STOP_TIME: Duration = Duration::from_secs(20);
 
 /// Why Dovecot may be out of operation at the moment, in the manager's words too.
 pub(super) struct Plea {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, quick_check};
-use crate::system::{INSTALL_LOCK, Process, System};
+use crate::files::INSTALL_LOCK;
+use crate::process::Process;
+use crate::system::System;
 
 /// The kit's own name as a process.
 pub(super) const NAME: &str = "dovecot-ark";

@@ -22,8 +22,10 @@ use super::holder::{Holder, RECORD, acting, holder, note};
 use super::{Action, quick_check};
 use crate::dovecot::service;
 use crate::files;
+use crate::files::RUN_FOLDER;
 use crate::lifekeeper::tag::Tag;
-use crate::system::{RUN_FOLDER, Signal, System};
+use crate::process::Signal;
+use crate::system::System;
 
 /// The lock's file. No lock of an earlier kit, named after a tag, begins with a dot.
 const FILE: &str = ".lock";
@@ -308,7 +310,7 @@ pub(super) mod tests {
 
     use super::super::holder::{NAME, Record};
     use super::*;
-    use crate::system::Process;
+    use crate::process::Process;
     use crate::system::fake::{Machine, child, master, words};
     use crate::test_root::TestRoot;
 

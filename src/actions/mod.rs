@@ -1,12 +1,12 @@
 //! The four actions that LifeKeeper calls, one at a time for the node's Dovecot.
 
-mod excuse;
+pub mod excuse;
 mod holder;
 mod lock;
-mod quick_check;
-mod recover;
-mod remove;
-mod restore;
+pub mod quick_check;
+pub mod recover;
+pub mod remove;
+pub mod restore;
 mod wait;
 
 use std::fmt;
@@ -128,8 +128,9 @@ pub(crate) fn longest(settings: &Settings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::End;
+    use crate::files::INSTALL_LOCK;
     use crate::system::fake::{Machine, words};
-    use crate::system::{End, INSTALL_LOCK};
     use crate::test_root::TestRoot;
 
     fn tag() -> Tag {

@@ -16,17 +16,19 @@ use crate::dovecot::unit::{self, Manager, Motion};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{configuration, identity, own_log, places, service};
 use crate::error::Error;
-use crate::excerpt::line;
+use crate::probe::attempt::Depth;
+use crate::process::Process;
 use crate::settings::Settings;
-use crate::system::{Depth, Process, System};
+use crate::system::System;
+use crate::text::line;
 
 /// When quickCheck ends at the latest, below the 22 s that LifeKeeper grants. All that it waits
 /// for ends before; this is for what cannot be bounded, such as a standard error that nobody
 /// reads.
-pub(crate) const LIMIT: Duration = Duration::from_secs(18);
+pub const LIMIT: Duration = Duration::from_secs(18);
 
 /// How long a unit that is on its way is left alone before it is looked at once more.
-const MOTION_WAIT: Duration = Duration::from_secs(2);
+pub const MOTION_WAIT: Duration = Duration::from_secs(2);
 
 /// The same for one that has just arrived.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -34,7 +36,11 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// The least time for which that second look is begun. It gets all that is left: at the end of a
 /// restart all clients come back at once, and one that is cut short would call a restart a fault. A
 /// longer one finds a fault later by an entry's own time-out at most.
-const MOTION_LOOK: Duration = Duration::from_secs(3);
+pub const MOTION_LOOK: Duration = Duration::from_secs(3);
+
+/// What must be left for a second look at a unit that is on its way.
+pub const MOTION: Duration =
+    MOTION_WAIT.saturating_add(MOTION_LOOK).saturating_add(unit::CHECK_LIMIT);
 
 /// How long the search for Dovecot's own reason may take, when a fault is certain and so much time
 /// is left.
@@ -147,9 +153,10 @@ fn pass(system: &impl System, settings: &Settings, root: &Path, notes: &mut Note
 #[cfg(test)]
 mod tests {
     use super::{Duration, Error, LIMIT, MOTION_WAIT, Notes, Settings, System, checks};
-    use crate::dovecot::endpoint::Endpoint;
+    use crate::command::End;
+    use crate::probe::attempt::Depth;
+    use crate::probe::endpoint::Endpoint;
     use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, words};
-    use crate::system::{Depth, End};
     use crate::test_root::TestRoot;
 
     fn quick_check(machine: &Machine, settings: &Settings) -> Result<(), Error> {

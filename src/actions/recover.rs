@@ -64,18 +64,24 @@ pub(super) fn recover(
     restore::restore(system, settings, root, notes)
 }
 
+/// The longest that [`recover`] may take before it takes Dovecot out of service; the manager is asked
+/// meanwhile, with the same limit.
+pub const LOOK: Duration =
+    instance::LIMIT.saturating_add(mistake::LIMIT).saturating_add(checks::LIMIT);
+
 /// The longest that [`recover`] may take.
-pub(super) fn longest(settings: &Settings) -> Duration {
-    // The manager is asked meanwhile, with the same limit.
-    let look = instance::LIMIT + mistake::LIMIT + checks::LIMIT;
-    look + remove::longest(settings) + restore::longest(settings)
+#[must_use]
+pub fn longest(settings: &Settings) -> Duration {
+    LOOK + remove::longest(settings) + restore::longest(settings)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Duration, Error, Notes, Settings};
+    use crate::command::End;
+    use crate::process::Process;
+    use crate::system::System;
     use crate::system::fake::{FakeUnit, MASTER, Machine, Port, child, words};
-    use crate::system::{End, Process, System};
     use crate::test_root::TestRoot;
 
     fn recover(machine: &Machine, settings: &Settings) -> Result<(), Error> {

@@ -20,31 +20,32 @@ use crate::dovecot::notes::Notes;
 use crate::dovecot::service::{self, Outcome};
 use crate::dovecot::unit::{self, Manager, Unit};
 use crate::error::Error;
+use crate::process::{Process, Signal};
 use crate::settings::{Settings, Wait};
-use crate::system::{Process, Signal, System};
+use crate::system::System;
 
 /// How far apart the two looks are that prove that nobody is left: a dying master can fork one last
 /// child between two looks, and the process table is not read in one moment (2 in 460 removes).
-const SETTLE: Duration = Duration::from_millis(50);
+pub const SETTLE: Duration = Duration::from_millis(50);
 
 /// How long SIGTERM is given to work; a session that can end in good order does it at once.
-const TERM_WAIT: Duration = Duration::from_secs(2);
+pub const TERM_WAIT: Duration = Duration::from_secs(2);
 
 /// The longest wait after SIGKILL; only a process stuck in the kernel outlives it.
-const KILL_WAIT: Duration = Duration::from_secs(3);
+pub const KILL_WAIT: Duration = Duration::from_secs(3);
 
 /// The longest that [`end`] takes.
 pub(super) const KILL_TIME: Duration = TERM_WAIT.saturating_add(KILL_WAIT);
 
 /// How often what is left after the rounds is ended: once, and once more after a further stop.
-const ENDS: u32 = 2;
+pub const ENDS: u32 = 2;
 
 /// How long that further stop may take: it cancels a start, or stops a master that has just begun.
-pub(super) const FURTHER_STOP: Duration = Duration::from_secs(10);
+pub const FURTHER_STOP: Duration = Duration::from_secs(10);
 
 /// How many stop commands may take their full time. Whoever has taken it twice is not stopped by a
 /// third, and the signals must come while LifeKeeper still waits.
-const LONG_STOPS: u32 = 2;
+pub const LONG_STOPS: u32 = 2;
 
 /// Stops Dovecot with its service command, then by signals, within [`longest`].
 ///
@@ -124,21 +125,34 @@ pub(super) fn remove(
 }
 
 /// The longest that [`remove`] may take.
-pub(super) fn longest(settings: &Settings) -> Duration {
-    let before = unit::LIMIT + SETTLE * 2 + Census::LIMIT;
-    let after_last_stop = SETTLE + unit::LIMIT * 2 + settings.remove_wait;
-    let end = (KILL_TIME + SETTLE + unit::LIMIT) * ENDS;
-    let end = end + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;
-    before + stop_time(settings) + unit::TRIGGERS_LIMIT + after_last_stop + end
+#[must_use]
+pub fn longest(settings: &Settings) -> Duration {
+    besides() + stop_time(settings) + settings.remove_wait
 }
 
 /// How long the rounds of the stop command may take in all.
 fn stop_time(settings: &Settings) -> Duration {
-    let long_stops = match settings.wait {
-        Wait::Ready => settings.remove_rounds.min(LONG_STOPS),
-        Wait::Fixed => settings.remove_rounds,
-    };
-    service::CHANGE_LIMIT * long_stops + settings.remove_wait * settings.remove_rounds
+    stops(settings) + settings.remove_wait * settings.remove_rounds
+}
+
+/// How long all may take but the stop commands and the waits after them.
+#[must_use]
+pub fn besides() -> Duration {
+    let before = unit::LIMIT + SETTLE * 2 + Census::LIMIT;
+    let after_last_stop = SETTLE + unit::LIMIT * 2;
+    let end = (KILL_TIME + SETTLE + unit::LIMIT) * ENDS;
+    let end = end + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;
+    before + unit::TRIGGERS_LIMIT + after_last_stop + end
+}
+
+/// How long the stop commands may take in all.
+#[must_use]
+pub fn stops(settings: &Settings) -> Duration {
+    service::CHANGE_LIMIT
+        * match settings.wait {
+            Wait::Ready => settings.remove_rounds.min(LONG_STOPS),
+            Wait::Fixed => settings.remove_rounds,
+        }
 }
 
 /// Looks at Dovecot's processes and at what the service manager says, until both are at rest.
@@ -383,8 +397,9 @@ pub(super) fn end(
 #[cfg(test)]
 mod tests {
     use super::{Duration, Error, Notes, Settings, System, Wait, longest};
+    use crate::command::End;
+    use crate::process::Process;
     use crate::system::fake::{FakeUnit, MASTER, Machine, State, child, master, words};
-    use crate::system::{End, Process};
     use crate::test_root::TestRoot;
 
     fn remove(machine: &Machine, settings: &Settings) -> Result<(), Error> {

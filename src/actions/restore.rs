@@ -16,16 +16,17 @@ use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service, unit};
 use crate::error::Error;
+use crate::process::Process;
 use crate::settings::{Settings, Wait};
-use crate::system::{Process, System};
+use crate::system::System;
 
 /// The pause between the two good looks that are a success: a Dovecot whose authentication is
 /// broken greets once and ends.
-const PAUSE: Duration = Duration::from_millis(200);
+pub const PAUSE: Duration = Duration::from_millis(200);
 
 /// The same before 2.0: 1.0 says "Auth process died too early - shutting down" a second after its
 /// first greeting.
-const SLOW_PAUSE: Duration = Duration::from_millis(1200);
+pub const SLOW_PAUSE: Duration = Duration::from_millis(1200);
 
 /// Brings Dovecot into service within [`longest`].
 ///
@@ -95,12 +96,22 @@ pub(super) fn restore(
 }
 
 /// The longest that [`restore`] may take.
-pub(super) fn longest(settings: &Settings) -> Duration {
-    let start = service::STATUS_LIMIT + service::CHANGE_LIMIT;
-    let round = start + settings.restore_wait + checks::LIMIT + obstacles::LIMIT;
+#[must_use]
+pub fn longest(settings: &Settings) -> Duration {
+    besides() + (round() + settings.restore_wait) * settings.restore_rounds
+}
+
+/// How long all may take but the rounds.
+#[must_use]
+pub fn besides() -> Duration {
     let clear = unit::LIMIT + Census::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;
-    let before = checks::LIMIT + clear + instance::LIMIT + configuration::LIMIT;
-    before + round * settings.restore_rounds + own_log::LIMIT
+    checks::LIMIT + clear + instance::LIMIT + configuration::LIMIT + own_log::LIMIT
+}
+
+/// How long a round may take besides its wait.
+#[must_use]
+pub fn round() -> Duration {
+    service::STATUS_LIMIT + service::CHANGE_LIMIT + checks::LIMIT + obstacles::LIMIT
 }
 
 /// Ends what an earlier master left behind, which can hold the ports so that no start succeeds, and
@@ -145,8 +156,8 @@ mod tests {
         Census, Duration, Error, Notes, PAUSE, Process, SLOW_PAUSE, Settings, System, Wait,
         longest, unit,
     };
-    use crate::dovecot::endpoint::Endpoint;
-    use crate::system::End;
+    use crate::command::End;
+    use crate::probe::endpoint::Endpoint;
     use crate::system::fake::{MASTER, Machine, Port, State, child, words};
     use crate::test_root::TestRoot;
 

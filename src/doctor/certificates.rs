@@ -11,11 +11,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::Finding;
+use super::finding::{Check, Finding};
+use crate::command::{Command, End};
 use crate::dovecot::configuration::Settings;
-use crate::system::{Command, End, System};
-
-const CERTIFICATE: &str = "certificate";
+use crate::system::System;
 
 /// The settings that name a certificate's file: of 1.x, of 2.x, and of 2.4 in its two spellings.
 const SETTINGS: [&str; 5] =
@@ -119,19 +118,19 @@ pub(super) fn judge(certificates: &[Certificate]) -> Vec<Finding> {
         .filter_map(|Certificate { file, state }| match state {
             State::Good => None,
             State::Unreadable(cause) => Some(Finding::error(
-                CERTIFICATE,
+                Check::Certificate,
                 format!("the certificate {file} cannot be read: {cause}"),
                 "Dovecot does not start without it, on a failover neither",
                 format!("put the certificate into {file}, on each node"),
             )),
             State::Garbage => Some(Finding::warning(
-                CERTIFICATE,
+                Check::Certificate,
                 format!("{file} is no certificate"),
                 "Dovecot starts and greets, and resets each connection with TLS",
                 format!("openssl x509 -noout -text -in {file}, and put a certificate there"),
             )),
             State::Ending => Some(Finding::warning(
-                CERTIFICATE,
+                Check::Certificate,
                 format!("the certificate {file} has ended or ends within two weeks"),
                 "mail programs refuse a certificate that has ended",
                 format!("renew it; `openssl x509 -noout -enddate -in {file}` shows its end"),
@@ -140,7 +139,7 @@ pub(super) fn judge(certificates: &[Certificate]) -> Vec<Finding> {
         .collect();
     if findings.is_empty() && !certificates.is_empty() {
         let files: Vec<&str> = certificates.iter().map(|one| one.file.as_str()).collect();
-        findings.push(Finding::ok(CERTIFICATE, format!("usable: {}", files.join(", "))));
+        findings.push(Finding::ok(Check::Certificate, format!("usable: {}", files.join(", "))));
     }
     findings
 }
@@ -172,7 +171,7 @@ mod tests {
     #[test]
     fn a_file_that_is_missing_or_no_certificate_is_seen_without_openssl() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        root.write("etc/good.pem", "text before\n-----BEGIN CERTIFICATE-----\nMII\n");
+        root.write("etc/good.pem", "text before\n-----BEGIN Check::Certificate-----\nMII\n");
         root.write("etc/bad.pem", "garbage\n");
         let settings = |ssl: &str| -> Settings {
             [

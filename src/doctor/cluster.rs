@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::facts::Facts;
-use super::finding::Finding;
+use super::finding::{Check, Finding};
 use crate::dovecot::configuration::Settings;
 
 /// How many differences are told one by one.
@@ -56,10 +56,10 @@ fn told<'a>(values: impl Iterator<Item = (String, Vec<&'a str>)>) -> String {
 fn versions(nodes: &[&Facts]) -> Vec<Finding> {
     let lifekeeper = match compare(nodes, |facts| facts.installed.version.known().map(|v| &**v)) {
         Comparison::Same(version) => {
-            Some(Finding::ok("lifekeeper", format!("all nodes have LifeKeeper {version}")))
+            Some(Finding::ok(Check::LifeKeeper, format!("all nodes have LifeKeeper {version}")))
         }
         Comparison::Differing(versions) => Some(Finding::error(
-            "lifekeeper",
+            Check::LifeKeeper,
             format!("LifeKeeper's versions differ: {versions}"),
             "nodes of different versions are supported only while one upgrades them",
             "upgrade LifeKeeper on the older nodes",
@@ -68,10 +68,10 @@ fn versions(nodes: &[&Facts]) -> Vec<Finding> {
     };
     let dovecot = match compare(nodes, |facts| facts.installed.dovecot.known().map(|v| &**v)) {
         Comparison::Same(version) => {
-            Some(Finding::ok("dovecot", format!("all nodes have Dovecot {version}")))
+            Some(Finding::ok(Check::Dovecot, format!("all nodes have Dovecot {version}")))
         }
         Comparison::Differing(versions) => Some(Finding::error(
-            "dovecot",
+            Check::Dovecot,
             format!("Dovecot's versions differ: {versions}"),
             "one version may not read the mail that another has touched, or not take its \
              configuration",
@@ -81,10 +81,10 @@ fn versions(nodes: &[&Facts]) -> Vec<Finding> {
     };
     let kit = match compare(nodes, |facts| Some(&facts.installed.kit)) {
         Comparison::Same(version) => {
-            Some(Finding::ok("kit", format!("all nodes have dovecot-ark {version}")))
+            Some(Finding::ok(Check::Kit, format!("all nodes have dovecot-ark {version}")))
         }
         Comparison::Differing(versions) => Some(Finding::warning(
-            "kit",
+            Check::Kit,
             format!("the kit's versions differ: {versions}"),
             "the nodes may judge Dovecot differently",
             "install one version of the package dovecot-ark on all nodes",
@@ -104,10 +104,10 @@ fn configuration(nodes: &[&Facts]) -> Vec<Finding> {
     }
     let differences = differences(&known, |_| true);
     vec![if differences.is_empty() {
-        Finding::ok("configuration", "Dovecot's configuration is the same on all nodes")
+        Finding::ok(Check::Configuration, "Dovecot's configuration is the same on all nodes")
     } else {
         Finding::error(
-            "configuration",
+            Check::Configuration,
             format!("Dovecot's configuration differs: {}", some_of(&differences)),
             "after a failover Dovecot would serve something else, or not start",
             "copy /etc/dovecot from the node that is right to the others (rsync -a), then `doveadm \
@@ -121,12 +121,12 @@ fn settings(nodes: &[&Facts]) -> Vec<Finding> {
     let differences = differences(&all, |key| key != OWN);
     vec![if differences.is_empty() {
         Finding::ok(
-            "settings",
+            Check::Settings,
             format!("the settings are the same on all nodes ({OWN} may differ)"),
         )
     } else {
         Finding::warning(
-            "settings",
+            Check::Settings,
             format!("the settings differ: {}", some_of(&differences)),
             "the nodes start, stop and check Dovecot differently",
             "make the APP_DOVECOT_ lines of /etc/default/LifeKeeper equal on all nodes",
@@ -201,10 +201,10 @@ fn copies(nodes: &[&Facts]) -> Vec<Finding> {
         .map(String::as_str)
         .collect();
     vec![if differing.is_empty() {
-        Finding::ok("copies", "LifeKeeper's copies are the same on all nodes")
+        Finding::ok(Check::Copies, "LifeKeeper's copies are the same on all nodes")
     } else {
         Finding::error(
-            "copies",
+            Check::Copies,
             format!("LifeKeeper's copies differ between the nodes: {}", differing.join(", ")),
             "an action does one thing on one node and another on the next",
             "on each node with an odd copy: install -m 755 /usr/lib/dovecot-ark/ACTION and the \
@@ -222,26 +222,26 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
     let serving = names(&|facts| facts.network.serves() == Some(true));
     if serving.len() > 1 {
         findings.push(Finding::error(
-            "state",
+            Check::State,
             format!("Dovecot runs on more than one node: {}", serving.join(", ")),
             "two Dovecots on the same mail spoil it",
-            "`dovecot-ark remove -t TAG` on each node where LifeKeeper has it out of service",
+            "`dovecot-ark remove -t Check::Tag` on each node where LifeKeeper has it out of service",
         ));
     }
     let in_service = names(&|facts| facts.resource.is_in_service());
     if in_service.len() > 1 {
         findings.push(Finding::error(
-            "state",
+            Check::State,
             format!(
                 "LifeKeeper has it in service on more than one node: {}",
                 in_service.join(", ")
             ),
             "the nodes have lost sight of each other, and both serve",
-            "take it out of service on one node: perform_action -t TAG -a remove",
+            "take it out of service on one node: perform_action -t Check::Tag -a remove",
         ));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("state", "Dovecot runs on no more than one node"));
+        findings.push(Finding::ok(Check::State, "Dovecot runs on no more than one node"));
     }
     let places = nodes.iter().flat_map(|facts| &facts.network.places);
     let moving: BTreeSet<IpAddr> =
@@ -252,7 +252,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
         });
         if holders.len() > 1 {
             findings.push(Finding::error(
-                "address",
+                Check::Address,
                 format!("{address} is on more than one node: {}", holders.join(", ")),
                 "clients reach now one and now the other",
                 format!("ip address del {address}/PREFIX dev DEVICE, where LifeKeeper has it not"),
@@ -294,16 +294,18 @@ mod tests {
     #[test]
     fn what_differs_is_named_with_its_nodes() {
         type Change = fn(&mut Facts);
-        let cases: [(&str, Level, &str, Change); 9] = [
-            ("lifekeeper", Level::Error, "9.8.1 on node2, 9.9.0 on node1", |there| {
+        let cases: [(Check, Level, &str, Change); 9] = [
+            (Check::LifeKeeper, Level::Error, "9.8.1 on node2, 9.9.0 on node1", |there| {
                 there.installed.version = Fact::Known("9.8.1".into());
             }),
-            ("dovecot", Level::Error, "on node2", |there| {
+            (Check::Dovecot, Level::Error, "on node2", |there| {
                 there.installed.dovecot = Fact::Known("2.4.1-4 (7d8c0e5759)".into());
             }),
-            ("kit", Level::Warning, "99.0 on node2", |there| there.installed.kit = "99.0".into()),
+            (Check::Kit, Level::Warning, "99.0 on node2", |there| {
+                there.installed.kit = "99.0".into();
+            }),
             (
-                "configuration",
+                Check::Configuration,
                 Level::Error,
                 "mail_location is maildir:~/Maildir on node1, not set on node2",
                 |there| {
@@ -313,25 +315,25 @@ mod tests {
                 },
             ),
             (
-                "settings",
+                Check::Settings,
                 Level::Warning,
                 "APP_DOVECOT_WAIT is ready on node1, fixed on node2",
                 |there| {
                     there.limits.settings.insert("APP_DOVECOT_WAIT".into(), "fixed".into());
                 },
             ),
-            ("copies", Level::Error, "restore", |there| {
+            (Check::Copies, Level::Error, "restore", |there| {
                 let copy = there.resource.copies.registered.get_mut("restore");
                 copy.expect("a copy").checksum = "0".into();
             }),
-            ("state", Level::Error, "runs on more than one node: node1, node2", |there| {
+            (Check::State, Level::Error, "runs on more than one node: node1, node2", |there| {
                 there.network.dovecot =
                     Fact::Known(Running { masters: vec![7], ..Running::default() });
             }),
-            ("state", Level::Error, "in service on more than one node", |there| {
+            (Check::State, Level::Error, "in service on more than one node", |there| {
                 there.resource = healthy("node2").resource;
             }),
-            ("address", Level::Error, "192.0.2.10 is on more than one node", |there| {
+            (Check::Address, Level::Error, "192.0.2.10 is on more than one node", |there| {
                 there.network.addresses = healthy("node2").network.addresses;
             }),
         ];
@@ -339,7 +341,7 @@ mod tests {
             let mut nodes = pair();
             change(&mut nodes[1]);
             let findings = odd(&nodes);
-            let [finding] = findings.as_slice() else { panic!("{check}: {findings:?}") };
+            let [finding] = findings.as_slice() else { panic!("{check:?}: {findings:?}") };
             assert_eq!((finding.check, finding.level), (check, level));
             assert!(finding.what.contains(what), "{}", finding.what);
         }

@@ -6,16 +6,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Facts};
-use super::finding::Finding;
+use super::finding::{Check, Finding};
 use super::network::Place;
 use crate::dovecot::configuration::{self, Listener, Settings};
 use crate::dovecot::instance::Instance;
 use crate::dovecot::mistake::{self, Readable};
 use crate::dovecot::notes::Notes;
 use crate::system::System;
-
-const CONFIGURATION: &str = "configuration";
-const LISTENER: &str = "listener";
 
 /// What Dovecot says of its configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -62,11 +59,11 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     if let Some(missing) = missing {
         let why = "without Dovecot its configuration cannot be read, and restore fails here";
         let cure = "install Dovecot in the version that the other nodes have";
-        return vec![Finding::error(CONFIGURATION, missing, why, cure)];
+        return vec![Finding::error(Check::Configuration, missing, why, cure)];
     }
     let broken = |cause: &String| {
         Finding::error(
-            CONFIGURATION,
+            Check::Configuration,
             format!("Dovecot does not take its configuration: {cause}"),
             "a Dovecot that runs goes on, but the next start fails, on a failover too",
             "doveconf -nx >/dev/null  (then mend the line that it names)",
@@ -76,17 +73,19 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         (Fact::Unknown(cause), _) => return vec![broken(cause)],
         (Fact::Known(_), Some(Fact::Known(mistake))) => broken(mistake),
         (Fact::Known(_), Some(Fact::Unknown(cause))) => Finding::warning(
-            CONFIGURATION,
+            Check::Configuration,
             format!("whether Dovecot can read its configuration is not known: {cause}"),
             "the next start may hang or fail as this question did, on a failover too",
             "doveconf -nx >/dev/null  (a file that it names may be a FIFO, or on a dead mount)",
         ),
-        (Fact::Known(_), None) => Finding::ok(CONFIGURATION, "Dovecot takes its configuration"),
+        (Fact::Known(_), None) => {
+            Finding::ok(Check::Configuration, "Dovecot takes its configuration")
+        }
     };
     let listeners = match listeners {
         Fact::Known(listeners) => judge_listeners(listeners, &facts.network.places),
         Fact::Unknown(cause) => vec![Finding::warning(
-            LISTENER,
+            Check::Listener,
             format!("where Dovecot is to listen is not known: {cause}"),
             "whether the checks of APP_DOVECOT_IP_LIST can succeed cannot be told before a start",
             "dovecot -n, and compare its addresses and ports with APP_DOVECOT_IP_LIST",
@@ -101,7 +100,7 @@ fn judge_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
         return odd;
     }
     let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-    vec![Finding::ok(LISTENER, format!("Dovecot is to listen at {}", listed.join(", ")))]
+    vec![Finding::ok(Check::Listener, format!("Dovecot is to listen at {}", listed.join(", ")))]
 }
 
 /// What is wrong when no listener covers an entry of the list.
@@ -115,7 +114,7 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
         ports.dedup();
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
         return Some(Finding::error(
-            LISTENER,
+            Check::Listener,
             format!(
                 "{}: Dovecot has no listener on port {}, only on {}",
                 place.name,
@@ -137,7 +136,7 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
         IpAddr::V6(_) => "IPv6: ::",
     };
     Some(Finding::error(
-        LISTENER,
+        Check::Listener,
         format!("{}: Dovecot listens on this port at {} only", place.name, addresses.join(" ")),
         why,
         format!(
@@ -177,7 +176,7 @@ mod tests {
             let finding = uncovered(&all, &place(address, port));
             assert_eq!(finding.is_some(), what.is_some(), "{address} {port}: {finding:?}");
             if let Some((finding, what)) = finding.zip(what) {
-                assert_eq!((finding.level, finding.check), (Level::Error, "listener"));
+                assert_eq!((finding.level, finding.check), (Level::Error, Check::Listener));
                 assert!(finding.what.contains(what), "{}", finding.what);
             }
         }

@@ -9,13 +9,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
-use super::finding::Finding;
-use crate::checksum::checksum;
+use super::finding::{Check, Finding};
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
-
-const COPIES: &str = "copies";
-const STUBS: &str = "stubs";
+use crate::text::checksum;
 
 /// Where the package lays the stubs.
 const FOLDER: &str = "usr/lib/dovecot-ark";
@@ -123,7 +120,8 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             })
             .collect();
         if odd.is_empty() {
-            findings.push(Finding::ok(COPIES, "LifeKeeper's four copies are the kit's stubs"));
+            findings
+                .push(Finding::ok(Check::Copies, "LifeKeeper's four copies are the kit's stubs"));
         }
         findings.extend(odd);
     }
@@ -139,7 +137,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
             _ => "without it LifeKeeper can neither start nor stop Dovecot",
         };
         return Some(Finding::error(
-            COPIES,
+            Check::Copies,
             format!("{tag} has no {action} here"),
             why,
             format!("delete the resource and create it anew: dovecot-ark install --tag {tag}"),
@@ -148,7 +146,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
     let path = &copy.path;
     if copy.checksum != of(text.as_bytes()) {
         return Some(Finding::error(
-            COPIES,
+            Check::Copies,
             format!("{path} is not the kit's {action}"),
             "LifeKeeper runs this copy, and what it does nobody knows",
             format!("install -m 755 {stub} '{path}'"),
@@ -156,7 +154,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
     }
     (!copy.executable).then(|| {
         Finding::error(
-            COPIES,
+            Check::Copies,
             format!("{path} is not executable"),
             format!("LifeKeeper cannot run {action}"),
             format!("chmod 755 '{path}'"),
@@ -185,14 +183,14 @@ fn stubs(copies: &Copies) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !unusable.is_empty() {
         let what = format!("missing or not executable: {}", unusable.join(", "));
-        findings.push(Finding::error(STUBS, what, why, cure));
+        findings.push(Finding::error(Check::Stubs, what, why, cure));
     }
     if !edited.is_empty() {
         let what = format!("not as the package laid it: {}", edited.join(", "));
-        findings.push(Finding::warning(STUBS, what, why, cure));
+        findings.push(Finding::warning(Check::Stubs, what, why, cure));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(STUBS, "the kit's four stubs and its program are there"));
+        findings.push(Finding::ok(Check::Stubs, "the kit's four stubs and its program are there"));
     }
     findings
 }
@@ -248,7 +246,7 @@ mod tests {
             let findings = judge(&facts);
             let odd: Vec<_> = findings.iter().filter(|one| one.level != Level::Ok).collect();
             let [finding] = odd.as_slice() else { panic!("{findings:?}") };
-            assert_eq!((finding.check, finding.level), ("copies", Level::Error));
+            assert_eq!((finding.check, finding.level), (Check::Copies, Level::Error));
             assert!(finding.what.contains(what), "{}", finding.what);
             assert!(finding.cure.as_deref().is_some_and(|text| text.starts_with(&cure)));
         }

@@ -5,6 +5,88 @@ use serde::Serialize;
 /// The longest text that is shown, in characters: what a command says may be endless.
 const MAX_TEXT: usize = 800;
 
+/// What is looked at. The names stay the same from version to version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// LifeKeeper is installed and runs.
+    #[serde(rename = "lifekeeper")]
+    LifeKeeper,
+    /// LifeKeeper's licence.
+    Licence,
+    /// Dovecot is installed.
+    Dovecot,
+    /// The version of the kit.
+    Kit,
+    /// Dovecot's configuration.
+    Configuration,
+    /// The certificates of its ports.
+    Certificate,
+    /// What it listens on.
+    Listener,
+    /// How it is started.
+    Service,
+    /// Its start at boot.
+    Boot,
+    /// A socket unit that starts it.
+    Socket,
+    /// Others that start it.
+    Supervisor,
+    /// The parameters.
+    Settings,
+    /// How long LifeKeeper waits.
+    TimeLimit,
+    /// The listed addresses.
+    Address,
+    /// The listed ports.
+    Port,
+    /// Masters that run.
+    Master,
+    /// Tags that name one Dovecot.
+    Tag,
+    /// LifeKeeper's resource.
+    Resource,
+    /// The states of the resource.
+    State,
+    /// The actions that LifeKeeper calls.
+    Stubs,
+    /// Its copies of the actions.
+    Copies,
+    /// What it depends on.
+    Dependency,
+    /// The other nodes.
+    Peer,
+}
+
+impl Check {
+    /// All of them.
+    pub const ALL: [Self; 23] = [
+        Self::LifeKeeper,
+        Self::Licence,
+        Self::Dovecot,
+        Self::Kit,
+        Self::Configuration,
+        Self::Certificate,
+        Self::Listener,
+        Self::Service,
+        Self::Boot,
+        Self::Socket,
+        Self::Supervisor,
+        Self::Settings,
+        Self::TimeLimit,
+        Self::Address,
+        Self::Port,
+        Self::Master,
+        Self::Tag,
+        Self::Resource,
+        Self::State,
+        Self::Stubs,
+        Self::Copies,
+        Self::Dependency,
+        Self::Peer,
+    ];
+}
+
 /// How a precondition stands.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -34,7 +116,7 @@ pub(super) struct Finding {
     /// The node; `None` when it is about all nodes.
     pub(super) node: Option<String>,
     /// The name of the check, which stays the same from version to version.
-    pub(super) check: &'static str,
+    pub(super) check: Check,
     /// How it stands.
     pub(super) level: Level,
     /// What was seen.
@@ -47,14 +129,14 @@ pub(super) struct Finding {
 
 impl Finding {
     /// A precondition that holds.
-    pub(super) fn ok(check: &'static str, what: impl AsRef<str>) -> Self {
+    pub(super) fn ok(check: Check, what: impl AsRef<str>) -> Self {
         let what = one_line(what.as_ref());
         Self { node: None, check, level: Level::Ok, what, why: None, cure: None }
     }
 
     /// A precondition that may not hold, or could not be looked at.
     pub(super) fn warning(
-        check: &'static str,
+        check: Check,
         what: impl AsRef<str>,
         why: impl AsRef<str>,
         cure: impl AsRef<str>,
@@ -64,7 +146,7 @@ impl Finding {
 
     /// A precondition that does not hold.
     pub(super) fn error(
-        check: &'static str,
+        check: Check,
         what: impl AsRef<str>,
         why: impl AsRef<str>,
         cure: impl AsRef<str>,
@@ -72,7 +154,7 @@ impl Finding {
         Self::odd(check, Level::Error, what.as_ref(), why.as_ref(), cure.as_ref())
     }
 
-    fn odd(check: &'static str, level: Level, what: &str, why: &str, cure: &str) -> Self {
+    fn odd(check: Check, level: Level, what: &str, why: &str, cure: &str) -> Self {
         let [what, why, cure] = [what, why, cure].map(one_line);
         Self { node: None, check, level, what, why: Some(why), cure: Some(cure) }
     }
@@ -107,9 +189,9 @@ mod tests {
             ("a\u{1b}[31mb\u{7}", "a?[31mb?"),
             ("", ""),
         ] {
-            assert_eq!(Finding::ok("test", text).what, line, "{text:?}");
+            assert_eq!(Finding::ok(Check::Kit, text).what, line, "{text:?}");
         }
-        let long = Finding::error("test", "é".repeat(5000), "", "").what;
+        let long = Finding::error(Check::Kit, "é".repeat(5000), "", "").what;
         assert_eq!(long, format!("{}…", "é".repeat(MAX_TEXT)));
     }
 }

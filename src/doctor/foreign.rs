@@ -8,9 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::Finding;
-
-const SUPERVISOR: &str = "supervisor";
+use super::finding::{Check, Finding};
 
 /// Each program, and the files or folders of its configuration.
 const PROGRAMS: [(&str, &[&str]); 3] = [
@@ -95,27 +93,30 @@ pub(super) fn judge(mentions: &[Mention]) -> Vec<Finding> {
             match program.as_str() {
                 "Pacemaker" => {
                     let cure = "crm_resource --list, then take Dovecot's resource out of Pacemaker";
-                    Finding::error(SUPERVISOR, what, why, cure)
+                    Finding::error(Check::Supervisor, what, why, cure)
                 }
                 "monit" if *starts => {
                     let cure = format!("take Dovecot out of {file}, then `monit reload`");
-                    Finding::error(SUPERVISOR, what, why, cure)
+                    Finding::error(Check::Supervisor, what, why, cure)
                 }
                 "monit" => Finding::warning(
-                    SUPERVISOR,
+                    Check::Supervisor,
                     what,
                     "a standby, where Dovecot does not run, would be reported as broken",
                     format!("take Dovecot out of {file}, then `monit reload`"),
                 ),
                 _ => {
                     let cure = format!("take Dovecot out of {file}, then `supervisorctl update`");
-                    Finding::error(SUPERVISOR, what, why, cure)
+                    Finding::error(Check::Supervisor, what, why, cure)
                 }
             }
         })
         .collect();
     if findings.is_empty() {
-        findings.push(Finding::ok(SUPERVISOR, "neither monit, supervisord nor Pacemaker has it"));
+        findings.push(Finding::ok(
+            Check::Supervisor,
+            "neither monit, supervisord nor Pacemaker has it",
+        ));
     }
     findings
 }

@@ -7,14 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Facts};
-use super::finding::Finding;
+use super::finding::{Check, Finding};
+use crate::command::Command;
 use crate::error::Error;
 use crate::lifekeeper::installation::{LifeKeeper, Version};
-use crate::system::{Command, System};
-
-const LIFEKEEPER: &str = "lifekeeper";
-const LICENCE: &str = "licence";
-const DOVECOT: &str = "dovecot";
+use crate::system::System;
 
 /// Where LifeKeeper keeps its licences (manual).
 const LICENCES: &str = "var/LifeKeeper/license";
@@ -96,10 +93,10 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![lifekeeper(installed)];
     if installed.lifekeeper.known().is_some() {
         findings.push(if installed.licence {
-            Finding::ok(LICENCE, "LifeKeeper has a licence file")
+            Finding::ok(Check::Licence, "LifeKeeper has a licence file")
         } else {
             Finding::warning(
-                LICENCE,
+                Check::Licence,
                 format!("there is no licence file in /{LICENCES}"),
                 "LifeKeeper does not start when its licence is missing or has ended",
                 installed.command("lkkeyins FILE"),
@@ -113,25 +110,25 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
 fn lifekeeper(installed: &Installed) -> Finding {
     match (&installed.lifekeeper, &installed.node, &installed.version) {
         (Fact::Unknown(cause), ..) => Finding::error(
-            LIFEKEEPER,
+            Check::LifeKeeper,
             cause,
             "nothing protects Dovecot on this node",
             "install LifeKeeper, or set LKROOT in /etc/default/LifeKeeper to its folder",
         ),
         (_, Fact::Unknown(cause), _) => Finding::error(
-            LIFEKEEPER,
+            Check::LifeKeeper,
             cause,
             "nothing protects Dovecot on this node, and the resource cannot be looked at",
             installed.command("lkstart"),
         ),
         (_, _, Fact::Unknown(cause)) => Finding::warning(
-            LIFEKEEPER,
+            Check::LifeKeeper,
             format!("LifeKeeper runs in a version that is not known: {cause}"),
             "all nodes must have the same version, and how long quickCheck may take depends on it",
             "rpm -q steeleye-lk",
         ),
         (_, _, Fact::Known(version)) => {
-            Finding::ok(LIFEKEEPER, format!("LifeKeeper {version} runs"))
+            Finding::ok(Check::LifeKeeper, format!("LifeKeeper {version} runs"))
         }
     }
 }
@@ -139,16 +136,16 @@ fn lifekeeper(installed: &Installed) -> Finding {
 fn dovecot_version(version: &Fact<String>) -> Finding {
     match version {
         Fact::Unknown(cause) => Finding::error(
-            DOVECOT,
+            Check::Dovecot,
             cause,
             "a failover to this node fails",
             "install Dovecot in the version that the other nodes have",
         ),
         Fact::Known(version) if ["1.", "2."].iter().any(|major| version.starts_with(major)) => {
-            Finding::ok(DOVECOT, format!("Dovecot {version} is installed"))
+            Finding::ok(Check::Dovecot, format!("Dovecot {version} is installed"))
         }
         Fact::Known(version) => Finding::warning(
-            DOVECOT,
+            Check::Dovecot,
             format!("Dovecot {version} is installed"),
             "the kit was tried with the versions 1 and 2",
             "install a version that the kit knows, or try this one before it carries mail",
@@ -169,14 +166,16 @@ mod tests {
     #[test]
     fn what_is_missing_or_down_is_an_error_and_an_unknown_version_a_warning() {
         type Change = fn(&mut Installed);
-        let cases: [(&str, Level, &str, Change); 4] = [
-            (LIFEKEEPER, Level::Error, "set LKROOT", |i| {
+        let cases: [(Check, Level, &str, Change); 4] = [
+            (Check::LifeKeeper, Level::Error, "set LKROOT", |i| {
                 i.lifekeeper = unknown("not there");
                 i.node = unknown("not there");
             }),
-            (LIFEKEEPER, Level::Error, "/opt/LifeKeeper/bin/lkstart", |i| i.node = unknown("down")),
-            (LIFEKEEPER, Level::Warning, "rpm -q", |i| i.version = unknown("no rpm")),
-            (LICENCE, Level::Warning, "lkkeyins", |i| i.licence = false),
+            (Check::LifeKeeper, Level::Error, "/opt/LifeKeeper/bin/lkstart", |i| {
+                i.node = unknown("down");
+            }),
+            (Check::LifeKeeper, Level::Warning, "rpm -q", |i| i.version = unknown("no rpm")),
+            (Check::Licence, Level::Warning, "lkkeyins", |i| i.licence = false),
         ];
         for (check, level, cure, change) in cases {
             let mut facts = healthy("node1");

@@ -10,15 +10,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
-use super::finding::Finding;
+use super::finding::{Check, Finding};
 use crate::actions;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::{Version, quick_check_keys};
 use crate::lifekeeper::tag::Tag;
 use crate::settings::{Report, Settings};
-
-const SETTINGS: &str = "settings";
-const TIME_LIMIT: &str = "time-limit";
 
 /// The key of LifeKeeper's limit for what one node does for another, in seconds.
 const REMOTE_KEY: &str = "REMOTETIMEOUT";
@@ -81,7 +78,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         .iter()
         .map(|warning| {
             Finding::warning(
-                SETTINGS,
+                Check::Settings,
                 warning,
                 "the kit goes on with another value than somebody meant",
                 "correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds",
@@ -89,7 +86,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         })
         .collect();
     if findings.is_empty() {
-        findings.push(Finding::ok(SETTINGS, "all APP_DOVECOT_ settings are understood"));
+        findings.push(Finding::ok(Check::Settings, "all APP_DOVECOT_ settings are understood"));
     }
     findings.extend(quick_check(limits, facts.installed.lifekeeper_version()));
     findings.push(remote(limits));
@@ -112,7 +109,7 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
                 findings.extend(too_short(limits, key, seconds));
             }
             _ => findings.push(Finding::warning(
-                TIME_LIMIT,
+                Check::TimeLimit,
                 format!("{key}={value} is no number of seconds"),
                 "what LifeKeeper makes of it, and how long quickCheck may take, is not known",
                 format!("set {key}=22 in /etc/default/LifeKeeper, or take the line out"),
@@ -123,7 +120,7 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
         let unread = keys.iter().filter(|key| *key != read && limits.set.contains_key(*key));
         findings.extend(unread.map(|key| {
             Finding::warning(
-                TIME_LIMIT,
+                Check::TimeLimit,
                 format!("{key} is set, and LifeKeeper {version} does not read it"),
                 "the limit that somebody meant does not hold",
                 format!("rename it to {read} in /etc/default/LifeKeeper"),
@@ -142,7 +139,7 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
             "the checks take at most {} s and quickCheck {} s, granted: {granted}",
             limits.checks, limits.quick_check
         );
-        findings.push(Finding::ok(TIME_LIMIT, took));
+        findings.push(Finding::ok(Check::TimeLimit, took));
     }
     findings
 }
@@ -151,14 +148,14 @@ fn too_short(limits: &Limits, key: &str, seconds: u64) -> Option<Finding> {
     let cure = format!("set {key}=22 in /etc/default/LifeKeeper");
     if seconds <= limits.checks {
         Some(Finding::error(
-            TIME_LIMIT,
+            Check::TimeLimit,
             format!("{key}={seconds}, and the checks may take {} s", limits.checks),
             "LifeKeeper takes a check that it had to end for no fault: nothing is protected then",
             format!("{cure}, or shorten the time-outs in APP_DOVECOT_IP_LIST"),
         ))
     } else if seconds <= limits.quick_check {
         Some(Finding::warning(
-            TIME_LIMIT,
+            Check::TimeLimit,
             format!("{key}={seconds}, and quickCheck ends itself after {} s", limits.quick_check),
             "on a node where everything hangs, LifeKeeper ends the check before its verdict",
             cure,
@@ -180,17 +177,17 @@ fn remote(limits: &Limits) -> Finding {
     );
     match granted {
         Some(granted) if granted > needed => Finding::ok(
-            TIME_LIMIT,
+            Check::TimeLimit,
             format!("remove and restore take at most {needed} s, {REMOTE_KEY} is {granted} s"),
         ),
         Some(granted) => Finding::warning(
-            TIME_LIMIT,
+            Check::TimeLimit,
             format!("remove and restore may take {needed} s, and {REMOTE_KEY} is {granted} s"),
             why,
             cure,
         ),
         None => Finding::warning(
-            TIME_LIMIT,
+            Check::TimeLimit,
             format!("{REMOTE_KEY}={} is no number of seconds", set.map_or("", String::as_str)),
             why,
             cure,
@@ -267,7 +264,7 @@ mod tests {
         let mut facts = healthy("node1");
         facts.limits = limits("APP_DOVECOT_DEBUG=yes\nAPP_DOVECOT_IPLIST=127.0.0.1:143\n");
         let findings = judge(&facts);
-        let odd: Vec<_> = findings.iter().filter(|one| one.check == SETTINGS).collect();
+        let odd: Vec<_> = findings.iter().filter(|one| one.check == Check::Settings).collect();
         assert_eq!(odd.len(), 2, "{findings:?}");
         assert!(odd.iter().all(|one| one.level == Level::Warning));
         assert!(odd[0].what.contains("line 2") || odd[1].what.contains("line 2"), "{odd:?}");

@@ -25,10 +25,8 @@
 //! * `nodes`: this node first. `alive` is LifeKeeper's word; `reached` says whether the node has
 //!   looked at itself; `facts`, null otherwise, is what it saw, and may change in each version.
 //! * `findings`: `node` is null for what is about all nodes together. `level` is `ok`, `warning` or
-//!   `error`. `why` and `cure` are null exactly when it is `ok`. The names in `check` stay:
-//!   `lifekeeper`, `licence`, `dovecot`, `kit`, `configuration`, `certificate`, `listener`,
-//!   `service`, `boot`, `socket`, `supervisor`, `settings`, `time-limit`, `address`, `port`,
-//!   `master`, `tag`, `resource`, `state`, `stubs`, `copies`, `dependency`, `peer`.
+//!   `error`. `why` and `cure` are null exactly when it is `ok`. The names in `check` stay: those
+//!   of [`finding::Check`].
 //!
 //! `doctor --local --json` looks at this node alone and prints `format`, `kit`, `node`, `facts` and
 //! `findings`. This is what the nodes ask of each other.
@@ -40,7 +38,7 @@ mod cluster;
 mod configuration;
 mod copies;
 mod facts;
-mod finding;
+pub mod finding;
 mod foreign;
 mod installed;
 mod limits;

@@ -8,18 +8,16 @@ use nix::ifaddrs::getifaddrs;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Facts};
-use super::finding::Finding;
+use super::finding::{Check, Finding};
 
 use crate::dovecot::cgroup;
-use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::identity::Census;
 use crate::dovecot::notes::Notes;
+use crate::probe::endpoint::Endpoint;
+use crate::process::Process;
 use crate::settings::Settings;
+use crate::system::System;
 use crate::system::sockets::{self, Holder, Socket};
-use crate::system::{Process, System};
-
-const ADDRESS: &str = "address";
-const PORT: &str = "port";
 
 /// What is known of the node's network, and who of Dovecot is there to serve it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -137,7 +135,7 @@ fn judge_addresses(facts: &Facts) -> Vec<Finding> {
         Fact::Known(addresses) => addresses,
         Fact::Unknown(cause) => {
             return vec![Finding::warning(
-                ADDRESS,
+                Check::Address,
                 format!("the addresses of this node cannot be listed: {cause}"),
                 "whether it has those of APP_DOVECOT_IP_LIST cannot be told",
                 "ip address",
@@ -158,7 +156,7 @@ fn judge_addresses(facts: &Facts) -> Vec<Finding> {
                 None => format!("create an IP resource for {address} in LifeKeeper"),
             };
             Finding::error(
-                ADDRESS,
+                Check::Address,
                 format!("{address} of APP_DOVECOT_IP_LIST is not on this node"),
                 "Dovecot is in service here, and each check of this address fails",
                 cure,
@@ -167,7 +165,7 @@ fn judge_addresses(facts: &Facts) -> Vec<Finding> {
         .collect();
     if missing.is_empty() {
         let listed: Vec<String> = moving.iter().map(IpAddr::to_string).collect();
-        vec![Finding::ok(ADDRESS, format!("on this node: {}", listed.join(", ")))]
+        vec![Finding::ok(Check::Address, format!("on this node: {}", listed.join(", ")))]
     } else {
         missing
     }
@@ -178,7 +176,7 @@ fn judge_ports(facts: &Facts) -> Vec<Finding> {
         (Fact::Known(sockets), Fact::Known(dovecot)) => (sockets, dovecot),
         (Fact::Unknown(cause), _) | (_, Fact::Unknown(cause)) => {
             return vec![Finding::warning(
-                PORT,
+                Check::Port,
                 format!("who listens on the ports of APP_DOVECOT_IP_LIST is not known: {cause}"),
                 "another program on one of them keeps Dovecot from starting",
                 "ss -ltnp",
@@ -194,7 +192,7 @@ fn judge_ports(facts: &Facts) -> Vec<Finding> {
     }
     let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
     let who = if dovecot.masters.is_empty() { "nobody" } else { "Dovecot" };
-    vec![Finding::ok(PORT, format!("{who} listens at {}", listed.join(", ")))]
+    vec![Finding::ok(Check::Port, format!("{who} listens at {}", listed.join(", ")))]
 }
 
 fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> Option<Finding> {
@@ -214,7 +212,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
         return match (here.is_empty(), holder) {
             (true, _) => None,
             (false, Some(holder)) if is_dovecots(holder) => Some(Finding::error(
-                PORT,
+                Check::Port,
                 format!("{name} is held by {who}, which an earlier Dovecot left behind"),
                 "Dovecot can start only after it has ended; restore ends it by itself",
                 format!("dovecot-ark remove -t {tag}"),
@@ -222,7 +220,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
             // The service manager: the socket unit itself is judged elsewhere.
             (false, Some(holder)) if holder.pid == 1 => None,
             (false, _) => Some(Finding::error(
-                PORT,
+                Check::Port,
                 format!("{name} is held by {who}, and Dovecot does not run"),
                 "one port that is taken keeps Dovecot from starting at all",
                 "stop that program, or give it another port",
@@ -231,7 +229,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
     }
     if here.is_empty() {
         return Some(Finding::error(
-            PORT,
+            Check::Port,
             format!("Dovecot runs, and nobody listens at {name}"),
             "quickCheck fails at this entry, and LifeKeeper recovers or moves Dovecot",
             "ss -ltnp | grep dovecot, and correct APP_DOVECOT_IP_LIST or Dovecot's configuration",
@@ -240,7 +238,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
     let foreign = !holders.is_empty() && !holders.iter().any(is_dovecots);
     foreign.then(|| {
         Finding::error(
-            PORT,
+            Check::Port,
             format!("{name} is held by {who}, which is not Dovecot's"),
             "the checks of this entry say nothing of Dovecot",
             "stop that program, or give it another port",

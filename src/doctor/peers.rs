@@ -6,12 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Facts};
-use super::finding::Finding;
+use super::finding::{Check, Finding};
 use super::{FORMAT, KIT};
+use crate::command::Ended;
 use crate::lifekeeper::installation::LifeKeeper;
-use crate::system::{Ended, System};
-
-const PEER: &str = "peer";
+use crate::system::System;
 
 /// How long a peer may take to look at itself; see [`Facts::gather`].
 const LIMIT: Duration = Duration::from_secs(45);
@@ -58,7 +57,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
             return (
                 Vec::new(),
                 vec![Finding::warning(
-                    PEER,
+                    Check::Peer,
                     "no other node was looked at, because LifeKeeper does not run here",
                     "whether the nodes agree cannot be told",
                     "start LifeKeeper and run `dovecot-ark doctor` again",
@@ -70,7 +69,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
         Ok(names) => names,
         Err(cause) => {
             let finding = Finding::error(
-                PEER,
+                Check::Peer,
                 format!("LifeKeeper does not tell of the other nodes: {cause}"),
                 "whether the nodes agree cannot be told",
                 here.installed.command("sys_list"),
@@ -80,7 +79,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
     };
     if names.is_empty() {
         let what = "LifeKeeper knows no other node (Single Server Protection)";
-        return (Vec::new(), vec![Finding::ok(PEER, what)]);
+        return (Vec::new(), vec![Finding::ok(Check::Peer, what)]);
     }
     let mut nodes = Vec::new();
     let mut findings = Vec::new();
@@ -103,7 +102,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
     };
     if !engine.is_alive(system, name) {
         let finding = Finding::warning(
-            PEER,
+            Check::Peer,
             format!("{name} was not looked at: LifeKeeper does not call it alive"),
             "whether a failover to it can succeed cannot be told",
             "run `dovecot-ark doctor` again when it is back",
@@ -114,7 +113,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
     let tag = extended.and_then(|there| there.get(name)).unwrap_or(&here.resource.tag);
     if !is_plain(tag) {
         let finding = Finding::error(
-            PEER,
+            Check::Peer,
             format!("{name} was not looked at: the tag {tag:?} is no plain word for a shell"),
             "whether a failover to it can succeed cannot be told",
             format!("run `dovecot-ark doctor` on {name} itself"),
@@ -125,7 +124,8 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
     let ended = engine.remote(system, name, &line, LIMIT);
     match read(&ended.answer, name) {
         Ok(facts) => {
-            let finding = Finding::ok(PEER, format!("{name} is alive and has looked at itself"));
+            let finding =
+                Finding::ok(Check::Peer, format!("{name} is alive and has looked at itself"));
             (node(true, Some(facts)), finding.on(name))
         }
         Err(cause) => (node(true, None), unread(name, &cause, &ended).on(name)),
@@ -166,7 +166,7 @@ fn unread(name: &str, cause: &Unread, ended: &Ended) -> Finding {
     let why = "whether a failover to it can succeed cannot be told";
     match cause {
         Unread::OtherVersion(kit) => Finding::error(
-            PEER,
+            Check::Peer,
             format!(
                 "{name} has another version of the kit, {kit}, and its answer is not understood; \
                  here is {KIT}"
@@ -177,13 +177,13 @@ fn unread(name: &str, cause: &Unread, ended: &Ended) -> Finding {
             ),
         ),
         Unread::Garbage(cause) => Finding::error(
-            PEER,
+            Check::Peer,
             format!("{name} gave an answer that is not understood: {cause}"),
             why,
             format!("run `dovecot-ark doctor` on {name} itself"),
         ),
         Unread::Nothing => Finding::error(
-            PEER,
+            Check::Peer,
             format!("{name} gave no answer: {ended}"),
             "LifeKeeper's copies of the stubs call this program there, on a failover too",
             format!(
@@ -201,7 +201,7 @@ fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
         (Some(_), Fact::Known(extended)) => extended,
         (Some(_), Fact::Unknown(cause)) => {
             let finding = Finding::warning(
-                "resource",
+                Check::Resource,
                 format!("LifeKeeper does not tell to which nodes {tag} is extended: {cause}"),
                 "LifeKeeper moves Dovecot only to a node to which it is extended",
                 here.installed.command(&format!("eqv_list -t {tag}")),
@@ -213,7 +213,7 @@ fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
     alone
         .map(|peer| {
             let finding = Finding::warning(
-                "resource",
+                Check::Resource,
                 format!("{tag} is not extended to {}", peer.name),
                 "LifeKeeper cannot move Dovecot there",
                 format!("extend the hierarchy of {tag} to {} in LifeKeeper", peer.name),
@@ -227,7 +227,7 @@ fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
 mod tests {
     use super::super::facts::tests::healthy;
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use serde_json::{Value, json};
 
     fn document() -> Value {

@@ -8,16 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::copies::{self, Copies};
 use super::facts::{Fact, Facts};
-use super::finding::Finding;
+use super::finding::{Check, Finding};
 use crate::error::Error;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::resources::Instance;
 use crate::lifekeeper::tag::Tag;
 use crate::system::System;
-
-const RESOURCE: &str = "resource";
-const STATE: &str = "state";
-const DEPENDENCY: &str = "dependency";
 
 /// How many resources below this one are looked at.
 const MAX_BELOW: usize = 100;
@@ -182,7 +178,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         }
         Fact::Unknown(cause) => {
             let finding = Finding::error(
-                RESOURCE,
+                Check::Resource,
                 format!("LifeKeeper does not tell of its resources: {cause}"),
                 "whether and how Dovecot is protected cannot be seen",
                 facts.installed.command("ins_list"),
@@ -196,13 +192,16 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let tag = &resource.tag;
     if (registered.app.as_str(), registered.kind.as_str()) == ("gen", "app") {
-        findings.push(Finding::ok(RESOURCE, format!("LifeKeeper has the resource {tag}")));
+        findings.push(Finding::ok(Check::Resource, format!("LifeKeeper has the resource {tag}")));
     } else {
         findings.push(Finding::error(
-            RESOURCE,
+            Check::Resource,
             format!("{tag} is of the kind {}/{}, not gen/app", registered.app, registered.kind),
             "it is another kit's resource, and runs other programs than this kit's",
-            format!("dovecot-ark install --tag ANOTHER-TAG, or doctor --tag {}", others(resource)),
+            format!(
+                "dovecot-ark install --tag ANOTHER-Check::Tag, or doctor --tag {}",
+                others(resource)
+            ),
         ));
     }
     findings.push(state(facts, &registered.state));
@@ -225,7 +224,7 @@ fn unregistered(resource: &Resource) -> Finding {
         tags => format!("generic applications here: {}", tags.join(", ")),
     };
     Finding::warning(
-        RESOURCE,
+        Check::Resource,
         format!("LifeKeeper has no resource {} on this node; {known}", resource.tag),
         "Dovecot is not protected on this node, and not moved to it",
         format!("dovecot-ark install --tag {}, or extend the resource to this node", resource.tag),
@@ -238,19 +237,19 @@ fn state(facts: &Facts, state: &str) -> Finding {
     let in_service = facts.resource.is_in_service();
     match (state, facts.network.serves()) {
         (_, Some(true)) if !in_service => Finding::error(
-            STATE,
+            Check::State,
             format!("Dovecot runs, and LifeKeeper has {tag} out of service here ({state})"),
             "it may run on two nodes at once and spoil the mail that they share",
             format!("dovecot-ark remove -t {tag}"),
         ),
         (_, Some(false)) if in_service => Finding::warning(
-            STATE,
+            Check::State,
             format!("LifeKeeper has {tag} in service here ({state}), and Dovecot does not run"),
             "there is no mail until LifeKeeper's next check recovers it",
             format!("dovecot-ark recover -t {tag}"),
         ),
         ("OSF" | "ILLSTATE", _) => Finding::warning(
-            STATE,
+            Check::State,
             format!("LifeKeeper calls {tag} failed here ({state})"),
             "what made it fail here may make it fail again",
             "read /var/log/dovecot-ark.log and /var/log/lifekeeper.log for the reason",
@@ -261,7 +260,10 @@ fn state(facts: &Facts, state: &str) -> Finding {
                 Some(false) => "Dovecot does not run",
                 None => "whether Dovecot runs is not known",
             };
-            Finding::ok(STATE, format!("LifeKeeper has {tag} in state {state}, and {dovecot}"))
+            Finding::ok(
+                Check::State,
+                format!("LifeKeeper has {tag} in state {state}, and {dovecot}"),
+            )
         }
     }
 }
@@ -273,7 +275,7 @@ fn dependencies(facts: &Facts) -> Vec<Finding> {
         Fact::Known(below) => below,
         Fact::Unknown(cause) => {
             return vec![Finding::warning(
-                DEPENDENCY,
+                Check::Dependency,
                 format!("what is below {} is not known: {cause}", resource.tag),
                 "an address that does not come before Dovecot makes its start or its check fail",
                 facts.installed.command(&format!("dep_list -p {}", resource.tag)),
@@ -290,15 +292,17 @@ fn dependency(facts: &Facts, below: &BTreeSet<String>, address: IpAddr) -> Findi
     let tag = &facts.resource.tag;
     let tags = facts.resource.address_tags(address);
     match (tags.iter().find(|one| below.contains(**one)), tags.first()) {
-        (Some(ip), _) => Finding::ok(DEPENDENCY, format!("{address} comes with {ip}, below {tag}")),
+        (Some(ip), _) => {
+            Finding::ok(Check::Dependency, format!("{address} comes with {ip}, below {tag}"))
+        }
         (None, Some(ip)) => Finding::error(
-            DEPENDENCY,
+            Check::Dependency,
             format!("{tag} does not depend on {ip}, which has {address}"),
             "LifeKeeper may start Dovecot before the address is there, or on another node",
             facts.installed.command(&format!("dep_create -p {tag} -c {ip}")),
         ),
         (None, None) => Finding::warning(
-            DEPENDENCY,
+            Check::Dependency,
             format!("no IP resource of this node has {address} of APP_DOVECOT_IP_LIST"),
             "an address that does not move with Dovecot is missing on the other nodes",
             format!(
@@ -388,14 +392,14 @@ mod tests {
         facts.resource.registered = Fact::Known(None);
         let findings = judge(&facts);
         let finding = findings.first().expect("a finding");
-        assert_eq!((finding.check, finding.level), ("resource", Level::Warning));
+        assert_eq!((finding.check, finding.level), (Check::Resource, Level::Warning));
         assert!(finding.what.ends_with("generic applications here: mail, www"), "{finding:?}");
 
         let (app, kind, state) = ("comm".into(), "ip".into(), "ISP".into());
         facts.resource.registered = Fact::Known(Some(Registered { app, kind, state }));
         let findings = judge(&facts);
         let finding = findings.first().expect("a finding");
-        assert_eq!((finding.check, finding.level), ("resource", Level::Error));
+        assert_eq!((finding.check, finding.level), (Check::Resource, Level::Error));
         assert!(finding.what.contains("comm/ip"), "{finding:?}");
     }
 
@@ -403,8 +407,8 @@ mod tests {
     fn a_list_that_cannot_be_had_is_an_error_only_where_lifekeeper_runs() {
         let mut facts = healthy("node1");
         facts.resource.registered = Fact::Unknown("ins_list: garbage".into());
-        assert_eq!(judge(&facts).first().map(|one| one.check), Some("resource"));
+        assert_eq!(judge(&facts).first().map(|one| one.check), Some(Check::Resource));
         facts.installed.node = Fact::Unknown("down".into());
-        assert!(judge(&facts).iter().all(|one| one.check != "resource"));
+        assert!(judge(&facts).iter().all(|one| one.check != Check::Resource));
     }
 }

@@ -12,14 +12,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Facts};
-use super::finding::Finding;
+use super::finding::{Check, Finding};
+use crate::command::Command;
 use crate::dovecot::unit::{self, Manager};
-use crate::system::{Command, System};
-
-const SERVICE: &str = "service";
-const BOOT: &str = "boot";
-const SOCKET: &str = "socket";
-const SUPERVISOR: &str = "supervisor";
+use crate::system::System;
 
 /// LifeKeeper's unit (SIOS's support article S981 on `lkstart`).
 const LIFEKEEPER: &str = "lifekeeper.service";
@@ -258,7 +254,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             findings
         }
         Some(Fact::Unknown(cause)) => vec![Finding::warning(
-            SERVICE,
+            Check::Service,
             format!("systemd does not tell of {}.service: {cause}", service.name),
             "whether Dovecot can be started, starts at boot or is restarted cannot be seen",
             format!("systemctl status {}.service", service.name),
@@ -273,7 +269,7 @@ fn stopped_first(name: &str, shutdown: Shutdown) -> Option<Finding> {
     let folder = format!("/etc/systemd/system/{LIFEKEEPER}.d");
     (shutdown == Shutdown::AtOnce).then(|| {
         Finding::warning(
-            SUPERVISOR,
+            Check::Supervisor,
             format!("{LIFEKEEPER} is not ordered after {unit}"),
             "when the node shuts down, systemd stops Dovecot while LifeKeeper still checks it",
             format!(
@@ -290,30 +286,32 @@ fn startable(service: &Service) -> Finding {
     let state = service.unit().map(|unit| unit.load_state.as_str());
     match (service.command, state) {
         (false, _) => Finding::error(
-            SERVICE,
+            Check::Service,
             "neither service nor systemctl is here",
             why,
             "install the package that has the command service",
         ),
         (true, Some("masked")) => Finding::error(
-            SERVICE,
+            Check::Service,
             format!("{name}.service is masked"),
             why,
             format!("systemctl unmask {name}.service"),
         ),
         (true, Some("not-found" | "bad-setting" | "error")) => Finding::error(
-            SERVICE,
+            Check::Service,
             format!("systemd has no usable {name}.service ({})", state.unwrap_or_default()),
             why,
             "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
         ),
         (true, None) if service.units.is_none() && !service.script => Finding::error(
-            SERVICE,
+            Check::Service,
             format!("there is no init script {name}"),
             why,
             "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
         ),
-        (true, _) => Finding::ok(SERVICE, format!("{name} is a service that can be started")),
+        (true, _) => {
+            Finding::ok(Check::Service, format!("{name} is a service that can be started"))
+        }
     }
 }
 
@@ -329,7 +327,7 @@ fn boot(service: &Service) -> Finding {
             let loaded = |(_, unit): &&(&str, &Unit)| unit.load_state != "not-found";
             let loaded: Vec<String> = all.iter().filter(loaded).map(name).collect();
             return Finding::error(
-                BOOT,
+                Check::Boot,
                 format!("enabled: {}", names.join(", ")),
                 why,
                 format!("systemctl disable {}", loaded.join(" ")),
@@ -338,9 +336,9 @@ fn boot(service: &Service) -> Finding {
     }
     if service.is_scripted() && !service.links.is_empty() {
         let what = format!("the init script is run at boot: {}", service.links.join(", "));
-        return Finding::error(BOOT, what, why, &service.unlink);
+        return Finding::error(Check::Boot, what, why, &service.unlink);
     }
-    Finding::ok(BOOT, "Dovecot is not started at boot")
+    Finding::ok(Check::Boot, "Dovecot is not started at boot")
 }
 
 /// Whether an active unit waits to start the service: its socket for a client, a timer for its
@@ -350,7 +348,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
         Fact::Known(state) => &state.triggers,
         Fact::Unknown(cause) => {
             return Finding::warning(
-                SOCKET,
+                Check::Socket,
                 format!("systemd does not tell the state of {name}.service: {cause}"),
                 "whether a socket or another unit starts Dovecot cannot be seen",
                 format!("systemctl show -p TriggeredBy,UpheldBy {name}.service"),
@@ -358,7 +356,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
         }
     };
     if triggers.is_empty() {
-        return Finding::ok(SOCKET, "no socket and no other unit starts Dovecot");
+        return Finding::ok(Check::Socket, "no socket and no other unit starts Dovecot");
     }
     let is_socket = |unit: &String| unit.ends_with(".socket");
     let event = match (triggers.iter().any(is_socket), triggers.iter().all(is_socket)) {
@@ -367,7 +365,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
         (false, _) => "the next event",
     };
     Finding::error(
-        SOCKET,
+        Check::Socket,
         format!(
             "{} {} active",
             triggers.join(", "),
@@ -393,7 +391,7 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
         // One that is not active now is none the better: it starts Dovecot when it becomes active.
         let upholders = state.upholders.join(" ");
         findings.push(Finding::error(
-            SUPERVISOR,
+            Check::Supervisor,
             format!("{name}.service is upheld by {upholders}"),
             "systemd starts Dovecot again as soon as it is stopped, and remove fails",
             format!(
@@ -404,7 +402,7 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
     }
     if !["", "no"].contains(&unit.restart.as_str()) {
         findings.push(Finding::warning(
-            SUPERVISOR,
+            Check::Supervisor,
             format!("{name}.service has Restart={}", unit.restart),
             "systemd starts Dovecot anew while LifeKeeper recovers it or moves it elsewhere",
             cure("restart", "Restart=no"),
@@ -412,14 +410,15 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
     }
     if unit.kill_mode == "none" {
         findings.push(Finding::warning(
-            SUPERVISOR,
+            Check::Supervisor,
             format!("{name}.service has KillMode=none"),
             "sessions live on for up to 30 s after a stop, with mailboxes open and ports taken",
             cure("kill-mode", "KillMode=control-group"),
         ));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(SUPERVISOR, "systemd leaves Dovecot's restart to LifeKeeper"));
+        findings
+            .push(Finding::ok(Check::Supervisor, "systemd leaves Dovecot's restart to LifeKeeper"));
     }
     findings
 }
@@ -428,7 +427,7 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
 mod tests {
     use super::super::finding::Level;
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::{FakeUnit, Machine};
     use crate::test_root::TestRoot;
 
@@ -491,7 +490,7 @@ mod tests {
     fn a_start_at_boot_is_an_error_with_the_command_that_takes_it_back() {
         type Change = fn(&mut Units);
         let both = "systemctl disable dovecot.service dovecot.socket";
-        let cases: [(&str, Level, Option<&str>, Change); 6] = [
+        let cases: [(&'static str, Level, Option<&str>, Change); 6] = [
             ("disabled", Level::Ok, None, |_| ()),
             ("the service", Level::Error, Some(both), |u| {
                 u.service.file_state = "enabled".into();

@@ -87,15 +87,16 @@ fn plural(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::facts::tests::healthy;
+    use super::super::finding::Check;
     use super::*;
     use serde_json::Value;
 
     fn findings() -> [Finding; 4] {
         [
-            Finding::ok("boot", "not started at boot").on("node1"),
-            Finding::error("boot", "enabled", "it matters", "systemctl disable x").on("node2"),
-            Finding::warning("kit", "differs", "they may differ", "install"),
-            Finding::ok("state", "agrees").on("node1"),
+            Finding::ok(Check::Boot, "not started at boot").on("node1"),
+            Finding::error(Check::Boot, "enabled", "it matters", "systemctl disable x").on("node2"),
+            Finding::warning(Check::Kit, "differs", "they may differ", "install"),
+            Finding::ok(Check::State, "agrees").on("node1"),
         ]
     }
 

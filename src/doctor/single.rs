@@ -4,11 +4,8 @@
 //! the remove of one resource stops the Dovecot that the other has in service.
 
 use super::facts::{Fact, Facts};
-use super::finding::Finding;
+use super::finding::{Check, Finding};
 use super::network::{Running, Stranger};
-
-const MASTER: &str = "master";
-const TAG: &str = "tag";
 
 /// Judges the masters and the tags of one node.
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
@@ -28,8 +25,10 @@ fn masters(facts: &Facts, running: &Running) -> Vec<Finding> {
     findings.extend(running.strangers.iter().map(|one| stranger(facts, running, one)));
     if findings.is_empty() {
         findings.push(match running.masters.as_slice() {
-            [pid, ..] => Finding::ok(MASTER, format!("one master of Dovecot runs: pid {pid}")),
-            [] => Finding::ok(MASTER, "no master of Dovecot runs"),
+            [pid, ..] => {
+                Finding::ok(Check::Master, format!("one master of Dovecot runs: pid {pid}"))
+            }
+            [] => Finding::ok(Check::Master, "no master of Dovecot runs"),
         });
     }
     findings
@@ -46,7 +45,7 @@ fn several(facts: &Facts, pids: &[i32]) -> Finding {
         format!("dovecot-ark remove -t {tag}, which ends them all")
     };
     Finding::error(
-        MASTER,
+        Check::Master,
         format!("{count} masters of Dovecot run: pid {}", list(", pid ")),
         "quickCheck takes one for the other, and remove ends them all",
         format!("{action}; or stop the one too many: ps -fp {}", list(",")),
@@ -62,7 +61,7 @@ fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
     let service = format!("{}.service", facts.service.name);
     if facts.resource.is_in_service() && running.masters.is_empty() {
         return Finding::error(
-            MASTER,
+            Check::Master,
             format!("the only master of Dovecot, pid {pid}, belongs to {unit}, not to {service}"),
             "LifeKeeper protects nothing: remove leaves this master alone, quickCheck counts it",
             format!(
@@ -79,7 +78,7 @@ fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
         format!("a master of Dovecot, pid {pid}, belongs to {unit}, not to {service}")
     };
     Finding::warning(
-        MASTER,
+        Check::Master,
         what,
         "quickCheck counts its master, remove leaves it alone; on the same mail store it would run \
          beside the Dovecot of another node",
@@ -93,7 +92,7 @@ fn tags(facts: &Facts) -> Finding {
         Fact::Known(tags) => tags,
         Fact::Unknown(cause) => {
             return Finding::warning(
-                TAG,
+                Check::Tag,
                 format!("what install has changed here is not known: {cause}"),
                 "install refuses, and uninstall cannot give it back",
                 "fix that file, or restore it from a backup",
@@ -101,8 +100,8 @@ fn tags(facts: &Facts) -> Finding {
         }
     };
     match tags.as_slice() {
-        [] => Finding::ok(TAG, "install has noted no tag on this node"),
-        [tag] => Finding::ok(TAG, format!("this node is prepared for one tag, {tag}")),
+        [] => Finding::ok(Check::Tag, "install has noted no tag on this node"),
+        [tag] => Finding::ok(Check::Tag, format!("this node is prepared for one tag, {tag}")),
         _ => {
             let asked = &facts.resource.tag;
             let kept = if tags.contains(asked) { Some(asked) } else { tags.first() };
@@ -111,7 +110,7 @@ fn tags(facts: &Facts) -> Finding {
                 others.map(|tag| format!("dovecot-ark uninstall --tag {tag}")).collect();
             let count = if tags.len() == 2 { "two".to_owned() } else { tags.len().to_string() };
             Finding::error(
-                TAG,
+                Check::Tag,
                 format!("this node is prepared for {count} tags: {}", tags.join(", ")),
                 "the remove of one resource stops the Dovecot that the other has in service",
                 commands.join(", then "),

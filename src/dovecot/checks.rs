@@ -10,17 +10,20 @@ use std::time::Duration;
 use log::debug;
 
 use crate::dovecot::configuration;
-use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::instance::Instance;
-use crate::dovecot::load::{self, Heard, Opinion};
 use crate::dovecot::notes::Notes;
+use crate::dovecot::saturation::{self, Heard, Opinion};
 use crate::dovecot::service::{self, Status};
 use crate::dovecot::unit::Unit;
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
+use crate::probe::attempt::{Attempt, Depth, Refusal};
+use crate::probe::endpoint::Endpoint;
+use crate::process::Process;
 use crate::settings::Settings;
-use crate::system::{Attempt, Depth, Process, Refusal, System, shown};
+use crate::system::System;
+use crate::text::seconds;
 
 /// The longest that the checks, and all that a quickCheck asks beside them, may take: all waits
 /// added up. What has not answered when its time is over is unknown, and named in the line; a wait
@@ -31,12 +34,12 @@ use crate::system::{Attempt, Depth, Process, Refusal, System, shown};
 /// | an entry of the list | its own time-out, 1 to 15 s | beside all others |
 /// | an entry that refused or broke off | [`RETRY_TIME`] to its last try | in what is left of 15 s |
 /// | the status, with its second try | [`service::STATUS_LIMIT`] | beside the entries |
-/// | the master, how its services are | [`load::LIMIT`] | beside the entries |
+/// | the master, how its services are | [`saturation::LIMIT`] | beside the entries |
 /// | a master that is stopped | [`FROZEN_TIME`] | where all else is well |
 /// | a master that did not answer | [`DEAF_TIME`] and [`configuration::LIMIT`] | where they are left |
 /// | the unit, after a fault | `unit::CHECK_LIMIT` | last |
 /// | a unit that is on its way | `MOTION_WAIT`, what is left but `MOTION_LOOK`, the unit again | |
-pub(crate) const LIMIT: Duration = Duration::from_millis(17_500);
+pub const LIMIT: Duration = Duration::from_millis(17_500);
 
 /// How long the status command goes alone before a mere connection, if it takes so long. It takes
 /// 10 ms. Dovecot starts a process for each connection, which is at work long after it: beside the
@@ -46,18 +49,21 @@ const HEAD_START: Duration = Duration::from_millis(50);
 
 /// The pause before who was refused or sent away is asked once more. A reload takes Dovecot some
 /// 10 ms.
-const AGAIN: Duration = Duration::from_millis(250);
+pub const AGAIN: Duration = Duration::from_millis(250);
 
 /// For how long who was refused or sent away is asked again. Dovecot 1.0 closes its ports for 1.0 s
 /// in a reload.
-pub(crate) const RETRY_TIME: Duration = Duration::from_millis(1500);
+pub const RETRY_TIME: Duration = Duration::from_millis(1500);
 
 /// The time between the two looks at a master that is stopped. Who stops it to look at it (gdb,
 /// strace) lets it go on within that time, or holds it as a tracer, which is another state.
-const FROZEN_TIME: Duration = Duration::from_secs(1);
+pub const FROZEN_TIME: Duration = Duration::from_secs(1);
 
 /// How long a master that did not answer gets for the second question.
-const DEAF_TIME: Duration = Duration::from_secs(5);
+pub const DEAF_TIME: Duration = Duration::from_secs(5);
+
+/// What must be left for that second question: it is asked only if `doveconf` answers too.
+pub const DEAF_WAIT: Duration = DEAF_TIME.saturating_add(configuration::LIMIT);
 
 /// How many refusals are told one by one.
 const MAX_TOLD: usize = 3;
@@ -146,10 +152,10 @@ pub(crate) fn check(
         asked.let_come(system, HEAD_START);
     }
     let instance = || Instance::of_masters(system, root, &masters);
-    let call = (listens && care == Care::Master).then(|| load::call(system, &instance()));
+    let call = (listens && care == Care::Master).then(|| saturation::call(system, &instance()));
     // Where no master lives, nobody is going to serve.
     let again = if masters.is_empty() || care == Care::Once { Duration::ZERO } else { RETRY_TIME };
-    let left = end.saturating_sub(system.now()).saturating_sub(load::LIMIT);
+    let left = end.saturating_sub(system.now()).saturating_sub(saturation::LIMIT);
     let (answers, opinion) = answers(system, settings, left, again, &instance);
     let status = service::status(system, asked);
     let tried = settings.endpoints.iter().zip(&answers);
@@ -173,11 +179,11 @@ pub(crate) fn answers<S: System>(
     limit: Duration,
     again: Duration,
     instance: &dyn Fn() -> Instance,
-) -> (Vec<Attempt>, Option<load::Question<S>>) {
+) -> (Vec<Attempt>, Option<saturation::Question<S>>) {
     let (endpoints, depth, end) = (&settings.endpoints, settings.probe, system.now() + limit);
     let mut question = None;
     let mut ask = || {
-        question.get_or_insert_with(|| load::ask(system, &instance()));
+        question.get_or_insert_with(|| saturation::ask(system, &instance()));
     };
     let mut answers = system.probe(endpoints, depth, limit, &mut ask);
     let last = (system.now() + again).min(end);
@@ -226,7 +232,7 @@ impl Checks {
         masters: Vec<Process>,
         tried: impl Iterator<Item = (&'a Endpoint, &'a Attempt)> + Clone,
         status: Status,
-        question: Option<load::Question<S>>,
+        question: Option<saturation::Question<S>>,
     ) -> Self {
         let failed = |(endpoint, attempt): (&Endpoint, &Attempt)| {
             Some((endpoint.clone(), attempt.outcome.clone().err()?))
@@ -251,7 +257,7 @@ impl Checks {
         if depth == Depth::Greeting && !checks.masters.is_empty() {
             checks.hear_second_opinion(system, root, question);
         } else if let Some(question) = question {
-            load::forget(system, question);
+            saturation::forget(system, question);
         }
         checks
     }
@@ -261,16 +267,17 @@ impl Checks {
         &mut self,
         system: &S,
         root: &Path,
-        question: Option<load::Question<S>>,
+        question: Option<saturation::Question<S>>,
     ) {
         let (silent, others): (Vec<_>, Vec<_>) =
             self.refused.drain(..).partition(|(endpoint, refusal)| {
-                load::may_be_full(refusal) && endpoint.depth(Depth::Greeting) == Depth::Greeting
+                saturation::may_be_full(refusal)
+                    && endpoint.depth(Depth::Greeting) == Depth::Greeting
             });
         let instance = Instance::of_masters(system, root, &self.masters);
         let endpoints = silent.iter().map(|(endpoint, _)| endpoint);
         let Opinion { services, silence } =
-            load::full(system, (&instance, &self.masters), question, endpoints);
+            saturation::full(system, (&instance, &self.masters), question, endpoints);
         self.silence = silence;
         self.refused = others;
         for (refused, service) in silent.into_iter().zip(services) {
@@ -313,18 +320,19 @@ impl Checks {
         &mut self,
         system: &S,
         root: &Path,
-        call: load::Call<S>,
+        call: saturation::Call<S>,
         end: Duration,
     ) {
-        if self.masters.is_empty() || load::hear(system, call, load::LIMIT) == Heard::Something {
+        if self.masters.is_empty()
+            || saturation::hear(system, call, saturation::LIMIT) == Heard::Something
+        {
             return;
         }
         let left = end.saturating_sub(system.now());
-        let time = DEAF_TIME.saturating_add(configuration::LIMIT);
         let instance = Instance::of_masters(system, root, &self.masters);
-        if left >= time
+        if left >= DEAF_WAIT
             && let Heard::Nothing(waited) =
-                load::hear(system, load::call(system, &instance), DEAF_TIME)
+                saturation::hear(system, saturation::call(system, &instance), DEAF_TIME)
             && configuration::values(system, &instance, &["base_dir"]).is_ok()
         {
             self.hold = Some(Hold::Deaf(waited));
@@ -439,7 +447,7 @@ impl Checks {
             }
             Some(Hold::Deaf(time)) => causes.push(format!(
                 "the master does not answer `doveadm service status` within {} s",
-                shown(*time)
+                seconds(*time)
             )),
             Some(Hold::Traced(_)) | None => {}
         }

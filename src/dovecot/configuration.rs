@@ -11,20 +11,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::instance::Instance;
-use crate::system::{Command, System};
+use crate::command::Command;
+use crate::system::System;
 
 /// The longest that a dump may take. It takes 20 ms.
-pub(crate) const LIMIT: Duration = Duration::from_secs(3);
+pub const LIMIT: Duration = Duration::from_secs(3);
 
 /// The longest path of a section, in bytes; real ones have some hundred. What stands in a section
 /// below is told as if it stood in this one: else the paths of nested sections fill the memory.
-const MAX_PATH: usize = 512;
+pub(crate) const MAX_PATH: usize = 512;
 
 /// The most listeners, and the most words of a list, that are looked at. Real ones have some ten.
-const ENOUGH: usize = 1000;
+pub(crate) const ENOUGH: usize = 1000;
 
 /// What stands for a secret.
-const HIDDEN: &str = "# hidden";
+pub(crate) const HIDDEN: &str = "# hidden";
 
 /// Settings that differ from Dovecot's defaults: `service imap-login/inet_listener imap/port` and
 /// its value.
@@ -208,7 +209,7 @@ impl Entries {
 }
 
 /// Whether a value must not be shown: a password in a setting's name or in its value.
-fn is_secret(name: &str, value: &str) -> bool {
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
     let value = value.to_ascii_lowercase();
     let names = ["password", "_pass", "secret", "api_key", "api_header", "nonce"];
@@ -249,7 +250,7 @@ pub(crate) fn listeners_in(settings: &Settings) -> Vec<Listener> {
 }
 
 /// A list: words that blanks and commas split, or in a section of 2.4 the names that say yes.
-fn words(settings: &Settings, name: &str) -> Vec<String> {
+pub(crate) fn words(settings: &Settings, name: &str) -> Vec<String> {
     let inside = format!("{name}/");
     let listed = settings.get(name).into_iter().flat_map(|value| value.split([' ', ',', '"']));
     let chosen = settings
@@ -261,39 +262,10 @@ fn words(settings: &Settings, name: &str) -> Vec<String> {
     words.take(ENOUGH).map(str::to_owned).collect()
 }
 
-/// Holds for any dump: each line that says something is one entry, whose value is that of the line
-/// or hidden, no password is left, and the whole is not much larger than the dump.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(dump: &[u8]) {
-    let dump = String::from_utf8_lossy(dump);
-    let settings = flatten(&dump);
-    let lines = dump.lines().map(str::trim);
-    let said = lines.filter(|line| !["", "}"].contains(line) && !line.starts_with('#'));
-    assert_eq!(settings.len(), said.count(), "an entry for each line");
-    let longest = dump.lines().map(str::len).max().unwrap_or(0);
-    for (name, value) in &settings {
-        assert!(value == "{}" || value == HIDDEN || dump.contains(value), "{value:?}");
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let numbered = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
-        let unnumbered = numbered.filter(|(_, number)| digits(number)).map(|(name, _)| name);
-        let secret = is_secret(unnumbered.unwrap_or(name), value);
-        assert!(!secret || value == HIDDEN || value == "{}", "{name:?} = {value:?}");
-        assert!(name.len() <= MAX_PATH + longest + 32, "{} bytes", name.len());
-    }
-    let listeners = listeners_in(&settings);
-    assert!(listeners.len() <= ENOUGH);
-    for listener in &listeners {
-        assert!(listener.port > 0 && listener.addresses.len() <= ENOUGH, "{listener:?}");
-        let stands = |word: &String| dump.contains(word) || HIDDEN.contains(word);
-        assert!(listener.addresses.iter().all(|word| !word.is_empty() && stands(word)));
-        let value = listener.port.to_string();
-        assert!(settings.values().any(|port| port.trim_start_matches(['0', '+']) == value));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::test_bytes::{self, pieces};
     use proptest::prelude::*;
 
@@ -659,7 +631,7 @@ service auth {
 
         #[test]
         fn any_dump_has_an_entry_for_each_line_and_no_password(dump in pieces(WORDS, 40)) {
-            check(&dump);
+            invariants::configuration(&dump);
         }
 
         #[test]

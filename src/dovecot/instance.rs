@@ -18,8 +18,10 @@ use super::identity;
 use super::notes::Notes;
 use super::places::below;
 use super::unit::{self, Started};
+use crate::command::Command;
 use crate::files;
-use crate::system::{Command, PROGRAM_FOLDERS, Process, System};
+use crate::process::Process;
+use crate::system::{PROGRAM_FOLDERS, System};
 
 /// The longest that [`Instance::find`] waits: for systemd.
 pub(crate) const LIMIT: Duration = unit::DETAIL_LIMIT;
@@ -298,7 +300,7 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::{MASTER, Machine};
     use crate::test_root::TestRoot;
     use std::fs;

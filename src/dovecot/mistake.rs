@@ -15,11 +15,12 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use super::instance::Instance;
+use crate::command::{End, Ended};
 use crate::log::one_line;
-use crate::system::{End, Ended, System};
+use crate::system::System;
 
 /// The longest that [`look`] may take; it takes 8 ms, with 2.4 13 ms.
-pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+pub const LIMIT: Duration = Duration::from_secs(5);
 
 /// How doveconf and Dovecot end when the configuration is broken (seen with 1.2 to 2.4.1), and when
 /// they do not know an option (to 2.3.19).

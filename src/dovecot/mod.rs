@@ -2,19 +2,17 @@
 //! checks.
 
 pub(crate) mod cgroup;
-pub(crate) mod checks;
-pub(crate) mod configuration;
-pub(crate) mod endpoint;
-pub(crate) mod greeting;
-pub(crate) mod identity;
+pub mod checks;
+pub mod configuration;
+pub mod identity;
 pub(crate) mod instance;
-pub(crate) mod load;
-pub(crate) mod mistake;
+pub mod mistake;
 pub(crate) mod notes;
 pub(crate) mod obstacles;
-pub(crate) mod own_log;
+pub mod own_log;
 pub(crate) mod pid_file;
 pub(crate) mod places;
-pub(crate) mod service;
-pub(crate) mod unit;
-pub(crate) mod verdict;
+pub mod saturation;
+pub mod service;
+pub mod unit;
+pub mod verdict;

@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::cgroup;
 use super::unit::{self, Motion};
 use crate::files;
-use crate::system::{Process, System};
+use crate::process::Process;
+use crate::system::System;
 
 /// The file with the masters. No lock of an earlier kit, named after a tag, begins with a dot.
 const MASTERS: &str = ".masters";
@@ -235,7 +236,7 @@ impl Excuse {
     /// Forgets it: a check or an action has found, or left, something else.
     pub(crate) fn erase(root: &Path) {
         // Each passing check says this, and there is almost never one.
-        let _ = fs::remove_file(root.join(crate::system::RUN_FOLDER).join(EXCUSE));
+        let _ = fs::remove_file(root.join(crate::files::RUN_FOLDER).join(EXCUSE));
     }
 }
 
@@ -301,7 +302,7 @@ fn write(root: &Path, name: &str, note: &impl Serialize) {
 }
 
 fn erase(root: &Path, name: &str) {
-    let path = root.join(crate::system::RUN_FOLDER).join(name);
+    let path = root.join(crate::files::RUN_FOLDER).join(name);
     if let Err(cause) = fs::remove_file(&path) {
         debug!("removing {}: {cause}", path.display());
     }

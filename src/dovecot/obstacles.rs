@@ -16,8 +16,9 @@ use super::mistake;
 use super::notes::Notes;
 use super::places::{Places, below};
 use crate::error::Error;
+use crate::process::Process;
 use crate::settings::Settings;
-use crate::system::{Process, System};
+use crate::system::System;
 
 /// The longest that the look may take.
 pub(crate) const LIMIT: Duration = mistake::LIMIT.saturating_add(configuration::LIMIT);
@@ -114,7 +115,7 @@ fn taken_ports(system: &impl System, own: &Family, listeners: &[Listener]) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::{Machine, child};
     use crate::test_root::TestRoot;
 

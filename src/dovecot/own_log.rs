@@ -17,11 +17,12 @@ use time::macros::format_description;
 
 use super::places::{Places, below};
 use super::unit;
+use crate::command::Command;
 use crate::log::{local_now, one_line};
-use crate::system::{Command, System};
+use crate::system::System;
 
 /// The longest that reading may take; all of it is for the journal.
-pub(crate) const LIMIT: Duration = Duration::from_secs(2);
+pub const LIMIT: Duration = Duration::from_secs(2);
 
 /// Where the system log has mail: Debian, RHEL, SLES, and where nobody sorts.
 const SYSTEM_LOGS: [&str; 6] = [
@@ -37,7 +38,7 @@ const SYSTEM_LOGS: [&str; 6] = [
 const MAX_READ: u64 = 64 << 10;
 
 /// How far back a reason is looked for that came before anybody set a mark.
-const RECENT: Duration = Duration::from_mins(2);
+pub const RECENT: Duration = Duration::from_mins(2);
 
 /// How many characters of a reason are told.
 const MAX_TOLD: usize = 160;
@@ -254,7 +255,7 @@ fn reason<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
 

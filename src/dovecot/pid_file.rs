@@ -16,7 +16,8 @@ use nix::fcntl::OFlag;
 use super::identity;
 use super::notes::Notes;
 use super::places::{self, below};
-use crate::system::{Process, System};
+use crate::process::Process;
+use crate::system::System;
 
 /// The file's name in Dovecot's base folder.
 const NAME: &str = "master.pid";

@@ -46,7 +46,7 @@ pub(crate) fn below(root: &Path, path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::Machine;
     use std::time::Duration;
 

@@ -10,14 +10,15 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use super::notes::RunningCommand;
-use crate::system::{Command, End, Ended, System};
+use crate::command::{Command, End, Ended};
+use crate::system::System;
 
 /// The longest that `status` may take. It takes 10 ms, and 90 s when pid 1 hangs; with the rest
 /// of quickCheck it must stay below the time that the cluster grants.
-pub(crate) const STATUS_LIMIT: Duration = Duration::from_secs(5);
+pub const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest that `start` and `stop` may take; above the 90 s after which systemd gives up.
-pub(crate) const CHANGE_LIMIT: Duration = Duration::from_mins(2);
+pub const CHANGE_LIMIT: Duration = Duration::from_mins(2);
 
 /// The pause before a status that could not be asked for is asked for once more.
 const AGAIN: Duration = Duration::from_millis(500);

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Group};
 use super::service::STATUS_LIMIT;
-use crate::system::{Command, Ended, Process, System};
+use crate::command::{Command, Ended};
+use crate::process::Process;
+use crate::system::System;
 
 /// The properties that are asked for, of the service and of its socket.
 const PROPERTIES: &str =
@@ -24,26 +26,26 @@ const SHUTDOWN: &str = "shutdown.target";
 
 /// How long systemd is left alone before it is asked once more. It is away for some 100 ms while it
 /// executes itself anew.
-const AGAIN: Duration = Duration::from_millis(250);
+pub const AGAIN: Duration = Duration::from_millis(250);
 
 /// How long the question may take.
 const ASK_LIMIT: Duration = STATUS_LIMIT;
 
 /// How long a further question may take to a systemd that has just answered.
-pub(crate) const DETAIL_LIMIT: Duration = Duration::from_secs(1);
+pub const DETAIL_LIMIT: Duration = Duration::from_secs(1);
 
 /// The longest that [`Question::answer`] takes: two questions and the pause between them, one for
 /// the kind of a job, one for unusual triggers.
-pub(crate) const LIMIT: Duration = ASK_LIMIT
+pub const LIMIT: Duration = ASK_LIMIT
     .saturating_mul(2)
     .saturating_add(DETAIL_LIMIT.saturating_mul(2))
     .saturating_add(AGAIN);
 
 /// How long a quickCheck that has found a fault waits for the answer.
-pub(crate) const CHECK_LIMIT: Duration = Duration::from_secs(1);
+pub const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
 /// The longest that [`stop_triggers`] takes.
-pub(crate) const TRIGGERS_LIMIT: Duration = Duration::from_secs(3);
+pub const TRIGGERS_LIMIT: Duration = Duration::from_secs(3);
 
 /// What is known of the service manager's view.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -468,7 +470,7 @@ fn kind_of(system: &impl System, number: &str, service: &str, limit: Duration) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::{MASTER, Machine, words};
 
     /// As systemd 252 prints it while Dovecot runs.

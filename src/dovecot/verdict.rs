@@ -2,7 +2,7 @@
 
 /// The words that actions, status and manual share.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// In operation.
     Up,
     /// In operation, and somebody should look: it is full, a certificate ends, the service's status
@@ -21,6 +21,17 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    /// All of them, the best first.
+    pub const ALL: [Self; 7] = [
+        Self::Up,
+        Self::Degraded,
+        Self::Starting,
+        Self::Stopping,
+        Self::Failed,
+        Self::Stopped,
+        Self::Unknown,
+    ];
+
     /// What follows while an action runs, whatever the checks would see; `action` begins with its
     /// name.
     pub(crate) fn during(action: &str) -> Self {
@@ -28,7 +39,8 @@ impl Verdict {
     }
 
     /// The word for people and programs.
-    pub(crate) const fn word(self) -> &'static str {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Degraded => "degraded",
@@ -70,8 +82,7 @@ mod tests {
 
     #[test]
     fn each_consequence_names_its_word_and_the_exit_status_that_fits() {
-        use Verdict::{Degraded, Failed, Starting, Stopped, Stopping, Unknown, Up};
-        for verdict in [Up, Degraded, Starting, Stopping, Failed, Stopped, Unknown] {
+        for verdict in Verdict::ALL {
             let status = i32::from(!(verdict.is_up() || verdict.is_changing()));
             let words = format!("verdict {}: exit status {status}", verdict.word());
             assert!(verdict.consequence().starts_with(&words), "{words}");

@@ -11,7 +11,8 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 
 use crate::error::Error;
 use crate::files;
-use crate::system::{INSTALL_LOCK, System};
+use crate::files::INSTALL_LOCK;
+use crate::system::System;
 
 /// How long another run is waited for. It takes seconds, unless Dovecot starts slowly.
 const LIMIT: Duration = Duration::from_mins(3);

@@ -19,15 +19,15 @@ const DEFAULTS: &str = include_str!("../../installer/defaults");
 
 /// An assignment and the comment above it, as they stand in the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The key that is assigned.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// All its lines, each with its end.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// The default entries.
-pub(super) fn defaults() -> Vec<Entry> {
+pub(crate) fn defaults() -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut text = String::new();
     for line in DEFAULTS.split_inclusive('\n') {
@@ -40,7 +40,7 @@ pub(super) fn defaults() -> Vec<Entry> {
 }
 
 /// Returns the file with the entries in its block, which is made at the end if it is not there.
-pub(super) fn add(file: &[u8], entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn add(file: &[u8], entries: &[Entry]) -> Vec<u8> {
     let new: String = entries.iter().map(|entry| entry.text.as_str()).collect();
     let lines = lines(file);
     if let Some((_, end)) = block(&lines) {
@@ -52,18 +52,18 @@ pub(super) fn add(file: &[u8], entries: &[Entry]) -> Vec<u8> {
 }
 
 /// Whether the file has the block.
-pub(super) fn is_in(file: &[u8]) -> bool {
+pub(crate) fn is_in(file: &[u8]) -> bool {
     block(&lines(file)).is_some()
 }
 
 /// Whether the file's last line has no end, so that adding must end it.
-pub(super) fn lacks_newline(file: &[u8]) -> bool {
+pub(crate) fn lacks_newline(file: &[u8]) -> bool {
     file.last().is_some_and(|last| *last != b'\n')
 }
 
 /// How much is to be taken out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Extent {
+pub(crate) enum Extent {
     /// These entries; the block and its others stay.
     Entries,
     /// These entries and the block's marks.
@@ -73,7 +73,7 @@ pub(super) enum Extent {
 }
 
 /// Returns the file without those entries of the block that still read as they were written.
-pub(super) fn remove(file: &[u8], entries: &[Entry], extent: Extent) -> Vec<u8> {
+pub(crate) fn remove(file: &[u8], entries: &[Entry], extent: Extent) -> Vec<u8> {
     let lines = lines(file);
     let Some((begin, end)) = block(&lines) else { return file.to_vec() };
     let (before, rest) = lines.split_at(begin);
@@ -119,61 +119,17 @@ fn is_mark(line: &[u8]) -> bool {
     MARKS.iter().any(|mark| line.starts_with(mark.as_bytes()))
 }
 
-fn lines(bytes: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn lines(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').collect()
-}
-
-/// Holds for any file, and any of the default entries: what is added alone and removed leaves the
-/// file as it was; what is added stands in the block, holds, and does not change what surrounds it.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(file: &[u8]) {
-    let choice = file.len();
-    let entries: Vec<Entry> = defaults()
-        .into_iter()
-        .enumerate()
-        .filter_map(|(n, entry)| (choice >> n & 1 == 0).then_some(entry))
-        .collect();
-    let added = add(file, &entries);
-    assert!(is_in(&added) && !lacks_newline(&added) || is_in(file), "the block is there");
-    assert_eq!(remove(file, &[], Extent::Entries), file, "nothing was asked for");
-    let stranger = Entry { key: "X".into(), text: String::new() };
-    assert_eq!(remove(file, &[stranger], Extent::Entries), file, "there is nothing of it");
-    if is_in(file) {
-        let new: usize = entries.iter().map(|entry| entry.text.len()).sum();
-        assert_eq!(added.len(), file.len() + new);
-        let gone = remove(&added, &entries, Extent::Entries);
-        assert_eq!(gone.len(), file.len(), "as much is removed as was added");
-        let sorted = |bytes: &[u8]| {
-            let mut lines: Vec<Vec<u8>> = lines(bytes).into_iter().map(<[u8]>::to_vec).collect();
-            lines.sort();
-            lines
-        };
-        assert_eq!(sorted(&gone), sorted(file), "and no other line");
-    } else {
-        assert!(added.starts_with(file), "the file stays, and the block follows");
-        let newline = lacks_newline(file);
-        let extent = if newline { Extent::BlockAndNewline } else { Extent::Block };
-        assert_eq!(remove(&added, &entries, extent), file);
-        // Half of it first, as for one of two resources.
-        let (half, rest) = entries.split_at(entries.len() / 2);
-        assert_eq!(remove(&remove(&added, half, Extent::Entries), rest, extent), file);
-        let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-        let mut read = crate::lifekeeper::defaults::from_bytes(&added, "APP_DOVECOT_", &keys);
-        for entry in &entries {
-            let last = entry.text.lines().last().unwrap_or_default();
-            let value = read.take(&entry.key).map(|found| found.value).unwrap_or_default();
-            let written = [format!("{}={value}", entry.key), format!("{}=\"{value}\"", entry.key)];
-            assert!(written.iter().any(|line| line == last), "{last:?} holds, not {value:?}");
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::lifekeeper::defaults::FILE;
+    use crate::probe::attempt::Depth;
     use crate::settings::{self, Settings, Source};
-    use crate::system::Depth;
     use crate::test_bytes::{self, pieces};
     use crate::test_root::TestRoot;
     use proptest::prelude::*;
@@ -287,7 +243,7 @@ mod tests {
 
         #[test]
         fn whatever_the_file_is_what_is_added_and_removed_leaves_it_as_it_was(file in pieces(WORDS, 40)) {
-            check(&file);
+            invariants::block(&file);
         }
     }
 }

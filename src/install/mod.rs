@@ -5,7 +5,6 @@
 //! between two steps is called again, and the new plan holds what is left to do.
 
 mod alone;
-mod autostart;
 pub(crate) mod block;
 mod plan;
 pub(crate) mod record;
@@ -17,6 +16,7 @@ use std::path::Path;
 
 use log::{error, info, warn};
 
+use crate::boot::links;
 use crate::cli::Install;
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{identity, pid_file, places, service};
@@ -150,7 +150,7 @@ fn take<S: System>(
     match step {
         Step::Note => record.save(),
         Step::Entries { entries, .. } => add_entries(root, entries),
-        Step::Boot(boot) => autostart::disable(resource.system, root, boot),
+        Step::Boot(boot) => links::disable(resource.system, root, boot),
         Step::Create(command, start) => resource.create(command, *start),
         Step::Depend(edge) => resource.depend(edge),
     }
@@ -173,7 +173,7 @@ fn undo<S: System>(
             };
             remove_entries(root, entries, extent)
         }
-        Step::Boot(boot) => autostart::give_back(resource.system, root, boot).map(drop),
+        Step::Boot(boot) => links::give_back(resource.system, root, boot).map(drop),
         Step::Create(..) => {
             let tag = resource.tag.as_str();
             let deletion = resource.lifekeeper.deletion(resource.system, tag);

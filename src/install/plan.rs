@@ -5,21 +5,23 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::autostart;
 use super::block::{self, Entry};
-use super::record::{self, Boot, Record, Role};
+use super::record::{self, Record, Role};
 use super::replace::Original;
 use super::resource::{Edge, Resource};
+use crate::boot::links;
+use crate::boot::links::Boot;
 use crate::cli::Install;
+use crate::command::Command;
 use crate::dovecot::identity;
 use crate::error::Error;
-use crate::excerpt::excerpt;
 use crate::lifekeeper::creation::{Start, Wanted};
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 use crate::settings::{self, Settings};
-use crate::system::{Command, PROGRAM_FOLDERS, System};
+use crate::system::{PROGRAM_FOLDERS, System};
+use crate::text::excerpt;
 
 /// The folder with the four programs that LifeKeeper copies.
 const PROGRAMS: &str = "/usr/lib/dovecot-ark";
@@ -61,7 +63,7 @@ impl fmt::Display for Step {
                 write!(f, "adding to /{}: {}", defaults::FILE, keys.join(", "))
             }
             Self::Boot(boot) => {
-                write!(f, "disabling the start at boot: {}", autostart::describe(boot))
+                write!(f, "disabling the start at boot: {}", links::describe(boot))
             }
             Self::Create(command, _) => write!(f, "creating the resource: {command}"),
             Self::Depend(Edge { there, parent, child }) => {
@@ -105,7 +107,7 @@ pub(super) fn plan<S: System>(
         steps.push(Step::Entries { entries, newline });
     }
 
-    let boot = autostart::look(system, root, &settings.service)?;
+    let boot = links::look(system, root, &settings.service)?;
     if !boot.is_off() {
         record.note_boot(&boot);
         steps.push(Step::Boot(boot));

@@ -4,7 +4,6 @@
 //! too much, never too little. What was once noted as the state before stays noted. A person may
 //! write comments into it; they survive.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,9 +12,11 @@ use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::block::Entry;
 use super::replace;
+use crate::boot::links::Boot;
 use crate::error::Error;
-use crate::excerpt::excerpt;
+use crate::files::sync_folder;
 use crate::lifekeeper::tag::Tag;
+use crate::text::excerpt;
 
 /// The record, below the root folder.
 pub(super) const FILE: &str = "var/lib/dovecot-ark/install.toml";
@@ -32,7 +33,7 @@ const FORMAT: i64 = 1;
 
 /// What this node is to a resource.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// The resource was created here.
     Primary,
     /// It will be extended to here.
@@ -48,22 +49,11 @@ impl Role {
     }
 }
 
-/// How Dovecot was started at boot.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Boot {
-    /// Its name as a service.
-    pub(super) service: String,
-    /// The symbolic links that say so, and where they lead.
-    pub(super) links: BTreeMap<String, String>,
-    /// Whether systemd listened in its place.
-    pub(super) socket_active: bool,
-}
-
 /// The record.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     path: PathBuf,
-    document: DocumentMut,
+    pub(crate) document: DocumentMut,
     /// As it stands in the file; none when there is no file.
     stored: Option<String>,
     /// The same as the document would be written, which has other line ends than some editors.
@@ -88,7 +78,7 @@ impl Record {
     }
 
     /// Reads the record that is stored at a path.
-    fn parse(path: PathBuf, stored: Option<String>) -> Result<Self, Error> {
+    pub(crate) fn parse(path: PathBuf, stored: Option<String>) -> Result<Self, Error> {
         let failed = || Error::file("reading", &path);
         let text = stored.as_deref().unwrap_or(EMPTY);
         let document: DocumentMut =
@@ -104,7 +94,7 @@ impl Record {
     }
 
     /// Whether it says what the file does not say yet.
-    pub(super) fn is_changed(&self) -> bool {
+    pub(crate) fn is_changed(&self) -> bool {
         self.unchanged.as_deref() != Some(&self.document.to_string())
     }
 
@@ -140,7 +130,7 @@ impl Record {
     /// # Errors
     ///
     /// When it is there and cannot be removed.
-    pub(super) fn remove(&self) -> Result<(), Error> {
+    pub(crate) fn remove(&self) -> Result<(), Error> {
         match fs::remove_file(&self.path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::file("removing", &self.path)(cause));
@@ -151,13 +141,13 @@ impl Record {
             && fs::remove_dir(folder).is_err()
             && folder.is_dir()
         {
-            return replace::sync_folder(&self.path);
+            return sync_folder(&self.path);
         }
         Ok(())
     }
 
     /// The entries that were written into LifeKeeper's defaults file.
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         let written = self.table("settings").and_then(|table| table.get("written")?.as_table());
         let entry = |(key, text): (&str, &Item)| {
             Some(Entry { key: key.to_owned(), text: text.as_str()?.to_owned() })
@@ -166,7 +156,7 @@ impl Record {
     }
 
     /// Notes entries.
-    pub(super) fn note_entries(&mut self, entries: &[Entry]) {
+    pub(crate) fn note_entries(&mut self, entries: &[Entry]) {
         let settings = table_in(self.document.as_table_mut(), "settings");
         if let Some(written) = settings.and_then(|table| table_in(table, "written")) {
             for entry in entries {
@@ -176,21 +166,21 @@ impl Record {
     }
 
     /// Whether the end of the file's last line had to be written too.
-    pub(super) fn newline(&self) -> bool {
+    pub(crate) fn newline(&self) -> bool {
         let noted =
             self.table("settings").and_then(|table| table.get("ended_last_line")?.as_bool());
         noted.unwrap_or(false)
     }
 
     /// Notes that it had to be.
-    pub(super) fn note_newline(&mut self) {
+    pub(crate) fn note_newline(&mut self) {
         if let Some(settings) = table_in(self.document.as_table_mut(), "settings") {
             set(settings, "ended_last_line", value(true));
         }
     }
 
     /// How Dovecot was started at boot before.
-    pub(super) fn boot(&self) -> Option<Boot> {
+    pub(crate) fn boot(&self) -> Option<Boot> {
         let table = self.table("boot")?;
         let link =
             |(path, target): (&str, &Item)| Some((path.to_owned(), target.as_str()?.to_owned()));
@@ -203,7 +193,7 @@ impl Record {
     }
 
     /// Notes how it was, unless that is noted already: then what is seen now is our own doing.
-    pub(super) fn note_boot(&mut self, boot: &Boot) {
+    pub(crate) fn note_boot(&mut self, boot: &Boot) {
         if self.boot().is_some() {
             return;
         }
@@ -218,20 +208,20 @@ impl Record {
     }
 
     /// The tags of the resources for which this node was prepared.
-    pub(super) fn tags(&self) -> Vec<String> {
+    pub(crate) fn tags(&self) -> Vec<String> {
         let tags = self.table("resources").into_iter().flat_map(Table::iter);
         tags.map(|(tag, _)| tag.to_owned()).collect()
     }
 
     /// The keys that were written for one resource alone.
-    pub(super) fn keys(&self, tag: &Tag) -> Vec<String> {
+    pub(crate) fn keys(&self, tag: &Tag) -> Vec<String> {
         let keys = || self.table("resources")?.get(tag.as_str())?.get("keys")?.as_array();
         let keys = keys().into_iter().flat_map(toml_edit::Array::iter);
         keys.filter_map(|key| Some(key.as_str()?.to_owned())).collect()
     }
 
     /// Notes what this node is to a resource, and the keys that were written for it alone.
-    pub(super) fn note_resource(&mut self, tag: &Tag, role: Role, keys: &[String]) {
+    pub(crate) fn note_resource(&mut self, tag: &Tag, role: Role, keys: &[String]) {
         let mut all = self.keys(tag);
         all.extend(keys.iter().filter(|key| !all.contains(key)).cloned().collect::<Vec<_>>());
         let Some(resources) = table_in(self.document.as_table_mut(), "resources") else { return };
@@ -246,7 +236,7 @@ impl Record {
     }
 
     /// Forgets a resource and its own entries, while others stay.
-    pub(super) fn forget(&mut self, tag: &Tag) {
+    pub(crate) fn forget(&mut self, tag: &Tag) {
         let keys = self.keys(tag);
         if let Some(resources) = self.document.get_mut("resources").and_then(Item::as_table_mut) {
             resources.remove(tag.as_str());
@@ -328,64 +318,12 @@ fn one_line(cause: &toml_edit::TomlError) -> String {
     format!("{place}: {}", message.join(", "))
 }
 
-/// Holds for any file: it is refused in one printable line, or it is written as it was read, and
-/// what is noted is read again, beside all that was noted before.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(file: &[u8]) {
-    use std::collections::BTreeSet;
-
-    let text = String::from_utf8_lossy(file).into_owned();
-    let mut record = match Record::parse(PathBuf::from("record"), Some(text.clone())) {
-        Ok(record) => record,
-        Err(cause) => {
-            let cause = cause.to_string();
-            assert!(cause.len() < 4096, "{} bytes", cause.len());
-            assert!(!cause.contains(char::is_control), "{cause:?}");
-            return;
-        }
-    };
-    assert!(!record.is_changed(), "{text:?} became {:?}", record.document.to_string());
-    let once = record.document.to_string();
-    let twice = Record::parse(PathBuf::from("record"), Some(once.clone()));
-    assert_eq!(twice.ok().map(|record| record.document.to_string()), Some(once));
-    let (entries, boot_before, tags) = (record.entries(), record.boot(), record.tags());
-    let links = BTreeMap::from([("/etc/rc2.d/S01dovecot".to_owned(), "x\"\n".to_owned())]);
-    let boot = Boot { service: "dovecot".into(), links, socket_active: true };
-    let entry = Entry { key: "APP_X".into(), text: "# X: \"x\"\nAPP_X=1\n".into() };
-    let Ok(tag) = Tag::parse("mail.one two") else { return };
-    let keys = ["APP_X".to_owned()];
-    record.note_entries(std::slice::from_ref(&entry));
-    record.note_newline();
-    record.note_boot(&boot);
-    record.note_resource(&tag, Role::Primary, &keys);
-    let written = record.document.to_string();
-    let read = Record::parse(PathBuf::from("record"), Some(written.clone()));
-    assert!(read.is_ok(), "{text:?} became {written:?}: {read:?}");
-    let Ok(mut read) = read else { return };
-    assert!(read.newline(), "{written}");
-    let mut now = read.boot();
-    if boot_before.is_none()
-        && let Some(now) = &mut now
-    {
-        // Links without a service were nobody's note.
-        now.links.retain(|path, _| boot.links.contains_key(path));
-    }
-    assert_eq!(now, boot_before.or(Some(boot)), "{written}");
-    assert!(read.keys(&tag).contains(&keys[0]), "{written}");
-    let texts = |entries: Vec<Entry>| entries.into_iter().map(|one| (one.key, one.text));
-    let mut expected: BTreeMap<String, String> = texts(entries).collect();
-    expected.extend(texts(vec![entry]));
-    assert_eq!(texts(read.entries()).collect::<BTreeMap<_, _>>(), expected, "{written}");
-    let mut expected = BTreeSet::from_iter(tags);
-    expected.insert(tag.to_string());
-    assert_eq!(read.tags().into_iter().collect::<BTreeSet<_>>(), expected, "{written}");
-    read.forget(&tag);
-    assert!(!read.tags().iter().any(|one| one == tag.as_str()) && read.keys(&tag).is_empty());
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::invariants;
     use crate::test_bytes::{self, pieces};
     use crate::test_root::TestRoot;
     use proptest::prelude::*;
@@ -541,8 +479,8 @@ mod tests {
 
         #[test]
         fn any_file_is_refused_in_a_line_or_kept_with_what_is_noted(file in pieces(WORDS, 6)) {
-            check(&[b"format = 1\n".as_slice(), &file].concat());
-            check(&file);
+            invariants::record(&[b"format = 1\n".as_slice(), &file].concat());
+            invariants::record(&file);
         }
 
         #[test]

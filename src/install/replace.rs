@@ -11,6 +11,7 @@ use nix::fcntl::OFlag;
 use xattr::FileExt;
 
 use crate::error::Error;
+use crate::files::sync_folder;
 
 /// A larger file is refused, in bytes. Real ones have a few kilobytes.
 const MAX_FILE: u64 = 8 << 20;
@@ -164,12 +165,6 @@ fn write(
         return Err(Error::file("writing", path)(cause));
     }
     sync_folder(path)
-}
-
-/// Makes a change in the folder of `path` outlive a power cut.
-pub(super) fn sync_folder(path: &Path) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|file| file.sync_all()).map_err(Error::file("writing", folder))
 }
 
 /// The name under which a file is prepared; always the same, so that nothing heaps up.

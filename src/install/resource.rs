@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use log::debug;
 
+use crate::command::{Command, Ended};
 use crate::error::Error;
 use crate::lifekeeper::creation::Start;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::resources::{Instance, on};
 use crate::lifekeeper::tag::Tag;
-use crate::system::{Command, Ended, System};
+use crate::system::System;
 
 /// The longest that LifeKeeper may take to move a resource, or to create it and bring it into
 /// service: above the longest restore, and LifeKeeper's own limit for requests to other systems.

@@ -7,12 +7,13 @@ use std::fmt;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
-use super::autostart::{self, GivenBack};
 use super::block::{self, Entry, Extent};
-use super::record::{self, Boot, Record};
+use super::record::{self, Record};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
 use super::{Alone, logged, remove_entries, say, tidy};
+use crate::boot::links::Boot;
+use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -55,7 +56,7 @@ impl fmt::Display for Step {
                 write!(f, "taking out of /{file} what is unchanged of: {}", keys.join(", "))
             }
             Self::Boot(boot) => {
-                write!(f, "giving back the start at boot: {}", autostart::describe(boot))
+                write!(f, "giving back the start at boot: {}", links::describe(boot))
             }
             Self::Forget => write!(f, "forgetting the resource in /{}", record::FILE),
             Self::RemoveRecord => write!(f, "removing /{}", record::FILE),
@@ -244,7 +245,7 @@ fn take(
         }
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
-            if autostart::give_back(system, root, boot)? == GivenBack::SetSince {
+            if links::give_back(system, root, boot)? == GivenBack::SetSince {
                 say("the start at boot was set by somebody since; it is left alone");
             }
             Ok(())

@@ -10,7 +10,8 @@ use super::installation::LifeKeeper;
 use super::lkcli::{Choice, Help};
 use super::tag::Tag;
 use super::template::Template;
-use crate::system::{Command, System};
+use crate::command::Command;
+use crate::system::System;
 
 /// Where the interface's own program for Generic Applications is.
 const CREAPPHIER: &str = "lkadm/subsys/gen/app/bin/creapphier";

@@ -11,16 +11,16 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-use crate::excerpt::excerpt;
+use crate::text::excerpt;
 
 /// The file, below the root folder.
 pub(crate) const FILE: &str = "etc/default/LifeKeeper";
 
 /// How much of the file is read, in bytes. Real ones have a few kilobytes.
-const MAX_FILE: u64 = 8 << 20;
+pub const MAX_FILE: u64 = 8 << 20;
 
 /// How much of a line is read, in bytes; 500 entries of a list take about 10 kilobytes.
-const MAX_LINE: usize = 64 << 10;
+pub const MAX_LINE: usize = 64 << 10;
 
 /// How many complaints are made; the rest is only counted.
 const MAX_WARNINGS: usize = 20;
@@ -104,7 +104,12 @@ impl Defaults {
         }
     }
 
-    fn parse(&mut self, mut reader: impl BufRead, prefix: &str, known: &[&str]) -> io::Result<()> {
+    pub(crate) fn parse(
+        &mut self,
+        mut reader: impl BufRead,
+        prefix: &str,
+        known: &[&str],
+    ) -> io::Result<()> {
         let mut bytes: u64 = 0;
         let mut line = Vec::new();
         for number in 1.. {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use log::debug;
 
 use super::defaults;
+use crate::command::{Command, Ended};
 use crate::error::Error;
-use crate::system::{Command, Ended, PROGRAM_FOLDERS, System};
+use crate::system::{PROGRAM_FOLDERS, System};
 
 /// Where LifeKeeper is when nobody says otherwise (manual).
 const USUAL: &str = "/opt/LifeKeeper";
@@ -116,7 +117,7 @@ impl LifeKeeper {
     ///
     /// [`Error::LifeKeeperDown`], or [`Error::Command`] when the question got no answer.
     pub(crate) fn require_running(&self, system: &impl System) -> Result<(), Error> {
-        use crate::system::End;
+        use crate::command::End;
         let ended = self.ask(system, "lktest", &[]);
         match ended.end {
             End::Exited(0) => Ok(()),

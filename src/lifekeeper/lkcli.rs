@@ -5,27 +5,28 @@
 //! all that is needed and asks for nothing else.
 
 use super::installation::LifeKeeper;
-use crate::system::{End, System};
+use crate::command::End;
+use crate::system::System;
 
 /// The most options that a help shows; what has more is no help. Real ones have some ten.
-const MAX_OPTIONS: usize = 200;
+pub(crate) const MAX_OPTIONS: usize = 200;
 
 /// How much is read of what follows an option, in bytes.
-const MAX_VALUE: usize = 1 << 10;
+pub(crate) const MAX_VALUE: usize = 1 << 10;
 
 /// An option as the help shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Choice {
+pub(crate) struct Choice {
     /// With its dashes.
-    pub(super) spelling: String,
+    pub(crate) spelling: String,
     /// The words it takes, where the help lists more than one.
-    pub(super) words: Vec<String>,
-    required: bool,
+    pub(crate) words: Vec<String>,
+    pub(crate) required: bool,
 }
 
 /// The options of one command.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Help(Vec<Choice>);
+pub(crate) struct Help(pub(crate) Vec<Choice>);
 
 impl LifeKeeper {
     /// Asks a command of lkcli for its help.
@@ -49,7 +50,7 @@ impl LifeKeeper {
 impl Help {
     /// Reads a help text. In a usage line an option outside brackets is required; elsewhere one
     /// whose line says so.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut help = Self::default();
         let mut usage = false;
         for line in text.lines() {
@@ -75,7 +76,7 @@ impl Help {
         help
     }
 
-    fn add(&mut self, new: Choice) {
+    pub(crate) fn add(&mut self, new: Choice) {
         match self.0.iter_mut().find(|old| old.spelling == new.spelling) {
             Some(old) => {
                 old.required |= new.required;
@@ -88,19 +89,19 @@ impl Help {
     }
 
     /// Finds an option by one of its names, whatever their case and their dashes.
-    pub(super) fn find(&self, names: &[&str]) -> Option<&Choice> {
+    pub(crate) fn find(&self, names: &[&str]) -> Option<&Choice> {
         self.0.iter().find(|choice| names.contains(&plain(&choice.spelling).as_str()))
     }
 
     /// An option that is required and not among those that are given.
-    pub(super) fn unmet(&self, given: &[&Choice]) -> Option<&Choice> {
+    pub(crate) fn unmet(&self, given: &[&Choice]) -> Option<&Choice> {
         self.0.iter().find(|choice| choice.required && !given.contains(choice))
     }
 }
 
 impl Choice {
     /// The listed word that means `wanted`; `wanted` itself where none are listed.
-    pub(super) fn word(&self, wanted: &str) -> Option<String> {
+    pub(crate) fn word(&self, wanted: &str) -> Option<String> {
         if self.words.is_empty() {
             return Some(wanted.to_owned());
         }
@@ -126,7 +127,7 @@ fn choice(line: &str, at: usize) -> Option<Choice> {
 }
 
 /// The words in what follows an option: `<a|b>`, `{a,b}`, `=a|b`.
-fn words(value: &str) -> Vec<String> {
+pub(crate) fn words(value: &str) -> Vec<String> {
     let value = value.strip_prefix(['=', ' ']).unwrap_or_default();
     let inside = [('<', '>'), ('{', '}'), ('(', ')')]
         .into_iter()
@@ -142,43 +143,14 @@ fn words(value: &str) -> Vec<String> {
 }
 
 /// A name without dashes and case.
-fn plain(spelling: &str) -> String {
+pub(crate) fn plain(spelling: &str) -> String {
     spelling.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
-}
-
-/// Holds for any text: not more options than a help has, each as it stands in the text and found
-/// by its plain name, with no word or at least two, and none of them longer than the text.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(text: &[u8]) {
-    let text = String::from_utf8_lossy(text);
-    let help = Help::parse(&text);
-    assert!(help.0.len() <= MAX_OPTIONS, "{} options", help.0.len());
-    for (n, choice) in help.0.iter().enumerate() {
-        let (dashes, name) = choice.spelling.split_at_checked(2).unwrap_or_default();
-        assert_eq!(dashes, "--");
-        assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{name:?}");
-        assert!(text.contains(&choice.spelling), "{choice:?}");
-        let twin = help.0.iter().skip(n + 1).find(|other| other.spelling == choice.spelling);
-        assert_eq!(twin, None, "an option stands once");
-        let name = plain(&choice.spelling);
-        let found = help.find(&[&name]).map(|found| plain(&found.spelling));
-        assert_eq!(found, Some(name));
-        assert_ne!(choice.words.len(), 1, "{choice:?}");
-        for word in &choice.words {
-            assert!(!word.is_empty() && word.trim() == word && text.contains(word), "{word:?}");
-            assert_eq!(choice.word(word).map(|found| found.eq_ignore_ascii_case(word)), Some(true));
-        }
-        assert!(choice.words.iter().map(String::len).sum::<usize>() <= MAX_VALUE);
-    }
-    let all: Vec<&Choice> = help.0.iter().collect();
-    assert_eq!(help.unmet(&all), None, "nothing is missing where all is given");
-    let unmet = help.unmet(&[]);
-    assert_eq!(unmet, help.0.iter().find(|choice| choice.required));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::test_bytes::{self, pieces};
     use proptest::prelude::*;
 
@@ -291,7 +263,7 @@ mod tests {
 
         #[test]
         fn any_text_shows_options_that_stand_in_it(text in pieces(WORDS, 40)) {
-            check(&text);
+            invariants::lkcli(&text);
         }
 
         #[test]

@@ -2,10 +2,10 @@
 
 pub(crate) mod copies;
 pub(crate) mod creation;
-pub(crate) mod defaults;
+pub mod defaults;
 pub(crate) mod installation;
 pub(crate) mod lkcli;
 pub(crate) mod peers;
 pub(crate) mod resources;
-pub(crate) mod tag;
+pub mod tag;
 pub(crate) mod template;

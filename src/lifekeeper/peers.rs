@@ -5,8 +5,9 @@ use std::time::Duration;
 use log::debug;
 
 use super::installation::{LifeKeeper, garbage, is_system_name};
+use crate::command::Ended;
 use crate::error::Error;
-use crate::system::{Ended, System};
+use crate::system::System;
 
 impl LifeKeeper {
     /// The names of the other systems that LifeKeeper knows.
@@ -47,31 +48,17 @@ impl LifeKeeper {
 }
 
 /// Reads the list of systems; `None` when a line does not begin with a system's name.
-fn parse(answer: &str) -> Option<Vec<String>> {
+pub(crate) fn parse(answer: &str) -> Option<Vec<String>> {
     // What follows the name on a line is not documented.
     let first = |line: &str| line.split(['\u{1}', ' ', '\t']).next().unwrap_or("").to_owned();
     let names = answer.lines().map(first).filter(|name| !name.is_empty());
     names.map(|name| is_system_name(&name).then_some(name)).collect()
 }
 
-/// Holds for any answer: what is read are names that stand in it, in their order, and none is an
-/// option to the command that it is passed to.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(answer: &[u8]) {
-    let answer = String::from_utf8_lossy(answer);
-    let mut rest = answer.as_ref();
-    for name in parse(&answer).into_iter().flatten() {
-        assert!(!name.is_empty() && !name.starts_with('-'), "{name:?}");
-        assert!(name.bytes().all(|byte| byte.is_ascii_graphic()), "{name:?}");
-        let found = rest.split_once(name.as_str());
-        assert!(found.is_some(), "{name:?} is not in {rest:?}");
-        rest = found.map_or("", |(_, rest)| rest);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::test_bytes::{self, pieces};
     use proptest::prelude::*;
 
@@ -91,7 +78,7 @@ mod tests {
         fn any_answer_is_no_list_or_has_names_alone(
             answer in pieces(&["node1", "node-2.example", "-d", " ", "\t", "\u{1}", "\n", "\r\n", ":"], 12)
         ) {
-            check(&answer);
+            invariants::peers(&answer);
         }
 
         #[test]

@@ -5,8 +5,9 @@
 
 use super::installation::{LifeKeeper, garbage, is_system_name};
 use super::tag::Tag;
+use crate::command::End;
 use crate::error::Error;
-use crate::system::{End, System};
+use crate::system::System;
 
 /// Splits the fields of a line.
 const SEPARATOR: char = '\u{1}';
@@ -174,16 +175,16 @@ pub(crate) fn on(there: Option<&str>) -> Vec<&str> {
     there.map_or_else(Vec::new, |system| vec!["-d", system])
 }
 
-fn fields(line: &str) -> std::str::Split<'_, char> {
+pub(crate) fn fields(line: &str) -> std::str::Split<'_, char> {
     line.split(SEPARATOR)
 }
 
-fn lines(answer: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn lines(answer: &str) -> impl Iterator<Item = &str> {
     answer.lines().filter(|line| !line.trim().is_empty())
 }
 
 /// Reads the list of resources; `None` when a line is none of it.
-fn parse(answer: &str) -> Option<Vec<Instance>> {
+pub(crate) fn parse(answer: &str) -> Option<Vec<Instance>> {
     lines(answer)
         .map(|line| {
             let mut fields = line.split(SEPARATOR).map(str::to_owned);
@@ -203,7 +204,7 @@ fn parse(answer: &str) -> Option<Vec<Instance>> {
 
 /// Reads the list of equivalencies: two fields for this end, then two for the other. `None` when
 /// a line is none of it.
-fn parse_equivalents(answer: &str) -> Option<Vec<Equivalent>> {
+pub(crate) fn parse_equivalents(answer: &str) -> Option<Vec<Equivalent>> {
     lines(answer)
         .map(|line| {
             let mut fields = fields(line).skip(2).map(str::to_owned);
@@ -216,7 +217,7 @@ fn parse_equivalents(answer: &str) -> Option<Vec<Equivalent>> {
 }
 
 /// Reads the list of dependencies of a tag: the other ends. `None` when a line is none of it.
-fn others(answer: &str, tag: &str) -> Option<Vec<String>> {
+pub(crate) fn others(answer: &str, tag: &str) -> Option<Vec<String>> {
     lines(answer)
         .map(|line| {
             let mut fields = fields(line);
@@ -236,50 +237,14 @@ fn is_tag(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_control)
 }
 
-fn is_state(word: &str) -> bool {
+pub(crate) fn is_state(word: &str) -> bool {
     ["ISP", "ISU", "OSF", "OSU", "ILLSTATE"].contains(&word)
-}
-
-/// Holds for any answer: a list has exactly its lines, field by field and in their order, and a
-/// tag in it is one that can be shown.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(answer: &[u8]) {
-    let answer = String::from_utf8_lossy(answer);
-    let expected = |from: usize, count: usize| -> Vec<Vec<&str>> {
-        lines(&answer).map(|line| fields(line).skip(from).take(count).collect()).collect()
-    };
-    let mut tags = Vec::new();
-    if let Some(list) = parse(&answer) {
-        let read = list.iter().map(|one| {
-            [&one.app, &one.kind, &one.tag, &one.id, &one.info, &one.state]
-                .map(String::as_str)
-                .to_vec()
-        });
-        assert_eq!(read.collect::<Vec<_>>(), expected(1, 6));
-        assert!(list.iter().all(|one| is_state(&one.state)), "{list:?}");
-        tags.extend(list.into_iter().map(|one| one.tag));
-    }
-    if let Some(list) = parse_equivalents(&answer) {
-        let read = list.iter().map(|one| vec![one.system.as_str(), one.tag.as_str()]);
-        assert_eq!(read.collect::<Vec<_>>(), expected(2, 2));
-        tags.extend(list.into_iter().map(|one| one.tag));
-    }
-    // Either end of the first line may be the one that was asked for.
-    for tag in lines(&answer).take(1).flat_map(|line| fields(line).take(2)) {
-        if let Some(list) = others(&answer, tag) {
-            assert_eq!(list.len(), lines(&answer).count());
-            assert!(!list.iter().any(|other| other == tag), "{tag:?} depends on itself");
-            tags.extend(list);
-        }
-    }
-    for tag in tags {
-        assert!(!tag.is_empty() && !tag.contains(char::is_control), "{tag:?}");
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::test_bytes::{self, pieces};
     use proptest::prelude::*;
 
@@ -340,7 +305,7 @@ mod tests {
 
         #[test]
         fn any_answer_is_no_list_or_has_exactly_its_lines(answer in pieces(WORDS, 20)) {
-            check(&answer);
+            invariants::resources(&answer);
         }
 
         #[test]

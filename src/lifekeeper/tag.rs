@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Write};
 
-use crate::checksum::checksum;
+use crate::text::checksum;
 
 /// The longest tag, in bytes (LifeKeeper 8 manual: 256 characters).
-const MAX_LENGTH: usize = 256;
+pub const MAX_LENGTH: usize = 256;
 
 /// The longest tag of a new resource.
-const MAX_NEW: usize = 63;
+pub const MAX_NEW: usize = 63;
 
 /// The longest file name that a tag becomes; Linux takes 255 bytes.
 const MAX_FILE_NAME: usize = 200;

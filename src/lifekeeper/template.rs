@@ -8,7 +8,7 @@
 use std::fmt;
 
 use super::creation::{Start, Wanted};
-use crate::excerpt::excerpt;
+use crate::text::excerpt;
 
 /// What must stand somewhere in it: without them the resource would not be the one asked for.
 const NEEDED: [&str; 5] = ["tag", "restore", "remove", "quickCheck", "recover"];

@@ -4,7 +4,7 @@
 //! the key, the value and the line. The file is read anew at each action, so a change works at
 //! once.
 
-mod values;
+pub mod values;
 
 use std::fmt;
 use std::path::Path;
@@ -12,17 +12,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::dovecot::endpoint::Endpoint;
-use crate::excerpt::excerpt;
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
 use crate::lifekeeper::template::Template;
-use crate::system::Depth;
+use crate::probe::attempt::Depth;
+use crate::probe::endpoint::Endpoint;
+use crate::text::excerpt;
 use values::{Create, Probe, Seconds, create, probe, rounds, seconds, service, switch, wait};
-#[cfg(any(test, fuzzing))]
-use values::{ROUNDS, SECONDS};
 
 /// All keys begin so.
-const PREFIX: &str = "APP_DOVECOT_";
+pub(crate) const PREFIX: &str = "APP_DOVECOT_";
 
 const DEBUG: &str = "APP_DOVECOT_DEBUG";
 const RESTORE_CHECK_RETRY: &str = "APP_DOVECOT_RESTORE_CHECK_RETRY";
@@ -36,7 +34,7 @@ const SERVICE: &str = "APP_DOVECOT_SERVICE";
 const CREATE: &str = "APP_DOVECOT_CREATE";
 
 /// In the order in which they are shown.
-const KEYS: [&str; 10] = [
+pub(crate) const KEYS: [&str; 10] = [
     DEBUG,
     RESTORE_CHECK_RETRY,
     RESTORE_WAIT,
@@ -54,7 +52,7 @@ const MAX_BAD_ENTRIES: usize = 20;
 
 /// The parameters of an action.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Whether commands and their output are logged too.
     pub(crate) debug: Switch,
     /// How often the start command is given at most.
@@ -152,7 +150,7 @@ pub(crate) fn read(root: &Path) -> (Settings, Report) {
 }
 
 /// Makes the settings of what was found in the file.
-fn understand(mut defaults: Defaults) -> (Settings, Report) {
+pub(crate) fn understand(mut defaults: Defaults) -> (Settings, Report) {
     let report = Report {
         file: format!("/{}", defaults::FILE),
         settings: Vec::new(),
@@ -257,52 +255,10 @@ fn list(endpoints: &[Endpoint]) -> String {
     entries.join(" ")
 }
 
-/// Holds for any file: a row for each key, nothing out of its range, a few printable words of
-/// complaint, and what was understood is understood the same when it is written again.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(file: &[u8]) {
-    let (settings, report) = understand(defaults::from_bytes(file, PREFIX, &KEYS));
-    let standard = understand(Defaults::default()).1.settings;
-    let lines: Vec<&[u8]> = file.split(|byte| *byte == b'\n').collect();
-    let keys: Vec<&str> = report.settings.iter().map(|row| row.key).collect();
-    assert_eq!(keys, KEYS, "a row for each key, in their order");
-    let mut again = Vec::new();
-    for (row, standard) in report.settings.iter().zip(&standard) {
-        let Some(line) = row.line else {
-            assert_eq!(row, standard, "what was not set is the default");
-            continue;
-        };
-        assert_eq!(row.source, Source::File, "{row:?}");
-        let line = lines.get(line - 1).map_or_else(String::new, |line| lossy(line));
-        assert!(line.contains(row.key), "{row:?} comes from {line:?}");
-        assert!(!row.value.contains(char::is_control), "{row:?}");
-        again.push(format!("{}='{}'\n", row.key, row.value.replace('\'', "'\\''")));
-    }
-    assert!(ROUNDS.contains(&settings.restore_rounds) && ROUNDS.contains(&settings.remove_rounds));
-    let longest = Duration::from_secs((*SECONDS.end()).into());
-    assert!(settings.restore_wait <= longest && settings.remove_wait <= longest);
-    assert!(!settings.endpoints.is_empty(), "something is always checked");
-    assert!(service(&settings.service).is_ok(), "{:?}", settings.service);
-    assert!(report.warnings.len() <= 64, "{} warnings", report.warnings.len());
-    for warning in &report.warnings {
-        assert!(warning.len() < 4096 && !warning.contains(char::is_control), "{warning:?}");
-    }
-    let again = again.concat();
-    // A line that is longer than the limit would not be read again.
-    if again.len() < 1 << 16 {
-        let read = understand(defaults::from_bytes(again.as_bytes(), PREFIX, &KEYS));
-        assert_eq!((read.0, read.1.warnings), (settings, vec![]), "{again}");
-    }
-}
-
-#[cfg(any(test, fuzzing))]
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::test_bytes::{self, pieces};
     use crate::test_root::TestRoot;
     use proptest::prelude::*;
@@ -536,7 +492,7 @@ mod tests {
 
         #[test]
         fn any_file_yields_settings_that_hold(file in pieces(WORDS, 40)) {
-            check(&file);
+            invariants::settings(&file);
         }
 
         #[test]

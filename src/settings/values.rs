@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use super::{Switch, Wait};
 use crate::lifekeeper::template::Template;
-use crate::system::Depth;
+use crate::probe::attempt::Depth;
 
 /// Rounds of a start or stop command.
-pub(super) const ROUNDS: RangeInclusive<u32> = 1..=100;
+pub const ROUNDS: RangeInclusive<u32> = 1..=100;
 
 /// Seconds between a command and its check.
-pub(super) const SECONDS: RangeInclusive<u32> = 0..=600;
+pub const SECONDS: RangeInclusive<u32> = 0..=600;
 
 /// The longest name of a service, in bytes; systemd's own limit.
-const MAX_SERVICE_NAME: usize = 255;
+pub const MAX_SERVICE_NAME: usize = 255;
 
 /// A duration that is shown in whole seconds.
 pub(super) struct Seconds(pub(super) Duration);
@@ -113,7 +113,7 @@ pub(super) fn create(text: &str) -> Result<Create, String> {
 }
 
 /// The name goes to `service` and `systemctl` as an argument, so it must not look like an option.
-pub(super) fn service(text: &str) -> Result<String, String> {
+pub(crate) fn service(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:".contains(&byte);
     if text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.len() <= MAX_SERVICE_NAME

@@ -186,8 +186,9 @@ fn seconds(time: Duration) -> f64 {
 mod tests {
     use super::super::tests::Scene;
     use super::*;
-    use crate::dovecot::endpoint::Endpoint;
-    use crate::system::{Attempt, End, Refusal};
+    use crate::command::End;
+    use crate::probe::attempt::{Attempt, Refusal};
+    use crate::probe::endpoint::Endpoint;
     use serde_json::{Value, json};
 
     fn value(scene: &Scene) -> Value {

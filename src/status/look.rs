@@ -9,12 +9,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::dovecot::checks::{self, Checks};
-use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::instance::Instance;
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, service};
+use crate::probe::attempt::Attempt;
+use crate::probe::endpoint::Endpoint;
 use crate::settings::Settings;
-use crate::system::{Attempt, System};
+use crate::system::System;
 
 /// What the checks saw, and how long each took.
 #[derive(Debug)]
@@ -107,7 +108,7 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::{Machine, Port};
     use crate::test_root::TestRoot;
 

@@ -125,9 +125,9 @@ fn report(system: &impl System, root: &Path, tag: &Tag) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dovecot::endpoint::Endpoint;
-    use crate::system::End;
-    use crate::system::Process;
+    use crate::command::End;
+    use crate::probe::endpoint::Endpoint;
+    use crate::process::Process;
     use crate::system::fake::{Machine, Port, master};
     use crate::test_root::TestRoot;
     use std::fs::File;

@@ -7,7 +7,7 @@ use super::protection::{Elsewhere, Here, Protection, State};
 use super::text::shortened;
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
-use crate::system::Attempt;
+use crate::probe::attempt::Attempt;
 
 /// The longest part of the text before and behind its semicolon, in characters. With performance
 /// data both fit into the 1024 bytes that old ways to a plugin carry.
@@ -153,7 +153,7 @@ mod tests {
     use super::super::protection::Peer;
     use super::super::tests::Scene;
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::Port;
     use std::time::Duration;
 

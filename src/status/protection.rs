@@ -204,7 +204,7 @@ fn peer(
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
 

@@ -126,7 +126,7 @@ fn peer_rows(report: &Report) -> Vec<Row> {
 mod tests {
     use super::super::tests::Scene;
     use super::*;
-    use crate::system::End;
+    use crate::command::End;
     use crate::system::fake::Port;
 
     const SHORT: Duration = Duration::from_millis(10);

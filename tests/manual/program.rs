@@ -1,8 +1,7 @@
-//! The program: its help, its settings, and what its source says.
+//! The program: its help, its settings, and what it can print.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -71,35 +70,6 @@ pub(crate) fn settings() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The numbers in the definition of a constant: `RangeInclusive<u32> = 1..=100`,
-/// `Duration::from_secs(5)`, `range(20..=3600)`. Times are in seconds.
-pub(crate) fn numbers(file: &str, definition: &str) -> Vec<f64> {
-    let source = fs::read_to_string(root().join("src").join(file)).expect(file);
-    let (_, found) = source.split_once(definition).unwrap_or_else(|| {
-        panic!("src/{file} has no {definition}");
-    });
-    let (_, value) = found.split_once(['=', '(']).expect(definition);
-    let value = value.split([';', ')']).next().unwrap_or_default();
-    let (units, in_a) = match value {
-        _ if value.contains("from_mins") => (60.0, 1.0),
-        _ if value.contains("from_millis") => (1.0, 1000.0),
-        _ => (1.0, 1.0),
-    };
-    // 17_500 is one number.
-    let value = value.replace('_', "");
-    let digits = value.split(|c: char| !c.is_ascii_digit());
-    digits.filter_map(|digits| digits.parse().ok()).map(|n: f64| n * units / in_a).collect()
-}
-
-/// The words for the verdicts of `status`.
-pub(crate) fn verdicts() -> Vec<String> {
-    let source = fs::read_to_string(root().join("src/dovecot/verdict.rs")).expect("the verdicts");
-    let (_, words) = source.split_once("const fn word(self)").expect("their words");
-    let (words, _) = words.split_once("\n    }\n").expect("the end of them");
-    let arms = words.split("=> \"").skip(1);
-    arms.filter_map(|arm| Some(arm.split_once('"')?.0.to_owned())).collect()
-}
-
 /// The entries that `install` writes, each key with its value.
 pub(crate) fn written() -> Vec<(String, String)> {
     let file = root().join("installer/defaults");
@@ -109,21 +79,30 @@ pub(crate) fn written() -> Vec<(String, String)> {
     entries.map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned())).collect()
 }
 
-/// All of the program's source but its tests, a string that goes on in the next line as one.
-pub(crate) fn source() -> String {
-    let mut text = String::new();
-    for file in files(&root().join("src")) {
-        let source = fs::read_to_string(&file).expect("a source file");
-        let code = source.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        let mut pieces = code.split("\\\n");
-        text.push_str(pieces.next().unwrap_or_default());
-        pieces.for_each(|piece| text.push_str(piece.trim_start()));
+/// The keys of the documents that the program prints on this machine, whatever it is.
+pub(crate) fn json_keys() -> BTreeSet<String> {
+    fn keys(value: &Value, known: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+                known.insert(key.clone());
+                keys(value, known);
+            }),
+            Value::Array(values) => values.iter().for_each(|value| keys(value, known)),
+            _ => (),
+        }
     }
-    text.replace("\\\"", "\"")
+    let mut known = BTreeSet::new();
+    for command in [["settings", "--json"], ["status", "--json"], ["doctor", "--json"]] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_dovecot-ark"));
+        let output = program.args(command).output().expect("running the program");
+        let document = serde_json::from_slice(&output.stdout);
+        keys(&document.unwrap_or_else(|cause| panic!("{command:?}: {cause}")), &mut known);
+    }
+    known
 }
 
-fn files(folder: &Path) -> BTreeSet<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder of the source");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { [path].into() }).collect()
+/// What the program can print, as its file has it: the pieces of its messages in any order.
+pub(crate) fn words() -> String {
+    let file = fs::read(env!("CARGO_BIN_EXE_dovecot-ark")).expect("the program");
+    String::from_utf8_lossy(&file).into_owned()
 }

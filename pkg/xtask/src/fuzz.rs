@@ -261,22 +261,6 @@ mod tests {
     }
 
     #[test]
-    fn the_fuzzer_is_made_of_the_kits_own_modules_and_crates() {
-        let lines = |name: &str, wanted: fn(&str) -> bool| -> Vec<String> {
-            let text = fs::read_to_string(top().join(name)).expect(name);
-            let lines = text.lines().filter(|line| wanted(line)).map(str::to_owned);
-            // libFuzzer is the fuzzer's, and what is named after a test the kit's alone.
-            lines.filter(|line| !line.contains("libfuzzer") && !line.contains("test_")).collect()
-        };
-        let is_module = |line: &str| line.starts_with("mod ");
-        assert_eq!(lines("tests/fuzz/src/main.rs", is_module), lines("src/main.rs", is_module));
-        let is_crate = |line: &str| line.contains(" = { version = ") || line == "log = \"0.4\"";
-        let mut kits = lines("Cargo.toml", is_crate);
-        kits.retain(|line| !line.starts_with("proptest"));
-        assert_eq!(lines("tests/fuzz/Cargo.toml", is_crate), kits);
-    }
-
-    #[test]
     fn what_the_fuzzer_says_is_read() {
         let log = format!("{LOG}Done\nstat::number_of_executed_units: 2567150\nstat::x: 1\n");
         assert_eq!(read(&log), Told { runs: 2_567_150, edges: 983, kept: 1489 });

@@ -8,14 +8,15 @@ use std::time::Duration;
 use super::{MASTER, masters_of, programs};
 use crate::dovecot::cgroup::Group;
 use crate::dovecot::configuration::{self, Listener};
-use crate::dovecot::endpoint::Endpoint;
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::{self, Notes};
 use crate::dovecot::unit::{self, Manager};
 use crate::dovecot::{pid_file, places};
 use crate::error::Error;
+use crate::probe::endpoint::Endpoint;
+use crate::process::{Listed, Pipe, PipeEnd, Process};
 use crate::settings::Settings;
-use crate::system::{Listed, Pipe, PipeEnd, Process, System};
+use crate::system::System;
 
 /// The descriptors whose pipes lead from a child to its master: status and death
 /// (`MASTER_STATUS_FD`, `MASTER_DEAD_FD` in Dovecot's `master-interface.h`), and standard error,
@@ -112,7 +113,7 @@ enum Owner {
 const MAX_OWNERS: usize = 3;
 
 /// The longest that they may take together.
-const OWNERS_LIMIT: Duration = Duration::from_secs(3);
+pub const OWNERS_LIMIT: Duration = Duration::from_secs(3);
 
 impl<'a> Census<'a> {
     /// The longest that all looks together wait for others: for Dovecot's listeners, for its base
@@ -472,7 +473,7 @@ mod tests {
         machine.show(MASTER, |more| more.words = ["dovecot", "-c/d.conf"].map(Into::into).into());
         let question = "doveconf -c /d.conf base_dir log_path instance_name";
         let took = Duration::from_millis(7);
-        machine.answer(question, crate::system::End::Exited(0), took, "base_dir = /srv/run\n");
+        machine.answer(question, crate::command::End::Exited(0), took, "base_dir = /srv/run\n");
         machine.add(child(50, "sleep"), 1, 50);
         root.write("srv/run/master.pid", "50");
         root.write("run/dovecot/master.pid", "50");
@@ -758,7 +759,7 @@ mod tests {
         let show = |pid: i32| format!("MainPID={pid}\nId=second.service\nActiveState=active\n");
         let line = "systemctl show -p Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy,\
                     UpheldBy,Result,Restart second.service dovecot.service";
-        machine.answer(line, crate::system::End::Exited(0), Duration::ZERO, &show(200));
+        machine.answer(line, crate::command::End::Exited(0), Duration::ZERO, &show(200));
         machine.add(master(200), 1, 200);
         machine.add(child(201, "imap"), 200, 200);
         machine.show(200, |more| more.groups = "0::/system.slice/second.service\n".into());
@@ -778,7 +779,7 @@ mod tests {
         machine.show(200, |more| more.sockets.clear());
 
         // One that a program of another unit has started is nobody else's.
-        machine.answer(line, crate::system::End::Exited(0), Duration::ZERO, &show(77));
+        machine.answer(line, crate::command::End::Exited(0), Duration::ZERO, &show(77));
         let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
         assert_eq!(pids(&census.take(&machine).expect("the table")), [100, 200, 101, 201]);
     }
@@ -816,7 +817,7 @@ mod tests {
         machine.state().programs.push("doveconf");
         let dump = "protocols = imap\nlisten = 192.0.2.1\nservice imap-login {\n  inet_listener \
                     imap {\n    port = 144\n  }\n}\n";
-        machine.answer("doveconf", crate::system::End::Exited(0), Duration::ZERO, dump);
+        machine.answer("doveconf", crate::command::End::Exited(0), Duration::ZERO, dump);
         machine.show(50, |more| more.sockets = socket("192.0.2.1:143"));
         machine.show(51, |more| more.sockets = socket("192.0.2.1:144"));
         assert_eq!(others(&machine, &mut Notes::default()), [(51, Weight::Warns)]);

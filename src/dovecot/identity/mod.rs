@@ -20,7 +20,7 @@
 //! master, or belongs by 1 to 3 and runs a program of Dovecot's: a user can arrange the rest, and
 //! must not halt the node by it.
 
-mod family;
+pub mod family;
 mod programs;
 
 use std::ffi::OsStr;
@@ -28,7 +28,8 @@ use std::path::Path;
 
 use super::notes::Notes;
 use crate::error::Error;
-use crate::system::{Process, System};
+use crate::process::Process;
+use crate::system::System;
 
 pub(crate) use family::{Census, Family, Weight};
 

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Entry, FakeUnit, Machine, More, Port, Program, State};
-use crate::dovecot::endpoint::Endpoint;
+use crate::command::{Command, End, Ended};
 use crate::error::Error;
-use crate::system::{
-    Attempt, Command, Depth, End, Ended, Listed, Pipe, PipeEnd, Process, Refusal, Signal, System,
-};
+use crate::probe::attempt::{Attempt, Depth, Refusal};
+use crate::probe::endpoint::Endpoint;
+use crate::process::{Listed, Pipe, PipeEnd, Process, Signal};
+use crate::system::System;
 
 /// After how long somebody who has not greeted is called silent.
 const SILENCE: Duration = Duration::from_millis(500);

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::{End, Pipe, PipeEnd, Process};
+use crate::command::End;
+use crate::process::{Pipe, PipeEnd, Process};
 pub(crate) use log::words;
 
 /// The pid of the fake's first master.

@@ -22,8 +22,9 @@ use signal_hook::consts::SIGCHLD;
 
 use super::limits::{Core, Limits};
 use super::watchdog;
+use crate::command::{Command, End, Ended, Kept, Start};
 use crate::files;
-use crate::system::{Command, End, Ended, Kept, PROGRAM_FOLDERS, Start};
+use crate::system::PROGRAM_FOLDERS;
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -1,12 +1,8 @@
 //! The machine as it is.
 
 mod command;
-mod hello;
 mod limits;
-mod probe;
 mod process;
-mod tls;
-mod turns;
 mod watchdog;
 
 use std::collections::BTreeSet;
@@ -31,9 +27,9 @@ use super::sockets::{self, Socket};
 use super::{
     Attempt, Command, Depth, Ended, Listed, PROGRAM_FOLDERS, Pipe, Process, Signal, System,
 };
-use crate::dovecot::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::probe::endpoint::Endpoint;
 use command::{ChildSignal, Running};
 use limits::Limits;
 
@@ -202,7 +198,7 @@ impl System for Machine {
         limit: Duration,
         on_silence: &mut dyn FnMut(),
     ) -> Vec<Attempt> {
-        probe::probe(endpoints, depth, limit, on_silence)
+        crate::probe::probe(endpoints, depth, limit, on_silence)
     }
 
     fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)> {

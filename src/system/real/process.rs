@@ -14,7 +14,7 @@ use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate};
 
 use crate::error::Error;
-use crate::system::{Listed, Pipe, PipeEnd, Process, Signal};
+use crate::process::{Listed, Pipe, PipeEnd, Process, Signal};
 
 /// Where the kernel shows processes.
 const PROC: &str = "/proc";

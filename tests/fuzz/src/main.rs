@@ -1,46 +1,13 @@
 //! The kit's parsers, fed by libFuzzer: `cargo xtask fuzz`.
 //!
-//! What must hold for any input stands beside each parser, in a function `check` that its property
-//! tests ask too. The kit has no library, so its modules are compiled in; the parser is the one
-//! that the environment names.
+//! What must hold for any input stands in `tests/invariants`, and the property tests ask it too. The
+//! parser is the one that the environment names.
 
 #![no_main]
-#![allow(dead_code, unused_imports, reason = "of the kit only its parsers are called")]
-
-#[path = "../../../src/actions/mod.rs"]
-mod actions;
-#[path = "../../../src/checksum.rs"]
-mod checksum;
-#[path = "../../../src/cli.rs"]
-mod cli;
-#[path = "../../../src/doctor/mod.rs"]
-mod doctor;
-#[path = "../../../src/dovecot/mod.rs"]
-mod dovecot;
-#[path = "../../../src/error.rs"]
-mod error;
-#[path = "../../../src/excerpt.rs"]
-mod excerpt;
-#[path = "../../../src/exit.rs"]
-mod exit;
-#[path = "../../../src/files.rs"]
-mod files;
-#[path = "../../../src/install/mod.rs"]
-mod install;
-#[path = "../../../src/lifekeeper/mod.rs"]
-mod lifekeeper;
-#[path = "../../../src/log.rs"]
-mod log;
-#[path = "../../../src/settings/mod.rs"]
-mod settings;
-#[path = "../../../src/show.rs"]
-mod show;
-#[path = "../../../src/status/mod.rs"]
-mod status;
-#[path = "../../../src/system/mod.rs"]
-mod system;
 
 use std::sync::LazyLock;
+
+use dovecot_ark::invariants;
 
 /// Names the parser.
 const PARSER: &str = "FUZZ_PARSER";
@@ -50,21 +17,21 @@ type Check = fn(&[u8]);
 
 /// The parsers, under the names of their seeds.
 const PARSERS: [(&str, Check); 9] = [
-    ("settings", settings::check),
-    ("entry", dovecot::endpoint::check),
-    ("greeting", dovecot::greeting::check),
+    ("settings", invariants::settings),
+    ("entry", invariants::entry),
+    ("greeting", invariants::greeting),
     ("lists", lists),
-    ("lkcli", lifekeeper::lkcli::check),
-    ("configuration", dovecot::configuration::check),
-    ("block", install::block::check),
-    ("record", install::record::check),
-    ("load", dovecot::load::check),
+    ("lkcli", invariants::lkcli),
+    ("configuration", invariants::configuration),
+    ("block", invariants::block),
+    ("record", invariants::record),
+    ("load", invariants::saturation),
 ];
 
 /// LifeKeeper's lists are of one form, and are asked all at once.
 fn lists(bytes: &[u8]) {
-    lifekeeper::resources::check(bytes);
-    lifekeeper::peers::check(bytes);
+    invariants::resources(bytes);
+    invariants::peers(bytes);
 }
 
 static CHECK: LazyLock<Check> = LazyLock::new(|| {

@@ -100,7 +100,7 @@ fn is_code(word: &str, class: u8) -> bool {
 
 /// The beginning of words, enough to know them again, without anything that is not to be printed.
 fn shown(words: &[u8]) -> String {
-    const ENOUGH: usize = 60;
+    pub(crate) const ENOUGH: usize = 60;
     let text = String::from_utf8_lossy(words.get(..words.len().min(4 * ENOUGH)).unwrap_or(words));
     let text = text.trim();
     let shown: String = text
@@ -111,29 +111,10 @@ fn shown(words: &[u8]) -> String {
     if text.chars().count() > ENOUGH { shown + "…" } else { shown }
 }
 
-/// Holds for any words: at most a line's length is waited for, no verdict changes when more is
-/// heard, and what is shown of it are a few printable characters.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(heard: &[u8]) {
-    let whole = judge(heard);
-    let ended = heard.contains(&b'\n') || heard.len() >= MAX_LINE;
-    assert_eq!(whole == Judgement::More, !ended, "a line that has ended is judged");
-    // A few places tell as much as all of them, and keep long words fast.
-    let first = heard.iter().position(|byte| *byte == b'\n').unwrap_or(heard.len());
-    for end in [first / 2, first, first + 1, MAX_LINE - 1, MAX_LINE, heard.len() / 2] {
-        let early = judge(heard.get(..end).unwrap_or(heard));
-        assert!(early == Judgement::More || early == whole, "{early:?} became {whole:?}");
-    }
-    assert_eq!(judge(&[heard, b" and more\n"].concat()) == whole, ended, "{whole:?}");
-    if let Judgement::NotReady(shown) | Judgement::Foreign(shown) = whole {
-        assert!(shown.chars().count() <= 61, "{shown:?}");
-        assert!(!shown.contains(char::is_control), "{shown:?}");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::test_bytes::{self, pieces};
     use proptest::prelude::*;
 
@@ -234,7 +215,7 @@ mod tests {
 
         #[test]
         fn any_words_are_judged_once_for_all_and_shown_in_a_few(heard in pieces(WORDS, 8)) {
-            check(&heard);
+            invariants::greeting(&heard);
         }
 
         #[test]

@@ -1,4 +1,7 @@
-//! The beginning of what somebody else wrote, fit for a message.
+//! Text for people: what others wrote made safe and short, lines of the log, times; and a checksum of
+//! it.
+
+use std::time::Duration;
 
 /// How many characters are enough to find it again.
 const ENOUGH: usize = 80;
@@ -22,7 +25,7 @@ pub(crate) fn excerpt(text: &str) -> String {
 
 /// The longest line of the log, in characters: of a longer one the end, with the verdict, is out of
 /// sight.
-const MAX_LINE: usize = 299;
+pub const MAX_LINE: usize = 299;
 
 /// Puts a line together: as many of the causes as there is room for, the first in any case, between
 /// its beginning and its end.
@@ -45,6 +48,21 @@ pub(crate) fn line(head: &str, causes: &[String], tail: &str) -> String {
         }
     }
     format!("{head}{told}{tail}")
+}
+
+/// Seconds, with a tenth where there is one.
+pub(crate) fn seconds(time: Duration) -> String {
+    let tenths = time.as_millis() / 100;
+    let (seconds, tenth) = (tenths / 10, tenths % 10);
+    if tenth == 0 { seconds.to_string() } else { format!("{seconds}.{tenth}") }
+}
+
+/// FNV-1a, 64 bits: a checksum on which all versions of the kit agree, while the standard library's
+/// hashes may change between releases. It tells accidents apart, not forgeries.
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use rustls::{
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use crate::system::Refusal;
+use crate::probe::attempt::Refusal;
 
 /// A connection's TLS.
 pub(super) struct Tls(ClientConnection);
@@ -204,7 +204,7 @@ uGDfVkHwcLyHI4xqHo4vqaTmR5YYK6/0M7k/3lHTzDj3JFLW+MIMmNG0
 -----END PRIVATE KEY-----";
 
     /// A server that speaks these versions.
-    pub(in crate::system::real) fn server(
+    pub(in crate::probe) fn server(
         versions: &[&'static SupportedProtocolVersion],
     ) -> ServerConnection {
         let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");

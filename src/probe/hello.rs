@@ -74,7 +74,7 @@ fn sized(bytes: usize, content: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::real::tls::tests::server;
+    use crate::probe::tls::tests::server;
     use std::io::Cursor;
 
     #[test]

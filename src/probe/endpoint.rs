@@ -4,14 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::excerpt::excerpt;
-use crate::system::Depth;
+use crate::probe::attempt::Depth;
+use crate::text::excerpt;
 
 /// Used when an entry names no time-out.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest time-out of an entry, in seconds: with more, the whole check could not end in time.
-const MAX_TIMEOUT: u64 = 15;
+pub const MAX_TIMEOUT: u64 = 15;
 
 /// The longest name of a network interface, in bytes (`IFNAMSIZ` without its end).
 const MAX_ZONE: usize = 15;
@@ -43,7 +43,7 @@ pub(crate) enum Mode {
 }
 
 /// The ports that are TLS's own: IMAPS, POP3S, submissions (RFC 8314).
-const TLS_PORTS: [u16; 3] = [993, 995, 465];
+pub const TLS_PORTS: [u16; 3] = [993, 995, 465];
 
 /// What is written before an entry whose port does not say it.
 const MARKS: [(&str, Mode); 3] =
@@ -164,28 +164,10 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Holds for any entry: it is refused in a few printable words, or its parts are in their ranges
-/// and it is read the same when it is written again.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(entry: &[u8]) {
-    let entry = String::from_utf8_lossy(entry);
-    match Endpoint::parse(&entry) {
-        Ok(endpoint) => {
-            let again = format!("{endpoint}:{}", endpoint.timeout.as_secs());
-            assert!(!again.contains(char::is_control), "{again:?}");
-            assert!(endpoint.port > 0 && (1..=MAX_TIMEOUT).contains(&endpoint.timeout.as_secs()));
-            assert!(endpoint.is_same_place(&endpoint));
-            assert_eq!(Endpoint::parse(&again), Ok(endpoint), "{entry:?}");
-        }
-        Err(cause) => {
-            assert!(cause.len() < 1024 && !cause.contains(char::is_control), "{cause:?}");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::test_bytes::{self, pieces};
     use proptest::prelude::*;
 
@@ -308,7 +290,7 @@ mod tests {
 
         #[test]
         fn any_entry_is_refused_in_a_few_words_or_written_as_it_was_read(entry in pieces(WORDS, 5)) {
-            check(&entry);
+            invariants::entry(&entry);
         }
 
         #[test]
@@ -317,7 +299,7 @@ mod tests {
             length in 1..9_usize,
         ) {
             let zone: String = zone.chars().take(length).collect();
-            check(format!("[fe80::1%{zone}]:143").as_bytes());
+            invariants::entry(format!("[fe80::1%{zone}]:143").as_bytes());
         }
 
         #[test]

@@ -15,13 +15,16 @@ use std::time::Duration;
 use log::debug;
 
 use super::configuration::{self, Listener, Settings};
-use super::endpoint::Endpoint;
 use super::instance::Instance;
-use crate::system::{Command, End, Ended, Listed, Process, Refusal, System};
+use crate::command::{Command, End, Ended};
+use crate::probe::attempt::Refusal;
+use crate::probe::endpoint::Endpoint;
+use crate::process::{Listed, Process};
+use crate::system::System;
 
 /// The longest that the question may take. A healthy master answers within 6 ms, with 2.4 16 ms,
 /// `doveconf` within 7 ms, with 2.4 19 ms.
-pub(crate) const LIMIT: Duration = Duration::from_millis(1500);
+pub const LIMIT: Duration = Duration::from_millis(1500);
 
 /// What `doveconf` is asked for.
 const NAMES: [&str; 4] = ["protocols", "listen", "default_process_limit", "service"];
@@ -213,7 +216,7 @@ fn finish<S: System>(system: &S, (command, running): Asked<S>, limit: Duration) 
 
 /// Reads the services that are full, with the number of their processes: as many as may be, and none
 /// that has room. Seen with 2.3.13, 2.3.19, and 2.4.1.
-fn full_services(answer: &str) -> BTreeMap<String, usize> {
+pub(crate) fn full_services(answer: &str) -> BTreeMap<String, usize> {
     let mut full = BTreeMap::new();
     // What stands between two services depends on the version; each begins with its name.
     for service in answer.split("name: ").skip(1) {
@@ -354,23 +357,10 @@ impl Processes {
     }
 }
 
-/// Holds for any answer: what is full is a name that stands in it, and is full however often and
-/// beside whatever else it is told.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn check(answer: &[u8]) {
-    let answer = String::from_utf8_lossy(answer);
-    let full = full_services(&answer);
-    for name in full.keys() {
-        assert!(answer.contains(name), "{name:?}");
-        assert!(!name.contains('\n') && name.trim() == name, "{name:?}");
-    }
-    let other = "\nname: other\nprocess_count: 1\nprocess_avail: 1\nprocess_limit: 1\n";
-    assert_eq!(full_services(&format!("{answer}{other}{answer}{other}")), full);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants;
     use crate::system::fake::{MASTER, Machine, child};
     use crate::test_bytes::{self, pieces};
     use proptest::prelude::*;
@@ -673,7 +663,7 @@ default_process_limit = 5
 
         #[test]
         fn any_answer_names_services_that_stand_in_it(answer in pieces(WORDS, 40)) {
-            check(&answer);
+            invariants::saturation(&answer);
         }
 
         #[test]

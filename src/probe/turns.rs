@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::dovecot::endpoint::Endpoint;
+use crate::probe::endpoint::Endpoint;
 
 /// How many of one port are under way at first. Dovecot's login services have room for
 /// 100 clients and more.

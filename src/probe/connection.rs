@@ -18,9 +18,9 @@ use nix::sys::socket::{
 use super::hello;
 use super::tls::{self, Tls};
 use super::turns::Turns;
-use crate::dovecot::endpoint::{Endpoint, Mode};
-use crate::dovecot::greeting::{self, Judgement};
-use crate::system::{Attempt, Depth, Refusal};
+use crate::probe::attempt::{Attempt, Depth, Refusal};
+use crate::probe::endpoint::{Endpoint, Mode};
+use crate::probe::greeting::{self, Judgement};
 
 /// After how long somebody who has not greeted is called silent. A healthy Dovecot greets within
 /// 15 ms, a busy one within some hundred.
@@ -32,7 +32,7 @@ const LEAVE: Duration = Duration::from_millis(250);
 /// The ports to come from when a user has used up the others; no user may take these. Services are
 /// seldom found on them (IANA's list has `surf` and `webpush`), and 24 are plenty: one port serves
 /// for any number of destinations.
-const PRIVILEGED: RangeInclusive<u16> = 1000..=1023;
+pub const PRIVILEGED: RangeInclusive<u16> = 1000..=1023;
 
 /// A connection on its way.
 struct Talk<'a> {
@@ -68,7 +68,7 @@ enum Stage {
 /// Tries all endpoints, as deep as asked. When descriptors run out, the rest begins as soon as
 /// others have ended. What has not begun when `limit` is over counts as not tried: of those that
 /// kept it from beginning each has its own answer.
-pub(super) fn probe(
+pub(crate) fn probe(
     endpoints: &[Endpoint],
     depth: Depth,
     limit: Duration,

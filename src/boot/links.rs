@@ -11,11 +11,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::record::Boot;
-use super::replace;
+use crate::command::Command;
 use crate::dovecot::unit::{self, Unit};
 use crate::error::Error;
-use crate::system::{Command, System};
+use crate::files;
+use crate::system::System;
 
 /// Where systemd keeps what the administrator enabled, for good or until the next boot
 /// (`systemctl enable --runtime`).
@@ -51,7 +51,7 @@ type Links = BTreeMap<String, String>;
 /// # Errors
 ///
 /// When a folder that is there cannot be read.
-pub(super) fn look(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
+pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
     let service = unit::bare(service);
     let mut links = Links::new();
     let pulls = |name: &str| PULLING.iter().any(|end| name.ends_with(end));
@@ -74,9 +74,20 @@ pub(super) fn look(system: &impl System, root: &Path, service: &str) -> Result<B
     Ok(Boot { service: service.to_owned(), links, socket_active })
 }
 
+/// How Dovecot was started at boot.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Boot {
+    /// Its name as a service.
+    pub(crate) service: String,
+    /// The symbolic links that say so, and where they lead.
+    pub(crate) links: BTreeMap<String, String>,
+    /// Whether systemd listened in its place.
+    pub(crate) socket_active: bool,
+}
+
 impl Boot {
     /// The links that start it, without those that only stop it.
-    pub(super) fn starts(&self) -> Vec<&str> {
+    pub(crate) fn starts(&self) -> Vec<&str> {
         let starts = |path: &&str| {
             let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
             !(is_script_link(&name, &self.service) && name.starts_with('K'))
@@ -85,7 +96,7 @@ impl Boot {
     }
 
     /// Whether there is nothing to take off.
-    pub(super) fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.starts().is_empty() && !self.socket_active
     }
 }
@@ -95,7 +106,7 @@ impl Boot {
 /// # Errors
 ///
 /// When it is still there afterwards; the message has the words of the tools.
-pub(super) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<(), Error> {
+pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<(), Error> {
     let mut said = Vec::new();
     let mut run = |command: Command| {
         let ended = system.run(&command, LIMIT);
@@ -135,7 +146,7 @@ pub(super) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
 /// # Errors
 ///
 /// When a link cannot be put back.
-pub(super) fn give_back(
+pub(crate) fn give_back(
     system: &impl System,
     root: &Path,
     before: &Boot,
@@ -147,13 +158,13 @@ pub(super) fn give_back(
     for path in now.links.keys().filter(|path| !before.links.contains_key(*path)) {
         let path = below(root, path);
         fs::remove_file(&path).map_err(Error::file("removing", &path))?;
-        replace::sync_folder(&path)?;
+        files::sync_folder(&path)?;
     }
     for (path, target) in &before.links {
         if now.links.get(path) != Some(target) {
             let path = below(root, path);
             link(&path, target).map_err(Error::file("linking", &path))?;
-            replace::sync_folder(&path)?;
+            files::sync_folder(&path)?;
         }
     }
     if system.runs_systemd() && now.links != before.links {
@@ -168,7 +179,7 @@ pub(super) fn give_back(
 
 /// What became of the start at boot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum GivenBack {
+pub(crate) enum GivenBack {
     /// It is as it was before.
     AsBefore,
     /// Somebody has set it since, and it was left alone.
@@ -176,7 +187,7 @@ pub(super) enum GivenBack {
 }
 
 /// The state in words.
-pub(super) fn describe(boot: &Boot) -> String {
+pub(crate) fn describe(boot: &Boot) -> String {
     let mut words: Vec<String> = boot.starts().into_iter().map(str::to_owned).collect();
     if boot.socket_active {
         words.push(format!("{}.socket is listening", boot.service));
@@ -328,7 +339,7 @@ mod tests {
         root.write("lib/systemd/system/dovecot.service", "");
         let machine = Machine::new();
         machine.state().programs.push("systemctl");
-        machine.answer("systemctl", crate::system::End::Exited(0), Duration::ZERO, "");
+        machine.answer("systemctl", crate::command::End::Exited(0), Duration::ZERO, "");
         let before = boot(&root);
         assert_eq!(before.starts(), [format!("/{link}")]);
         let error = disable(&machine, root.path(), &before).expect_err("it is still there");

@@ -1,0 +1,3 @@
+//! What starts Dovecot at boot.
+
+pub(crate) mod links;

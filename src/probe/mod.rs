@@ -1,0 +1,13 @@
+//! A listed port, asked as a mail client would.
+//!
+//! It knows the words of mail servers and of TLS, and nothing of processes.
+
+pub(crate) mod attempt;
+pub mod connection;
+pub mod endpoint;
+pub(crate) mod greeting;
+mod hello;
+mod tls;
+mod turns;
+
+pub(crate) use connection::probe;

@@ -1,0 +1,112 @@
+//! A run of the program: the command line, the log, the dispatch, and the exit status.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ::log::{error, warn};
+
+use crate::actions::{self, Action};
+use crate::cli::{self, Cli, Command, Resource};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::log::{self, Audience};
+use crate::system::real::Machine;
+use crate::{doctor, install, settings, show, status};
+
+/// All files are read below this folder.
+const ROOT: &str = "/";
+
+/// Reads the command line, does what it says, and tells the exit status.
+#[must_use]
+pub fn run() -> ExitCode {
+    let machine = Machine::new();
+    let root = Path::new(ROOT);
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors. Where they cannot be printed, the status speaks.
+            if error.use_stderr() {
+                let _ = log::Stderr::default().write_all(error.render().to_string().as_bytes());
+                return Exit::Usage.into();
+            }
+            let _ = error.print();
+            return Exit::Success.into();
+        }
+    };
+    let exit = match cli.command {
+        Command::QuickCheck(resource) => perform(Action::QuickCheck, &resource, &machine),
+        Command::Restore(resource) => perform(Action::Restore, &resource, &machine),
+        Command::Remove(resource) => perform(Action::Remove, &resource, &machine),
+        Command::Recover(resource) => perform(Action::Recover, &resource, &machine),
+        Command::Install(what) => told(
+            machine
+                .require_root("installing")
+                .and_then(|()| install::install(&machine, root, &what)),
+        ),
+        Command::Uninstall(what) => told(
+            machine
+                .require_root("uninstalling")
+                .and_then(|()| install::uninstall(&machine, root, &what)),
+        ),
+        Command::Doctor(how) => told(
+            machine
+                .require_root("looking at the preconditions")
+                .and_then(|()| doctor::doctor(&machine, root, &how)),
+        ),
+        Command::Status(how) => show_status(&how, &machine),
+        Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
+        Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
+    };
+    exit.into()
+}
+
+/// Tells a person why something did not work.
+fn told(outcome: Result<Exit, Error>) -> Exit {
+    outcome.unwrap_or_else(|cause| {
+        let line = format!("dovecot-ark: {cause}\n");
+        let _ = log::Stderr::default().write_all(line.as_bytes());
+        Exit::Failure
+    })
+}
+
+/// Shows the status; whatever hangs, there is an end.
+fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
+    // Where the kernel gives no alarm, each thing that is waited for has its own limit.
+    let _ = machine.end_after(status::LIMIT, status::failure(how));
+    let shown = machine
+        .require_root("showing the status")
+        .and_then(|()| status::status(machine, Path::new(ROOT), how));
+    told(shown.or_else(|cause| status::without(how, cause)))
+}
+
+fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
+    let root = Path::new(ROOT);
+    // Before anything that could wait.
+    let alarm = match action {
+        Action::QuickCheck => machine.end_after(actions::QUICK_CHECK_LIMIT, Exit::Failure),
+        Action::Restore | Action::Remove | Action::Recover => Ok(()),
+    };
+    let (settings, report) = settings::read(root);
+    log::start(root, action, &resource.tag, settings.debug, Audience::LifeKeeper);
+    std::panic::set_hook(Box::new(|panic| {
+        error!("internal error: {panic}");
+        std::process::exit(Exit::Failure.status().into());
+    }));
+    if let Err(cause) = alarm {
+        warn!("starting the watch over quickCheck's end: {cause}");
+    }
+    for warning in &report.warnings {
+        warn!("{warning}");
+    }
+    let outcome = machine
+        .require_root("performing an action")
+        .and_then(|()| actions::perform(action, &resource.tag, machine, &settings, root));
+    match outcome {
+        Ok(()) => Exit::Success,
+        Err(cause) => {
+            error!("{cause}");
+            Exit::Failure
+        }
+    }
+}
