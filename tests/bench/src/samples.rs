@@ -1,6 +1,7 @@
 //! Figures of runs, as the stopwatch prints them, and what many of them say together.
 
 use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
 
 use lab::{Error, Result};
 
@@ -24,10 +25,6 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// Reads a line of the stopwatch.
-    ///
-    /// # Errors
-    ///
-    /// When the line is another.
     pub(crate) fn read(line: &str) -> Result<Self> {
         let read = || {
             let (figures, status) = line.trim().rsplit_once(' ')?;
@@ -49,20 +46,12 @@ pub(crate) struct Samples(pub(crate) BTreeMap<String, Vec<Sample>>);
 
 impl Samples {
     /// How a figure of a program is spread.
-    ///
-    /// # Errors
-    ///
-    /// When it never ran.
     pub(crate) fn spread(&self, name: &str, figure: Figure) -> Result<Spread> {
         let runs = self.0.get(name).into_iter().flatten().map(figure);
         Spread::of(runs).ok_or_else(|| Error::failed("comparing", format!("{name} never ran")))
     }
 
     /// The median wall time of a program.
-    ///
-    /// # Errors
-    ///
-    /// As [`Samples::spread`].
     pub(crate) fn wall(&self, name: &str) -> Result<f64> {
         self.spread(name, |run| run.wall).map(|spread| spread.median)
     }
@@ -106,6 +95,14 @@ pub(crate) fn shown(seconds: f64) -> String {
         size if size >= 9.995 => format!("{value:.1} {unit}"),
         _ => format!("{value:.2} {unit}"),
     }
+}
+
+/// Adds a row to a table in Markdown.
+pub(crate) fn row(table: &mut String, cells: impl IntoIterator<Item = impl Display>) {
+    for cell in cells {
+        let _ = write!(table, "| {cell} ");
+    }
+    table.push_str("|\n");
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use lab::Result;
 
 use super::Seen;
 use super::compare::{
-    ALONE, ALONE_GREETING, BARE, CONNECT, EMPTY, ENTRIES, GREETING, KIT, PGREP, SCAN, SHELL,
-    SILENT, STOPPED, at_size, change,
+    ALONE, BARE, CHECK, CONNECT, ENTRIES, GREETING, KIT, PGREP, SCAN, SHELL, SILENT, STOPPED, named,
 };
 use super::passes::Passes;
 
@@ -76,24 +75,21 @@ impl Limit {
 }
 
 /// Holds the figures against their limits.
-///
-/// # Errors
-///
-/// When a figure is missing.
 pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
     let mut limits = Vec::new();
     for one in &seen.places {
-        let (place, wall) = (one.init, |name: &str| one.samples.wall(name));
-        let median = |who, what| wall(&change(who, what));
+        let (place, wall) = (one.init, |who, what| one.samples.wall(&named(who, what)));
         let ratio =
             |what: &str, value, at_most| Limit::new(format!("{place}: {what}"), value, at_most, "");
-        let apart = |what: &str, seconds: f64, at_most| {
+        let apart = |what: &str, seconds: f64| {
+            let at_most = if what.ends_with("stopped") { 15.0 } else { 30.0 };
             Limit::new(format!("{place}: {what}"), seconds * 1e3, at_most, "ms")
         };
-        let recover = median(KIT, "recover")? - SECOND_LOOK;
-        let (bare, shell) = (median(BARE, "recover")?, median(SHELL, "recover")?);
+        let recover = wall(KIT, "recover")? - SECOND_LOOK;
+        let (bare, shell) = (wall(BARE, "recover")?, wall(SHELL, "recover")?);
+        let remove = wall(KIT, "remove")? - wall(BARE, "remove")?;
         limits.extend([
-            ratio("quickCheck / original", wall(GREETING)? / wall(SHELL)?, 0.75),
+            ratio("quickCheck / original", wall(KIT, CHECK)? / wall(SHELL, CHECK)?, 0.75),
             Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
             // Where the bare commands are slow, nobody can be much faster than the original.
             ratio(
@@ -102,33 +98,30 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
                 0.25,
             ),
             ratio("recover / stop, start, greeting", recover / bare, 1.15),
-            apart(
-                "remove, above the stop command",
-                median(KIT, "remove")? - median(BARE, "remove")?,
-                30.0,
-            ),
-            apart("remove, already stopped", wall(STOPPED)?, 15.0),
+            apart("remove, above the stop command", remove),
+            apart("remove, already stopped", wall(STOPPED, "remove")?),
         ]);
     }
     let once = &seen.once;
-    let own = once.wall(ALONE)? - once.wall(EMPTY)?;
-    let cpu = once.spread(ALONE_GREETING, |run| run.own)?.median;
-    let memory = once.spread(ALONE_GREETING, |run| run.memory)?.max;
-    let growth = |name: &str| -> Result<f64> {
-        Ok(once.wall(&at_size(name, 10_000))? - once.wall(&at_size(name, 100))?)
+    let [greeting, connect, nobody] = ALONE.map(|who| named(who, CHECK));
+    let own = once.wall(&connect)? - once.wall(&nobody)?;
+    let cpu = once.spread(&greeting, |run| run.own)?.median;
+    let memory = once.spread(&greeting, |run| run.memory)?.max;
+    let growth = |who: &str| -> Result<f64> {
+        Ok(once.wall(&named(who, 10_000))? - once.wall(&named(who, 100))?)
     };
     limits.extend([
         Limit::new("quickCheck's own part, wall", own * 1e3, 3.0, "ms"),
         Limit::new("quickCheck's own part, CPU", cpu * 1e3, 3.0, "ms"),
         Limit::new("quickCheck's own part, memory", memory, 6.0, "MiB"),
         Limit::new("10 000 processes: scan / `pgrep`", growth(SCAN)? / growth(PGREP)?, 1.5, ""),
-        Limit::new("500 silent entries", once.wall(&at_size(SILENT, 500))?, 2.5, "s"),
+        Limit::new("500 silent entries", once.wall(&named(SILENT, 500))?, 2.5, "s"),
     ]);
-    for name in [GREETING, CONNECT] {
-        let runs = ENTRIES.map(|size| once.0.get(&at_size(name, size)));
+    for who in [GREETING, CONNECT] {
+        let runs = ENTRIES.map(|size| once.0.get(&named(who, size)));
         let wrong = runs.iter().flatten().filter(|runs| runs.iter().any(|run| run.status != 0));
         let wrong = f64::from(u32::try_from(wrong.count()).unwrap_or(u32::MAX));
-        let what = format!("{name}: lists of healthy entries that were called faulty");
+        let what = format!("{who}: lists of healthy entries that were called faulty");
         limits.push(Limit::new(what, wrong, 0.0, ""));
     }
     Ok(limits)

@@ -11,7 +11,6 @@ mod passes;
 mod place;
 mod runs;
 
-use std::fs;
 use std::time::Instant;
 
 use lab::heading::{heading, shown};
@@ -61,10 +60,6 @@ struct SeenPlace {
 }
 
 /// Measures, writes the page and its pictures, and judges.
-///
-/// # Errors
-///
-/// When a node cannot be made, a run fails, or a limit is broken.
 pub(crate) fn run(rounds: Rounds) -> Result<()> {
     heading("building the kit in the profile of releases, and the stopwatch");
     let tools = Tools::gather()?;
@@ -75,10 +70,7 @@ pub(crate) fn run(rounds: Rounds) -> Result<()> {
         Rounds::Full => "pkg/bench",
         Rounds::Quick => "target/bench",
     });
-    let page = page::write(&seen, &limits)?;
-    let file = folder.join("README.md");
-    fs::write(&file, &page).map_err(Error::io(format!("writing {}", file.display())))?;
-    page::draw(&seen, &folder)?;
+    let page = page::write(&seen, &limits, &folder)?;
     println!("\n{page}");
     heading(&format!("measured in {}, written to {}", shown(started.elapsed()), folder.display()));
     verdict(&limits)

@@ -19,10 +19,6 @@ pub(super) struct Passes(Vec<f64>);
 
 impl Passes {
     /// Makes passes until the last two agree, at most nine.
-    ///
-    /// # Errors
-    ///
-    /// When a pass fails.
     pub(super) fn make(mut pass: impl FnMut() -> Result<f64>) -> Result<Self> {
         let mut passes = Self::default();
         while passes.agreed().is_none() && passes.count() < MOST {

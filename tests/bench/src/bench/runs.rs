@@ -41,12 +41,7 @@ pub(super) struct Contestant {
 }
 
 impl Contestant {
-    /// A program, as a line of words, that must succeed under these settings of the kit.
-    pub(super) fn new(settings: &str, name: &str, line: &str) -> Self {
-        Self { settings: settings.to_owned(), ..Self::default() }.then(name, line)
-    }
-
-    /// The same, and another program after it.
+    /// The same, and another program after it, as a line of words, that must succeed.
     pub(super) fn then(mut self, name: &str, line: &str) -> Self {
         self.timed.push(Timed { name: name.into(), line: line.into(), expected: Some(0) });
         self
@@ -84,10 +79,6 @@ impl Contestant {
 }
 
 /// Runs all contestants, in each round in another order.
-///
-/// # Errors
-///
-/// When a run fails or the node does not do what it is told.
 pub(super) fn alternate(
     place: &Place,
     contestants: &[Contestant],

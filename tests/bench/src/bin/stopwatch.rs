@@ -125,7 +125,7 @@ mod tests {
         let seen = line(&["WITH=3", "/bin/sh", "-c", busy]);
         let [wall, tree, own, memory, status] = seen[..] else { panic!("{seen:?}") };
         // Other tests of this process may have children too.
-        assert!(wall > 0.0 && own > 0.0 && memory > 0.1 && tree >= own - 1e-6, "{seen:?}");
+        assert!(wall > 0.0 && own > 0.0 && memory > 0.1 && tree >= own - 1e-5, "{seen:?}");
         assert!((status - 3.0).abs() < 0.5, "{seen:?}");
     }
 

@@ -56,72 +56,60 @@ const V24: Place = Place(Suite::Trixie, Init::Systemd);
 /// The kinds of nodes, and their names on the command line.
 const PLACES: [(&str, Place); 3] = [("sysv", SYSV), ("systemd", SYSTEMD), ("v24", V24)];
 
+/// Where something is done, and how often.
+type Runs = [(Place, u32)];
 /// What does a part on one node, so often.
 type Work = fn(&Tools, Place, u32) -> Result<()>;
 
-/// The parts: their names, how often each is done in each place when nothing is said, and what
-/// does them. Where it is 0 a part cannot be done.
-const PARTS: [(&str, [u32; 3], Work); 9] = [
-    ("load", [2000, 500, 500], alarms::load),
-    ("leaks", [10_000, 1000, 0], leaks::run),
+/// The parts: their names, where and how often each is done when nothing is said, and what does
+/// them.
+const PARTS: [(&str, &Runs, Work); 9] = [
+    ("load", &[(SYSV, 2000), (SYSTEMD, 500), (V24, 500)], alarms::load),
+    ("leaks", &[(SYSV, 10_000), (SYSTEMD, 1000)], leaks::run),
     // systemd tells the time that all processes of Dovecot took, the ended ones included.
-    ("cost", [0, 12, 12], cost::run),
-    ("size", [50, 0, 0], size::run),
-    ("removes", [667, 667, 666], removes::run),
-    ("races", [67, 67, 66], races::run),
+    ("cost", &[(SYSTEMD, 12), (V24, 12)], cost::run),
+    ("size", &[(SYSV, 50)], size::run),
+    ("removes", &[(SYSV, 667), (SYSTEMD, 667), (V24, 666)], removes::run),
+    ("races", &[(SYSV, 67), (SYSTEMD, 67), (V24, 66)], races::run),
     // Without systemd there is nobody to execute himself anew.
-    ("hooks", [0, 1000, 1000], alarms::hooks),
-    ("deaths", [0, 25, 25], alarms::deaths),
-    ("frozen", [1667, 1667, 1666], alarms::frozen),
+    ("hooks", &[(SYSTEMD, 1000), (V24, 1000)], alarms::hooks),
+    ("deaths", &[(SYSTEMD, 25), (V24, 25)], alarms::deaths),
+    ("frozen", &[(SYSV, 1667), (SYSTEMD, 1667), (V24, 1666)], alarms::frozen),
 ];
 /// So many of the parts are done when none is named.
 const USUAL: usize = 4;
 
-/// What is to be done: parts, and how often in each place.
+/// What is to be done: parts, where and how often.
 #[derive(Debug)]
-pub(crate) struct Wanted(Vec<(&'static str, [u32; 3], Work)>);
+pub(crate) struct Wanted(Vec<Part>);
+
+/// The name of a part, where and how often it is done, and what does it.
+type Part = (&'static str, Vec<(Place, u32)>, Work);
 
 impl Wanted {
-    /// Understands `[PART [COUNT] [PLACE]]`; all places share the count when none is named.
+    /// Understands `[PART [COUNT] [PLACE]]`; all places of a part share the count when none is named.
     pub(crate) fn read(words: &[&str]) -> Option<Self> {
+        let usual =
+            |(name, runs, work): &(&'static str, &Runs, Work)| (*name, runs.to_vec(), *work);
         let [part, words @ ..] = words else {
-            return Some(Self(PARTS.into_iter().take(USUAL).collect()));
+            return Some(Self(PARTS.iter().take(USUAL).map(usual).collect()));
         };
-        let (name, usual, work) = PARTS.into_iter().find(|(name, ..)| name == part)?;
-        let (count, words) = match words {
-            [first, rest @ ..] if let Ok(count) = first.parse::<u32>() => (Some(count), rest),
-            _ => (None, words),
+        let (name, runs, work) = usual(PARTS.iter().find(|(name, ..)| name == part)?);
+        let Some((first, rest)) = words.split_first() else {
+            return Some(Self(vec![(name, runs, work)]));
         };
-        let place = match words {
-            [] => None,
-            [named] => Some(PLACES.iter().position(|(name, _)| name == named)?),
+        let all = runs.iter().map(|one| one.1).sum();
+        let (count, words): (u32, _) = first.parse().map_or((all, words), |count| (count, rest));
+        let mut places: Vec<Place> = runs.iter().map(|one| one.0).collect();
+        match words {
+            [] => {}
+            [named] => places.retain(|place| PLACES.contains(&(named, *place))),
             _ => return None,
-        };
-        let counts = shared(usual, count, place);
-        counts.iter().any(|count| *count > 0).then(|| Self(vec![(name, counts, work)]))
+        }
+        let share = count.div_ceil(u32::try_from(places.len()).ok().filter(|number| *number > 0)?);
+        let runs = places.into_iter().map(|place| (place, share)).collect();
+        (share > 0).then(|| Self(vec![(name, runs, work)]))
     }
-}
-
-/// Divides a count among the place that is named, or among all where a part can be done; the first
-/// get what is left over. Without a count or a place it is as usual.
-fn shared(usual: [u32; 3], count: Option<u32>, place: Option<usize>) -> [u32; 3] {
-    if count.is_none() && place.is_none() {
-        return usual;
-    }
-    let count = count.unwrap_or_else(|| usual.iter().sum());
-    let mut at = 0;
-    let wanted = usual.map(|usual| {
-        at += 1;
-        usual > 0 && place.is_none_or(|place| place + 1 == at)
-    });
-    let mut left = u32::try_from(wanted.iter().filter(|is| **is).count()).unwrap_or_default();
-    let mut rest = count;
-    wanted.map(|is_wanted| {
-        let share = if is_wanted { rest.div_ceil(left.max(1)) } else { 0 };
-        left -= u32::from(is_wanted);
-        rest -= share;
-        share
-    })
 }
 
 /// The programs that are laid on nodes.
@@ -131,17 +119,13 @@ struct Tools {
 }
 
 /// Does what is wanted.
-///
-/// # Errors
-///
-/// When a node cannot be made, or the kit does not keep its word.
 pub(crate) fn run(wanted: &Wanted) -> Result<()> {
     let started = Instant::now();
     heading("building the kit as it is shipped, and the stopwatch");
     let kit = lab::release("dovecot-ark", "dovecot-ark")?;
     let tools = Tools { kit, stopwatch: lab::release("bench", "stopwatch")? };
-    for (name, counts, work) in &wanted.0 {
-        for ((_, place), count) in PLACES.iter().zip(counts).filter(|(_, count)| **count > 0) {
+    for (name, runs, work) in &wanted.0 {
+        for (place, count) in runs {
             heading(&format!("{name}: {place}, {count}"));
             work(&tools, *place, *count)?;
         }
@@ -210,12 +194,11 @@ mod tests {
 
     #[test]
     fn a_part_may_have_a_count_and_a_place_and_nothing_else() {
-        for (words, counts) in [
-            (&["removes"][..], Some([667, 667, 666])),
-            (&["removes", "8"], Some([3, 3, 2])),
-            (&["removes", "v24"], Some([0, 0, 2000])),
-            (&["removes", "12", "sysv"], Some([12, 0, 0])),
-            (&["hooks", "5"], Some([0, 3, 2])),
+        for (words, runs) in [
+            (&["hooks"][..], Some(&[(SYSTEMD, 1000), (V24, 1000)][..])),
+            (&["hooks", "5"], Some(&[(SYSTEMD, 3), (V24, 3)])),
+            (&["removes", "v24"], Some(&[(V24, 2000)])),
+            (&["removes", "12", "sysv"], Some(&[(SYSV, 12)])),
             (&["hooks", "sysv"], None),
             (&["removes", "0"], None),
             (&["removes", "sysv", "12"], None),
@@ -223,8 +206,8 @@ mod tests {
             (&["removes", "debian"], None),
             (&["nonsense"], None),
         ] {
-            let seen = Wanted::read(words).map(|wanted| wanted.0[0].1);
-            assert_eq!(seen, counts, "{words:?}");
+            let seen = Wanted::read(words).map(|mut wanted| wanted.0.remove(0).1);
+            assert_eq!(seen.as_deref(), runs, "{words:?}");
         }
         assert_eq!(Wanted::read(&[]).map(|wanted| wanted.0.len()), Some(USUAL));
     }

@@ -43,8 +43,8 @@ impl Event {
     /// Returns what people read.
     const fn title(self) -> &'static str {
         match self {
-            Self::Killed => "killed master",
-            Self::Frozen => "frozen master",
+            Self::Killed => "master killed",
+            Self::Frozen => "master frozen",
             Self::PowerCut => "power cut",
         }
     }
@@ -60,10 +60,6 @@ struct Sample {
 
 /// Cuts the power of the node in service, and kills and freezes the master, so many times; writes
 /// whose the downtimes were below `pkg/bench`.
-///
-/// # Errors
-///
-/// When once it does not come out as it must, or much of a downtime is nobody's.
 pub(crate) fn run(rounds: u32) -> Result<()> {
     let started = Instant::now();
     heading("building the kit in the profile of releases");

@@ -36,10 +36,6 @@ pub(super) struct Record {
 }
 
 /// Has a node note its times from now on.
-///
-/// # Errors
-///
-/// When a file cannot be written there.
 pub(super) fn begin(node: &Node) -> Result<()> {
     for program in PROGRAMS {
         let real = format!(
@@ -56,10 +52,6 @@ pub(super) fn begin(node: &Node) -> Result<()> {
 
 impl Record {
     /// Adds what a node noted.
-    ///
-    /// # Errors
-    ///
-    /// When a file cannot be read.
     pub(super) fn read(&mut self, node: &Node) -> Result<()> {
         self.add_actions(&node.read(&stage::times())?)?;
         self.add_commands(&node.read(COMMANDS)?)

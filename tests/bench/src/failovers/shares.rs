@@ -38,11 +38,11 @@ impl Part {
         (Self::Heartbeats, 0, "heartbeats, until the peer is declared dead"),
         (Self::Engine, 0, "between the actions"),
         (Self::Children, 0, "IP address and file system"),
-        (Self::QuickCheck, 1, "quickCheck, with its wait for a greeting"),
-        (Self::Repair, 1, "recover, restore, with their wait for the end of processes"),
+        (Self::QuickCheck, 1, "quickCheck"),
+        (Self::Repair, 1, "recover, restore"),
         (Self::Stop, 2, "stop command"),
         (Self::Start, 2, "start command"),
-        (Self::Commands, 2, "status and other commands"),
+        (Self::Commands, 2, "other commands, and the waits between commands"),
         (Self::Login, 3, "from the start command's end to a session that has logged in"),
         (Self::NotAssigned, 4, "not assigned"),
     ];
@@ -93,30 +93,36 @@ fn layers(record: &Record, mark: Duration, Window { from, to }: Window) -> Vec<L
     let work: Vec<&Span> = record.actions.iter().filter(is_in).filter(is_work).collect();
     let end = work.iter().map(|action| action.end.unwrap_or(to)).max().unwrap_or(noticed);
     layers.push((Part::Engine, Window { from: noticed, to: end }));
+    let mut started = None;
     for action in work {
         let part = match action.words.split_once(' ') {
             Some(("quickCheck", TAG)) => Part::QuickCheck,
             Some((_, TAG)) => Part::Repair,
             _ => Part::Children,
         };
-        layers.push((part, Window { from: action.begin, to: action.end.unwrap_or(to) }));
-    }
-    let commands: Vec<&Span> = record.commands.iter().filter(is_in).collect();
-    let mut started = None;
-    for (at, command) in commands.iter().enumerate() {
-        // One that was killed ended at the latest when the next began.
-        let next = commands.get(at + 1).map_or(to, |next| next.begin);
-        let window = Window { from: command.begin, to: command.end.unwrap_or(next) };
-        let has = |word| command.words.split(' ').any(|one| one == word);
-        let part = match () {
-            () if has("start") => Part::Start,
-            () if has("stop") => Part::Stop,
-            () => Part::Commands,
-        };
-        if part == Part::Start {
-            started = Some(window.to);
-        }
+        let window = Window { from: action.begin, to: action.end.unwrap_or(to) };
         layers.push((part, window));
+        let is_its = |one: &&Span| one.begin >= window.from && one.begin < window.to;
+        let commands: Vec<&Span> = record.commands.iter().filter(is_its).collect();
+        // Between two of its commands the kit waits.
+        if let [first, .., last] = commands.as_slice() {
+            layers.push((Part::Commands, Window { from: first.begin, to: last.begin }));
+        }
+        for (at, command) in commands.iter().enumerate() {
+            // One that was killed ended at the latest when the next began.
+            let next = commands.get(at + 1).map_or(window.to, |next| next.begin);
+            let window = Window { from: command.begin, to: command.end.unwrap_or(next) };
+            let has = |word| command.words.split(' ').any(|one| one == word);
+            let part = match () {
+                () if has("start") => Part::Start,
+                () if has("stop") => Part::Stop,
+                () => Part::Commands,
+            };
+            if part == Part::Start {
+                started = Some(window.to);
+            }
+            layers.push((part, window));
+        }
     }
     // From then on the kit is in nobody's way.
     layers.extend(started.map(|from| (Part::Login, Window { from, to })));
