@@ -3,6 +3,7 @@
 //! Exit status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
 
 mod bench;
+mod crowd;
 mod draw;
 mod endurance;
 mod failovers;

@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lab::{DEFAULTS, Error, Init, Node, Result, kit, top};
 
+use crate::crowd::crowded;
 use crate::samples::STOPWATCH;
 
 /// Where the original kit lies on the node.
@@ -25,8 +25,6 @@ const FETCH: &str = "mkdir -p \"$0\" && cd \"$0\" || exit
      echo resource-agents_*.deb";
 /// Far above what any single run takes.
 const RUN: Duration = Duration::from_mins(1);
-/// The longest that a crowd may take to assemble or to vanish; 10 000 take about 10 s.
-const CROWD: Duration = Duration::from_mins(2);
 /// Waits for the end of the login processes that Dovecot starts for connections, at most 30 s. The list of
 /// the master's children is short, whatever else runs on the node.
 const QUIET: &str = "read -r master </run/dovecot/master.pid || exit 0
@@ -38,11 +36,6 @@ const QUIET: &str = "read -r master </run/dovecot/master.pid || exit 0
          [ $busy ] || exit 0
          sleep 0.05
      done 2>/dev/null";
-/// Subshells of one shell: the cheapest processes that there are.
-const ASSEMBLE: &str = "rm -f /run/crowd /run/crowded; mkfifo /run/crowd; exec 3<>/run/crowd
-     i=0; while [ $i -lt \"$1\" ]; do (read -r x <&3) & i=$((i+1)); done
-     echo >/run/crowded; wait";
-
 /// What is built or fetched once for all nodes.
 pub(super) struct Tools {
     kit: PathBuf,
@@ -131,16 +124,7 @@ impl Place {
 
     /// Fills the node up to so many processes while `work` is done.
     pub(super) fn crowded<T>(&self, size: u32, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let before = self.0.processes()?.len();
-        let missing = size.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX));
-        let argv = ["/bin/sh", "-c", ASSEMBLE, "crowd", &missing.to_string()];
-        let running = self.0.spawn(&argv)?;
-        until("assembling a crowd", || self.0.exists("/run/crowded"))?;
-        let done = work()?;
-        running.kill();
-        // Some processes of Dovecot come and go.
-        until("ending a crowd", || Ok(self.0.processes()?.len() <= before + 5))?;
-        Ok(done)
+        crowded(&self.0, size, work)
     }
 
     /// Puts an empty program in the place of the service command while `work` is done.
@@ -150,16 +134,4 @@ impl Place {
         self.sh("umount /usr/sbin/service")?;
         Ok(done)
     }
-}
-
-/// Waits until something is so.
-fn until(doing: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let started = Instant::now();
-    while !is_so()? {
-        if started.elapsed() > CROWD {
-            return Err(Error::Late { doing: doing.to_owned(), limit: CROWD });
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }
