@@ -14,6 +14,7 @@ mod rpm;
 mod test;
 
 use std::env;
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use lab::{Error, Result, heading, kit, stage};
@@ -46,10 +47,7 @@ fn main() -> ExitCode {
             Some(wanted) => fuzz::run(&wanted),
             None => return usage(),
         },
-        ["bench" | "failovers" | "endurance", ..] => match measure(&words) {
-            Ok(status) => return status,
-            Err(error) => Err(error),
-        },
+        ["bench" | "failovers" | "endurance", ..] => measure(&words),
         ["faults"] => faults::run(None),
         ["faults", row] => faults::run(Some(row)),
         ["rpm"] => rpm::run(),
@@ -69,12 +67,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Passes the words on to the program that measures, and returns its exit status.
-fn measure(words: &[&str]) -> Result<ExitCode> {
+/// Becomes the program that measures, which gets the same words.
+fn measure(words: &[&str]) -> Result<()> {
     let mut command = cargo::cargo();
     command.args(["run", "--quiet", "--locked", "--package", "bench", "--"]).args(words);
-    let status = command.status().map_err(Error::io("running the benchmarks"))?;
-    Ok(status.code().and_then(|code| code.try_into().ok()).map_or(ExitCode::FAILURE, u8::into))
+    Err(Error::io("running the benchmarks")(command.exec()))
 }
 
 fn usage() -> ExitCode {

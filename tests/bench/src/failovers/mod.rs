@@ -14,7 +14,7 @@ use lab::heading::{heading, shown};
 use lab::stage::{Sight, Stage, signal_master};
 use lab::{Error, NODES, Result, top};
 
-use page::Figures;
+use page::{Figures, Setting};
 use record::Record;
 use shares::{Shares, Window};
 
@@ -22,8 +22,6 @@ use shares::{Shares, Window};
 pub(crate) const ROUNDS: u32 = 20;
 /// The master, whose repair takes longest, is frozen in every second round.
 const FROZEN: u32 = 2;
-/// Between two of LifeKeeper's checks: `LKCHECKINTERVAL` in `tests/lab/lifekeeper/defaults`.
-const INTERVAL: Duration = Duration::from_secs(2);
 /// The longest wait for LifeKeeper's next check.
 const CHECK: Duration = Duration::from_secs(20);
 /// How far the parts may be from their sum: the two are counted with different clocks.
@@ -67,7 +65,7 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
     for node in NODES {
         record::begin(&*stage.cluster.node(node)?)?;
     }
-    let setting = page::setting(&*stage.cluster.node(1)?)?;
+    let Setting { text, interval } = Setting::of(&*stage.cluster.node(1)?)?;
     let (mut samples, mut active) = (Vec::new(), 1);
     for round in 1..=rounds {
         let cut = active;
@@ -78,7 +76,7 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
         for (event, nth) in [(Event::Killed, Some(round)), (Event::Frozen, frozen)] {
             if let Some(nth) = nth {
                 wait_for_check(&stage, active)?;
-                thread::sleep(INTERVAL.mul_f64(phase(nth)));
+                thread::sleep(interval.mul_f64(phase(nth)));
                 samples.push(happen(&mut stage, event, active)?);
             }
         }
@@ -88,7 +86,7 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
     let figures = Event::ALL.into_iter().filter_map(|event| Figures::of(event, &samples));
     let figures: Vec<Figures> = figures.collect();
     let folder = top().join("pkg/bench");
-    println!("\n{}", page::write(&folder, &figures, &setting)?);
+    println!("\n{}", page::write(&folder, &figures, &text)?);
     println!("written to {}, {}", folder.display(), shown(started.elapsed()));
     figures.iter().try_for_each(Figures::judge)
 }

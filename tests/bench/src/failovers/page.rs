@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::time::Duration;
-use std::{fs, iter, thread};
+use std::{fs, iter};
 
 use lab::{DEFAULTS, Error, Node, Result};
 
@@ -59,16 +59,30 @@ impl Figures {
     }
 }
 
-/// Asks a node, and this machine, what the figures are taken with.
-pub(super) fn setting(node: &Node) -> Result<String> {
-    let cores = thread::available_parallelism().map_or(0, usize::from);
-    let script = format!(
-        ". {DEFAULTS}
-         echo \"A check every $LKCHECKINTERVAL s, $LCMNUMHBEATS heartbeats of $LCMHBEATTIME s.\"
-         echo \"Taken on $(date -u +%F): Linux $(uname -r), Dovecot $(dovecot --version),\""
-    );
-    let facts = node.sh(&script)?.succeeded("asking a node what it is")?.stdout;
-    Ok(format!("{facts}two nodes on one machine with {cores} processors."))
+/// What the figures are taken with.
+pub(super) struct Setting {
+    /// For the page.
+    pub(super) text: String,
+    /// Between two of LifeKeeper's checks.
+    pub(super) interval: Duration,
+}
+
+impl Setting {
+    /// Asks a node, and this machine.
+    pub(super) fn of(node: &Node) -> Result<Self> {
+        let doing = "asking a node what it is";
+        let script = format!(
+            ". {DEFAULTS}; echo $LKCHECKINTERVAL
+             echo \"A check every $LKCHECKINTERVAL s, $LCMNUMHBEATS heartbeats of $LCMHBEATTIME s.\"
+             echo \"Taken on $(date -u +%F): Linux $(uname -r), Dovecot $(dovecot --version),\"
+             echo \"two nodes on one machine with $(nproc) processors.\""
+        );
+        let facts = node.sh(&script)?.succeeded(doing)?.stdout;
+        let read =
+            facts.split_once('\n').and_then(|(first, rest)| Some((first.parse().ok()?, rest)));
+        let (interval, text) = read.ok_or_else(|| Error::failed(doing, &facts))?;
+        Ok(Self { text: text.trim().to_owned(), interval: Duration::from_secs_f64(interval) })
+    }
 }
 
 /// Writes the page and its picture, and returns the page.
