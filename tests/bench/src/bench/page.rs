@@ -41,7 +41,7 @@ pub(super) fn write(seen: &Seen, limits: &[Limit], folder: &Path) -> Result<Stri
     for (file, title, whats) in PICTURES {
         let (tables, bars) = compared(seen, whats)?;
         draw::bars(&folder.join(file), title, &COLOURS, &bars)?;
-        page = page.replace(&format!("{{{file}}}"), &tables);
+        page = page.replace(&format!("{{{file}}}"), tables.trim_end());
     }
     let among = growth(seen, &[KIT, SCAN, PGREP], &PROCESSES)?;
     let listed = growth(seen, &[GREETING, CONNECT, SILENT], &ENTRIES)?;
@@ -60,7 +60,7 @@ fn compared(seen: &Seen, whats: &[&str]) -> Result<(String, Vec<Bar>)> {
         let name = format!("{what}, {}", place.init);
         let head = ["median", "min", "quartiles", "max", "CPU", "memory", "runs"];
         row(&mut tables, [name.as_str()].into_iter().chain(head));
-        row(&mut tables, ["---"].into_iter().chain([" --: "; 7]));
+        row(&mut tables, ["---"].into_iter().chain(["--:"; 7]));
         bars.push(Bar { name, ..Bar::default() });
         for (who, colour) in WHO {
             let name = named(who, what);

@@ -21,8 +21,8 @@ const GATHERED: Duration = Duration::from_secs(3);
 type Beside = (&'static [&'static str], Duration);
 
 const RELOADS: [Beside; 2] = [
-    (&["doveadm", "reload"], Duration::from_secs(4)),
-    (&["service", "dovecot", "reload"], Duration::from_secs(4)),
+    (&["doveadm", "reload"], Duration::from_secs(5)),
+    (&["service", "dovecot", "reload"], Duration::from_secs(3)),
 ];
 /// An update of systemd or glibc, and one of a unit.
 const UPDATES: [Beside; 2] = [

@@ -51,7 +51,7 @@ pub(super) fn run(tools: &Tools, place: Place, count: u32) -> Result<()> {
     }
     println!("{} kinds of things counted before and after", before.len());
     no_alarm(&node, &checks)?;
-    let failed = |cause| Err(Error::failed(format!("checking {count} times, {place}"), cause));
+    let failed = |cause| Err(Error::failed(format!("checking {count} times, {}", place.0), cause));
     if !changes.is_empty() {
         return failed(changes.join("; "));
     }

@@ -12,7 +12,6 @@ mod races;
 mod removes;
 mod size;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -32,29 +31,19 @@ APP_DOVECOT_PROBE=greeting
 APP_DOVECOT_IP_LIST=\"127.0.0.1:143:5 127.0.0.1:993:5\"
 ";
 
-/// The kind of a node.
+/// A kind of node: its name on the command line, and what it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Place(Suite, Init);
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = if self.is_2_4() { "2.4" } else { "2.3" };
-        write!(f, "Dovecot {version}, {}", self.1)
-    }
-}
+struct Place(&'static str, Suite, Init);
 
 impl Place {
     fn is_2_4(self) -> bool {
-        self.0 == Suite::Trixie
+        self.1 == Suite::Trixie
     }
 }
 
-const SYSV: Place = Place(Suite::Bookworm, Init::SysV);
-const SYSTEMD: Place = Place(Suite::Bookworm, Init::Systemd);
-const V24: Place = Place(Suite::Trixie, Init::Systemd);
-
-/// The kinds of nodes, and their names on the command line.
-const PLACES: [(&str, Place); 3] = [("sysv", SYSV), ("systemd", SYSTEMD), ("v24", V24)];
+const SYSV: Place = Place("sysv", Suite::Bookworm, Init::SysV);
+const SYSTEMD: Place = Place("systemd", Suite::Bookworm, Init::Systemd);
+const V24: Place = Place("v24", Suite::Trixie, Init::Systemd);
 
 /// Where something is done, and how often.
 type Runs = [(Place, u32)];
@@ -103,7 +92,7 @@ impl Wanted {
         let mut places: Vec<Place> = runs.iter().map(|one| one.0).collect();
         match words {
             [] => {}
-            [named] => places.retain(|place| PLACES.contains(&(named, *place))),
+            [named] => places.retain(|place| place.0 == *named),
             _ => return None,
         }
         let share = count.div_ceil(u32::try_from(places.len()).ok().filter(|number| *number > 0)?);
@@ -126,7 +115,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<()> {
     let tools = Tools { kit, stopwatch: lab::release("bench", "stopwatch")? };
     for (name, runs, work) in &wanted.0 {
         for (place, count) in runs {
-            heading(&format!("{name}: {place}, {count}"));
+            heading(&format!("{name}: {}, {count}", place.0));
             work(&tools, *place, *count)?;
         }
     }
@@ -137,7 +126,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<()> {
 impl Tools {
     /// A node with the kit and the stopwatch, Dovecot in service, and these settings.
     fn serving(&self, place: Place, settings: &str) -> Result<Node> {
-        let node = kit::node_on(&self.kit, place.0, place.1)?;
+        let node = kit::node_on(&self.kit, place.1, place.2)?;
         node.copy_in(&self.stopwatch, STOPWATCH)?;
         node.write(DEFAULTS, settings)?;
         node.act("restore")?.succeeded("starting Dovecot")?;

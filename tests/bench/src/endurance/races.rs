@@ -9,7 +9,7 @@ use super::{Place, Tools};
 
 /// Holds races on a node.
 pub(super) fn run(tools: &Tools, place: Place, count: u32) -> Result<()> {
-    let node = kit::node_on(&tools.kit, place.0, place.1)?;
+    let node = kit::node_on(&tools.kit, place.1, place.2)?;
     let races = Races::on(&node)?;
     let mut ends: BTreeMap<_, [u32; 3]> = BTreeMap::new();
     for number in 0..count {

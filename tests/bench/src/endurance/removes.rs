@@ -16,7 +16,7 @@ const NODES: u32 = 4;
 /// Removes so often, on some nodes at once.
 pub(super) fn run(tools: &Tools, place: Place, count: u32) -> Result<()> {
     let lanes = NODES.min(count);
-    let nodes = (0..lanes).map(|_| kit::node_on(&tools.kit, place.0, place.1));
+    let nodes = (0..lanes).map(|_| kit::node_on(&tools.kit, place.1, place.2));
     let nodes = nodes.collect::<Result<Vec<Node>>>()?;
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let busy = nodes.first().map(|node| burn(node, processors)).transpose()?;
