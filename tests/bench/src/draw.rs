@@ -52,7 +52,7 @@ pub(crate) fn bars(path: &Path, title: &str, legend: &[&str], bars: &[Bar]) -> R
     let draw = || -> std::result::Result<(), DrawingAreaErrorKind<io::Error>> {
         whole.fill(&WHITE)?;
         whole.draw(&Text::new(title.to_owned(), (16, 18), text(17, HPos::Left)))?;
-        for ((name, colour), x) in legend.iter().zip(COLOURS).zip((16..).step_by(190)) {
+        for ((name, colour), x) in legend.iter().zip(COLOURS).zip((16..).step_by(156)) {
             whole.draw(&Rectangle::new([(x, 38), (x + 14, 52)], colour.filled()))?;
             whole.draw(&Text::new((*name).to_owned(), (x + 20, 46), text(14, HPos::Left)))?;
         }

@@ -6,7 +6,7 @@ use std::{fs, iter};
 
 use lab::{DEFAULTS, Error, Node, Result};
 
-use super::shares::{OWNERS, Part};
+use super::shares::OWNERS;
 use super::{Event, Sample};
 use crate::draw::{self, Bar};
 use crate::samples::{Spread, row};
@@ -20,8 +20,8 @@ pub(super) struct Figures {
     times: usize,
     downtime: Spread,
     mean: f64,
-    /// The means of the parts, which add up to the mean, in the order of all parts.
-    parts: Vec<f64>,
+    /// The mean of what is whose, in the order of the owners: they add up to the mean.
+    shares: [f64; 6],
 }
 
 impl Figures {
@@ -32,25 +32,18 @@ impl Figures {
             let sum: Duration = samples.iter().filter_map(|one| pick(one)).sum();
             sum.as_secs_f64() / f64::from(u32::try_from(samples.len()).unwrap_or(u32::MAX))
         };
-        let parts = Part::ALL.iter().map(|(part, ..)| mean(&|one| one.parts.get(part).copied()));
         Some(Self {
             event,
             times: samples.len(),
             downtime: Spread::of(samples.iter().map(|one| one.downtime.as_secs_f64()))?,
             mean: mean(&|one| Some(one.downtime)),
-            parts: parts.collect(),
+            shares: OWNERS.map(|(owner, _)| mean(&|one| one.parts.get(&owner).copied())),
         })
-    }
-
-    /// The mean of all that is one owner's.
-    fn share(&self, owner: usize) -> f64 {
-        let parts = self.parts.iter().zip(Part::ALL).filter(|(_, part)| part.1 == owner);
-        parts.fold(0.0, |sum, (mean, _)| sum + mean)
     }
 
     /// Fails when more than a twentieth of the mean is nobody's.
     pub(super) fn judge(&self) -> Result<()> {
-        let nobodys = self.share(OWNERS.len() - 1);
+        let [.., nobodys] = self.shares;
         if nobodys <= self.mean / 20.0 {
             return Ok(());
         }
@@ -89,13 +82,13 @@ impl Setting {
 pub(super) fn write(folder: &Path, figures: &[Figures], setting: &str) -> Result<String> {
     let bar = |one: &Figures| Bar {
         name: one.event.title().to_owned(),
-        parts: (0..OWNERS.len()).map(|owner| (owner, one.share(owner))).collect(),
+        parts: one.shares.into_iter().enumerate().collect(),
         figure: format!("{:.2} s", one.mean),
         whisker: None,
     };
     let bars: Vec<Bar> = figures.iter().map(bar).collect();
     let title = "Time without mail after a fault, and whose it is (means)";
-    draw::bars(&folder.join("failovers.svg"), title, &OWNERS[..4], &bars)?;
+    draw::bars(&folder.join("failovers.svg"), title, &OWNERS.map(|(_, name)| name)[..5], &bars)?;
     let page = PAGE.replace("{setting}", setting);
     let page = page.replace("{downtimes}", &downtimes(figures)).replace("{parts}", &parts(figures));
     let file = folder.join("failovers.md");
@@ -116,7 +109,7 @@ fn downtimes(figures: &[Figures]) -> String {
     table
 }
 
-/// Whose the means are: a line for each owner, and one for each of its parts that ever took time.
+/// Whose the means are.
 fn parts(figures: &[Figures]) -> String {
     let mut table = String::new();
     let mut line = |title: &str, cell: &dyn Fn(&Figures) -> String| {
@@ -124,14 +117,8 @@ fn parts(figures: &[Figures]) -> String {
     };
     line("", &|one| one.event.title().to_owned());
     line("---", &|_| "---:".to_owned());
-    for (number, owner) in OWNERS.iter().enumerate() {
-        line(&format!("**{owner}**"), &|one| format!("**{:.3}**", one.share(number)));
-        for (at, (_, of, title)) in Part::ALL.iter().enumerate() {
-            let mean = |one: &Figures| one.parts.get(at).copied().unwrap_or_default();
-            if *of == number && title != owner && figures.iter().any(|one| mean(one) > 0.0) {
-                line(title, &|one| format!("{:.3}", mean(one)));
-            }
-        }
+    for (at, (_, owner)) in OWNERS.iter().enumerate() {
+        line(owner, &|one| format!("{:.3}", one.shares.get(at).copied().unwrap_or_default()));
     }
     line("together", &|one| format!("{:.3}", one.mean));
     table
@@ -139,6 +126,7 @@ fn parts(figures: &[Figures]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shares::Owner;
     use super::*;
 
     #[test]
@@ -147,7 +135,7 @@ mod tests {
         let sample = |check, start| Sample {
             event: Event::Killed,
             downtime: ms(check + start),
-            parts: [(Part::Check, ms(check)), (Part::Start, ms(start))].into(),
+            parts: [(Owner::Notice, ms(check)), (Owner::Dovecot, ms(start))].into(),
         };
         let samples = [sample(100, 1000), sample(1900, 1100), sample(400, 900)];
         let figures = Figures::of(Event::Killed, &samples).expect("there are some");
@@ -161,13 +149,12 @@ mod tests {
         let whose: Vec<String> =
             parts(whose.as_slice()).lines().skip(2).map(str::to_owned).collect();
         let expected = [
-            "| **LifeKeeper** | **0.800** |",
-            "| until the next quickCheck | 0.800 |",
-            "| **dovecot-ark** | **0.000** |",
-            "| **Dovecot and systemd** | **1.000** |",
-            "| start command | 1.000 |",
-            "| **greeting and login** | **0.000** |",
-            "| **not assigned** | **0.000** |",
+            "| LifeKeeper notices | 0.800 |",
+            "| LifeKeeper works | 0.000 |",
+            "| dovecot-ark | 0.000 |",
+            "| Dovecot, systemd | 1.000 |",
+            "| greeting, login | 0.000 |",
+            "| not assigned | 0.000 |",
             "| together | 1.800 |",
         ];
         assert_eq!(whose, expected);

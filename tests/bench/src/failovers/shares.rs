@@ -11,42 +11,32 @@ use lab::TAG;
 
 use super::record::{Record, Span};
 
-/// Who could make a downtime shorter, in the order of the picture.
-pub(super) const OWNERS: [&str; 5] =
-    ["LifeKeeper", "dovecot-ark", "Dovecot and systemd", "greeting and login", "not assigned"];
-
-/// A part of a downtime.
+/// Whose a part of a downtime is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
-    Check,
-    Heartbeats,
-    Engine,
-    Children,
-    QuickCheck,
-    Repair,
-    Stop,
-    Start,
-    Commands,
+pub(super) enum Owner {
+    /// LifeKeeper's, until its next quickCheck, or until a silent peer is declared dead.
+    Notice,
+    /// LifeKeeper's, between the actions and in those of other resources.
+    Work,
+    /// The kit's, in its actions before the first of their commands and after the last.
+    Kit,
+    /// Dovecot's and systemd's, in commands and in what is awaited between them.
+    Dovecot,
+    /// Dovecot's first greeting, and the client's next login.
     Login,
-    NotAssigned,
+    /// Of what nothing is known.
+    Nobody,
 }
 
-impl Part {
-    /// All parts, each with its place among the owners and what people read.
-    pub(super) const ALL: [(Self, usize, &str); 11] = [
-        (Self::Check, 0, "until the next quickCheck"),
-        (Self::Heartbeats, 0, "heartbeats, until the peer is declared dead"),
-        (Self::Engine, 0, "between the actions"),
-        (Self::Children, 0, "IP address and file system"),
-        (Self::QuickCheck, 1, "quickCheck"),
-        (Self::Repair, 1, "recover, restore"),
-        (Self::Stop, 2, "stop command"),
-        (Self::Start, 2, "start command"),
-        (Self::Commands, 2, "other commands, and the waits between commands"),
-        (Self::Login, 3, "from the start command's end to a session that has logged in"),
-        (Self::NotAssigned, 4, "not assigned"),
-    ];
-}
+/// The owners, and what people read.
+pub(super) const OWNERS: [(Owner, &str); 6] = [
+    (Owner::Notice, "LifeKeeper notices"),
+    (Owner::Work, "LifeKeeper works"),
+    (Owner::Kit, "dovecot-ark"),
+    (Owner::Dovecot, "Dovecot, systemd"),
+    (Owner::Login, "greeting, login"),
+    (Owner::Nobody, "not assigned"),
+];
 
 /// A stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,8 +45,8 @@ pub(super) struct Window {
     pub(super) to: Duration,
 }
 
-/// How long each part of a downtime was.
-pub(super) type Shares = BTreeMap<Part, Duration>;
+/// How much of a downtime is whose.
+pub(super) type Shares = BTreeMap<Owner, Duration>;
 
 /// Tells the parts of the outages after the event at `mark`.
 pub(super) fn shares(record: &Record, mark: Duration, outages: &[Window]) -> Shares {
@@ -68,7 +58,7 @@ pub(super) fn shares(record: &Record, mark: Duration, outages: &[Window]) -> Sha
 }
 
 /// A part of the time, and when that was.
-type Layer = (Part, Window);
+type Layer = (Owner, Window);
 
 /// Lists what is known of an outage, the topmost last.
 fn layers(record: &Record, mark: Duration, Window { from, to }: Window) -> Vec<Layer> {
@@ -77,13 +67,9 @@ fn layers(record: &Record, mark: Duration, Window { from, to }: Window) -> Vec<L
         action.words == check && action.failed && action.end >= Some(mark) && action.begin < to
     });
     let dead = record.deaths.iter().find(|at| (mark..to).contains(*at));
-    let (first, noticed) = match (dead, seen) {
-        (Some(dead), _) => (Part::Heartbeats, *dead),
-        (None, Some(seen)) => (Part::Check, seen.begin),
-        // Nobody noticed: then nothing is known of it.
-        (None, None) => return Vec::new(),
-    };
-    let mut layers = vec![(first, Window { from, to: noticed })];
+    // When nobody noticed, nothing is known of it.
+    let Some(noticed) = dead.copied().or(seen.map(|seen| seen.begin)) else { return Vec::new() };
+    let mut layers = vec![(Owner::Notice, Window { from, to: noticed })];
 
     let is_in = |span: &&Span| span.begin >= noticed && span.begin < to;
     // A quickCheck beside other actions is in nobody's way; that of the fault is.
@@ -92,40 +78,23 @@ fn layers(record: &Record, mark: Duration, Window { from, to }: Window) -> Vec<L
     };
     let work: Vec<&Span> = record.actions.iter().filter(is_in).filter(is_work).collect();
     let end = work.iter().map(|action| action.end.unwrap_or(to)).max().unwrap_or(noticed);
-    layers.push((Part::Engine, Window { from: noticed, to: end }));
+    layers.push((Owner::Work, Window { from: noticed, to: end }));
     let mut started = None;
-    for action in work {
-        let part = match action.words.split_once(' ') {
-            Some(("quickCheck", TAG)) => Part::QuickCheck,
-            Some((_, TAG)) => Part::Repair,
-            _ => Part::Children,
-        };
+    for action in work.iter().filter(|action| action.words.ends_with(&format!(" {TAG}"))) {
         let window = Window { from: action.begin, to: action.end.unwrap_or(to) };
-        layers.push((part, window));
+        layers.push((Owner::Kit, window));
         let is_its = |one: &&Span| one.begin >= window.from && one.begin < window.to;
         let commands: Vec<&Span> = record.commands.iter().filter(is_its).collect();
-        // Between two of its commands the kit waits.
-        if let [first, .., last] = commands.as_slice() {
-            layers.push((Part::Commands, Window { from: first.begin, to: last.begin }));
+        if let [first, .., last] | [first @ last] = commands.as_slice() {
+            // One that was killed has no end.
+            let to = last.end.unwrap_or(window.to);
+            layers.push((Owner::Dovecot, Window { from: first.begin, to }));
         }
-        for (at, command) in commands.iter().enumerate() {
-            // One that was killed ended at the latest when the next began.
-            let next = commands.get(at + 1).map_or(window.to, |next| next.begin);
-            let window = Window { from: command.begin, to: command.end.unwrap_or(next) };
-            let has = |word| command.words.split(' ').any(|one| one == word);
-            let part = match () {
-                () if has("start") => Part::Start,
-                () if has("stop") => Part::Stop,
-                () => Part::Commands,
-            };
-            if part == Part::Start {
-                started = Some(window.to);
-            }
-            layers.push((part, window));
-        }
+        let is_start = |one: &&&Span| one.words.ends_with(" start");
+        started = commands.iter().rfind(is_start).and_then(|one| one.end).or(started);
     }
     // From then on the kit is in nobody's way.
-    layers.extend(started.map(|from| (Part::Login, Window { from, to })));
+    layers.extend(started.map(|from| (Owner::Login, Window { from, to })));
     layers
 }
 
@@ -137,8 +106,8 @@ fn paint(window: Window, layers: &[Layer], shares: &mut Shares) {
     edges.sort();
     for (from, to) in edges.iter().zip(edges.iter().skip(1)) {
         let covers = |(_, layer): &&Layer| layer.from <= *from && layer.to >= *to;
-        let part = layers.iter().rfind(covers).map_or(Part::NotAssigned, |(part, _)| *part);
-        *shares.entry(part).or_default() += to.saturating_sub(*from);
+        let owner = layers.iter().rfind(covers).map_or(Owner::Nobody, |(owner, _)| *owner);
+        *shares.entry(owner).or_default() += to.saturating_sub(*from);
     }
 }
 
@@ -147,14 +116,14 @@ mod tests {
     use super::*;
 
     /// Tells the parts of one outage from 0 on, in microseconds.
-    fn parts(actions: &str, commands: &str, to: u64) -> Vec<(Part, u128)> {
+    fn parts(actions: &str, commands: &str, to: u64) -> Vec<(Owner, u128)> {
         let mut record = Record::default();
         record.add_actions(actions).expect("notes");
         record.add_commands(commands).expect("notes");
         let window = Window { from: Duration::ZERO, to: Duration::from_micros(to) };
         let shares = shares(&record, Duration::ZERO, &[window]);
         assert_eq!(shares.values().sum::<Duration>(), window.to, "nothing counts twice");
-        shares.into_iter().map(|(part, length)| (part, length.as_micros())).collect()
+        shares.into_iter().map(|(owner, length)| (owner, length.as_micros())).collect()
     }
 
     #[test]
@@ -166,35 +135,26 @@ mod tests {
         let commands = "702 begin 1 service dovecot status\n712 end 1\n\
                         800 begin 2 service dovecot start\n1400 end 2\n\
                         1410 begin 3 service dovecot status\n1440 end 3\n";
-        let expected = [
-            (Part::Check, 700),
-            (Part::Engine, 1),
-            (Part::QuickCheck, 10),
-            (Part::Repair, 79),
-            (Part::Start, 600),
-            (Part::Commands, 10),
-            (Part::Login, 130),
-        ];
-        assert_eq!(parts(actions, commands, 1530), expected);
+        let [notice, work] = [(Owner::Notice, 700), (Owner::Work, 1)];
+        let (kit, served) = ((Owner::Kit, 10 + 79), [(Owner::Dovecot, 610), (Owner::Login, 130)]);
+        assert_eq!(parts(actions, commands, 1530), [notice, work, kit, served[0], served[1]]);
         // A client may be served before the command has ended.
-        assert!(
-            parts(actions, commands, 1300).ends_with(&[(Part::Start, 500), (Part::Commands, 10)])
-        );
+        assert_eq!(parts(actions, commands, 1300), [notice, work, kit, (Owner::Dovecot, 510)]);
     }
 
     #[test]
-    fn a_command_that_was_killed_lasts_until_the_next() {
+    fn a_wait_between_commands_is_not_the_kits_nor_a_command_that_was_killed() {
         let actions = "100 begin quickCheck dovecot\n3700 end quickCheck dovecot Failure\n\
                        3700 begin recover dovecot\n";
-        let commands = "3705 begin 3 service dovecot stop\n13705 begin 4 service dovecot start\n\
+        let commands = "105 begin 1 service dovecot status\n115 end 1\n\
+                        2105 begin 2 doveadm service status\n\
+                        3705 begin 3 service dovecot stop\n13705 begin 4 service dovecot start\n\
                         14880 end 4\n";
         let expected = [
-            (Part::Check, 100),
-            (Part::QuickCheck, 3600),
-            (Part::Repair, 5),
-            (Part::Stop, 10_000),
-            (Part::Start, 1175),
-            (Part::Login, 20),
+            (Owner::Notice, 100),
+            (Owner::Kit, 5 + 5),
+            (Owner::Dovecot, 3595 + 11_175),
+            (Owner::Login, 20),
         ];
         assert_eq!(parts(actions, commands, 14_900), expected);
     }
@@ -206,18 +166,17 @@ mod tests {
                        4300 end quickCheck ip Success\n5000 end restore dovecot Success\n";
         let commands = "4010 begin 1 service dovecot start\n4900 end 1\n";
         let expected = [
-            (Part::Heartbeats, 3000),
-            (Part::Engine, 2),
-            (Part::Children, 1000),
-            (Part::Repair, 8),
-            (Part::Start, 890),
-            (Part::Login, 100),
+            (Owner::Notice, 3000),
+            (Owner::Work, 1002),
+            (Owner::Kit, 8),
+            (Owner::Dovecot, 890),
+            (Owner::Login, 100),
         ];
         assert_eq!(parts(actions, commands, 5000), expected);
     }
 
     #[test]
     fn what_nothing_is_known_of_is_nobodys() {
-        assert_eq!(parts("", "", 1000), [(Part::NotAssigned, 1000)]);
+        assert_eq!(parts("", "", 1000), [(Owner::Nobody, 1000)]);
     }
 }
