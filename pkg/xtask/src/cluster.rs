@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use lab::{Cluster, Error, Result};
 
 use crate::heading::{heading, shown};
+use crate::rpm;
 use crate::stage::{Sight, Stage, signal_master};
 
 /// What breaks Dovecot's configuration.
@@ -24,7 +25,7 @@ struct Row {
 /// When a node cannot be made, or the story does not come out as it must.
 pub(crate) fn show() -> Result<()> {
     let start = Instant::now();
-    let mut stage = Stage::set()?;
+    let mut stage = Stage::set(&rpm::fresh()?)?;
 
     let mut rows = Vec::new();
     let mut note = |event, deed: &str, node, sight: Sight| {

@@ -14,9 +14,26 @@ use crate::error::{Error, Result};
 ///
 /// When it cannot be built, or is not where cargo puts it.
 pub fn program(package: &str) -> Result<PathBuf> {
-    let doing = format!("building {package}");
+    // The caller lies beside it or in a folder below: target/debug/deps/TEST, target/debug/xtask.
+    built(&["--quiet", "--package", package], package)
+}
+
+/// Builds a program of a package in the profile of releases, and returns its file.
+///
+/// # Errors
+///
+/// As [`program`].
+pub fn release(package: &str, program: &str) -> Result<PathBuf> {
+    let words = ["--package", package, "--bin", program, "--release"];
+    built(&words, &format!("release/{program}"))
+}
+
+/// Has cargo build, and finds the file in the folders above this program.
+fn built(words: &[&str], file: &str) -> Result<PathBuf> {
+    let doing = format!("building {file}");
     let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--locked", "--package", package])
+        .args(["build", "--locked"])
+        .args(words)
         .current_dir(top())
         .stdin(Stdio::null())
         .status()
@@ -24,11 +41,10 @@ pub fn program(package: &str) -> Result<PathBuf> {
     if !status.success() {
         return Err(Error::failed(doing, status.to_string()));
     }
-    // The caller lies beside it or in a folder below: target/debug/deps/TEST, target/debug/xtask.
     let myself = env::current_exe().map_err(Error::io("finding this program's file"))?;
-    let found = myself.ancestors().skip(1).map(|folder| folder.join(package));
+    let found = myself.ancestors().skip(1).map(|folder| folder.join(file));
     let missing = || Error::failed(doing, "it is not where this program lies");
-    found.take(2).find(|path| path.is_file()).ok_or_else(missing)
+    found.take(3).find(|path| path.is_file()).ok_or_else(missing)
 }
 
 /// Returns the project's package, which `cargo xtask rpm` builds.
@@ -72,6 +88,9 @@ fn newer_than(moment: SystemTime, path: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// Returns the top of the workspace.
+#[must_use]
+pub fn top() -> &'static Path {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR"));
+    lab.ancestors().nth(2).unwrap_or(lab)
 }

@@ -1,0 +1,162 @@
+//! What the measured figures must hold.
+
+use lab::Result;
+
+use super::Seen;
+use super::compare::{
+    ALONE, BARE, CHECK, CONNECT, ENTRIES, GREETING, KIT, PGREP, SCAN, SHELL, SILENT, STOPPED, named,
+};
+use super::passes::Passes;
+
+/// What a restore waits, in seconds, after Dovecot's first greeting for the second look that makes it
+/// a success (`PAUSE` in `src/actions/restore.rs`). Users are served by then: it is counted apart.
+const SECOND_LOOK: f64 = 0.2;
+
+/// A figure and its limit.
+#[derive(Debug, PartialEq)]
+pub(super) struct Limit {
+    /// What is limited.
+    pub(super) what: String,
+    /// What was measured.
+    pub(super) value: f64,
+    /// What is allowed.
+    pub(super) at_most: f64,
+    /// Of both.
+    pub(super) unit: &'static str,
+    /// What follows from the figure and the limit.
+    pub(super) outcome: Outcome,
+}
+
+/// What a figure says of its limit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Outcome {
+    /// The figure is not above the limit.
+    Holds,
+    /// The figure is above the limit, or no number.
+    Broken,
+    /// Repeated comparisons did not agree, so the limit neither holds nor is broken.
+    Inconclusive,
+}
+
+impl Limit {
+    /// A limit of a figure.
+    pub(super) fn new(
+        what: impl Into<String>,
+        value: f64,
+        at_most: f64,
+        unit: &'static str,
+    ) -> Self {
+        let outcome = if value <= at_most { Outcome::Holds } else { Outcome::Broken };
+        Self { what: what.into(), value, at_most, unit, outcome }
+    }
+
+    /// A limit of what the passes of a comparison agree on.
+    fn agreed(what: &str, passes: &Passes, at_most: f64) -> Self {
+        let what = format!("{what} ({} passes)", passes.count());
+        match passes.agreed() {
+            Some(value) => Self::new(what, value, at_most, ""),
+            None => Self {
+                outcome: Outcome::Inconclusive,
+                ..Self::new(what, passes.median(), at_most, "")
+            },
+        }
+    }
+
+    /// What it limits, both figures, and its outcome, in words.
+    pub(super) fn cells(&self) -> [String; 4] {
+        let figure = |value| format!("{value:.3} {}", self.unit).trim_end().to_owned();
+        let outcome = match self.outcome {
+            Outcome::Holds => "holds",
+            Outcome::Broken => "**broken**",
+            Outcome::Inconclusive => "inconclusive",
+        };
+        [self.what.clone(), figure(self.value), figure(self.at_most), outcome.to_owned()]
+    }
+}
+
+/// Holds the figures against their limits.
+pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
+    let mut limits = Vec::new();
+    for one in &seen.places {
+        let (place, wall) = (one.init, |who, what| one.samples.wall(&named(who, what)));
+        let ratio =
+            |what: &str, value, at_most| Limit::new(format!("{place}: {what}"), value, at_most, "");
+        let apart = |what: &str, seconds: f64| {
+            let at_most = if what.ends_with("stopped") { 15.0 } else { 30.0 };
+            Limit::new(format!("{place}: {what}"), seconds * 1e3, at_most, "ms")
+        };
+        let recover = wall(KIT, "recover")? - SECOND_LOOK;
+        let (bare, shell) = (wall(BARE, "recover")?, wall(SHELL, "recover")?);
+        let remove = wall(KIT, "remove")? - wall(BARE, "remove")?;
+        limits.extend([
+            ratio("quickCheck / original", wall(KIT, CHECK)? / wall(SHELL, CHECK)?, 0.75),
+            Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
+            // Where the bare commands are slow, nobody can be much faster than the original.
+            ratio(
+                &format!("recover / original (bare: {:.3})", bare / shell),
+                recover / shell,
+                0.25,
+            ),
+            ratio("recover / stop, start, greeting", recover / bare, 1.15),
+            apart("remove, above the stop command", remove),
+            apart("remove, already stopped", wall(STOPPED, "remove")?),
+        ]);
+    }
+    let once = &seen.once;
+    let [greeting, connect, nobody] = ALONE.map(|who| named(who, CHECK));
+    let own = once.wall(&connect)? - once.wall(&nobody)?;
+    let cpu = once.spread(&greeting, |run| run.own)?.median;
+    let memory = once.spread(&greeting, |run| run.memory)?.max;
+    let growth = |who: &str| -> Result<f64> {
+        Ok(once.wall(&named(who, 10_000))? - once.wall(&named(who, 100))?)
+    };
+    limits.extend([
+        Limit::new("quickCheck's own part, wall", own * 1e3, 3.0, "ms"),
+        Limit::new("quickCheck's own part, CPU", cpu * 1e3, 3.0, "ms"),
+        Limit::new("quickCheck's own part, memory", memory, 6.0, "MiB"),
+        Limit::new("10 000 processes: scan / `pgrep`", growth(SCAN)? / growth(PGREP)?, 1.5, ""),
+        Limit::new("500 silent entries", once.wall(&named(SILENT, 500))?, 2.5, "s"),
+    ]);
+    for who in [GREETING, CONNECT] {
+        let runs = ENTRIES.map(|size| once.0.get(&named(who, size)));
+        let wrong = runs.iter().flatten().filter(|runs| runs.iter().any(|run| run.status != 0));
+        let wrong = f64::from(u32::try_from(wrong.count()).unwrap_or(u32::MAX));
+        let what = format!("{who}: lists of healthy entries that were called faulty");
+        limits.push(Limit::new(what, wrong, 0.0, ""));
+    }
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_that_is_counted_apart_is_the_kits() {
+        let source = std::fs::read_to_string(lab::top().join("src/actions/restore.rs"));
+        let pause =
+            format!("const PAUSE: Duration = Duration::from_millis({});", SECOND_LOOK * 1e3);
+        assert!(source.expect("the source").contains(&pause), "{pause}");
+    }
+
+    #[test]
+    fn a_limit_holds_up_to_itself_and_never_for_no_number() {
+        for (value, outcome) in [(1.15, "holds"), (1.16, "**broken**"), (f64::NAN, "**broken**")] {
+            assert_eq!(Limit::new("x", value, 1.15, "").cells()[3], outcome, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_passes_that_agree_hold_or_break_a_limit() {
+        for (first, second, cells) in [
+            (1.08, 1.09, ["x (2 passes)", "1.085", "1.100", "holds"]),
+            (1.12, 1.11, ["x (2 passes)", "1.115", "1.100", "**broken**"]),
+            // The first two do not agree, and neither do any that follow.
+            (1.20, 1.30, ["x (9 passes)", "1.200", "1.100", "inconclusive"]),
+        ] {
+            let mut alternate = [first, second].into_iter().cycle();
+            let passes = Passes::make(|| Ok(alternate.next().unwrap_or_default()));
+            assert_eq!(Limit::agreed("x", &passes.expect("passes"), 1.10).cells(), cells);
+        }
+    }
+}
