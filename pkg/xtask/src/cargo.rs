@@ -1,18 +1,11 @@
 //! Runs the cargo that runs this program.
 
-use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+pub(crate) use lab::cargo;
 use lab::{Error, Result};
 use serde_json::Value;
-
-/// Begins a cargo command at the top of the workspace.
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(top());
-    command
-}
 
 /// Returns the top of the workspace.
 pub(crate) fn top() -> &'static Path {

@@ -47,7 +47,7 @@ pub use net::IMAP;
 pub use node::{ACTIONS, Init, Node, STUBS};
 pub use poller::{PERIOD, Poller};
 pub use process::Process;
-pub use program::{package, program};
+pub use program::{cargo, package, program};
 pub use protection::{FILESYS_TAG, IP_TAG, MAIL, TAG};
 pub use races::{End, Race, Races, Rival};
 pub use rack::{NODES, address, host};

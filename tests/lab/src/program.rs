@@ -8,6 +8,25 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 
+/// What cargo tells a program that it runs of the program's package.
+///
+/// To another cargo it would be news: ring's build script asks for these variables, so ring and
+/// all that depends on it would be built again after each change between the two.
+const OF_A_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
+/// Begins a cargo command at the top of the workspace, as if it was typed there.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(top());
+    for (name, _) in env::vars_os() {
+        if OF_A_PACKAGE.iter().any(|begin| name.as_encoded_bytes().starts_with(begin.as_bytes())) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Builds a package's program of the same name, in the profile of tests, and returns its file.
 ///
 /// # Errors
@@ -15,9 +34,8 @@ use crate::error::{Error, Result};
 /// When it cannot be built, or is not where cargo puts it.
 pub fn program(package: &str) -> Result<PathBuf> {
     let doing = format!("building {package}");
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = cargo()
         .args(["build", "--quiet", "--locked", "--package", package])
-        .current_dir(top())
         .stdin(Stdio::null())
         .status()
         .map_err(Error::io(doing.clone()))?;
@@ -74,4 +92,18 @@ fn newer_than(moment: SystemTime, path: &Path) -> Result<Option<PathBuf>> {
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_finds_the_environment_of_a_shell() {
+        // Cargo, which runs this test, has set both.
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_VERSION_MAJOR"] {
+            assert!(env::var_os(name).is_some(), "{name}");
+            assert!(cargo().get_envs().any(|change| change == (name.as_ref(), None)), "{name}");
+        }
+    }
 }
