@@ -1,5 +1,6 @@
 //! A cluster's life, as an IMAP client sees it: the last act of `cargo xtask demo`.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab::{Cluster, Error, Result};
@@ -22,9 +23,9 @@ struct Row {
 /// # Errors
 ///
 /// When a node cannot be made, or the story does not come out as it must.
-pub(crate) fn show() -> Result<()> {
+pub(crate) fn show(kit: &Path, standin: &Path) -> Result<()> {
     let start = Instant::now();
-    let mut stage = Stage::set()?;
+    let mut stage = Stage::set_with(kit, standin)?;
 
     let mut rows = Vec::new();
     let mut note = |event, deed: &str, node, sight: Sight| {

@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::run(),
-        ["demo"] => demo::run().and_then(|()| cluster::show()),
+        ["demo"] => demo::run(),
         ["failovers"] => failovers::run(failovers::ROUNDS),
         ["failovers", rounds] => match rounds.parse() {
             Ok(rounds) => failovers::run(rounds),

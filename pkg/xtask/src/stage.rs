@@ -3,6 +3,7 @@
 //! After each event there must be mail again, from exactly one node, and at the end each message
 //! that was ever acknowledged; and Dovecot must never have run on both nodes.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,14 +42,17 @@ pub(crate) struct Sight {
 }
 
 impl Stage {
-    /// Starts the cluster, puts Dovecot under protection on node 1, and stores a first message.
+    /// Sets the stage, as [`Stage::set_with`], with the package.
     pub(crate) fn set() -> Result<Self> {
+        Self::set_with(&rpm::fresh()?, &lab::program("lifekeeper-standin")?)
+    }
+
+    /// Starts the cluster, puts Dovecot under protection on node 1, and stores a first message.
+    pub(crate) fn set_with(kit: &Path, standin: &Path) -> Result<Self> {
         heading("a cluster of two nodes, with LifeKeeper's stand-in");
-        let package = rpm::fresh()?;
-        let standin = lab::program("lifekeeper-standin")?;
         let start = Instant::now();
-        let cluster = Cluster::start(&package, &standin, Dialect::Plain)?;
-        println!("   both nodes are up, with the package, after {}", shown(start.elapsed()));
+        let cluster = Cluster::start(kit, standin, Dialect::Plain)?;
+        println!("   both nodes are up, with the kit, after {}", shown(start.elapsed()));
         let watch = cluster.watch();
         for node in NODES {
             cluster.node(node)?.write(&times(), "")?;

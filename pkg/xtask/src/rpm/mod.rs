@@ -82,6 +82,19 @@ pub(crate) fn fresh() -> Result<PathBuf> {
     lab::package()
 }
 
+/// Lays what the package brings, with this binary, below a folder that is returned.
+///
+/// That takes no packager; its scriptlets do not run, and rpm does not know of it.
+///
+/// # Errors
+///
+/// When a file is missing or cannot be made.
+pub(crate) fn tree(binary: &Path) -> Result<PathBuf> {
+    let root = top().join("target/tree");
+    stage::install(top(), binary, &root)?;
+    Ok(root)
+}
+
 /// Builds the package once more, from a copy in another folder, and compares the bytes.
 ///
 /// # Errors
