@@ -7,9 +7,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use lab::{Error, Result};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 /// The command on its way. Dropped before its end was waited for, it is killed with all that it
@@ -17,6 +21,8 @@ use nix::unistd::Pid;
 pub(crate) struct Beside {
     doing: String,
     child: Option<Child>,
+    /// Sees its end, and says how long it ran.
+    clock: Option<JoinHandle<Duration>>,
     log: PathBuf,
 }
 
@@ -37,19 +43,21 @@ impl Beside {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let log = env::temp_dir().join(format!("dovecot-ark-beside-{}-{count}", process::id()));
         let child = launch(program, words, &log).map_err(Error::io(&doing))?;
-        Ok(Self { doing, child: Some(child), log })
+        let clock = Some(clock(&child));
+        Ok(Self { doing, child: Some(child), clock, log })
     }
 
-    /// Waits for its end, and prints what it printed.
+    /// Waits for its end, prints what it printed, and returns how long it ran.
     ///
     /// # Errors
     ///
     /// When it fails.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
+    pub(crate) fn finish(mut self) -> Result<Duration> {
+        let ran = self.clock.take().and_then(|clock| clock.join().ok()).unwrap_or_default();
+        let Some(mut child) = self.child.take() else { return Ok(ran) };
         let status = child.wait().map_err(Error::io(&self.doing))?;
         print!("{}", fs::read_to_string(&self.log).unwrap_or_default());
-        if status.success() { Ok(()) } else { Err(Error::failed(&self.doing, status.to_string())) }
+        if status.success() { Ok(ran) } else { Err(Error::failed(&self.doing, status.to_string())) }
     }
 }
 
@@ -66,6 +74,18 @@ impl Drop for Beside {
     }
 }
 
+/// Starts a thread that returns how long the child ran; whoever owns the child still waits for it.
+fn clock(child: &Child) -> JoinHandle<Duration> {
+    let (began, pid) = (Instant::now(), i32::try_from(child.id()));
+    thread::spawn(move || {
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        if let Ok(pid) = pid {
+            while waitid(Id::Pid(Pid::from_raw(pid)), ended) == Err(Errno::EINTR) {}
+        }
+        began.elapsed()
+    })
+}
+
 fn launch(program: &Path, words: &[&str], log: &Path) -> io::Result<Child> {
     // What a run of the same pid left when it was killed.
     let _ = fs::remove_file(log);
@@ -79,7 +99,6 @@ fn launch(program: &Path, words: &[&str], log: &Path) -> io::Result<Child> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
 
     fn sh(script: &str) -> Beside {
         Beside::start("testing".into(), Path::new("/bin/sh"), &["-c", script]).expect("a shell")
@@ -90,6 +109,19 @@ mod tests {
         sh("exit 0").finish().expect("success");
         let error = sh("exit 3").finish().expect_err("a failure").to_string();
         assert_eq!(error, "testing: exit status: 3");
+    }
+
+    #[test]
+    fn it_tells_how_long_it_ran_not_how_long_it_was_waited_for() {
+        let began = Instant::now();
+        let beside = sh("sleep 0.2");
+        while !beside.clock.as_ref().is_none_or(JoinHandle::is_finished) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let ended = began.elapsed();
+        thread::sleep(Duration::from_millis(50));
+        let ran = beside.finish().expect("success");
+        assert!((Duration::from_millis(200)..=ended).contains(&ran), "{ran:?} of {ended:?}");
     }
 
     #[test]

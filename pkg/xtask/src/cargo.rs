@@ -1,23 +1,11 @@
 //! Runs the cargo that runs this program.
 
-use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use lab::{Error, Result};
+pub(crate) use lab::{cargo, top};
 use serde_json::Value;
-
-/// Begins a cargo command at the top of the workspace.
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(top());
-    command
-}
-
-/// Returns the top of the workspace.
-pub(crate) fn top() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
 
 /// Runs a command, its output going where ours goes, and fails unless it succeeds.
 pub(crate) fn succeed(mut command: Command, doing: &str) -> Result<()> {

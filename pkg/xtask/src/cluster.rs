@@ -1,11 +1,11 @@
 //! A cluster's life, as an IMAP client sees it: the last act of `cargo xtask demo`.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab::{Cluster, Error, Result};
 
 use crate::heading::{heading, shown};
-use crate::rpm;
 use crate::stage::{Sight, Stage, signal_master};
 
 /// What breaks Dovecot's configuration.
@@ -23,9 +23,9 @@ struct Row {
 /// # Errors
 ///
 /// When a node cannot be made, or the story does not come out as it must.
-pub(crate) fn show() -> Result<()> {
+pub(crate) fn show(kit: &Path, standin: &Path) -> Result<()> {
     let start = Instant::now();
-    let mut stage = Stage::set(&rpm::fresh()?)?;
+    let mut stage = Stage::set(kit, standin)?;
 
     let mut rows = Vec::new();
     let mut note = |event, deed: &str, node, sight: Sight| {

@@ -3,12 +3,14 @@
 //! Every action is called as LifeKeeper calls it, through its stub, and judged by what an operator
 //! could see: exit status, processes, a login. One step that is not as expected fails the whole.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lab::{Error, Finished, IMAP, Init, Node, Result, STUBS, USERS};
 
+use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
-use crate::kit;
+use crate::{cluster, kit, rpm};
 
 /// What a login answers when it works.
 const LOGGED_IN: &str = "logged in";
@@ -48,20 +50,59 @@ struct Stage<'a> {
     rows: &'a mut Vec<Row>,
 }
 
-/// Shows the story on a node of each kind.
+/// Builds a program in the profile of this one, saying so, and returns its binary.
+fn build(package: &str) -> Result<PathBuf> {
+    heading(&format!("building {package} (half a minute or so if it is the first time)"));
+    let start = Instant::now();
+    let mut command = cargo();
+    // What is compiled is seen; the lab does the same without a word.
+    command.args(["build", "--locked", "--package", package]);
+    succeed(command, &format!("building {package}"))?;
+    let binary = lab::program(package)?;
+    println!("   built in {}", shown(start.elapsed()));
+    Ok(binary)
+}
+
+/// Shows the story on a node of each kind, then a cluster's, and how long each part took.
+///
+/// The built binary lies on the nodes as the package lays it; the package itself is not built.
 ///
 /// # Errors
 ///
 /// When a node cannot be made, or a step was not as expected.
 pub(crate) fn run() -> Result<()> {
+    let mut times = Vec::new();
+    let mut part = Instant::now();
+    let mut done = |name: &'static str| {
+        times.push((name, part.elapsed()));
+        part = Instant::now();
+    };
+    let kit = rpm::tree(&build("dovecot-ark")?)?;
+    let standin = build("lifekeeper-standin")?;
+    done("building");
+    heading("what nodes are made of (packages and an image, a minute or so, once)");
+    lab::prepare()?;
+    done("making the image");
+    actions(&kit)?;
+    done("the four actions");
+    cluster::show(&kit, &standin)?;
+    done("a cluster's life");
+    heading("how long it took");
+    for (name, took) in &times {
+        println!("{name:<18} {:>9}", shown(*took));
+    }
+    println!("{:<18} {:>9}", "all", shown(times.iter().map(|(_, took)| *took).sum()));
+    Ok(())
+}
+
+/// Shows the four actions on a node of each kind.
+fn actions(kit: &Path) -> Result<()> {
     let started = Instant::now();
-    heading("building the kit");
-    let binary = lab::program("dovecot-ark")?;
     let mut rows = Vec::new();
     for init in [Init::SysV, Init::Systemd] {
         heading(&format!("a clean node with {init}"));
         let start = Instant::now();
-        let node = kit::node_with(&binary, init)?;
+        let node = kit::node_with(kit, init)?;
         println!("   up after {}, Dovecot is stopped", shown(start.elapsed()));
         let mut stage = Stage { node: &node, rows: &mut rows };
         match init {

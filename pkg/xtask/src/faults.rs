@@ -4,13 +4,15 @@
 //! and leaves a line of each; here they are put in order and shown. What the original does wrong is
 //! told, what the kit does wrong fails the whole.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 use std::{env, fs, process};
 
 use lab::{Error, Result, Suite};
 
-use crate::cargo::{cargo, succeed};
+use crate::cargo::{answer, cargo, succeed};
 use crate::heading::{heading, shown};
 
 /// Rows mostly wait: more of them at once than there are processors.
@@ -41,6 +43,9 @@ struct Row {
 /// When the suite fails, or the kit is wrong in a row.
 pub(crate) fn run(number: Option<&str>) -> Result<()> {
     let started = Instant::now();
+    if let Some(number) = number {
+        require(number, &numbers(&answer(suite(&["--list"]), "listing the fault suite's rows")?))?;
+    }
     for suite in [Suite::Bookworm, Suite::Trixie] {
         lab::prepare_suite(suite)?;
     }
@@ -66,16 +71,40 @@ pub(crate) fn run(number: Option<&str>) -> Result<()> {
     played
 }
 
+/// Begins a run of the suite with these words of its own.
+fn suite(words: &[&str]) -> Command {
+    let mut command = cargo();
+    command.args(["test", "--package", "dovecot-ark", "--test", "faults", "--locked"]);
+    command.arg("--").args(words);
+    command
+}
+
+/// Reads the numbers of the rows from the list of the suite's tests, `scene::place::f1_title: test`.
+fn numbers(list: &str) -> BTreeSet<u32> {
+    let names = list.lines().filter_map(|line| line.rsplit_once("::f")?.1.split_once('_'));
+    names.filter_map(|(number, _)| number.parse().ok()).collect()
+}
+
+/// Fails unless `row`, F1 or so, is one of these.
+fn require(row: &str, numbers: &BTreeSet<u32>) -> Result<()> {
+    let number = row.strip_prefix(['F', 'f']).and_then(|number| number.parse().ok());
+    if number.is_some_and(|number| numbers.contains(&number)) {
+        return Ok(());
+    }
+    let there: Vec<String> = numbers.iter().map(|number| format!("F{number}")).collect();
+    let cause = format!("there is no such row; there are {}", there.join(" "));
+    Err(Error::failed(format!("playing {row}"), cause))
+}
+
 /// Runs the suite; its lines go to the folder.
 fn play(folder: &Path, number: Option<&str>) -> Result<()> {
-    let mut words = vec!["test", "--package", "dovecot-ark", "--test", "faults", "--locked", "--"];
     let filter = number.map(|number| format!("::{}_", number.to_lowercase()));
     // What the kit is known to do wrong is shown as well.
-    words.extend([THREADS, "--include-ignored"]);
+    let mut words = vec![THREADS, "--include-ignored"];
     words.extend(filter.as_deref());
-    println!("$ {FOLDER}={} cargo {}", folder.display(), words.join(" "));
-    let mut command = cargo();
-    command.args(&words).env(FOLDER, folder);
+    println!("$ {FOLDER}={} cargo test --test faults -- {}", folder.display(), words.join(" "));
+    let mut command = suite(&words);
+    command.env(FOLDER, folder);
     succeed(command, "running the fault suite")
 }
 
@@ -138,6 +167,19 @@ mod tests {
         assert!(is_wrong(&row.original) && !is_wrong(&row.kit));
         for line in ["", "F1\ta\tb", "1\ta\tb\tc\td\te", "Fx\ta\tb\tc\td\te"] {
             assert_eq!(super::row(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_not_in_the_suite_is_refused_with_those_that_are() {
+        let list = "frozen::v24::f2_a: test\nfrozen::sysv::f12_b_f9_c: test\nfrozen::f12_b: test\n\n3 tests";
+        let numbers = numbers(list);
+        for row in ["F2", "f12"] {
+            require(row, &numbers).expect(row);
+        }
+        for row in ["F99", "F1", "2", "F"] {
+            let error = require(row, &numbers).expect_err(row).to_string();
+            assert_eq!(error, format!("playing {row}: there is no such row; there are F2 F12"));
         }
     }
 

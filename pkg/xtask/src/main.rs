@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::run(),
-        ["demo"] => demo::run().and_then(|()| cluster::show()),
+        ["demo"] => demo::run(),
         ["fuzz", words @ ..] => match fuzz::Wanted::read(words) {
             Some(wanted) => fuzz::run(&wanted),
             None => return usage(),

@@ -34,6 +34,8 @@ const LINTERS: [Tool; 2] = [
 #[derive(Default)]
 struct Run {
     package: Option<Beside>,
+    /// How long that ran, set by the step that waits for its end.
+    ran: Option<Duration>,
 }
 
 /// A step: its name, and what does it.
@@ -66,7 +68,11 @@ const STEPS: [Step; 15] = [
     ("tests on nodes", |_| node_tests("real", NODE_THREADS)),
     ("tests of the faults", |_| node_tests("faults", FAULT_THREADS)),
     ("tests of the installation", |_| node_tests("install", NODE_THREADS)),
-    ("package, built twice", |run| run.package.take().map_or_else(rpm::check, Beside::finish)),
+    ("package, built twice", |run| {
+        let Some(package) = run.package.take() else { return rpm::check() };
+        run.ran = Some(package.finish()?);
+        Ok(())
+    }),
     ("tests on clusters", |_| node_tests("cluster", CLUSTER_THREADS)),
     ("tests of the package", |_| node_tests("package", NODE_THREADS)),
 ];
@@ -78,7 +84,7 @@ const STEPS: [Step; 15] = [
 /// The failed step's, with its name.
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
-    let mut times: Vec<(&str, Duration)> = Vec::new();
+    let mut times: Vec<(&str, String)> = Vec::new();
     let mut run = Run::default();
     for (number, (name, step)) in STEPS.iter().enumerate() {
         heading(&format!("{}/{} {name}", number + 1, STEPS.len()));
@@ -89,15 +95,25 @@ pub(crate) fn run() -> Result<()> {
             let doing = format!("step \"{name}\" failed after {}", shown(took));
             return Err(Error::failed(doing, error.to_string()));
         }
-        println!("   {name}: passed, {}", shown(took));
-        times.push((name, took));
+        let time = time(took, run.ran.take());
+        println!("   {name}: passed, {}", time.trim_start());
+        times.push((name, time));
     }
     heading("summary");
-    for (name, took) in times {
-        println!("   {name:<26} {:>10}", shown(took));
+    for (name, time) in times {
+        println!("   {name:<26} {time}");
     }
     println!("all {} steps passed in {}", STEPS.len(), shown(started.elapsed()));
     Ok(())
+}
+
+/// Writes how long a step took, and how long what it waited for had run beside the others.
+fn time(took: Duration, beside: Option<Duration>) -> String {
+    let took = format!("{:>10}", shown(took));
+    match beside {
+        Some(ran) => format!("{took} of waiting for {} beside other steps", shown(ran)),
+        None => took,
+    }
 }
 
 /// Makes the machine ready: packages for the nodes, components of the toolchain.
@@ -146,4 +162,17 @@ fn documentation() -> Result<()> {
     let mut command = cargo();
     command.args(words).env("RUSTDOCFLAGS", flags.trim_start());
     succeed(command, "running cargo doc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_what_ran_beside_other_steps_is_told() {
+        let short = Duration::from_micros(500);
+        assert_eq!(time(short, None), "    0.5 ms");
+        let beside = time(short, Some(Duration::from_secs(441)));
+        assert_eq!(beside, "    0.5 ms of waiting for 441.00 s beside other steps");
+    }
 }

@@ -140,6 +140,23 @@ impl Drop for Running {
     }
 }
 
+/// Runs a command of this machine; what it prints is shown only if it fails.
+///
+/// # Errors
+///
+/// When it cannot be started, or fails.
+pub fn quietly(mut command: Command, doing: &str) -> Result<()> {
+    let (output, mut printed) = scratch()?;
+    let errors = output.try_clone().map_err(Error::io(doing))?;
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    let status = command.status().map_err(Error::io(doing))?;
+    if status.success() {
+        return Ok(());
+    }
+    eprint!("{}", text(&mut printed).map_err(Error::io(doing))?);
+    Err(Error::failed(doing, status.to_string()))
+}
+
 /// Sends SIGKILL to a process of this machine, or to a group when `target` begins with `-`.
 ///
 /// A target that has ended is no error: what counts is looked at afterwards.

@@ -8,9 +8,10 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
+use crate::command::quietly;
 use crate::error::{Error, Result};
 use crate::setup;
 
@@ -146,7 +147,7 @@ fn build(suite: Suite, image: &Image, root: &Path) -> Result<()> {
         .args(suite.hook().map(|hook| format!("--setup-hook={hook}")))
         .arg(suite.name())
         .arg(&new);
-    succeed(unpack, "building the image with mmdebstrap")?;
+    quietly(unpack, "building the image with mmdebstrap")?;
     let users = USERS.map(|(user, password)| format!("{user}:{password}\n")).concat();
     for (path, text) in
         [("etc/dovecot/local.conf", suite.local_conf()), ("etc/dovecot/users", &users)]
@@ -156,7 +157,7 @@ fn build(suite: Suite, image: &Image, root: &Path) -> Result<()> {
     }
     let mut customize = isolated();
     customize.arg("chroot").arg(&new).args(["/bin/sh", "-c", CUSTOMIZE]);
-    succeed(customize, "configuring the image")?;
+    quietly(customize, "configuring the image")?;
     fs::rename(&new, root).map_err(Error::io(format!("naming {}", root.display())))?;
     eprintln!("lab: image ready after {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
@@ -169,15 +170,8 @@ fn isolated() -> Command {
         .args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"])
         .args(["--mount", "--mount-proc"])
         .env("LC_ALL", "C")
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .stdin(Stdio::null());
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command
-}
-
-/// Runs a command, its output going where the caller's goes, and fails unless it succeeds.
-fn succeed(mut command: Command, doing: &str) -> Result<()> {
-    let status = command.status().map_err(Error::io(doing))?;
-    if status.success() { Ok(()) } else { Err(Error::failed(doing, status.to_string())) }
 }
 
 #[cfg(test)]

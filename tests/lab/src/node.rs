@@ -7,13 +7,13 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
-use crate::command::{Finished, Running};
+use crate::command::{Finished, Running, scratch};
 use crate::error::{Error, Result};
 use crate::image::Suite;
 use crate::launch::{Launcher, Machine};
@@ -207,8 +207,8 @@ impl Node {
         self.hold().as_ref().map(Launcher::pid)
     }
 
-    /// Installs the kit: a package with rpm, a binary with its four stubs where the package has
-    /// them.
+    /// Installs the kit: a package with rpm, a folder as the tree of the node's files that it is, a
+    /// binary with its four stubs where the package has them.
     ///
     /// # Errors
     ///
@@ -216,6 +216,9 @@ impl Node {
     pub fn install(&self, kit: &Path) -> Result<()> {
         if kit.extension().is_some_and(|end| end == "rpm") {
             return self.install_package(kit);
+        }
+        if kit.is_dir() {
+            return self.copy_tree(kit);
         }
         self.copy_in(kit, "/usr/sbin/dovecot-ark")?;
         self.run(&["mkdir", "-p", STUBS])?;
@@ -231,6 +234,19 @@ impl Node {
         self.copy_in(package, there)?;
         let doing = format!("installing {} on a node", package.display());
         self.run(&["rpm", "-i", there])?.succeeded(doing).map(drop)
+    }
+
+    /// Copies the files below a folder of this machine to their places below `/`.
+    fn copy_tree(&self, folder: &Path) -> Result<()> {
+        let doing = format!("packing {}", folder.display());
+        let (end, start) = scratch()?;
+        let mut tar = Command::new("tar");
+        tar.args(["--owner=0", "--group=0", "-c", "-C"]).arg(folder).arg(".").stdout(end);
+        let status = tar.status().map_err(Error::io(&doing))?;
+        if !status.success() {
+            return Err(Error::failed(doing, status.to_string()));
+        }
+        self.put(start, "/", "tar -x --no-overwrite-dir -C \"$1\"")
     }
 
     /// Copies a program of this machine onto the node, with mode 0755.

@@ -8,6 +8,25 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 
+/// What cargo tells a program that it runs of the program's package.
+///
+/// To another cargo it would be news: ring's build script asks for these variables, so ring and
+/// all that depends on it would be built again after each change between the two.
+const OF_A_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
+/// Begins a cargo command at the top of the workspace, as if it was typed there.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(top());
+    for (name, _) in env::vars_os() {
+        if OF_A_PACKAGE.iter().any(|begin| name.as_encoded_bytes().starts_with(begin.as_bytes())) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Builds a package's program of the same name, in the profile of tests, and returns its file.
 ///
 /// # Errors
@@ -31,10 +50,9 @@ pub fn release(package: &str, program: &str) -> Result<PathBuf> {
 /// Has cargo build, and finds the file in the folders above this program.
 fn built(words: &[&str], file: &str) -> Result<PathBuf> {
     let doing = format!("building {file}");
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = cargo()
         .args(["build", "--locked"])
         .args(words)
-        .current_dir(top())
         .stdin(Stdio::null())
         .status()
         .map_err(Error::io(doing.clone()))?;
@@ -93,4 +111,18 @@ fn newer_than(moment: SystemTime, path: &Path) -> Result<Option<PathBuf>> {
 pub fn top() -> &'static Path {
     let lab = Path::new(env!("CARGO_MANIFEST_DIR"));
     lab.ancestors().nth(2).unwrap_or(lab)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_finds_the_environment_of_a_shell() {
+        // Cargo, which runs this test, has set both.
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_VERSION_MAJOR"] {
+            assert!(env::var_os(name).is_some(), "{name}");
+            assert!(cargo().get_envs().any(|change| change == (name.as_ref(), None)), "{name}");
+        }
+    }
 }

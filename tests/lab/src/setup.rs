@@ -6,8 +6,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Instant;
 
+use crate::command::quietly;
 use crate::error::{Error, Result};
 
 /// Where programs are looked for.
@@ -130,11 +132,9 @@ pub fn ensure_tools(tools: &[Tool], has: &impl Fn(&str) -> bool) -> Result<()> {
         return Err(Error::failed(doing, "none of apt-get, dnf, zypper is here; install by hand"));
     };
     eprintln!("lab: installing with {}: {names}", manager.program());
-    // Stale lists name packages that have moved on: refresh them when the first try fails.
-    if call(manager, manager.install(), &packages).is_err() {
-        call(manager, manager.refresh(), &[])?;
-        call(manager, manager.install(), &packages)?;
-    }
+    let started = Instant::now();
+    install(manager, &packages, |words, packages| call(manager, words, packages))?;
+    eprintln!("lab: installed after {:.0} s", started.elapsed().as_secs_f64());
     let left = missing(tools, manager, has);
     if left.is_empty() {
         return Ok(());
@@ -157,22 +157,57 @@ pub fn has(program: &str) -> bool {
     FOLDERS.iter().any(|folder| Path::new(folder).join(program).exists())
 }
 
-/// Runs the package manager, its output going where the caller's goes.
+/// Refreshes the lists of packages, then installs with `run`.
+///
+/// A fresh machine has no lists, and stale ones name packages that have moved on. A machine
+/// without a network may still have all it takes.
+fn install(
+    manager: Manager,
+    packages: &[&str],
+    run: impl Fn(&[&str], &[&str]) -> Result<()>,
+) -> Result<()> {
+    let refreshed = run(manager.refresh(), &[]);
+    let installed = run(manager.install(), packages);
+    installed.map_err(|cause| refreshed.err().unwrap_or(cause))
+}
+
+/// Runs the package manager.
 fn call(manager: Manager, arguments: &[&str], packages: &[&str]) -> Result<()> {
-    let doing = format!("running {} {}", manager.program(), arguments.join(" "));
-    let status = Command::new(manager.program())
-        .args(arguments)
-        .args(packages)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null())
-        .status()
-        .map_err(Error::io(doing.clone()))?;
-    if status.success() { Ok(()) } else { Err(Error::failed(doing, status.to_string())) }
+    let mut command = Command::new(manager.program());
+    command.args(arguments).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
+    quietly(command, &format!("running {} {}", manager.program(), arguments.join(" ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn the_lists_are_refreshed_before_anything_is_installed() {
+        for manager in [Manager::Apt, Manager::Dnf, Manager::Zypper] {
+            let calls = RefCell::new(Vec::new());
+            let run = |answer: &'static [&str]| {
+                let calls = &calls;
+                move |words: &[&str], packages: &[&str]| {
+                    let words = words.last().copied().unwrap_or_default().to_owned();
+                    let failed = answer.contains(&words.as_str());
+                    calls.borrow_mut().push((words.clone(), packages.join(" ")));
+                    if failed { Err(Error::failed(words, "no")) } else { Ok(()) }
+                }
+            };
+            install(manager, &["a", "b"], run(&[])).expect("success");
+            let refresh = manager.refresh().last().copied().unwrap_or_default();
+            let expected = [(refresh, ""), ("install", "a b")];
+            let expected = expected.map(|(word, packages)| (word.to_owned(), packages.to_owned()));
+            assert_eq!(calls.take(), expected);
+            let updates: &'static [&str] = &["update", "makecache", "refresh"];
+            install(manager, &["a"], run(updates)).expect("success without new lists");
+            let all: &'static [&str] = &["update", "makecache", "refresh", "install"];
+            let error = install(manager, &["a"], run(all)).expect_err("a failure").to_string();
+            assert_eq!(error, format!("{refresh}: no"));
+        }
+    }
 
     #[test]
     fn each_missing_package_is_named_once_and_as_its_manager_calls_it() {

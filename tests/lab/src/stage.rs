@@ -13,7 +13,6 @@ use crate::heading::{heading, shown};
 use crate::ledger::Ledger;
 use crate::lifekeeper::{Dialect, LKROOT};
 use crate::poller::Poller;
-use crate::program::program;
 use crate::protection::{FILESYS_TAG, IP_TAG, TAG};
 use crate::rack::NODES;
 use crate::timeline::Timeline;
@@ -51,16 +50,15 @@ pub struct Sight {
 impl Stage {
     /// Starts the cluster, puts Dovecot under protection on node 1, and stores a first message.
     ///
-    /// `kit` is its package or its program.
+    /// `kit` is its package, its program, or a directory laid as the package lays it.
     ///
     /// # Errors
     ///
     /// When the cluster does not start, or there is no mail.
-    pub fn set(kit: &Path) -> Result<Self> {
+    pub fn set(kit: &Path, standin: &Path) -> Result<Self> {
         heading("a cluster of two nodes, with LifeKeeper's stand-in");
-        let standin = program("lifekeeper-standin")?;
         let start = Instant::now();
-        let cluster = Cluster::start(kit, &standin, Dialect::Plain)?;
+        let cluster = Cluster::start(kit, standin, Dialect::Plain)?;
         println!("   both nodes are up, with the kit, after {}", shown(start.elapsed()));
         let watch = cluster.watch();
         for node in NODES {

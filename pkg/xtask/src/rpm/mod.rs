@@ -69,17 +69,17 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Returns the package, built anew if a file that goes into it is newer.
+/// Lays what the package brings, with this binary, below a folder that is returned.
+///
+/// That takes no packager; its scriptlets do not run, and rpm does not know of it.
 ///
 /// # Errors
 ///
-/// As [`run`].
-pub(crate) fn fresh() -> Result<PathBuf> {
-    if let Ok(package) = lab::package() {
-        return Ok(package);
-    }
-    run()?;
-    lab::package()
+/// When a file is missing or cannot be made.
+pub(crate) fn tree(binary: &Path) -> Result<PathBuf> {
+    let root = top().join("target/tree");
+    stage::install(top(), binary, &root)?;
+    Ok(root)
 }
 
 /// Builds the package once more, from a copy in another folder, and compares the bytes.

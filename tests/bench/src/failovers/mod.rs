@@ -61,7 +61,10 @@ struct Sample {
 pub(crate) fn run(rounds: u32) -> Result<()> {
     let started = Instant::now();
     heading("building the kit in the profile of releases");
-    let mut stage = Stage::set(&lab::release("dovecot-ark", "dovecot-ark")?)?;
+    let mut stage = Stage::set(
+        &lab::release("dovecot-ark", "dovecot-ark")?,
+        &lab::program("lifekeeper-standin")?,
+    )?;
     for node in NODES {
         record::begin(&*stage.cluster.node(node)?)?;
     }
