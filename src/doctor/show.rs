@@ -86,7 +86,7 @@ fn plural(number: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::healthy;
+    use super::super::facts::healthy;
     use super::super::finding::Check;
     use super::*;
     use serde_json::Value;

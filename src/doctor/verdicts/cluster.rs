@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::facts::Facts;
-use super::finding::{Check, Finding};
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::Settings;
 
 /// How many differences are told one by one.
@@ -16,8 +16,8 @@ const MAX_VALUE: usize = 60;
 /// The setting that may differ, since each node may have addresses of its own.
 const OWN: &str = "APP_DOVECOT_IP_LIST";
 
-/// Judges the nodes that have been looked at, as far as there are two.
-pub(super) fn judge(nodes: &[&Facts]) -> Vec<Finding> {
+/// Assesses the nodes that have been looked at, as far as there are two.
+pub(crate) fn assess(nodes: &[&Facts]) -> Vec<Finding> {
     if nodes.len() < 2 {
         return Vec::new();
     }
@@ -264,11 +264,11 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::Fact;
-    use super::super::facts::tests::healthy;
-    use super::super::finding::Level;
-    use super::super::network::Running;
     use super::*;
+    use crate::doctor::facts::fact::Fact;
+    use crate::doctor::facts::healthy;
+    use crate::doctor::facts::network::Running;
+    use crate::doctor::finding::Level;
 
     /// Node 1 in service, node 2 standing by.
     fn pair() -> [Facts; 2] {
@@ -281,14 +281,14 @@ mod tests {
 
     fn odd(nodes: &[Facts]) -> Vec<Finding> {
         let nodes: Vec<&Facts> = nodes.iter().collect();
-        judge(&nodes).into_iter().filter(|finding| finding.level != Level::Ok).collect()
+        assess(&nodes).into_iter().filter(|finding| finding.level != Level::Ok).collect()
     }
 
     #[test]
     fn two_healthy_nodes_agree_and_one_has_nobody_to_agree_with() {
         let nodes = pair();
         assert_eq!(odd(&nodes), []);
-        assert_eq!(judge(&[&nodes[0]]), []);
+        assert_eq!(assess(&[&nodes[0]]), []);
     }
 
     #[test]
