@@ -225,7 +225,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
             Check::State,
             format!("Dovecot runs on more than one node: {}", serving.join(", ")),
             "two Dovecots on the same mail spoil it",
-            "`dovecot-ark remove -t Check::Tag` on each node where LifeKeeper has it out of service",
+            "`dovecot-ark remove -t TAG` on each node where LifeKeeper has it out of service",
         ));
     }
     let in_service = names(&|facts| facts.resource.is_in_service());
@@ -237,7 +237,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
                 in_service.join(", ")
             ),
             "the nodes have lost sight of each other, and both serve",
-            "take it out of service on one node: perform_action -t Check::Tag -a remove",
+            "take it out of service on one node: perform_action -t TAG -a remove",
         ));
     }
     if findings.is_empty() {

@@ -40,10 +40,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Check::Resource,
             format!("{tag} is of the kind {}/{}, not gen/app", registered.app, registered.kind),
             "it is another kit's resource, and runs other programs than this kit's",
-            format!(
-                "dovecot-ark install --tag ANOTHER-Check::Tag, or doctor --tag {}",
-                others(resource)
-            ),
+            format!("dovecot-ark install --tag ANOTHER-TAG, or doctor --tag {}", others(resource)),
         ));
     }
     findings.push(state(facts, &registered.state));
