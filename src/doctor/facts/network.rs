@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
-use nix::ifaddrs::getifaddrs;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
@@ -95,7 +94,7 @@ impl Network {
         };
         Self {
             places: endpoints.iter().map(place).collect(),
-            addresses: addresses().into(),
+            addresses: system.own_addresses().into(),
             sockets: sockets::look(root, &ports).into(),
             dovecot: family
                 .map(|all| Running {
@@ -113,21 +112,18 @@ impl Network {
     }
 }
 
-fn addresses() -> nix::Result<BTreeSet<IpAddr>> {
-    let ip = |address: nix::sys::socket::SockaddrStorage| {
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-    };
-    Ok(getifaddrs()?.filter_map(|interface| ip(interface.address?)).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::fake::Machine;
+    use crate::test_root::TestRoot;
 
     #[test]
-    fn the_nodes_own_addresses_are_listed() {
-        let own = addresses().expect("the addresses");
-        assert!(own.contains(&[127, 0, 0, 1].into()) || own.is_empty(), "{own:?}");
+    fn the_addresses_are_the_machines() {
+        let machine = Machine::new();
+        let own = BTreeSet::from([[192, 0, 2, 10].into()]);
+        machine.state().addresses.clone_from(&own);
+        let found = Network::gather(&machine, TestRoot::new().path(), &Settings::default());
+        assert_eq!(found.addresses, Fact::Known(own));
     }
 }
