@@ -11,10 +11,10 @@ use log::debug;
 
 use crate::command::{Command, Ended};
 use crate::error::Error;
-use crate::lifekeeper::creation::Start;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::resources::{Instance, on};
 use crate::lifekeeper::tag::Tag;
+use crate::lifekeeper::wanted::Start;
 use crate::system::System;
 
 /// The longest that LifeKeeper may take to move a resource, or to create it and bring it into

@@ -9,3 +9,4 @@ pub(crate) mod peers;
 pub(crate) mod resources;
 pub mod tag;
 pub(crate) mod template;
+pub(crate) mod wanted;
