@@ -3,10 +3,11 @@
 
 use super::Report;
 use super::look::Look;
-use super::protection::{Elsewhere, Here, Protection, State};
+use super::protection::{Elsewhere, Here, Protection};
 use super::text::shortened;
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
+use crate::lifekeeper::state::State;
 use crate::probe::attempt::Attempt;
 
 /// The longest part of the text before and behind its semicolon, in characters. With performance

@@ -11,6 +11,7 @@ use super::fact::Fact;
 use crate::error::Error;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::resources::Instance;
+use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
 use crate::system::System;
 
@@ -43,8 +44,8 @@ pub(crate) struct Registered {
     pub(crate) app: String,
     /// `app` for the kit's.
     pub(crate) kind: String,
-    /// ISP, OSU, OSF, ISU or ILLSTATE.
-    pub(crate) state: String,
+    /// How LifeKeeper has it here.
+    pub(crate) state: State,
 }
 
 impl Resource {
@@ -86,7 +87,7 @@ impl Resource {
             registered: Fact::Known(named.map(|one| Registered {
                 app: one.app.clone(),
                 kind: one.kind.clone(),
-                state: one.state.clone(),
+                state: one.state,
             })),
             applications: of_kind("gen", "app").map(|one| one.tag.clone()).collect(),
             addresses: of_kind("comm", "ip").map(|one| (one.tag.clone(), addresses(one))).collect(),
@@ -116,7 +117,7 @@ impl Resource {
 
     /// Whether LifeKeeper has it in service here.
     pub(crate) fn is_in_service(&self) -> bool {
-        self.registration().is_some_and(|one| ["ISP", "ISU"].contains(&one.state.as_str()))
+        self.registration().is_some_and(|one| one.state.is_in_service())
     }
 
     /// The tags of the IP resources that have an address.
@@ -128,7 +129,7 @@ impl Resource {
     /// Puts it out of service.
     #[cfg(test)]
     pub(crate) fn stand_by(&mut self) {
-        let (app, kind, state) = ("gen".into(), "app".into(), "OSU".into());
+        let (app, kind, state) = ("gen".into(), "app".into(), State::Osu);
         self.registered = Fact::Known(Some(Registered { app, kind, state }));
     }
 }

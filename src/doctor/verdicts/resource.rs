@@ -8,6 +8,7 @@ use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::resource::Resource;
 use crate::doctor::finding::{Check, Finding};
+use crate::lifekeeper::state::State;
 
 /// Assesses the resource on one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -43,7 +44,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             format!("dovecot-ark install --tag ANOTHER-TAG, or doctor --tag {}", others(resource)),
         ));
     }
-    findings.push(state(facts, &registered.state));
+    findings.push(state(facts, registered.state));
     findings.extend(copies::assess(facts));
     findings.extend(dependencies(facts));
     findings
@@ -71,7 +72,7 @@ fn unregistered(resource: &Resource) -> Finding {
 }
 
 /// Whether the state agrees with what runs.
-fn state(facts: &Facts, state: &str) -> Finding {
+fn state(facts: &Facts, state: State) -> Finding {
     let tag = &facts.resource.tag;
     let in_service = facts.resource.is_in_service();
     match (state, facts.network.serves()) {
@@ -87,7 +88,7 @@ fn state(facts: &Facts, state: &str) -> Finding {
             "there is no mail until LifeKeeper's next check recovers it",
             format!("dovecot-ark recover -t {tag}"),
         ),
-        ("OSF" | "ILLSTATE", _) => Finding::warning(
+        (State::Osf | State::Illstate, _) => Finding::warning(
             Check::State,
             format!("LifeKeeper calls {tag} failed here ({state})"),
             "what made it fail here may make it fail again",
@@ -160,24 +161,24 @@ mod tests {
     use crate::doctor::facts::resource::Registered;
     use crate::doctor::finding::Level;
 
-    fn set_state(facts: &mut Facts, state: &str) {
+    fn set_state(facts: &mut Facts, state: State) {
         facts.resource.stand_by();
         if let Fact::Known(Some(registered)) = &mut facts.resource.registered {
-            registered.state = state.into();
+            registered.state = state;
         }
     }
 
     #[test]
     fn the_state_must_agree_with_what_runs() {
         for (named, masters, level) in [
-            ("ISP", vec![100], Level::Ok),
-            ("ISU", vec![100], Level::Ok),
-            ("OSU", vec![], Level::Ok),
-            ("OSU", vec![100], Level::Error),
-            ("OSF", vec![100], Level::Error),
-            ("OSF", vec![], Level::Warning),
-            ("ILLSTATE", vec![], Level::Warning),
-            ("ISP", vec![], Level::Warning),
+            (State::Isp, vec![100], Level::Ok),
+            (State::Isu, vec![100], Level::Ok),
+            (State::Osu, vec![], Level::Ok),
+            (State::Osu, vec![100], Level::Error),
+            (State::Osf, vec![100], Level::Error),
+            (State::Osf, vec![], Level::Warning),
+            (State::Illstate, vec![], Level::Warning),
+            (State::Isp, vec![], Level::Warning),
         ] {
             let mut facts = healthy("node1");
             set_state(&mut facts, named);
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!((finding.check, finding.level), (Check::Resource, Level::Warning));
         assert!(finding.what.ends_with("generic applications here: mail, www"), "{finding:?}");
 
-        let (app, kind, state) = ("comm".into(), "ip".into(), "ISP".into());
+        let (app, kind, state) = ("comm".into(), "ip".into(), State::Isp);
         facts.resource.registered = Fact::Known(Some(Registered { app, kind, state }));
         let findings = assess(&facts);
         let finding = findings.first().expect("a finding");
