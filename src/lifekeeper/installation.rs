@@ -11,6 +11,7 @@ use super::defaults;
 use crate::command::{Command, Ended};
 use crate::error::Error;
 use crate::system::{PROGRAM_FOLDERS, System};
+use crate::text::excerpt;
 
 /// Where LifeKeeper is when nobody says otherwise (manual).
 const USUAL: &str = "/opt/LifeKeeper";
@@ -175,11 +176,11 @@ pub(super) fn is_system_name(word: &str) -> bool {
 
 /// A command answered, and not as it should.
 pub(super) fn garbage(command: &str, answer: &str) -> Error {
-    let beginning: String = answer.trim().chars().take(80).collect();
+    let beginning = excerpt(answer.trim());
     let cause = if beginning.is_empty() {
         "nothing where something must be".to_owned()
     } else {
-        format!("{beginning:?} is not understood")
+        format!("\"{beginning}\" is not understood")
     };
     Error::Answer { command: command.to_owned(), cause }
 }

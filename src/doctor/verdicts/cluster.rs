@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::Settings;
+use crate::text::cut;
 
 /// How many differences are told one by one.
 const MAX_TOLD: usize = 10;
@@ -158,19 +159,12 @@ fn differences(all: &[(&str, &Settings)], counts: impl Fn(&str) -> bool) -> Vec<
         let shown = |value: Option<&String>| match value.map(String::as_str) {
             None => "not set".to_owned(),
             Some("") => "empty".to_owned(),
-            Some(value) => short(value),
+            Some(value) => cut(value, MAX_VALUE),
         };
         let values = values.into_iter().rev().map(|(value, nodes)| (shown(value), nodes));
         differences.push(format!("{name} is {}", told(values)));
     }
     differences
-}
-
-fn short(value: &str) -> String {
-    match value.char_indices().nth(MAX_VALUE) {
-        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
-        None => value.to_owned(),
-    }
 }
 
 fn some_of(differences: &[String]) -> String {
