@@ -15,9 +15,10 @@ use nix::fcntl::OFlag;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::places::{Places, below};
+use super::places::Places;
 use super::unit;
 use crate::command::Command;
+use crate::files::below;
 use crate::log::local_now;
 use crate::system::System;
 use crate::text::one_line;

@@ -10,6 +10,7 @@ use log::debug;
 use super::defaults;
 use crate::command::{Command, Ended};
 use crate::error::Error;
+use crate::files::below;
 use crate::system::{PROGRAM_FOLDERS, System};
 use crate::text::excerpt;
 
@@ -161,11 +162,6 @@ impl LifeKeeper {
             _ => Err(unclear()),
         }
     }
-}
-
-/// An absolute path below another root.
-fn below(root: &Path, path: &Path) -> PathBuf {
-    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// Whether a word can be a system's name, and not an option or a sentence.
