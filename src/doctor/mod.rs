@@ -50,12 +50,6 @@ use facts::Facts;
 use finding::{Finding, Level};
 use peers::Node;
 
-/// The version of the documents.
-const FORMAT: u64 = 1;
-
-/// The kit's version.
-const KIT: &str = env!("CARGO_PKG_VERSION");
-
 /// Looks at this node and, unless it is told not to, at all others that are alive, and prints what
 /// is to be said of them. Takes at most a minute for each node.
 ///

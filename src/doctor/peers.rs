@@ -7,10 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
 use super::finding::{Check, Finding};
-use super::{FORMAT, KIT, verdicts};
+use super::verdicts;
 use crate::command::Ended;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::system::System;
+
+/// The version of the documents.
+pub(super) const FORMAT: u64 = 1;
+
+/// The kit's version.
+pub(super) const KIT: &str = env!("CARGO_PKG_VERSION");
 
 /// How long a peer may take to look at itself; see [`Facts::gather`].
 const LIMIT: Duration = Duration::from_secs(45);

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use super::finding::{Finding, Level};
-use super::peers::Node;
-use super::{FORMAT, KIT};
+use super::peers::{FORMAT, KIT, Node};
 
 /// What `--local --json` prints; see the head of this module's parent.
 #[derive(Serialize)]
