@@ -6,8 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::lifekeeper::creation::Switchback;
 use crate::lifekeeper::tag::Tag;
+use crate::lifekeeper::wanted::Switchback;
 
 /// What LifeKeeper may be told to give quickCheck, in seconds.
 pub const QUICKCHECK_TIMEOUT: RangeInclusive<i64> = 20..=3600;

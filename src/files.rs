@@ -22,6 +22,11 @@ pub(crate) const INSTALL_LOCK: &str = "run/dovecot-ark/.install";
 /// The bits of a mode that let others than the owner write.
 const OTHERS_WRITE: u32 = 0o022;
 
+/// A path of the machine, below the root directory.
+pub(crate) fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
 /// The kit's run directory, made where it is missing, if it is root's own: a real directory that
 /// nobody else may write.
 ///

@@ -6,21 +6,36 @@ use std::time::Duration;
 /// How many characters are enough to find it again.
 const ENOUGH: usize = 80;
 
-/// Returns the first characters, with `…` where more follow. What is not to be printed is written
-/// as its escape: it could forge a line of the log, or colour a terminal.
-pub(crate) fn excerpt(text: &str) -> String {
-    let mut excerpt = String::new();
-    for (n, c) in text.chars().enumerate() {
+/// Returns a text with each character that is not to be printed as its escape: it could forge a line
+/// of the log, colour a terminal, or turn the direction of writing (U+202E).
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
         match c {
-            _ if n == ENOUGH => {
-                excerpt.push('…');
-                break;
-            }
-            '"' | '\'' | '\\' => excerpt.push(c),
-            _ => excerpt.extend(c.escape_debug()),
+            '"' | '\'' | '\\' => escaped.push(c),
+            _ => escaped.extend(c.escape_debug()),
         }
     }
-    excerpt
+    escaped
+}
+
+/// Joins the lines of a text into one, escaped, and leaves empty ones out.
+pub(crate) fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    escaped(&lines.join(" | "))
+}
+
+/// Returns the first characters, with `…` where more follow.
+pub(crate) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// Returns the first characters of an escaped text, enough to find it again.
+pub(crate) fn excerpt(text: &str) -> String {
+    cut(&escaped(text), ENOUGH)
 }
 
 /// The longest line of the log, in characters: of a longer one the end, with the verdict, is out of
@@ -77,9 +92,9 @@ mod tests {
             ("", ""),
             ("it's \"é\" \\ あ", "it's \"é\" \\ あ"),
             ("\u{1b}[31m\0\r", "\\u{1b}[31m\\0\\r"),
-            ("\u{202e}x", "\\u{202e}x"),
+            ("\u{202e}x\u{2066}", "\\u{202e}x\\u{2066}"),
         ] {
-            assert_eq!(excerpt(text), shown, "{text:?}");
+            assert_eq!(escaped(text), shown, "{text:?}");
         }
     }
 
@@ -87,6 +102,18 @@ mod tests {
     fn a_long_text_is_cut_at_a_character() {
         assert_eq!(excerpt(&"é".repeat(80)), "é".repeat(80));
         assert_eq!(excerpt(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
+    }
+
+    #[test]
+    fn the_lines_of_a_text_become_one() {
+        for (text, line) in [
+            ("a\n\n  b\r\nc\x1b[31m\td\n", "a | b | c\\u{1b}[31m\\td"),
+            ("a\u{2028}b", "a\\u{2028}b"),
+            ("\n", ""),
+        ] {
+            assert_eq!(one_line(text), line, "{text:?}");
+            assert_eq!(one_line(line), line, "what is escaped is left alone");
+        }
     }
 
     #[test]
@@ -119,8 +146,7 @@ mod tests {
         fn nothing_in_it_can_move_a_cursor_and_it_is_never_long(text in test_bytes::text()) {
             let shown = excerpt(&text);
             prop_assert!(!shown.contains(char::is_control), "{shown:?}");
-            let longest = ENOUGH * '\u{10ffff}'.escape_unicode().len() + 1;
-            prop_assert!(shown.chars().count() <= longest, "{shown:?}");
+            prop_assert!(shown.chars().count() <= ENOUGH + 1, "{shown:?}");
         }
     }
 }

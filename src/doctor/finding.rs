@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::text::{cut, one_line};
+
 /// The longest text that is shown, in characters: what a command says may be endless.
 const MAX_TEXT: usize = 800;
 
@@ -130,7 +132,7 @@ pub(super) struct Finding {
 impl Finding {
     /// A precondition that holds.
     pub(super) fn ok(check: Check, what: impl AsRef<str>) -> Self {
-        let what = one_line(what.as_ref());
+        let what = cut(&one_line(what.as_ref()), MAX_TEXT);
         Self { node: None, check, level: Level::Ok, what, why: None, cure: None }
     }
 
@@ -155,7 +157,7 @@ impl Finding {
     }
 
     fn odd(check: Check, level: Level, what: &str, why: &str, cure: &str) -> Self {
-        let [what, why, cure] = [what, why, cure].map(one_line);
+        let [what, why, cure] = [what, why, cure].map(|text| cut(&one_line(text), MAX_TEXT));
         Self { node: None, check, level, what, why: Some(why), cure: Some(cure) }
     }
 
@@ -163,18 +165,6 @@ impl Finding {
     pub(super) fn on(self, node: &str) -> Self {
         Self { node: Some(node.to_owned()), ..self }
     }
-}
-
-/// A text of whatever origin as one line that does nothing to a terminal.
-fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let plain = |c: char| if c.is_control() { '?' } else { c };
-    let mut line: String = lines.join(" | ").chars().map(plain).collect();
-    if let Some((end, _)) = line.char_indices().nth(MAX_TEXT) {
-        line.truncate(end);
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]
@@ -186,7 +176,7 @@ mod tests {
         for (text, line) in [
             ("plain", "plain"),
             ("one\n\n  two\r\nthree\n", "one | two | three"),
-            ("a\u{1b}[31mb\u{7}", "a?[31mb?"),
+            ("a\u{1b}[31mb\u{7}", "a\\u{1b}[31mb\\u{7}"),
             ("", ""),
         ] {
             assert_eq!(Finding::ok(Check::Kit, text).what, line, "{text:?}");

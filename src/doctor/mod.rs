@@ -1,7 +1,7 @@
 //! The preconditions of the protection on each node, each with its cure; changes nothing.
 //!
-//! Each node looks at itself, and the node that was asked judges them all: what was seen and what
-//! it means are kept apart, so that one version of the kit judges. Nothing is started, stopped or
+//! Each node looks at itself, and the node that was asked assesses them all: what was seen and what
+//! it means are kept apart, so that one version of the kit assesses. Nothing is started, stopped or
 //! written, and no connection is made to Dovecot's ports, because that may start a Dovecot that is
 //! to be stopped.
 //!
@@ -33,21 +33,11 @@
 //!
 //! The exit status is 0 when no finding is an error.
 
-mod certificates;
-mod cluster;
-mod configuration;
-mod copies;
 mod facts;
 pub mod finding;
-mod foreign;
-mod installed;
-mod limits;
-mod network;
 mod peers;
-mod resource;
-mod service;
 mod show;
-mod single;
+mod verdicts;
 
 use std::path::Path;
 
@@ -60,12 +50,6 @@ use facts::Facts;
 use finding::{Finding, Level};
 use peers::Node;
 
-/// The version of the documents.
-const FORMAT: u64 = 1;
-
-/// The kit's version.
-const KIT: &str = env!("CARGO_PKG_VERSION");
-
 /// Looks at this node and, unless it is told not to, at all others that are alive, and prints what
 /// is to be said of them. Takes at most a minute for each node.
 ///
@@ -74,7 +58,7 @@ const KIT: &str = env!("CARGO_PKG_VERSION");
 /// [`Error::Output`] when it cannot be printed. What cannot be looked at is a finding.
 pub(crate) fn doctor(system: &impl System, root: &Path, how: &Doctor) -> Result<Exit, Error> {
     let facts = Facts::gather(system, root, &how.tag);
-    let mut findings = facts.judge();
+    let mut findings = verdicts::assess(&facts);
     if how.local {
         if how.json {
             print_json(&show::local(&facts, &findings))?;
@@ -87,7 +71,7 @@ pub(crate) fn doctor(system: &impl System, root: &Path, how: &Doctor) -> Result<
     findings.extend(said);
     let seen: Vec<&Facts> =
         [&facts].into_iter().chain(peers.iter().filter_map(|peer| peer.facts.as_ref())).collect();
-    findings.extend(cluster::judge(&seen));
+    findings.extend(verdicts::cluster::assess(&seen));
     if how.json {
         let here = Node {
             name: facts.node().to_owned(),

@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Fact, Facts};
+use super::facts::Facts;
 use super::finding::{Check, Finding};
-use super::{FORMAT, KIT};
+use super::verdicts;
 use crate::command::Ended;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::system::System;
+
+/// The version of the documents.
+pub(super) const FORMAT: u64 = 1;
+
+/// The kit's version.
+pub(super) const KIT: &str = env!("CARGO_PKG_VERSION");
 
 /// How long a peer may take to look at itself; see [`Facts::gather`].
 const LIMIT: Duration = Duration::from_secs(45);
@@ -49,7 +55,7 @@ enum Unread {
     Garbage(String),
 }
 
-/// Asks all other nodes that are alive, and judges each of them; each may take a minute.
+/// Asks all other nodes that are alive, and assesses each of them; each may take a minute.
 pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>, Vec<Finding>) {
     let engine = match LifeKeeper::find(root) {
         Ok(engine) if here.installed.node.known().is_some() => engine,
@@ -86,10 +92,12 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
     for name in &names {
         let (node, finding) = ask_one(system, &engine, name, here);
         findings.push(finding);
-        findings.extend(node.facts.iter().flat_map(Facts::judge));
+        findings.extend(node.facts.iter().flat_map(verdicts::assess));
         nodes.push(node);
     }
-    findings.extend(judge_extension(here, &nodes));
+    let alive: Vec<&str> =
+        nodes.iter().filter(|node| node.alive).map(|node| node.name.as_str()).collect();
+    findings.extend(verdicts::extension::assess(here, &alive));
     (nodes, findings)
 }
 
@@ -193,39 +201,9 @@ fn unread(name: &str, cause: &Unread, ended: &Ended) -> Finding {
     }
 }
 
-/// Whether the resource is extended to the nodes that are alive.
-fn judge_extension(here: &Facts, peers: &[Node]) -> Vec<Finding> {
-    let tag = &here.resource.tag;
-    let extended = match (here.resource.registration(), &here.resource.extended) {
-        (None, _) => return Vec::new(),
-        (Some(_), Fact::Known(extended)) => extended,
-        (Some(_), Fact::Unknown(cause)) => {
-            let finding = Finding::warning(
-                Check::Resource,
-                format!("LifeKeeper does not tell to which nodes {tag} is extended: {cause}"),
-                "LifeKeeper moves Dovecot only to a node to which it is extended",
-                here.installed.command(&format!("eqv_list -t {tag}")),
-            );
-            return vec![finding.on(here.node())];
-        }
-    };
-    let alone = peers.iter().filter(|peer| peer.alive && !extended.contains_key(&peer.name));
-    alone
-        .map(|peer| {
-            let finding = Finding::warning(
-                Check::Resource,
-                format!("{tag} is not extended to {}", peer.name),
-                "LifeKeeper cannot move Dovecot there",
-                format!("extend the hierarchy of {tag} to {} in LifeKeeper", peer.name),
-            );
-            finding.on(&peer.name)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::healthy;
+    use super::super::facts::healthy;
     use super::*;
     use crate::command::End;
     use serde_json::{Value, json};
@@ -313,22 +291,5 @@ mod tests {
         ] {
             assert_eq!(is_plain(tag), plain, "{tag}");
         }
-    }
-
-    #[test]
-    fn an_alive_node_to_which_the_resource_is_not_extended_is_a_warning() {
-        let here = healthy("node1");
-        let node =
-            |name: &str, alive| Node { name: name.into(), alive, reached: false, facts: None };
-        let peers = [node("node2", true), node("node3", true), node("node4", false)];
-        let findings = judge_extension(&here, &peers);
-        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
-        assert_eq!(finding.node.as_deref(), Some("node3"));
-
-        let mut here = here;
-        here.resource.extended = Fact::Unknown("garbage".into());
-        assert_eq!(judge_extension(&here, &peers).len(), 1);
-        here.resource.registered = Fact::Known(None);
-        assert_eq!(judge_extension(&here, &peers), []);
     }
 }

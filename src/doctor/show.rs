@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use super::finding::{Finding, Level};
-use super::peers::Node;
-use super::{FORMAT, KIT};
+use super::peers::{FORMAT, KIT, Node};
 
 /// What `--local --json` prints; see the head of this module's parent.
 #[derive(Serialize)]
@@ -86,7 +85,7 @@ fn plural(number: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::healthy;
+    use super::super::facts::healthy;
     use super::super::finding::Check;
     use super::*;
     use serde_json::Value;

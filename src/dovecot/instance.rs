@@ -16,10 +16,9 @@ use std::time::Duration;
 
 use super::identity;
 use super::notes::Notes;
-use super::places::below;
 use super::unit::{self, Started};
 use crate::command::Command;
-use crate::files;
+use crate::files::{self, below};
 use crate::process::Process;
 use crate::system::{PROGRAM_FOLDERS, System};
 

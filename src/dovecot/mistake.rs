@@ -16,8 +16,8 @@ use log::{debug, warn};
 
 use super::instance::Instance;
 use crate::command::{End, Ended};
-use crate::log::one_line;
 use crate::system::System;
+use crate::text::{cut, one_line};
 
 /// The longest that [`look`] may take; it takes 8 ms, with 2.4 13 ms.
 pub const LIMIT: Duration = Duration::from_secs(5);
@@ -109,7 +109,7 @@ fn reason(words: &str) -> Option<String> {
     let sentence = sentences.iter().find(|one| has_line(one)).or(sentences.last())?.trim();
     let sentence =
         marks.iter().fold(sentence, |rest, mark| rest.strip_prefix(mark).unwrap_or(rest));
-    Some(one_line(sentence).chars().take(MAX_TOLD).collect())
+    Some(cut(&one_line(sentence), MAX_TOLD))
 }
 
 /// Whether a sentence names a line: `… file F line 3: …`.
@@ -164,7 +164,7 @@ mod tests {
             assert_eq!(reason(words).as_deref(), sentence, "{words}");
         }
         let long = format!("Fatal: {}", "あ".repeat(999));
-        assert_eq!(reason(&long).map(|words| words.chars().count()), Some(MAX_TOLD));
+        assert_eq!(reason(&long).map(|words| words.chars().count()), Some(MAX_TOLD + 1));
     }
 
     #[test]

@@ -15,11 +15,13 @@ use nix::fcntl::OFlag;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::places::{Places, below};
+use super::places::Places;
 use super::unit;
 use crate::command::Command;
-use crate::log::{local_now, one_line};
+use crate::files::below;
+use crate::log::local_now;
 use crate::system::System;
+use crate::text::one_line;
 
 /// The longest that reading may take; all of it is for the journal.
 pub const LIMIT: Duration = Duration::from_secs(2);
@@ -276,7 +278,7 @@ mod tests {
         assert_eq!(words, "master: Fatal: write() failed in /run/x: No space left on device");
         let words = |text: &str| reason(text.lines(), None).map(|(_, words)| words);
         assert_eq!(words("x: Error: a\ny: Error: b\n").as_deref(), Some("y: Error: b"));
-        assert_eq!(words("Error: \u{1b}[2J alone").as_deref(), Some("Error:  [2J alone"));
+        assert_eq!(words("Error: \u{1b}[2J alone").as_deref(), Some("Error: \\u{1b}[2J alone"));
         assert_eq!(words("master: Info: all is well\n\n"), None);
         assert_eq!(
             words(&format!("a: Error: {}", "あ".repeat(999))).map(|w| w.chars().count()),

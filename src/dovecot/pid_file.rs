@@ -15,7 +15,8 @@ use nix::fcntl::OFlag;
 
 use super::identity;
 use super::notes::Notes;
-use super::places::{self, below};
+use super::places;
+use crate::files::below;
 use crate::process::Process;
 use crate::system::System;
 

@@ -1,6 +1,6 @@
 //! Where Dovecot keeps the files that a start depends on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::configuration;
 use super::instance::Instance;
@@ -36,11 +36,6 @@ pub(crate) fn places(system: &impl System, instance: &Instance) -> Places {
     let base = path("base_dir").map_or_else(usual, |base| vec![base]);
     let tag = told.get("instance_name").filter(|name| !name.is_empty());
     Places { base, log: path("log_path"), tag: tag.map_or_else(|| TAG.to_owned(), Clone::clone) }
-}
-
-/// A path of the machine, below the root folder.
-pub(crate) fn below(root: &Path, path: &Path) -> PathBuf {
-    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 #[cfg(test)]

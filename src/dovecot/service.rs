@@ -10,12 +10,13 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use super::notes::RunningCommand;
+use super::unit::ASK_LIMIT;
 use crate::command::{Command, End, Ended};
 use crate::system::System;
 
-/// The longest that `status` may take. It takes 10 ms, and 90 s when pid 1 hangs; with the rest
-/// of quickCheck it must stay below the time that the cluster grants.
-pub const STATUS_LIMIT: Duration = Duration::from_secs(5);
+/// The longest that `status` may take; with the rest of quickCheck it must stay below the time that
+/// the cluster grants.
+pub const STATUS_LIMIT: Duration = ASK_LIMIT;
 
 /// The longest that `start` and `stop` may take; above the 90 s after which systemd gives up.
 pub const CHANGE_LIMIT: Duration = Duration::from_mins(2);

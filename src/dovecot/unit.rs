@@ -12,7 +12,6 @@ use log::{debug, info, warn};
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Group};
-use super::service::STATUS_LIMIT;
 use crate::command::{Command, Ended};
 use crate::process::Process;
 use crate::system::System;
@@ -28,8 +27,8 @@ const SHUTDOWN: &str = "shutdown.target";
 /// executes itself anew.
 pub const AGAIN: Duration = Duration::from_millis(250);
 
-/// How long the question may take.
-const ASK_LIMIT: Duration = STATUS_LIMIT;
+/// How long the question may take. The answer takes 10 ms, and 90 s when pid 1 hangs.
+pub(super) const ASK_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a further question may take to a systemd that has just answered.
 pub const DETAIL_LIMIT: Duration = Duration::from_secs(1);

@@ -15,10 +15,11 @@ use crate::cli::Install;
 use crate::command::Command;
 use crate::dovecot::identity;
 use crate::error::Error;
-use crate::lifekeeper::creation::{Start, Wanted};
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
+use crate::lifekeeper::wanted::{Start, Wanted};
 use crate::settings::{self, Settings};
 use crate::system::{PROGRAM_FOLDERS, System};
 use crate::text::excerpt;
@@ -247,7 +248,7 @@ fn resource_steps<S: System>(
     let start = if what.no_start { Start::Later } else { Start::Now };
     let found = resource.ours()?;
     match &found {
-        Some(found) if found.state == "ISP" => {}
+        Some(found) if found.state == State::Isp => {}
         Some(found) => warnings.push(format!("{tag} is {} on this node", found.state)),
         None => {
             let node = lifekeeper.node(system)?;

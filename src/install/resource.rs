@@ -11,10 +11,11 @@ use log::debug;
 
 use crate::command::{Command, Ended};
 use crate::error::Error;
-use crate::lifekeeper::creation::Start;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::resources::{Instance, on};
+use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
+use crate::lifekeeper::wanted::Start;
 use crate::system::System;
 
 /// The longest that LifeKeeper may take to move a resource, or to create it and bring it into
@@ -143,19 +144,19 @@ impl<S: System> Resource<'_, S> {
                 return Err(Error::Refused("ins_list does not show it".into()));
             };
             let copies = self.copies()?;
-            let cause = match (found.state.as_str(), copies) {
+            let cause = match (found.state, copies) {
                 (_, Copies::Foreign(path)) => {
                     return Err(Error::Refused(format!("{path} does not call this kit")));
                 }
-                ("OSF", _) => {
+                (State::Osf, _) => {
                     let cause = "it is OSF: it could not be brought into service";
                     return Err(Error::Refused(cause.into()));
                 }
                 (_, Copies::Missing(action)) => format!("it has no program for {action}"),
-                ("ISP", Copies::Ours) => return Ok(()),
-                ("OSU", Copies::Ours) if start == Start::Later => return Ok(()),
+                (State::Isp, Copies::Ours) => return Ok(()),
+                (State::Osu, Copies::Ours) if start == Start::Later => return Ok(()),
                 (state, Copies::Ours) => {
-                    if state == "OSU" && created && !told {
+                    if state == State::Osu && created && !told {
                         // This way of creating does not bring it into service.
                         told = true;
                         self.perform("restore")?;
@@ -214,9 +215,9 @@ impl<S: System> Resource<'_, S> {
     /// When LifeKeeper refuses a step, or still shows the resource here.
     pub(super) fn take_out(&self, by: &Deletion) -> Result<Vec<String>, Error> {
         let Some(found) = self.look()? else { return Ok(Vec::new()) };
-        if found.is_in_service() {
+        if found.state.is_in_service() {
             self.perform("remove")?;
-            if self.look()?.is_some_and(|now| now.is_in_service()) {
+            if self.look()?.is_some_and(|now| now.state.is_in_service()) {
                 let tag = self.tag;
                 return Err(Error::Refused(format!("taking {tag} out of service: it still is")));
             }

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::state::State;
 use crate::show;
 use crate::system::System;
 
@@ -26,7 +27,7 @@ use crate::system::System;
 #[derive(Debug)]
 enum Step {
     /// Taking the resource out of LifeKeeper.
-    TakeOut { tag: String, state: String, by: Deletion },
+    TakeOut { tag: String, state: State, by: Deletion },
     /// Taking entries out of LifeKeeper's defaults file.
     Entries(Vec<Entry>, Extent),
     /// Giving the start at boot back.
@@ -42,7 +43,7 @@ impl fmt::Display for Step {
         match self {
             Self::TakeOut { tag, state, by } => {
                 write!(f, "taking the resource {tag} out of LifeKeeper, on all nodes")?;
-                if state == "ISP" || state == "ISU" {
+                if state.is_in_service() {
                     write!(f, "; it is in service: Dovecot will be stopped")?;
                 }
                 match by {
@@ -202,11 +203,11 @@ fn taking_out<S: System>(
             parents.join(", ")
         ));
     }
-    if !found.is_in_service() {
+    if !found.state.is_in_service() {
         for other in lifekeeper.equivalents(system, tag)? {
             let alive = lifekeeper.is_alive(system, &other.system);
             let there = || lifekeeper.instance(system, Some(&other.system), &other.tag);
-            if alive && there()?.is_some_and(|there| there.is_in_service()) {
+            if alive && there()?.is_some_and(|there| there.state.is_in_service()) {
                 return refuse(format!(
                     "it is in service on {}; run this there first, and here after it",
                     other.system

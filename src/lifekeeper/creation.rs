@@ -4,12 +4,10 @@
 //! `creapphier` (the interface's own program, as screenshots of it show). A command that would be
 //! a guess is not made.
 
-use clap::ValueEnum;
-
 use super::installation::LifeKeeper;
 use super::lkcli::{Choice, Help};
-use super::tag::Tag;
 use super::template::Template;
+use super::wanted::{Start, Wanted};
 use crate::command::Command;
 use crate::system::System;
 
@@ -18,56 +16,6 @@ const CREAPPHIER: &str = "lkadm/subsys/gen/app/bin/creapphier";
 
 /// The command of lkcli.
 const CREATE: [&str; 3] = ["resource", "create", "gen"];
-
-/// A resource to be created.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
-    /// Its tag.
-    pub(crate) tag: &'a Tag,
-    /// The folder with its four programs, each named after its action.
-    pub(crate) programs: &'a str,
-    /// What is noted about it.
-    pub(crate) info: &'a str,
-    /// Where it goes when the node that it left is back.
-    pub(crate) switchback: Switchback,
-    /// Whether it is brought into service.
-    pub(crate) start: Start,
-}
-
-/// Where a resource goes when the node that it left is back.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Switchback {
-    /// It stays where it is until somebody moves it.
-    Intelligent,
-    /// It moves back.
-    Automatic,
-}
-
-impl Switchback {
-    /// As LifeKeeper spells it.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Intelligent => "intelligent",
-            Self::Automatic => "automatic",
-        }
-    }
-}
-
-/// Whether a new resource is brought into service.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Start {
-    /// At once.
-    Now,
-    /// Not by creating it.
-    Later,
-}
-
-impl Wanted<'_> {
-    /// The path of an action's program.
-    pub(crate) fn program(&self, action: &str) -> String {
-        format!("{}/{action}", self.programs)
-    }
-}
 
 impl LifeKeeper {
     /// Makes the command that creates a resource.
@@ -181,6 +129,8 @@ fn met(help: &Help, given: &[&Choice], command: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tag::Tag;
+    use super::super::wanted::Switchback;
     use super::*;
 
     const PLAIN: &str = "Usage: lkcli resource create gen --tag <tag> --restore <path> \

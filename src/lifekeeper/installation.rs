@@ -10,7 +10,9 @@ use log::debug;
 use super::defaults;
 use crate::command::{Command, Ended};
 use crate::error::Error;
+use crate::files::below;
 use crate::system::{PROGRAM_FOLDERS, System};
+use crate::text::excerpt;
 
 /// Where LifeKeeper is when nobody says otherwise (manual).
 const USUAL: &str = "/opt/LifeKeeper";
@@ -162,11 +164,6 @@ impl LifeKeeper {
     }
 }
 
-/// An absolute path below another root.
-fn below(root: &Path, path: &Path) -> PathBuf {
-    root.join(path.strip_prefix("/").unwrap_or(path))
-}
-
 /// Whether a word can be a system's name, and not an option or a sentence.
 pub(super) fn is_system_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -175,11 +172,11 @@ pub(super) fn is_system_name(word: &str) -> bool {
 
 /// A command answered, and not as it should.
 pub(super) fn garbage(command: &str, answer: &str) -> Error {
-    let beginning: String = answer.trim().chars().take(80).collect();
+    let beginning = excerpt(answer.trim());
     let cause = if beginning.is_empty() {
         "nothing where something must be".to_owned()
     } else {
-        format!("{beginning:?} is not understood")
+        format!("\"{beginning}\" is not understood")
     };
     Error::Answer { command: command.to_owned(), cause }
 }

@@ -7,5 +7,7 @@ pub(crate) mod installation;
 pub(crate) mod lkcli;
 pub(crate) mod peers;
 pub(crate) mod resources;
+pub(crate) mod state;
 pub mod tag;
 pub(crate) mod template;
+pub(crate) mod wanted;

@@ -4,6 +4,7 @@
 //! What does not have this shape is never taken for "there is none".
 
 use super::installation::{LifeKeeper, garbage, is_system_name};
+use super::state::State;
 use super::tag::Tag;
 use crate::command::End;
 use crate::error::Error;
@@ -28,15 +29,8 @@ pub(crate) struct Instance {
     pub(crate) id: String,
     /// What its kit noted about it.
     pub(crate) info: String,
-    /// ISP, OSU, OSF, ISU or ILLSTATE.
-    pub(crate) state: String,
-}
-
-impl Instance {
-    /// Whether it is in service there, protected or not.
-    pub(crate) fn is_in_service(&self) -> bool {
-        self.state == "ISP" || self.state == "ISU"
-    }
+    /// How LifeKeeper has it there.
+    pub(crate) state: State,
 }
 
 /// The same resource on another system, which may know it by another tag.
@@ -196,7 +190,7 @@ pub(crate) fn parse(answer: &str) -> Option<Vec<Instance>> {
                 tag: next().filter(|tag| is_tag(tag))?,
                 id: next()?,
                 info: next()?,
-                state: next().filter(|state| is_state(state))?,
+                state: State::parse(&next()?)?,
             })
         })
         .collect()
@@ -237,10 +231,6 @@ fn is_tag(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_control)
 }
 
-pub(crate) fn is_state(word: &str) -> bool {
-    ["ISP", "ISU", "OSF", "OSU", "ILLSTATE"].contains(&word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,7 +246,7 @@ mod tests {
         let [instance] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((&*instance.app, &*instance.kind), ("gen", "app"));
         assert_eq!((&*instance.tag, &*instance.id), ("dovecot", "dovecot"));
-        assert_eq!((&*instance.info, &*instance.state), ("a: b", "ISP"));
+        assert_eq!((&*instance.info, instance.state), ("a: b", State::Isp));
         assert_eq!(parse("\n"), Some(vec![]));
     }
 
@@ -316,7 +306,7 @@ mod tests {
             ),
             blank in "( *\n){0,2}",
         ) {
-            let states = ["ISP", "ISU", "OSF", "OSU", "ILLSTATE"];
+            let states = [State::Isp, State::Isu, State::Osf, State::Osu, State::Illstate];
             let instance = |(app, tag, info, state, _): &(String, String, String, usize, String)| {
                 Instance {
                     app: app.clone(),
@@ -324,12 +314,12 @@ mod tests {
                     tag: tag.clone(),
                     id: "i".into(),
                     info: info.clone(),
-                    state: states[*state].into(),
+                    state: states[*state],
                 }
             };
             let instances: Vec<Instance> = rows.iter().map(instance).collect();
             let written = instances.iter().map(|one| {
-                let fields = ["n", &one.app, &one.kind, &one.tag, &one.id, &one.info, &one.state];
+                let fields = ["n", &one.app, &one.kind, &one.tag, &one.id, &one.info, one.state.word()];
                 format!("{}\u{1}reason\n{blank}", fields.join("\u{1}"))
             });
             prop_assert_eq!(parse(&written.collect::<String>()), Some(instances));

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::creation::{Start, Wanted};
+use super::wanted::{Start, Wanted};
 use crate::text::excerpt;
 
 /// What must stand somewhere in it: without them the resource would not be the one asked for.
@@ -84,8 +84,8 @@ impl fmt::Display for Template {
 
 #[cfg(test)]
 mod tests {
-    use super::super::creation::Switchback;
     use super::super::tag::Tag;
+    use super::super::wanted::Switchback;
     use super::*;
 
     const LINE: &str = "mkgen -n {node} --name={tag} {restore} {remove} {quickCheck} {recover} \

@@ -68,8 +68,8 @@ impl fmt::Display for Refusal {
                 write!(f, "no end of the greeting after {} s", seconds(*limit))
             }
             Self::Closed => f.write_str("closed without a greeting"),
-            Self::NotReady(words) => write!(f, "not ready: {words:?}"),
-            Self::Foreign(words) => write!(f, "no mail server: {words:?}"),
+            Self::NotReady(words) => write!(f, "not ready: \"{words}\""),
+            Self::Foreign(words) => write!(f, "no mail server: \"{words}\""),
             Self::Tls(cause) => write!(f, "no TLS: {cause}"),
             Self::NothingInCommon(cause) => {
                 write!(f, "not checked: its TLS has nothing in common with the check's: {cause}")

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::text::{cut, escaped};
+
 /// The longest first line, in bytes. Dovecot's longest greetings have some hundred.
 pub(crate) const MAX_LINE: usize = 4096;
 
@@ -100,15 +102,9 @@ fn is_code(word: &str, class: u8) -> bool {
 
 /// The beginning of words, enough to know them again, without anything that is not to be printed.
 fn shown(words: &[u8]) -> String {
-    pub(crate) const ENOUGH: usize = 60;
+    const ENOUGH: usize = 60;
     let text = String::from_utf8_lossy(words.get(..words.len().min(4 * ENOUGH)).unwrap_or(words));
-    let text = text.trim();
-    let shown: String = text
-        .chars()
-        .take(ENOUGH)
-        .map(|c| if c.is_control() || c == char::REPLACEMENT_CHARACTER { '.' } else { c })
-        .collect();
-    if text.chars().count() > ENOUGH { shown + "…" } else { shown }
+    cut(&escaped(text.trim()), ENOUGH)
 }
 
 #[cfg(test)]
@@ -162,7 +158,7 @@ mod tests {
             ("22 x\n", "22 x"),
             ("2200 x\n", "2200 x"),
             ("+OKAY\n", "+OKAY"),
-            ("\u{1b}[31m\0\n", ".[31m."),
+            ("\u{1b}[31m\0\n", "\\u{1b}[31m\\0"),
         ] {
             assert_eq!(judge(line.as_bytes()), Judgement::Foreign(shown.into()), "{line:?}");
         }

@@ -3,11 +3,12 @@
 
 use super::Report;
 use super::look::Look;
-use super::protection::{Elsewhere, Here, Protection, State};
-use super::text::shortened;
+use super::protection::{Elsewhere, Here, Protection};
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
+use crate::lifekeeper::state::State;
 use crate::probe::attempt::Attempt;
+use crate::text::{cut, one_line};
 
 /// The longest part of the text before and behind its semicolon, in characters. With performance
 /// data both fit into the 1024 bytes that old ways to a plugin carry.
@@ -17,14 +18,14 @@ const MAX_PART: usize = 350;
 pub(super) fn plugin(report: &Report) -> (Plugin, String) {
     let verdict = report.verdict();
     let (seen, said) = (seen(report), said(&report.protection, verdict));
-    let text = [seen, said].map(|part| shortened(&part, MAX_PART)).join("; ");
+    let text = [seen, said].map(|part| cut(&one_line(&part), MAX_PART)).join("; ");
     let found = judge(verdict, &report.protection);
     (found, line(found, &text, &performance(&report.look)))
 }
 
 /// The line of a plugin that could not look.
 pub(super) fn unknown(cause: &str) -> String {
-    line(Plugin::Unknown, &shortened(cause, MAX_PART), "")
+    line(Plugin::Unknown, &cut(&one_line(cause), MAX_PART), "")
 }
 
 /// What is found, from what the checks say and what LifeKeeper says:

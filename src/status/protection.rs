@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::resources::Equivalent;
+use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
 use crate::system::System;
 
@@ -53,60 +54,6 @@ pub(super) struct Peer {
     pub(super) alive: Option<bool>,
     /// The state there, or why it is not known.
     pub(super) state: Result<State, String>,
-}
-
-/// LifeKeeper's states of a resource.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum State {
-    /// In service, protected.
-    Isp,
-    /// In service, unprotected.
-    Isu,
-    /// Out of service on purpose.
-    Osu,
-    /// Out of service after a failure.
-    Osf,
-    /// None set yet.
-    Illstate,
-}
-
-impl State {
-    fn of(word: &str) -> Self {
-        match word {
-            "ISP" => Self::Isp,
-            "ISU" => Self::Isu,
-            "OSU" => Self::Osu,
-            "OSF" => Self::Osf,
-            _ => Self::Illstate,
-        }
-    }
-
-    /// As LifeKeeper writes it.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Isp => "ISP",
-            Self::Isu => "ISU",
-            Self::Osu => "OSU",
-            Self::Osf => "OSF",
-            Self::Illstate => "ILLSTATE",
-        }
-    }
-
-    /// What it means.
-    pub(super) const fn meaning(self) -> &'static str {
-        match self {
-            Self::Isp => "in service, protected",
-            Self::Isu => "in service, unprotected",
-            Self::Osu => "out of service on purpose",
-            Self::Osf => "out of service after a failure",
-            Self::Illstate => "no state set yet",
-        }
-    }
-
-    /// Whether the resource is in service with it.
-    pub(super) const fn is_in_service(self) -> bool {
-        matches!(self, Self::Isp | Self::Isu)
-    }
 }
 
 /// Where else than here the resource is in service.
@@ -163,7 +110,7 @@ pub(super) fn protection(system: &impl System, root: &Path, tag: &Tag) -> Protec
     }
     let node = lifekeeper.node(system).ok();
     let here = match lifekeeper.instance(system, None, tag.as_str()) {
-        Ok(Some(found)) => Here::Known(State::of(&found.state)),
+        Ok(Some(found)) => Here::Known(found.state),
         Ok(None) => Here::Unprotected(format!("LifeKeeper has no resource {tag} on this node")),
         Err(cause) => Here::NotKnown(cause.to_string()),
     };
@@ -193,7 +140,7 @@ fn peer(
         None => Err("not asked: LifeKeeper takes too long".to_owned()),
         Some(false) => Err("LifeKeeper does not call it alive".to_owned()),
         Some(true) => match lifekeeper.instance(system, Some(&name), &tag) {
-            Ok(Some(found)) => Ok(State::of(&found.state)),
+            Ok(Some(found)) => Ok(found.state),
             Ok(None) => Err(format!("LifeKeeper has no resource {tag} there")),
             Err(cause) => Err(cause.to_string()),
         },
@@ -341,12 +288,5 @@ pub(super) mod tests {
         assert_eq!((last.alive, peers.len()), (None, 31));
         assert_eq!(last.state, Err("not asked: LifeKeeper takes too long".into()));
         assert!(machine.now() < Duration::from_secs(33), "{:?}", machine.now());
-    }
-
-    #[test]
-    fn every_word_of_lifekeeper_is_a_state() {
-        for word in ["ISP", "ISU", "OSU", "OSF", "ILLSTATE"] {
-            assert_eq!(State::of(word).word(), word);
-        }
     }
 }

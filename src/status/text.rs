@@ -7,7 +7,7 @@ use super::look::{Connection, Look};
 use super::protection::{Here, Peer, Protection};
 use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
-use crate::log::one_line;
+use crate::text::{cut, one_line};
 
 /// The longest cause that is shown, in characters. The words of a service command may fill pages;
 /// the JSON form has all that is kept of them.
@@ -21,7 +21,7 @@ struct Row {
 
 impl Row {
     fn new(name: &str, words: &str) -> Self {
-        Self { name: name.to_owned(), words: shortened(words, MAX_CAUSE) }
+        Self { name: name.to_owned(), words: cut(&one_line(words), MAX_CAUSE) }
     }
 
     /// A row with a column for the time that something took, if it was done.
@@ -42,20 +42,11 @@ pub(super) fn text(report: &Report) -> String {
 
     let mut lines = vec![format!("{}: {}", report.tag, verdict(report))];
     lines.extend(checks.into_iter().map(line));
-    lines.push(shortened(&lifekeeper(&report.protection), MAX_CAUSE));
+    lines.push(cut(&one_line(&lifekeeper(&report.protection)), MAX_CAUSE));
     lines.extend(peers.into_iter().map(line));
-    let warning = |cause: &String| format!("warning: {}", shortened(cause, MAX_CAUSE));
+    let warning = |cause: &String| format!("warning: {}", cut(&one_line(cause), MAX_CAUSE));
     lines.extend(report.warnings().iter().map(warning));
     lines.join("\n") + "\n"
-}
-
-/// Makes one line of a text, and cuts it where it is too long.
-pub(super) fn shortened(text: &str, longest: usize) -> String {
-    let line = one_line(text);
-    match line.char_indices().nth(longest) {
-        None => line,
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-    }
 }
 
 fn verdict(report: &Report) -> String {
@@ -200,12 +191,5 @@ mod tests {
         let text = text(&scene.report());
         assert!(text.starts_with("dovecot: stopping: remove, pid 4242 is running\n"), "{text}");
         assert!(text.contains("  127.0.0.1:143         -  not tried: an action is running\n"));
-    }
-
-    #[test]
-    fn the_pages_of_a_command_become_one_line_that_ends() {
-        assert_eq!(shortened(" a\n\n b\x1b[m\n", 20), "a | b [m");
-        assert_eq!(shortened(&"é".repeat(21), 20), format!("{}…", "é".repeat(20)));
-        assert_eq!(shortened(&"é".repeat(20), 20), "é".repeat(20));
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod real;
 pub(crate) mod sockets;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -131,6 +132,13 @@ pub(crate) trait System {
 
     /// Who has a socket open that listens on a TCP port, and the socket's address.
     fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)>;
+
+    /// The addresses of this node.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not list them.
+    fn own_addresses(&self) -> io::Result<BTreeSet<IpAddr>>;
 
     /// The addresses of this node, to which alone a socket can be bound; empty when they cannot
     /// be listed, or the kernel lets one bind any.

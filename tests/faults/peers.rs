@@ -161,7 +161,7 @@ fn f24_a_peer_that_drips_floods_or_never_ends_its_line_is_a_fault_in_time(scene:
         (2001, "no end of the greeting after 2 s"),
         (2002, "no end of the greeting after 2 s"),
         (2003, "no mail server: \"xxxx"),
-        (2004, "no mail server: \".[31m"),
+        (2004, "no mail server: \"\\u{1b}[31m"),
     ] {
         scene.set(&format!("APP_DOVECOT_IP_LIST='127.0.0.1:143 127.0.0.1:{port}:2'\n"));
         scene.expect("quickCheck", 1).says(&format!("127.0.0.1:{port}: {words}"));

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::dovecot::places::below;
+use crate::files::below;
 
 /// Where distributions and `make install` put Dovecot's programs, below a prefix.
 const LIBEXEC: [&str; 3] = ["libexec/dovecot", "lib/dovecot", "lib64/dovecot"];

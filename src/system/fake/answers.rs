@@ -1,6 +1,7 @@
 //! What the machine answers to the actions.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -309,6 +310,10 @@ impl System for Machine {
 
     fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)> {
         self.state().listeners.get(&port).cloned().unwrap_or_default()
+    }
+
+    fn own_addresses(&self) -> io::Result<BTreeSet<IpAddr>> {
+        Ok(self.state().addresses.clone())
     }
 
     fn addresses(&self) -> BTreeSet<IpAddr> {

@@ -209,20 +209,20 @@ impl System for Machine {
         all.filter_map(|(address, holder)| Some((address, process::inspect(holder.pid)?))).collect()
     }
 
-    fn addresses(&self) -> BTreeSet<IpAddr> {
+    fn own_addresses(&self) -> io::Result<BTreeSet<IpAddr>> {
         let ip = |address: SockaddrStorage| {
             let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
             v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
         };
+        Ok(getifaddrs()?.filter_map(|interface| ip(interface.address?)).collect())
+    }
+
+    fn addresses(&self) -> BTreeSet<IpAddr> {
         let any = ["ipv4", "ipv6"].iter().any(|family| {
             let path = format!("/proc/sys/net/{family}/ip_nonlocal_bind");
             fs::read_to_string(path).is_ok_and(|value| value.trim() != "0")
         });
-        if any {
-            return BTreeSet::new();
-        }
-        let interfaces = getifaddrs().into_iter().flatten();
-        interfaces.filter_map(|interface| ip(interface.address?)).collect()
+        if any { BTreeSet::new() } else { self.own_addresses().unwrap_or_default() }
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {

@@ -1,77 +1,18 @@
-//! The kit's settings, and the arithmetic of time: can an action end before LifeKeeper ends it?
+//! The arithmetic of time: can an action end before LifeKeeper ends it?
 //!
 //! A quickCheck that LifeKeeper ends itself is no fault to it: a check that hangs switches the
 //! protection off.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-
-use super::facts::Facts;
-use super::finding::{Check, Finding};
-use crate::actions;
-use crate::lifekeeper::defaults;
+use crate::doctor::facts::Facts;
+use crate::doctor::facts::limits::{Limits, REMOTE_KEY};
+use crate::doctor::finding::{Check, Finding};
 use crate::lifekeeper::installation::{Version, quick_check_keys};
-use crate::lifekeeper::tag::Tag;
-use crate::settings::{Report, Settings};
 
-/// The key of LifeKeeper's limit for what one node does for another, in seconds.
-const REMOTE_KEY: &str = "REMOTETIMEOUT";
-
-/// What it is when nobody sets it (manual).
+/// What LifeKeeper's limit is when nobody sets it, in seconds (manual).
 const REMOTE_USUAL: u64 = 900;
 
-/// The settings, and what LifeKeeper's defaults file says of time.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Limits {
-    /// The kit's parameters as they hold.
-    pub(super) settings: BTreeMap<String, String>,
-    /// What was not understood of them.
-    pub(super) warnings: Vec<String>,
-    /// How LifeKeeper writes the tag in the keys of this resource.
-    pub(super) converted_tag: String,
-    /// What is set of the two keys for the limit of its quickCheck, and of `REMOTETIMEOUT`.
-    pub(super) set: BTreeMap<String, String>,
-    /// How long the checks may take before they have their verdict, in seconds.
-    pub(super) checks: u64,
-    /// After how long quickCheck ends itself, in seconds.
-    pub(super) quick_check: u64,
-    /// How long a remove and a restore may take together, in seconds.
-    pub(super) switchover: u64,
-}
-
-impl Limits {
-    /// Reads what the defaults file says beside the settings, which are read already.
-    pub(super) fn look(root: &Path, tag: &Tag, settings: &Settings, report: Report) -> Self {
-        let converted_tag = tag.converted();
-        let keys = quick_check_keys(&converted_tag);
-        let read = |key: &str| {
-            let found = defaults::read(root, key, &[key]).take(key)?;
-            Some((key.to_owned(), found.value))
-        };
-        let set = keys.iter().map(String::as_str).chain([REMOTE_KEY]).filter_map(read).collect();
-        let rows = report.settings.into_iter();
-        Self {
-            settings: rows.map(|row| (row.key.to_owned(), row.value)).collect(),
-            warnings: report.warnings,
-            converted_tag,
-            set,
-            checks: whole_seconds(actions::longest_checks(settings)),
-            quick_check: actions::QUICK_CHECK_LIMIT.as_secs(),
-            switchover: whole_seconds(actions::longest_switchover(settings)),
-        }
-    }
-}
-
-/// Seconds, and one more for what is over.
-fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
-}
-
-/// Judges the settings and the limits of one node.
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+/// Assesses the settings and the limits of one node.
+pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let limits = &facts.limits;
     let mut findings: Vec<Finding> = limits
         .warnings
@@ -197,9 +138,11 @@ fn remote(limits: &Limits) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::healthy;
-    use super::super::finding::Level;
     use super::*;
+    use crate::doctor::facts::healthy;
+    use crate::doctor::finding::Level;
+    use crate::lifekeeper::defaults;
+    use crate::lifekeeper::tag::Tag;
     use crate::settings;
     use crate::test_root::TestRoot;
 
@@ -207,7 +150,7 @@ mod tests {
         let root = TestRoot::new();
         root.write(defaults::FILE, file);
         let (settings, report) = settings::read(root.path());
-        Limits::look(root.path(), &Tag::parse("mail-1").expect("a tag"), &settings, report)
+        Limits::gather(root.path(), &Tag::parse("mail-1").expect("a tag"), &settings, report)
     }
 
     /// A file, LifeKeeper's version, what is found, and a word of it.
@@ -263,7 +206,7 @@ mod tests {
     fn what_is_not_understood_of_the_settings_is_a_warning_each() {
         let mut facts = healthy("node1");
         facts.limits = limits("APP_DOVECOT_DEBUG=yes\nAPP_DOVECOT_IPLIST=127.0.0.1:143\n");
-        let findings = judge(&facts);
+        let findings = assess(&facts);
         let odd: Vec<_> = findings.iter().filter(|one| one.check == Check::Settings).collect();
         assert_eq!(odd.len(), 2, "{findings:?}");
         assert!(odd.iter().all(|one| one.level == Level::Warning));

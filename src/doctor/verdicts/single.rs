@@ -3,12 +3,13 @@
 //! With a second master, a check takes one for the other, and remove ends both. With a second tag,
 //! the remove of one resource stops the Dovecot that the other has in service.
 
-use super::facts::{Fact, Facts};
-use super::finding::{Check, Finding};
-use super::network::{Running, Stranger};
+use crate::doctor::facts::Facts;
+use crate::doctor::facts::fact::Fact;
+use crate::doctor::facts::network::{Running, Stranger};
+use crate::doctor::finding::{Check, Finding};
 
-/// Judges the masters and the tags of one node.
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+/// Assesses the masters and the tags of one node.
+pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![tags(facts)];
     // That the processes cannot be seen is said of the ports.
     if let Some(running) = facts.network.dovecot.known() {
@@ -121,9 +122,9 @@ fn tags(facts: &Facts) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::healthy;
-    use super::super::finding::Level;
     use super::*;
+    use crate::doctor::facts::healthy;
+    use crate::doctor::finding::Level;
 
     fn running(masters: &[i32], strangers: &[i32]) -> Running {
         let stranger = |pid: &i32| Stranger { pid: *pid, unit: "second.service".into() };

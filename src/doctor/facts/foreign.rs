@@ -1,14 +1,10 @@
-//! Other programs of the node that may start Dovecot: monit, supervisord, Pacemaker.
-//!
-//! What one of them starts on a standby runs beside the active Dovecot.
+//! The configuration of other programs that may start Dovecot: monit, supervisord, Pacemaker.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-
-use super::finding::{Check, Finding};
 
 /// Each program, and the files or folders of its configuration.
 const PROGRAMS: [(&str, &[&str]); 3] = [
@@ -31,17 +27,17 @@ const MAX_FILE: u64 = 4 << 20;
 
 /// A file of another program's configuration that names Dovecot.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Mention {
+pub(crate) struct Mention {
     /// The program.
-    pub(super) program: String,
+    pub(crate) program: String,
     /// The file.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// Whether the file also says that something is to be started.
-    pub(super) starts: bool,
+    pub(crate) starts: bool,
 }
 
 /// Looks for files that name Dovecot outside of comments.
-pub(super) fn look(root: &Path) -> Vec<Mention> {
+pub(crate) fn gather(root: &Path) -> Vec<Mention> {
     let mut mentions = Vec::new();
     for (program, places) in PROGRAMS {
         for place in places {
@@ -82,48 +78,8 @@ fn mentioned(text: &str) -> Option<bool> {
     lines().any(names).then(|| lines().any(starts))
 }
 
-/// Judges the mentions.
-pub(super) fn judge(mentions: &[Mention]) -> Vec<Finding> {
-    let why = "it may start Dovecot on a node where LifeKeeper has it out of service, and stop or \
-               restart it where it is in service";
-    let mut findings: Vec<Finding> = mentions
-        .iter()
-        .map(|Mention { program, file, starts }| {
-            let what = format!("{program} knows of Dovecot: {file}");
-            match program.as_str() {
-                "Pacemaker" => {
-                    let cure = "crm_resource --list, then take Dovecot's resource out of Pacemaker";
-                    Finding::error(Check::Supervisor, what, why, cure)
-                }
-                "monit" if *starts => {
-                    let cure = format!("take Dovecot out of {file}, then `monit reload`");
-                    Finding::error(Check::Supervisor, what, why, cure)
-                }
-                "monit" => Finding::warning(
-                    Check::Supervisor,
-                    what,
-                    "a standby, where Dovecot does not run, would be reported as broken",
-                    format!("take Dovecot out of {file}, then `monit reload`"),
-                ),
-                _ => {
-                    let cure = format!("take Dovecot out of {file}, then `supervisorctl update`");
-                    Finding::error(Check::Supervisor, what, why, cure)
-                }
-            }
-        })
-        .collect();
-    if findings.is_empty() {
-        findings.push(Finding::ok(
-            Check::Supervisor,
-            "neither monit, supervisord nor Pacemaker has it",
-        ));
-    }
-    findings
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
     use super::*;
     use crate::test_root::TestRoot;
 
@@ -140,7 +96,7 @@ mod tests {
         root.write("etc/monit.d/ssh", "check process sshd\n start program = x\n");
         root.write("etc/monit.d/a/b/c/d/deep", "dovecot\n");
         root.write("var/lib/pacemaker/cib/cib.xml", "<primitive type=\"dovecot\"/>\n");
-        let found: Vec<String> = look(root.path())
+        let found: Vec<String> = gather(root.path())
             .iter()
             .map(|one| format!("{} {} {}", one.program, one.file, one.starts))
             .collect();
@@ -152,21 +108,6 @@ mod tests {
                 "Pacemaker /var/lib/pacemaker/cib/cib.xml false",
             ]
         );
-        assert_eq!(look(TestRoot::new().path()), []);
-    }
-
-    #[test]
-    fn who_may_start_dovecot_is_an_error_and_who_only_watches_a_warning() {
-        for (program, starts, level) in [
-            ("monit", true, Level::Error),
-            ("monit", false, Level::Warning),
-            ("supervisord", false, Level::Error),
-            ("Pacemaker", false, Level::Error),
-        ] {
-            let mention = Mention { program: program.into(), file: "/etc/x".into(), starts };
-            let findings = judge(&[mention]);
-            assert_eq!((findings.len(), findings[0].level), (1, level), "{program} {starts}");
-        }
-        assert_eq!(judge(&[])[0].level, Level::Ok);
+        assert_eq!(gather(TestRoot::new().path()), []);
     }
 }

@@ -1,60 +1,16 @@
-//! Dovecot's configuration: whether Dovecot takes it, and whether it listens where it is checked.
+//! Whether Dovecot takes its configuration, and whether it listens where it is checked.
 
 use std::net::IpAddr;
-use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use crate::doctor::facts::Facts;
+use crate::doctor::facts::configuration::Configuration;
+use crate::doctor::facts::fact::Fact;
+use crate::doctor::facts::network::Place;
+use crate::doctor::finding::{Check, Finding};
+use crate::dovecot::configuration::Listener;
 
-use super::facts::{Fact, Facts};
-use super::finding::{Check, Finding};
-use super::network::Place;
-use crate::dovecot::configuration::{self, Listener, Settings};
-use crate::dovecot::instance::Instance;
-use crate::dovecot::mistake::{self, Readable};
-use crate::dovecot::notes::Notes;
-use crate::system::System;
-
-/// What Dovecot says of its configuration.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Configuration {
-    /// What differs from Dovecot's defaults.
-    pub(super) settings: Fact<Settings>,
-    /// Where it is to listen.
-    pub(super) listeners: Fact<Vec<Listener>>,
-    /// Why Dovecot, whose settings are known, could not start with them: a file that one of them
-    /// names. Earlier kits do not tell.
-    #[serde(default)]
-    pub(super) mistake: Option<Fact<String>>,
-    /// That Dovecot is not installed, in words.
-    #[serde(default)]
-    pub(super) missing: Option<String>,
-}
-
-impl Configuration {
-    /// Asks Dovecot.
-    pub(super) fn look(system: &impl System, root: &Path, service: &str) -> Self {
-        let instance = Instance::find(system, root, service, &Notes::read(system, root));
-        let settings = configuration::settings(system, &instance);
-        let listeners = match &settings {
-            Ok(_) => configuration::listeners(system, &instance),
-            Err(cause) => Err(cause.clone()),
-        };
-        let mistake = settings.as_ref().ok().and_then(|_| match mistake::look(system, &instance) {
-            Readable::Yes => None,
-            Readable::No(mistake) => Some(Fact::Known(mistake)),
-            Readable::Unknown(cause) => Some(Fact::Unknown(cause)),
-        });
-        Self {
-            settings: settings.into(),
-            listeners: listeners.into(),
-            mistake,
-            missing: instance.missing(system),
-        }
-    }
-}
-
-/// Judges the configuration of one node.
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+/// Assesses the configuration of one node.
+pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let Configuration { settings, listeners, mistake, missing } = &facts.configuration;
     if let Some(missing) = missing {
         let why = "without Dovecot its configuration cannot be read, and restore fails here";
@@ -83,7 +39,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         }
     };
     let listeners = match listeners {
-        Fact::Known(listeners) => judge_listeners(listeners, &facts.network.places),
+        Fact::Known(listeners) => assess_listeners(listeners, &facts.network.places),
         Fact::Unknown(cause) => vec![Finding::warning(
             Check::Listener,
             format!("where Dovecot is to listen is not known: {cause}"),
@@ -94,7 +50,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     [vec![settings], listeners].concat()
 }
 
-fn judge_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
+fn assess_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
     let odd: Vec<Finding> = places.iter().filter_map(|place| uncovered(listeners, place)).collect();
     if !odd.is_empty() {
         return odd;
@@ -148,9 +104,9 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::healthy;
-    use super::super::finding::Level;
     use super::*;
+    use crate::doctor::facts::healthy;
+    use crate::doctor::finding::Level;
 
     fn listener(port: u16, addresses: &str) -> Listener {
         let addresses = addresses.split(' ').map(str::to_owned).collect();
@@ -190,7 +146,7 @@ mod tests {
         let words = "`doveconf -n`: exit status 89: doveconf: Fatal: Error in configuration file \
                      /etc/dovecot/local.conf line 3: Garbage after '{'";
         facts.configuration.settings = Fact::Unknown(words.into());
-        let findings = judge(&facts);
+        let findings = assess(&facts);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.level, Level::Error);
         assert!(finding.what.contains("local.conf line 3"), "{}", finding.what);
@@ -199,7 +155,7 @@ mod tests {
     #[test]
     fn a_file_that_a_setting_names_and_is_not_there_is_an_error() {
         let mut facts = healthy("node1");
-        let first = |facts: &Facts| judge(facts).remove(0);
+        let first = |facts: &Facts| assess(facts).remove(0);
         facts.configuration.mistake = Some(Fact::Known("file F line 15: ssl_dh: no".into()));
         let finding = first(&facts);
         assert_eq!(finding.level, Level::Error);
@@ -213,7 +169,7 @@ mod tests {
         let mut facts = healthy("node1");
         facts.configuration.missing = Some("Dovecot is not installed: x".into());
         facts.configuration.settings = Fact::Unknown("there is no doveconf".into());
-        let findings = judge(&facts);
+        let findings = assess(&facts);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.level, Level::Error);
         assert!(finding.cure.as_deref().is_some_and(|cure| cure.starts_with("install Dovecot")));
@@ -223,7 +179,7 @@ mod tests {
     fn listeners_that_cannot_be_told_are_a_warning() {
         let mut facts = healthy("node1");
         facts.configuration.listeners = Fact::Unknown("there is no doveconf".into());
-        let levels: Vec<_> = judge(&facts).iter().map(|finding| finding.level).collect();
+        let levels: Vec<_> = assess(&facts).iter().map(|finding| finding.level).collect();
         assert_eq!(levels, [Level::Ok, Level::Warning]);
     }
 }

@@ -1,8 +1,6 @@
 //! The certificates that Dovecot's configuration names.
 //!
-//! Dovecot takes a configuration whose certificate is missing, and then does not start; with one
-//! that is no certificate it starts, greets, and serves nobody over TLS. Which key belongs to a
-//! certificate cannot be told: up to 2.3 Dovecot hides the name of its file.
+//! Which key belongs to a certificate cannot be told: up to 2.3 Dovecot hides the name of its file.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,7 +9,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Check, Finding};
 use crate::command::{Command, End};
 use crate::dovecot::configuration::Settings;
 use crate::system::System;
@@ -37,17 +34,17 @@ const SOON: &str = "1209600";
 
 /// A certificate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     /// Its file.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// How it stands.
-    pub(super) state: State,
+    pub(crate) state: State,
 }
 
 /// How a certificate stands.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum State {
+pub(crate) enum State {
     /// Nothing is wrong with it, as far as can be told here.
     Good,
     /// It cannot be read, for this reason.
@@ -59,7 +56,7 @@ pub(super) enum State {
 }
 
 /// Looks at the certificates, unless Dovecot does without TLS.
-pub(super) fn look(system: &impl System, root: &Path, settings: &Settings) -> Vec<Certificate> {
+pub(crate) fn gather(system: &impl System, root: &Path, settings: &Settings) -> Vec<Certificate> {
     if settings.get("ssl").is_some_and(|value| value == "no") {
         return Vec::new();
     }
@@ -111,42 +108,8 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Judges the certificates.
-pub(super) fn judge(certificates: &[Certificate]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = certificates
-        .iter()
-        .filter_map(|Certificate { file, state }| match state {
-            State::Good => None,
-            State::Unreadable(cause) => Some(Finding::error(
-                Check::Certificate,
-                format!("the certificate {file} cannot be read: {cause}"),
-                "Dovecot does not start without it, on a failover neither",
-                format!("put the certificate into {file}, on each node"),
-            )),
-            State::Garbage => Some(Finding::warning(
-                Check::Certificate,
-                format!("{file} is no certificate"),
-                "Dovecot starts and greets, and resets each connection with TLS",
-                format!("openssl x509 -noout -text -in {file}, and put a certificate there"),
-            )),
-            State::Ending => Some(Finding::warning(
-                Check::Certificate,
-                format!("the certificate {file} has ended or ends within two weeks"),
-                "mail programs refuse a certificate that has ended",
-                format!("renew it; `openssl x509 -noout -enddate -in {file}` shows its end"),
-            )),
-        })
-        .collect();
-    if findings.is_empty() && !certificates.is_empty() {
-        let files: Vec<&str> = certificates.iter().map(|one| one.file.as_str()).collect();
-        findings.push(Finding::ok(Check::Certificate, format!("usable: {}", files.join(", "))));
-    }
-    findings
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
     use super::*;
     use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
@@ -171,7 +134,7 @@ mod tests {
     #[test]
     fn a_file_that_is_missing_or_no_certificate_is_seen_without_openssl() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        root.write("etc/good.pem", "text before\n-----BEGIN Check::Certificate-----\nMII\n");
+        root.write("etc/good.pem", "text before\n-----BEGIN CERTIFICATE-----\nMII\n");
         root.write("etc/bad.pem", "garbage\n");
         let settings = |ssl: &str| -> Settings {
             [
@@ -184,7 +147,7 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
         };
-        let found = look(&machine, root.path(), &settings("yes"));
+        let found = gather(&machine, root.path(), &settings("yes"));
         let states: Vec<_> = found.iter().map(|one| (one.file.as_str(), &one.state)).collect();
         let [bad, good, none] = states.as_slice() else { panic!("{states:?}") };
         assert_eq!(
@@ -192,14 +155,6 @@ mod tests {
             (&("/etc/bad.pem", &State::Garbage), &("/etc/good.pem", &State::Good))
         );
         assert!(matches!(none.1, State::Unreadable(cause) if cause.contains("No such file")));
-        assert_eq!(look(&machine, root.path(), &settings("no")), []);
-
-        let levels: Vec<_> = judge(&found).iter().map(|finding| finding.level).collect();
-        assert_eq!(levels, [Level::Warning, Level::Error]);
-        let good = [Certificate { file: "/etc/a".into(), state: State::Good }];
-        assert_eq!(judge(&good)[0].level, Level::Ok);
-        let ending = [Certificate { file: "/etc/a".into(), state: State::Ending }];
-        assert_eq!(judge(&ending)[0].level, Level::Warning);
-        assert_eq!(judge(&[]), []);
+        assert_eq!(gather(&machine, root.path(), &settings("no")), []);
     }
 }

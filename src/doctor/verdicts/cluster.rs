@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::facts::Facts;
-use super::finding::{Check, Finding};
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::Settings;
+use crate::text::cut;
 
 /// How many differences are told one by one.
 const MAX_TOLD: usize = 10;
@@ -16,8 +17,8 @@ const MAX_VALUE: usize = 60;
 /// The setting that may differ, since each node may have addresses of its own.
 const OWN: &str = "APP_DOVECOT_IP_LIST";
 
-/// Judges the nodes that have been looked at, as far as there are two.
-pub(super) fn judge(nodes: &[&Facts]) -> Vec<Finding> {
+/// Assesses the nodes that have been looked at, as far as there are two.
+pub(crate) fn assess(nodes: &[&Facts]) -> Vec<Finding> {
     if nodes.len() < 2 {
         return Vec::new();
     }
@@ -158,19 +159,12 @@ fn differences(all: &[(&str, &Settings)], counts: impl Fn(&str) -> bool) -> Vec<
         let shown = |value: Option<&String>| match value.map(String::as_str) {
             None => "not set".to_owned(),
             Some("") => "empty".to_owned(),
-            Some(value) => short(value),
+            Some(value) => cut(value, MAX_VALUE),
         };
         let values = values.into_iter().rev().map(|(value, nodes)| (shown(value), nodes));
         differences.push(format!("{name} is {}", told(values)));
     }
     differences
-}
-
-fn short(value: &str) -> String {
-    match value.char_indices().nth(MAX_VALUE) {
-        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
-        None => value.to_owned(),
-    }
 }
 
 fn some_of(differences: &[String]) -> String {
@@ -225,7 +219,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
             Check::State,
             format!("Dovecot runs on more than one node: {}", serving.join(", ")),
             "two Dovecots on the same mail spoil it",
-            "`dovecot-ark remove -t Check::Tag` on each node where LifeKeeper has it out of service",
+            "`dovecot-ark remove -t TAG` on each node where LifeKeeper has it out of service",
         ));
     }
     let in_service = names(&|facts| facts.resource.is_in_service());
@@ -237,7 +231,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
                 in_service.join(", ")
             ),
             "the nodes have lost sight of each other, and both serve",
-            "take it out of service on one node: perform_action -t Check::Tag -a remove",
+            "take it out of service on one node: perform_action -t TAG -a remove",
         ));
     }
     if findings.is_empty() {
@@ -264,11 +258,11 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::Fact;
-    use super::super::facts::tests::healthy;
-    use super::super::finding::Level;
-    use super::super::network::Running;
     use super::*;
+    use crate::doctor::facts::fact::Fact;
+    use crate::doctor::facts::healthy;
+    use crate::doctor::facts::network::Running;
+    use crate::doctor::finding::Level;
 
     /// Node 1 in service, node 2 standing by.
     fn pair() -> [Facts; 2] {
@@ -281,14 +275,14 @@ mod tests {
 
     fn odd(nodes: &[Facts]) -> Vec<Finding> {
         let nodes: Vec<&Facts> = nodes.iter().collect();
-        judge(&nodes).into_iter().filter(|finding| finding.level != Level::Ok).collect()
+        assess(&nodes).into_iter().filter(|finding| finding.level != Level::Ok).collect()
     }
 
     #[test]
     fn two_healthy_nodes_agree_and_one_has_nobody_to_agree_with() {
         let nodes = pair();
         assert_eq!(odd(&nodes), []);
-        assert_eq!(judge(&[&nodes[0]]), []);
+        assert_eq!(assess(&[&nodes[0]]), []);
     }
 
     #[test]

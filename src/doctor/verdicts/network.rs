@@ -1,134 +1,20 @@
-//! The addresses and ports of the list, on this node as it is now.
+//! Whether the addresses of the list are where Dovecot is, and the ports are Dovecot's.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::Path;
 
-use nix::ifaddrs::getifaddrs;
-use serde::{Deserialize, Serialize};
+use crate::doctor::facts::Facts;
+use crate::doctor::facts::fact::Fact;
+use crate::doctor::facts::network::{Place, Running};
+use crate::doctor::finding::{Check, Finding};
+use crate::system::sockets::{Holder, Socket};
 
-use super::facts::{Fact, Facts};
-use super::finding::{Check, Finding};
-
-use crate::dovecot::cgroup;
-use crate::dovecot::identity::Census;
-use crate::dovecot::notes::Notes;
-use crate::probe::endpoint::Endpoint;
-use crate::process::Process;
-use crate::settings::Settings;
-use crate::system::System;
-use crate::system::sockets::{self, Holder, Socket};
-
-/// What is known of the node's network, and who of Dovecot is there to serve it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Network {
-    /// The entries of `APP_DOVECOT_IP_LIST`.
-    pub(super) places: Vec<Place>,
-    /// The node's addresses.
-    pub(super) addresses: Fact<BTreeSet<IpAddr>>,
-    /// Who listens on a port of the list.
-    pub(super) sockets: Fact<Vec<Socket>>,
-    /// Dovecot's processes.
-    pub(super) dovecot: Fact<Running>,
+/// Assesses the addresses and the ports.
+pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
+    [assess_addresses(facts), assess_ports(facts)].concat()
 }
 
-/// An entry of the list.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Place {
-    /// Address and port, as they are written.
-    pub(super) name: String,
-    /// The address.
-    pub(super) address: IpAddr,
-    /// The port.
-    pub(super) port: u16,
-    /// Its time-out.
-    pub(super) seconds: u64,
-}
-
-/// The pids of Dovecot's processes.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(super) struct Running {
-    /// Masters.
-    pub(super) masters: Vec<i32>,
-    /// Children and orphans.
-    pub(super) others: Vec<i32>,
-    /// Masters of other units.
-    pub(super) strangers: Vec<Stranger>,
-}
-
-/// A master that is the main process of another unit.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Stranger {
-    /// Its pid.
-    pub(super) pid: i32,
-    /// The unit.
-    pub(super) unit: String,
-}
-
-impl Place {
-    /// Whether the address is one that moves from node to node, and not each node's own.
-    pub(super) const fn moves(&self) -> bool {
-        !self.address.is_loopback() && !self.address.is_unspecified()
-    }
-}
-
-impl Network {
-    /// Looks at the places of the list.
-    pub(super) fn look(system: &impl System, root: &Path, settings: &Settings) -> Self {
-        let endpoints = &settings.endpoints;
-        let place = |endpoint: &Endpoint| Place {
-            name: endpoint.to_string(),
-            address: endpoint.address,
-            port: endpoint.port,
-            seconds: endpoint.timeout.as_secs(),
-        };
-        let ports = endpoints.iter().map(|endpoint| endpoint.port).collect();
-        let pids = |list: &[Process]| {
-            let pids: BTreeSet<i32> = list.iter().map(|one| one.pid).collect();
-            pids.into_iter().collect()
-        };
-        let mut notes = Notes::read(system, root);
-        let mut census = Census::new(system, root, settings, &mut notes);
-        let family = census.take(system);
-        let stranger = |one: Process| {
-            let groups = system.control_groups(one.pid).unwrap_or_default();
-            let unit = cgroup::service(&groups).unwrap_or("another unit").to_owned();
-            Stranger { pid: one.pid, unit }
-        };
-        Self {
-            places: endpoints.iter().map(place).collect(),
-            addresses: addresses().into(),
-            sockets: sockets::look(root, &ports).into(),
-            dovecot: family
-                .map(|all| Running {
-                    masters: pids(&all.masters),
-                    others: all.others.iter().map(|one| one.process.pid).collect(),
-                    strangers: census.strangers().map(stranger).collect(),
-                })
-                .into(),
-        }
-    }
-
-    /// Whether a master runs, if that is known.
-    pub(super) fn serves(&self) -> Option<bool> {
-        self.dovecot.known().map(|dovecot| !dovecot.masters.is_empty())
-    }
-}
-
-fn addresses() -> nix::Result<BTreeSet<IpAddr>> {
-    let ip = |address: nix::sys::socket::SockaddrStorage| {
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-    };
-    Ok(getifaddrs()?.filter_map(|interface| ip(interface.address?)).collect())
-}
-
-/// Judges the addresses and the ports.
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
-    [judge_addresses(facts), judge_ports(facts)].concat()
-}
-
-fn judge_addresses(facts: &Facts) -> Vec<Finding> {
+fn assess_addresses(facts: &Facts) -> Vec<Finding> {
     let moving: BTreeSet<IpAddr> =
         facts.network.places.iter().filter(|place| place.moves()).map(|p| p.address).collect();
     let addresses = match &facts.network.addresses {
@@ -171,7 +57,7 @@ fn judge_addresses(facts: &Facts) -> Vec<Finding> {
     }
 }
 
-fn judge_ports(facts: &Facts) -> Vec<Finding> {
+fn assess_ports(facts: &Facts) -> Vec<Finding> {
     let (sockets, dovecot) = match (&facts.network.sockets, &facts.network.dovecot) {
         (Fact::Known(sockets), Fact::Known(dovecot)) => (sockets, dovecot),
         (Fact::Unknown(cause), _) | (_, Fact::Unknown(cause)) => {
@@ -248,9 +134,9 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::healthy;
-    use super::super::finding::Level;
     use super::*;
+    use crate::doctor::facts::healthy;
+    use crate::doctor::finding::Level;
 
     fn socket(address: &str, pid: i32, name: &str) -> Socket {
         let holders = vec![Holder { pid, name: name.into() }];
@@ -293,21 +179,15 @@ mod tests {
     #[test]
     fn a_moving_address_must_be_where_dovecot_is_in_service() {
         let mut facts = healthy("node1");
-        assert_eq!(judge_addresses(&facts).first().map(|one| one.level), Some(Level::Ok));
+        assert_eq!(assess_addresses(&facts).first().map(|one| one.level), Some(Level::Ok));
         facts.network.addresses = Fact::Known(BTreeSet::from([[127, 0, 0, 1].into()]));
-        let findings = judge_addresses(&facts);
+        let findings = assess_addresses(&facts);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.level, Level::Error);
         let cure = "/opt/LifeKeeper/bin/perform_action -t ip-mail -a restore";
         assert_eq!(finding.cure.as_deref(), Some(cure));
 
         facts.resource.stand_by();
-        assert_eq!(judge_addresses(&facts), []);
-    }
-
-    #[test]
-    fn the_nodes_own_addresses_are_listed() {
-        let own = addresses().expect("the addresses");
-        assert!(own.contains(&[127, 0, 0, 1].into()) || own.is_empty(), "{own:?}");
+        assert_eq!(assess_addresses(&facts), []);
     }
 }

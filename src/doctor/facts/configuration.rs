@@ -1,0 +1,51 @@
+//! What Dovecot says of its configuration.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::Fact;
+use crate::dovecot::configuration::{self, Listener, Settings};
+use crate::dovecot::instance::Instance;
+use crate::dovecot::mistake::{self, Readable};
+use crate::dovecot::notes::Notes;
+use crate::system::System;
+
+/// What Dovecot says of its configuration.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Configuration {
+    /// What differs from Dovecot's defaults.
+    pub(crate) settings: Fact<Settings>,
+    /// Where it is to listen.
+    pub(crate) listeners: Fact<Vec<Listener>>,
+    /// Why Dovecot, whose settings are known, could not start with them: a file that one of them
+    /// names. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) mistake: Option<Fact<String>>,
+    /// That Dovecot is not installed, in words.
+    #[serde(default)]
+    pub(crate) missing: Option<String>,
+}
+
+impl Configuration {
+    /// Asks Dovecot.
+    pub(crate) fn gather(system: &impl System, root: &Path, service: &str) -> Self {
+        let instance = Instance::find(system, root, service, &Notes::read(system, root));
+        let settings = configuration::settings(system, &instance);
+        let listeners = match &settings {
+            Ok(_) => configuration::listeners(system, &instance),
+            Err(cause) => Err(cause.clone()),
+        };
+        let mistake = settings.as_ref().ok().and_then(|_| match mistake::look(system, &instance) {
+            Readable::Yes => None,
+            Readable::No(mistake) => Some(Fact::Known(mistake)),
+            Readable::Unknown(cause) => Some(Fact::Unknown(cause)),
+        });
+        Self {
+            settings: settings.into(),
+            listeners: listeners.into(),
+            mistake,
+            missing: instance.missing(system),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What is installed on a node, and in which version: LifeKeeper, Dovecot, the kit.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::Fact;
+use crate::command::Command;
+use crate::error::Error;
+use crate::lifekeeper::installation::{LifeKeeper, Version};
+use crate::system::System;
+
+/// Where LifeKeeper keeps its licences (manual).
+pub(crate) const LICENCES: &str = "var/LifeKeeper/license";
+
+/// The longest that Dovecot may take to tell its version. It takes 10 ms.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What is installed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Installed {
+    /// The name of the node where LifeKeeper does not tell it.
+    pub(crate) host: String,
+    /// The kit's version.
+    pub(crate) kit: String,
+    /// LKROOT.
+    pub(crate) lifekeeper: Fact<String>,
+    /// The name that LifeKeeper gives this node, which it tells only while it runs.
+    pub(crate) node: Fact<String>,
+    /// LifeKeeper's version.
+    pub(crate) version: Fact<String>,
+    /// Whether LifeKeeper has a licence file.
+    pub(crate) licence: bool,
+    /// Dovecot's version, as it prints it.
+    pub(crate) dovecot: Fact<String>,
+}
+
+impl Installed {
+    /// Looks what is installed here.
+    pub(crate) fn gather(
+        system: &impl System,
+        root: &Path,
+        found: Result<&LifeKeeper, &Error>,
+    ) -> Self {
+        let host = fs::read_to_string(root.join("proc/sys/kernel/hostname")).unwrap_or_default();
+        let node = found.map_err(ToString::to_string).and_then(|lifekeeper| {
+            let running = lifekeeper.require_running(system);
+            running.and_then(|()| lifekeeper.node(system)).map_err(|cause| cause.to_string())
+        });
+        let version = found.map_err(ToString::to_string).and_then(|one| one.version(system));
+        Self {
+            host: host.trim().to_owned(),
+            kit: env!("CARGO_PKG_VERSION").to_owned(),
+            lifekeeper: found.map(|one| one.folder().display().to_string()).into(),
+            node: node.into(),
+            version: version.map(|version| version.to_string()).into(),
+            licence: fs::read_dir(root.join(LICENCES))
+                .is_ok_and(|mut files| files.next().is_some()),
+            dovecot: dovecot(system).into(),
+        }
+    }
+
+    /// LifeKeeper's version, as a number.
+    pub(crate) fn lifekeeper_version(&self) -> Option<Version> {
+        self.version.known().and_then(|text| Version::parse(text))
+    }
+
+    /// A command of LifeKeeper's as a person types it.
+    pub(crate) fn command(&self, line: &str) -> String {
+        let root = self.lifekeeper.known().map_or("/opt/LifeKeeper", String::as_str);
+        format!("{root}/bin/{line}")
+    }
+}
+
+fn dovecot(system: &impl System) -> Result<String, String> {
+    let program = system.program("dovecot").ok_or_else(|| {
+        format!("there is no dovecot in {}", crate::system::PROGRAM_FOLDERS.join(", "))
+    })?;
+    let command = Command::new(program, &["--version"]).asked();
+    let ended = system.run(&command, LIMIT);
+    match ended.answer.lines().next().map(str::trim) {
+        Some(version) if ended.succeeded() && !version.is_empty() => Ok(version.to_owned()),
+        _ => Err(format!("`{command}`: {ended}")),
+    }
+}

@@ -1,0 +1,96 @@
+//! All that is looked at on one node. A peer sends it as JSON, so nothing in here is judged yet.
+
+pub(super) mod certificates;
+pub(super) mod configuration;
+pub(super) mod copies;
+pub(super) mod fact;
+pub(super) mod foreign;
+pub(super) mod installed;
+pub(super) mod limits;
+pub(super) mod network;
+pub(super) mod resource;
+pub(super) mod service;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::install::record;
+use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::tag::Tag;
+use crate::settings;
+use crate::system::System;
+use certificates::Certificate;
+use configuration::Configuration;
+use fact::Fact;
+use foreign::Mention;
+use installed::Installed;
+use limits::Limits;
+use network::Network;
+use resource::Resource;
+use service::Service;
+
+/// What was seen on a node.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Facts {
+    /// What is installed, and in which version.
+    pub(crate) installed: Installed,
+    /// Dovecot's configuration.
+    pub(crate) configuration: Configuration,
+    /// The certificates that it names.
+    pub(crate) certificates: Vec<Certificate>,
+    /// Dovecot as a service.
+    pub(crate) service: Service,
+    /// What else may start Dovecot.
+    pub(crate) foreign: Vec<Mention>,
+    /// The kit's settings and LifeKeeper's limits.
+    pub(crate) limits: Limits,
+    /// Addresses, listening sockets, and Dovecot's processes.
+    pub(crate) network: Network,
+    /// The tags for which install has prepared this node.
+    pub(crate) tags: Fact<Vec<String>>,
+    /// The resource, as LifeKeeper on this node knows it.
+    pub(crate) resource: Resource,
+}
+
+impl Facts {
+    /// Gathers what can be seen on this node. Takes 40 s where LifeKeeper, rpm, Dovecot and systemd all hang, and
+    /// changes nothing: no connection is made, because one may start a Dovecot that is to be
+    /// stopped.
+    pub(crate) fn gather(system: &impl System, root: &Path, tag: &Tag) -> Self {
+        let (settings, report) = settings::read(root);
+        let found = LifeKeeper::find(root);
+        let installed = Installed::gather(system, root, found.as_ref());
+        // Where the engine does not run, each of its commands may wait for it.
+        let engine = found.ok().filter(|_| installed.node.known().is_some());
+        let configuration = Configuration::gather(system, root, &settings.service);
+        let settings_of_dovecot = configuration.settings.known();
+        Self {
+            certificates: settings_of_dovecot
+                .map(|settings| certificates::gather(system, root, settings))
+                .unwrap_or_default(),
+            configuration,
+            service: Service::gather(system, root, &settings.service),
+            foreign: foreign::gather(root),
+            limits: Limits::gather(root, tag, &settings, report),
+            network: Network::gather(system, root, &settings),
+            tags: record::tags(root).into(),
+            resource: Resource::gather(system, root, engine.as_ref(), tag),
+            installed,
+        }
+    }
+
+    /// The name of the node.
+    pub(crate) fn node(&self) -> &str {
+        self.installed.node.known().map_or(&self.installed.host, |node| node)
+    }
+}
+
+/// A healthy node on which Dovecot is in service at a floating address.
+#[cfg(test)]
+pub(super) fn healthy(node: &str) -> Facts {
+    let text = include_str!("healthy.json").replace("NODE", node);
+    let mut facts: Facts = serde_json::from_str(&text).expect("the facts of a healthy node");
+    facts.resource.copies.make_ours();
+    facts
+}

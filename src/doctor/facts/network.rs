@@ -1,0 +1,129 @@
+//! The addresses and ports of the list on this node as it is now, and Dovecot's processes.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::Fact;
+use crate::dovecot::cgroup;
+use crate::dovecot::identity::Census;
+use crate::dovecot::notes::Notes;
+use crate::probe::endpoint::Endpoint;
+use crate::process::Process;
+use crate::settings::Settings;
+use crate::system::System;
+use crate::system::sockets::{self, Socket};
+
+/// What is known of the node's network, and who of Dovecot is there to serve it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Network {
+    /// The entries of `APP_DOVECOT_IP_LIST`.
+    pub(crate) places: Vec<Place>,
+    /// The node's addresses.
+    pub(crate) addresses: Fact<BTreeSet<IpAddr>>,
+    /// Who listens on a port of the list.
+    pub(crate) sockets: Fact<Vec<Socket>>,
+    /// Dovecot's processes.
+    pub(crate) dovecot: Fact<Running>,
+}
+
+/// An entry of the list.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Place {
+    /// Address and port, as they are written.
+    pub(crate) name: String,
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// The port.
+    pub(crate) port: u16,
+    /// Its time-out.
+    pub(crate) seconds: u64,
+}
+
+/// The pids of Dovecot's processes.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Running {
+    /// Masters.
+    pub(crate) masters: Vec<i32>,
+    /// Children and orphans.
+    pub(crate) others: Vec<i32>,
+    /// Masters of other units.
+    pub(crate) strangers: Vec<Stranger>,
+}
+
+/// A master that is the main process of another unit.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Stranger {
+    /// Its pid.
+    pub(crate) pid: i32,
+    /// The unit.
+    pub(crate) unit: String,
+}
+
+impl Place {
+    /// Whether the address is one that moves from node to node, and not each node's own.
+    pub(crate) const fn moves(&self) -> bool {
+        !self.address.is_loopback() && !self.address.is_unspecified()
+    }
+}
+
+impl Network {
+    /// Looks at the places of the list.
+    pub(crate) fn gather(system: &impl System, root: &Path, settings: &Settings) -> Self {
+        let endpoints = &settings.endpoints;
+        let place = |endpoint: &Endpoint| Place {
+            name: endpoint.to_string(),
+            address: endpoint.address,
+            port: endpoint.port,
+            seconds: endpoint.timeout.as_secs(),
+        };
+        let ports = endpoints.iter().map(|endpoint| endpoint.port).collect();
+        let pids = |list: &[Process]| {
+            let pids: BTreeSet<i32> = list.iter().map(|one| one.pid).collect();
+            pids.into_iter().collect()
+        };
+        let mut notes = Notes::read(system, root);
+        let mut census = Census::new(system, root, settings, &mut notes);
+        let family = census.take(system);
+        let stranger = |one: Process| {
+            let groups = system.control_groups(one.pid).unwrap_or_default();
+            let unit = cgroup::service(&groups).unwrap_or("another unit").to_owned();
+            Stranger { pid: one.pid, unit }
+        };
+        Self {
+            places: endpoints.iter().map(place).collect(),
+            addresses: system.own_addresses().into(),
+            sockets: sockets::look(root, &ports).into(),
+            dovecot: family
+                .map(|all| Running {
+                    masters: pids(&all.masters),
+                    others: all.others.iter().map(|one| one.process.pid).collect(),
+                    strangers: census.strangers().map(stranger).collect(),
+                })
+                .into(),
+        }
+    }
+
+    /// Whether a master runs, if that is known.
+    pub(crate) fn serves(&self) -> Option<bool> {
+        self.dovecot.known().map(|dovecot| !dovecot.masters.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::fake::Machine;
+    use crate::test_root::TestRoot;
+
+    #[test]
+    fn the_addresses_are_the_machines() {
+        let machine = Machine::new();
+        let own = BTreeSet::from([[192, 0, 2, 10].into()]);
+        machine.state().addresses.clone_from(&own);
+        let found = Network::gather(&machine, TestRoot::new().path(), &Settings::default());
+        assert_eq!(found.addresses, Fact::Known(own));
+    }
+}

@@ -1,0 +1,318 @@
+//! Dovecot as a service of the node, as the service manager and the links of a SysV init show it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::Fact;
+use crate::command::Command;
+use crate::dovecot::unit::{self, Manager};
+use crate::system::System;
+
+/// LifeKeeper's unit (SIOS's support article S981 on `lkstart`).
+pub(crate) const LIFEKEEPER: &str = "lifekeeper.service";
+
+/// The longest that systemd may take to tell of the units' files. It takes 10 ms, and 90 s when it
+/// hangs.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The folders of the links that a SysV init follows at boot.
+const LEVELS: [&str; 3] = ["etc", "etc/rc.d", "etc/init.d"];
+
+/// What is known of the service.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Service {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether there is a command that starts and stops services.
+    pub(crate) command: bool,
+    /// How its two units are set up; `None` where systemd is not the service manager.
+    pub(crate) units: Option<Fact<Units>>,
+    /// The state of its unit; `None` where systemd is not the service manager, or tells nothing of
+    /// the units either.
+    pub(crate) state: Option<Fact<State>>,
+    /// Who is stopped first when the node shuts down.
+    #[serde(default)]
+    pub(crate) shutdown: Shutdown,
+    /// Whether it has an init script.
+    pub(crate) script: bool,
+    /// The links by which an init script is run at boot.
+    pub(crate) links: Vec<String>,
+    /// The command that takes such links away here.
+    pub(crate) unlink: String,
+}
+
+/// The order in which systemd stops LifeKeeper and Dovecot.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) enum Shutdown {
+    /// systemd does not stop both, or does not tell.
+    #[default]
+    Unknown,
+    /// LifeKeeper first, which takes Dovecot out of service itself.
+    LifeKeeperFirst,
+    /// Both at once.
+    AtOnce,
+}
+
+/// A service and the socket that starts it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Units {
+    /// `NAME.service`.
+    pub(crate) service: Unit,
+    /// `NAME.socket`.
+    pub(crate) socket: Unit,
+}
+
+/// The state of the unit `NAME.service`, and who starts it but LifeKeeper.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct State {
+    /// `active`, `inactive`, …
+    pub(crate) active: String,
+    /// `running`, `dead`, …
+    pub(crate) sub: String,
+    /// The active units that trigger it.
+    pub(crate) triggers: Vec<String>,
+    /// The units that uphold it.
+    pub(crate) upholders: Vec<String>,
+}
+
+/// The properties of a unit, as `systemctl show` names and prints them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Unit {
+    /// `loaded`, `not-found`, `masked`, …
+    pub(crate) load_state: String,
+    /// `enabled`, `disabled`, `static`, …
+    #[serde(rename = "UnitFileState")]
+    pub(crate) file_state: String,
+    /// The file that it comes from.
+    pub(crate) fragment_path: String,
+    /// When systemd itself starts it anew.
+    pub(crate) restart: String,
+    /// Whom systemd kills when it stops.
+    pub(crate) kill_mode: String,
+}
+
+impl Service {
+    /// Looks at the service of this name.
+    pub(crate) fn gather(system: &impl System, root: &Path, name: &str) -> Self {
+        let name = name.strip_suffix(".service").unwrap_or(name).to_owned();
+        let has = |program: &str| system.program(program).is_some();
+        let unlink = if has("chkconfig") {
+            format!("chkconfig {name} off")
+        } else if has("update-rc.d") {
+            format!("update-rc.d {name} disable")
+        } else if has("insserv") {
+            format!("insserv -r {name}")
+        } else {
+            format!("rm -f /etc/rc[2-5].d/S??{name} /etc/rc.d/rc[2-5].d/S??{name}")
+        };
+        let scripts = ["etc/init.d", "etc/rc.d/init.d"];
+        let units: Option<Fact<Units>> = system.runs_systemd().then(|| show(system, &name).into());
+        // A systemd that hangs is asked once.
+        let answers = units.as_ref().is_some_and(|units| units.known().is_some());
+        Self {
+            command: has("service") || has("systemctl"),
+            state: answers.then(|| state(system, &name)).flatten(),
+            shutdown: if answers { shutdown(system, &name) } else { Shutdown::Unknown },
+            units,
+            script: scripts.iter().any(|folder| root.join(folder).join(&name).is_file()),
+            links: links(root, &name),
+            unlink,
+            name,
+        }
+    }
+
+    /// The unit `NAME.service`, if systemd has told of it.
+    pub(crate) fn unit(&self) -> Option<&Unit> {
+        self.units.as_ref()?.known().map(|units| &units.service)
+    }
+
+    /// Whether the init script is what counts: systemd, where it runs, follows the links of
+    /// scripts only for want of a unit of the same name.
+    pub(crate) fn is_scripted(&self) -> bool {
+        match (&self.units, self.unit()) {
+            (None, _) => true,
+            (Some(_), unit) => unit.is_some_and(|unit| {
+                unit.fragment_path.is_empty() || unit.fragment_path.contains("/generator")
+            }),
+        }
+    }
+}
+
+fn show(system: &impl System, name: &str) -> Result<Units, String> {
+    let systemctl = system.program("systemctl").ok_or("there is no systemctl")?;
+    let properties = "--property=LoadState,UnitFileState,FragmentPath,Restart,KillMode";
+    let [service, socket] = ["service", "socket"].map(|kind| format!("{name}.{kind}"));
+    let command = Command::new(systemctl, &["show", properties, &service, &socket]).asked();
+    let ended = system.run(&command, LIMIT);
+    // What is printed counts: systemd 219 fails for a property that a socket does not have.
+    match parse(&ended.answer) {
+        Some(units) => Ok(units),
+        None if ended.succeeded() => Err(format!("`{command}`: its answer is not understood")),
+        None => Err(format!("`{command}`: {ended}")),
+    }
+}
+
+fn state(system: &impl System, name: &str) -> Option<Fact<State>> {
+    match unit::look(system, name) {
+        Manager::Absent => None,
+        Manager::Unknown(cause) => Some(Fact::Unknown(cause)),
+        Manager::Known(unit) => {
+            let unit::Unit { active, sub, triggers, upholders, .. } = unit;
+            Some(Fact::Known(State { active, sub, triggers, upholders }))
+        }
+    }
+}
+
+/// Reads whether LifeKeeper's unit comes after Dovecot's: systemd stops in the reverse order.
+fn shutdown(system: &impl System, name: &str) -> Shutdown {
+    let Some(systemctl) = system.program("systemctl") else { return Shutdown::Unknown };
+    let words = ["show", "--property=LoadState,After", LIFEKEEPER];
+    let answer = system.run(&Command::new(systemctl, &words).asked(), LIMIT).answer;
+    let property = |name: &str| {
+        let mut lines = answer.lines().filter_map(|line| line.split_once('='));
+        lines.find(|(key, _)| *key == name).map(|(_, value)| value)
+    };
+    let unit = unit::name(name);
+    match (property("LoadState"), property("After")) {
+        (Some("loaded"), Some(after)) if after.split_ascii_whitespace().any(|one| one == unit) => {
+            Shutdown::LifeKeeperFirst
+        }
+        (Some("loaded"), _) => Shutdown::AtOnce,
+        _ => Shutdown::Unknown,
+    }
+}
+
+/// Reads the properties of the two units, which an empty line parts.
+fn parse(answer: &str) -> Option<Units> {
+    let mut blocks = answer.split("\n\n").filter(|block| !block.trim().is_empty()).map(|block| {
+        let properties: BTreeMap<&str, &str> =
+            block.lines().filter_map(|line| line.split_once('=')).collect();
+        let get = |name: &str| properties.get(name).map_or_else(String::new, ToString::to_string);
+        let unit = Unit {
+            load_state: get("LoadState"),
+            file_state: get("UnitFileState"),
+            fragment_path: get("FragmentPath"),
+            restart: get("Restart"),
+            kill_mode: get("KillMode"),
+        };
+        Some(unit).filter(|unit| !unit.load_state.is_empty())
+    });
+    let units = Units { service: blocks.next()??, socket: blocks.next()?? };
+    blocks.next().is_none().then_some(units)
+}
+
+/// The links `SnnNAME` of the runlevels with a network.
+fn links(root: &Path, name: &str) -> Vec<String> {
+    let folders =
+        LEVELS.iter().flat_map(|folder| (2..=5).map(move |n| format!("{folder}/rc{n}.d")));
+    let mut found = Vec::new();
+    let mut seen = Vec::new();
+    for folder in folders {
+        // One may be a link to another.
+        let Ok(path) = fs::canonicalize(root.join(&folder)) else { continue };
+        if seen.contains(&path) {
+            continue;
+        }
+        seen.push(path.clone());
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        found.extend(
+            entries
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .filter(|link| is_start_link(link, name))
+                .map(|link| format!("/{folder}/{link}")),
+        );
+    }
+    found.sort();
+    found
+}
+
+fn is_start_link(link: &str, name: &str) -> bool {
+    let order = link.strip_prefix('S').and_then(|rest| rest.strip_suffix(name));
+    order.is_some_and(|order| order.len() == 2 && order.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::End;
+    use crate::system::fake::{FakeUnit, Machine};
+    use crate::test_root::TestRoot;
+
+    #[test]
+    fn the_answer_of_systemctl_is_read_and_what_is_none_is_refused() {
+        let answer = "Restart=no\nKillMode=control-group\nLoadState=loaded\n\
+            FragmentPath=/lib/systemd/system/dovecot.service\nUnitFileState=disabled\n\n\
+            LoadState=not-found\nFragmentPath=\nUnitFileState=\n";
+        let units = parse(answer).expect("two units");
+        assert_eq!((&*units.service.restart, &*units.service.load_state), ("no", "loaded"));
+        assert_eq!(units.service.fragment_path, "/lib/systemd/system/dovecot.service");
+        assert_eq!((&*units.socket.load_state, &*units.socket.restart), ("not-found", ""));
+        for garbage in ["", "\n\n", "x", "LoadState=loaded\n", "x=1\n\ny=2\n", &answer.repeat(2)] {
+            assert!(parse(garbage).is_none(), "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn only_links_that_start_this_service_count() {
+        let root = TestRoot::new();
+        for link in ["S01dovecot", "K01dovecot", "S01dovecot-ark", "S1dovecot", "S01xdovecot"] {
+            root.write(&format!("etc/rc.d/rc3.d/{link}"), "");
+            root.write(&format!("etc/rc6.d/{link}"), "");
+        }
+        root.write("etc/rc2.d/S20dovecot", "");
+        std::os::unix::fs::symlink("rc.d/rc3.d", root.path().join("etc/rc3.d")).expect("a link");
+        let expected = ["/etc/rc2.d/S20dovecot", "/etc/rc3.d/S01dovecot"];
+        assert_eq!(links(root.path(), "dovecot"), expected);
+        assert_eq!(links(root.path(), "x"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_state_is_read_where_remove_reads_it_and_a_failing_status_of_an_old_systemd_is_no_fault()
+    {
+        let machine = Machine::running();
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        machine.state().unit = FakeUnit { socket: true, ..FakeUnit::default() };
+        let files = "LoadState=loaded\nUnitFileState=disabled\n\nLoadState=loaded\n";
+        let line = "systemctl show \
+                    --property=LoadState,UnitFileState,FragmentPath,Restart,KillMode \
+                    dovecot.service dovecot.socket";
+        machine.answer(line, End::Exited(1), Duration::ZERO, files);
+        let service = Service::gather(&machine, TestRoot::new().path(), "dovecot");
+        assert_eq!(service.unit().map(|unit| &*unit.load_state), Some("loaded"));
+        let state = service.state.as_ref().and_then(Fact::known).expect("the state");
+        assert_eq!(
+            (&*state.active, state.triggers.as_slice()),
+            ("active", &["dovecot.socket".into()][..])
+        );
+
+        // One that hangs is not asked a second time.
+        machine.answer(line, End::TimedOut(LIMIT), LIMIT, "");
+        let start = machine.now();
+        let service = Service::gather(&machine, TestRoot::new().path(), "dovecot");
+        assert!(matches!(service.units, Some(Fact::Unknown(_))) && service.state.is_none());
+        assert!(machine.now().saturating_sub(start) <= LIMIT);
+    }
+
+    #[test]
+    fn lifekeeper_is_stopped_first_where_its_unit_comes_after_dovecots() {
+        let asked = |answer: &str| {
+            let machine = Machine::running();
+            machine.state().systemd = true;
+            machine.state().programs.push("systemctl");
+            let line = "systemctl show --property=LoadState,After lifekeeper.service";
+            machine.answer(line, End::Exited(0), Duration::ZERO, answer);
+            shutdown(&machine, "dovecot")
+        };
+        assert_eq!(asked("LoadState=not-found\nAfter=\n"), Shutdown::Unknown);
+        assert_eq!(asked(""), Shutdown::Unknown);
+        let after = "After=basic.target dovecot.service x.slice\nLoadState=loaded\n";
+        assert_eq!(asked(after), Shutdown::LifeKeeperFirst);
+        assert_eq!(asked(&after.replace("dovecot", "mydovecot")), Shutdown::AtOnce);
+    }
+}

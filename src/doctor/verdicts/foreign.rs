@@ -1,0 +1,66 @@
+//! Whether another program of the node may start Dovecot.
+//!
+//! What one of them starts on a standby runs beside the active Dovecot.
+
+use crate::doctor::facts::foreign::Mention;
+use crate::doctor::finding::{Check, Finding};
+
+/// Assesses the mentions.
+pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
+    let why = "it may start Dovecot on a node where LifeKeeper has it out of service, and stop or \
+               restart it where it is in service";
+    let mut findings: Vec<Finding> = mentions
+        .iter()
+        .map(|Mention { program, file, starts }| {
+            let what = format!("{program} knows of Dovecot: {file}");
+            match program.as_str() {
+                "Pacemaker" => {
+                    let cure = "crm_resource --list, then take Dovecot's resource out of Pacemaker";
+                    Finding::error(Check::Supervisor, what, why, cure)
+                }
+                "monit" if *starts => {
+                    let cure = format!("take Dovecot out of {file}, then `monit reload`");
+                    Finding::error(Check::Supervisor, what, why, cure)
+                }
+                "monit" => Finding::warning(
+                    Check::Supervisor,
+                    what,
+                    "a standby, where Dovecot does not run, would be reported as broken",
+                    format!("take Dovecot out of {file}, then `monit reload`"),
+                ),
+                _ => {
+                    let cure = format!("take Dovecot out of {file}, then `supervisorctl update`");
+                    Finding::error(Check::Supervisor, what, why, cure)
+                }
+            }
+        })
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            Check::Supervisor,
+            "neither monit, supervisord nor Pacemaker has it",
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Level;
+
+    #[test]
+    fn who_may_start_dovecot_is_an_error_and_who_only_watches_a_warning() {
+        for (program, starts, level) in [
+            ("monit", true, Level::Error),
+            ("monit", false, Level::Warning),
+            ("supervisord", false, Level::Error),
+            ("Pacemaker", false, Level::Error),
+        ] {
+            let mention = Mention { program: program.into(), file: "/etc/x".into(), starts };
+            let findings = assess(&[mention]);
+            assert_eq!((findings.len(), findings[0].level), (1, level), "{program} {starts}");
+        }
+        assert_eq!(assess(&[])[0].level, Level::Ok);
+    }
+}

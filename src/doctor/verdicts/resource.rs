@@ -1,0 +1,238 @@
+//! Whether LifeKeeper protects Dovecot: the resource, its state, and what it depends on.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::copies;
+use crate::doctor::facts::Facts;
+use crate::doctor::facts::fact::Fact;
+use crate::doctor::facts::resource::Resource;
+use crate::doctor::finding::{Check, Finding};
+use crate::lifekeeper::state::State;
+
+/// Assesses the resource on one node.
+pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
+    let resource = &facts.resource;
+    let registered = match &resource.registered {
+        Fact::Known(Some(registered)) => registered,
+        // That LifeKeeper does not run is judged elsewhere.
+        Fact::Unknown(_) if facts.installed.node.known().is_none() => {
+            return copies::assess(facts);
+        }
+        Fact::Unknown(cause) => {
+            let finding = Finding::error(
+                Check::Resource,
+                format!("LifeKeeper does not tell of its resources: {cause}"),
+                "whether and how Dovecot is protected cannot be seen",
+                facts.installed.command("ins_list"),
+            );
+            return [vec![finding], copies::assess(facts)].concat();
+        }
+        Fact::Known(None) => {
+            return [vec![unregistered(resource)], copies::assess(facts)].concat();
+        }
+    };
+    let mut findings = Vec::new();
+    let tag = &resource.tag;
+    if (registered.app.as_str(), registered.kind.as_str()) == ("gen", "app") {
+        findings.push(Finding::ok(Check::Resource, format!("LifeKeeper has the resource {tag}")));
+    } else {
+        findings.push(Finding::error(
+            Check::Resource,
+            format!("{tag} is of the kind {}/{}, not gen/app", registered.app, registered.kind),
+            "it is another kit's resource, and runs other programs than this kit's",
+            format!("dovecot-ark install --tag ANOTHER-TAG, or doctor --tag {}", others(resource)),
+        ));
+    }
+    findings.push(state(facts, registered.state));
+    findings.extend(copies::assess(facts));
+    findings.extend(dependencies(facts));
+    findings
+}
+
+fn others(resource: &Resource) -> String {
+    if resource.applications.is_empty() {
+        "TAG".to_owned()
+    } else {
+        resource.applications.join("|")
+    }
+}
+
+fn unregistered(resource: &Resource) -> Finding {
+    let known = match resource.applications.as_slice() {
+        [] => "there is no generic application here".to_owned(),
+        tags => format!("generic applications here: {}", tags.join(", ")),
+    };
+    Finding::warning(
+        Check::Resource,
+        format!("LifeKeeper has no resource {} on this node; {known}", resource.tag),
+        "Dovecot is not protected on this node, and not moved to it",
+        format!("dovecot-ark install --tag {}, or extend the resource to this node", resource.tag),
+    )
+}
+
+/// Whether the state agrees with what runs.
+fn state(facts: &Facts, state: State) -> Finding {
+    let tag = &facts.resource.tag;
+    let in_service = facts.resource.is_in_service();
+    match (state, facts.network.serves()) {
+        (_, Some(true)) if !in_service => Finding::error(
+            Check::State,
+            format!("Dovecot runs, and LifeKeeper has {tag} out of service here ({state})"),
+            "it may run on two nodes at once and spoil the mail that they share",
+            format!("dovecot-ark remove -t {tag}"),
+        ),
+        (_, Some(false)) if in_service => Finding::warning(
+            Check::State,
+            format!("LifeKeeper has {tag} in service here ({state}), and Dovecot does not run"),
+            "there is no mail until LifeKeeper's next check recovers it",
+            format!("dovecot-ark recover -t {tag}"),
+        ),
+        (State::Osf | State::Illstate, _) => Finding::warning(
+            Check::State,
+            format!("LifeKeeper calls {tag} failed here ({state})"),
+            "what made it fail here may make it fail again",
+            "read /var/log/dovecot-ark.log and /var/log/lifekeeper.log for the reason",
+        ),
+        (_, serves) => {
+            let dovecot = match serves {
+                Some(true) => "Dovecot runs",
+                Some(false) => "Dovecot does not run",
+                None => "whether Dovecot runs is not known",
+            };
+            Finding::ok(
+                Check::State,
+                format!("LifeKeeper has {tag} in state {state}, and {dovecot}"),
+            )
+        }
+    }
+}
+
+/// Whether each moving address of the list is an IP resource below this one.
+fn dependencies(facts: &Facts) -> Vec<Finding> {
+    let resource = &facts.resource;
+    let below = match &resource.below {
+        Fact::Known(below) => below,
+        Fact::Unknown(cause) => {
+            return vec![Finding::warning(
+                Check::Dependency,
+                format!("what is below {} is not known: {cause}", resource.tag),
+                "an address that does not come before Dovecot makes its start or its check fail",
+                facts.installed.command(&format!("dep_list -p {}", resource.tag)),
+            )];
+        }
+    };
+    let places = facts.network.places.iter().filter(|place| place.moves());
+    let addresses: BTreeSet<IpAddr> = places.map(|place| place.address).collect();
+    let dependency = |address: &IpAddr| dependency(facts, below, *address);
+    addresses.iter().map(dependency).collect()
+}
+
+fn dependency(facts: &Facts, below: &BTreeSet<String>, address: IpAddr) -> Finding {
+    let tag = &facts.resource.tag;
+    let tags = facts.resource.address_tags(address);
+    match (tags.iter().find(|one| below.contains(**one)), tags.first()) {
+        (Some(ip), _) => {
+            Finding::ok(Check::Dependency, format!("{address} comes with {ip}, below {tag}"))
+        }
+        (None, Some(ip)) => Finding::error(
+            Check::Dependency,
+            format!("{tag} does not depend on {ip}, which has {address}"),
+            "LifeKeeper may start Dovecot before the address is there, or on another node",
+            facts.installed.command(&format!("dep_create -p {tag} -c {ip}")),
+        ),
+        (None, None) => Finding::warning(
+            Check::Dependency,
+            format!("no IP resource of this node has {address} of APP_DOVECOT_IP_LIST"),
+            "an address that does not move with Dovecot is missing on the other nodes",
+            format!(
+                "create an IP resource for {address} in LifeKeeper, then `{}`",
+                facts.installed.command(&format!("dep_create -p {tag} -c ITS-TAG"))
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::facts::healthy;
+    use crate::doctor::facts::network::Running;
+    use crate::doctor::facts::resource::Registered;
+    use crate::doctor::finding::Level;
+
+    fn set_state(facts: &mut Facts, state: State) {
+        facts.resource.stand_by();
+        if let Fact::Known(Some(registered)) = &mut facts.resource.registered {
+            registered.state = state;
+        }
+    }
+
+    #[test]
+    fn the_state_must_agree_with_what_runs() {
+        for (named, masters, level) in [
+            (State::Isp, vec![100], Level::Ok),
+            (State::Isu, vec![100], Level::Ok),
+            (State::Osu, vec![], Level::Ok),
+            (State::Osu, vec![100], Level::Error),
+            (State::Osf, vec![100], Level::Error),
+            (State::Osf, vec![], Level::Warning),
+            (State::Illstate, vec![], Level::Warning),
+            (State::Isp, vec![], Level::Warning),
+        ] {
+            let mut facts = healthy("node1");
+            set_state(&mut facts, named);
+            facts.network.dovecot = Fact::Known(Running { masters, ..Running::default() });
+            assert_eq!(state(&facts, named).level, level, "{named} {:?}", facts.network.dovecot);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_below_is_an_error_with_the_command_that_puts_it_there() {
+        type Change = fn(&mut Resource);
+        let cases: [(Level, &str, Change); 3] = [
+            (Level::Ok, "", |_| ()),
+            (Level::Error, "/opt/LifeKeeper/bin/dep_create -p dovecot -c ip-mail", |resource| {
+                resource.below = Fact::Known(BTreeSet::from(["vmail".to_owned()]));
+            }),
+            (Level::Warning, "create an IP resource for 192.0.2.10", |resource| {
+                resource.addresses.clear();
+            }),
+        ];
+        for (level, cure, change) in cases {
+            let mut facts = healthy("node1");
+            change(&mut facts.resource);
+            let findings = dependencies(&facts);
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            assert_eq!(finding.level, level);
+            assert!(finding.cure.as_deref().unwrap_or_default().starts_with(cure), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn a_resource_that_is_missing_or_another_kits_is_told_with_what_there_is() {
+        let mut facts = healthy("node1");
+        facts.resource.applications = vec!["mail".into(), "www".into()];
+        facts.resource.registered = Fact::Known(None);
+        let findings = assess(&facts);
+        let finding = findings.first().expect("a finding");
+        assert_eq!((finding.check, finding.level), (Check::Resource, Level::Warning));
+        assert!(finding.what.ends_with("generic applications here: mail, www"), "{finding:?}");
+
+        let (app, kind, state) = ("comm".into(), "ip".into(), State::Isp);
+        facts.resource.registered = Fact::Known(Some(Registered { app, kind, state }));
+        let findings = assess(&facts);
+        let finding = findings.first().expect("a finding");
+        assert_eq!((finding.check, finding.level), (Check::Resource, Level::Error));
+        assert!(finding.what.contains("comm/ip"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_had_is_an_error_only_where_lifekeeper_runs() {
+        let mut facts = healthy("node1");
+        facts.resource.registered = Fact::Unknown("ins_list: garbage".into());
+        assert_eq!(assess(&facts).first().map(|one| one.check), Some(Check::Resource));
+        facts.installed.node = Fact::Unknown("down".into());
+        assert!(assess(&facts).iter().all(|one| one.check != Check::Resource));
+    }
+}

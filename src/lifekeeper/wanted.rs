@@ -1,0 +1,55 @@
+//! A Generic Application resource that is to be created.
+
+use clap::ValueEnum;
+
+use super::tag::Tag;
+
+/// A resource to be created.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Its tag.
+    pub(crate) tag: &'a Tag,
+    /// The folder with its four programs, each named after its action.
+    pub(crate) programs: &'a str,
+    /// What is noted about it.
+    pub(crate) info: &'a str,
+    /// Where it goes when the node that it left is back.
+    pub(crate) switchback: Switchback,
+    /// Whether it is brought into service.
+    pub(crate) start: Start,
+}
+
+/// Where a resource goes when the node that it left is back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Switchback {
+    /// It stays where it is until somebody moves it.
+    Intelligent,
+    /// It moves back.
+    Automatic,
+}
+
+impl Switchback {
+    /// As LifeKeeper spells it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Intelligent => "intelligent",
+            Self::Automatic => "automatic",
+        }
+    }
+}
+
+/// Whether a new resource is brought into service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Start {
+    /// At once.
+    Now,
+    /// Not by creating it.
+    Later,
+}
+
+impl Wanted<'_> {
+    /// The path of an action's program.
+    pub(crate) fn program(&self, action: &str) -> String {
+        format!("{}/{action}", self.programs)
+    }
+}
