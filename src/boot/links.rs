@@ -11,6 +11,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::command::Command;
 use crate::dovecot::unit::{self, Unit};
 use crate::error::Error;
@@ -75,13 +77,16 @@ pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<B
 }
 
 /// How Dovecot was started at boot.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Boot {
     /// Its name as a service.
     pub(crate) service: String,
     /// The symbolic links that say so, and where they lead.
+    #[serde(default)]
     pub(crate) links: BTreeMap<String, String>,
     /// Whether systemd listened in its place.
+    #[serde(default)]
     pub(crate) socket_active: bool,
 }
 

@@ -105,7 +105,7 @@ fn tidy(root: &Path) -> Result<(), Error> {
 
 /// What undoing must know of the time before.
 struct Before {
-    record: Record,
+    record: Option<Record>,
     had_block: bool,
     /// How many masters of Dovecot ran.
     masters: usize,
@@ -114,7 +114,7 @@ struct Before {
 /// Does the steps; when one fails, undoes those before it.
 fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) -> Result<(), Error> {
     let before = Before {
-        record: Record::read(root)?,
+        record: plan.noted.take(),
         had_block: block::is_in(&plan::read_defaults(root)?.bytes),
         masters: identity::living_masters(resource.system, root)?.len(),
     };
@@ -144,11 +144,11 @@ fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) ->
 fn take<S: System>(
     resource: &Resource<'_, S>,
     root: &Path,
-    record: &mut Record,
+    record: &Record,
     step: &Step,
 ) -> Result<(), Error> {
     match step {
-        Step::Note => record.save(),
+        Step::Note => record.save(root),
         Step::Entries { entries, .. } => add_entries(root, entries),
         Step::Boot(boot) => links::disable(resource.system, root, boot),
         Step::Create(command, start) => resource.create(command, *start),
@@ -164,7 +164,10 @@ fn undo<S: System>(
     step: &Step,
 ) -> Result<(), Error> {
     match step {
-        Step::Note => before.record.put_back(),
+        Step::Note => match &before.record {
+            Some(record) => record.save(root),
+            None => record::remove(root),
+        },
         Step::Entries { entries, newline } => {
             let extent = match (before.had_block, newline) {
                 (true, _) => Extent::Entries,

@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// What is odd and no reason to stop.
     pub(super) warnings: Vec<String>,
+    /// The record as it is, if there is one.
+    pub(super) noted: Option<Record>,
     /// The record as it will be.
     pub(super) record: Record,
 }
@@ -90,7 +92,8 @@ pub(super) fn plan<S: System>(
     let file = read_defaults(root)?;
     let (settings, report) = settings::read(root);
     let mut warnings = report.warnings;
-    let mut record = Record::read(root)?;
+    let noted = Record::read(root)?;
+    let mut record = noted.clone().unwrap_or_default();
     require_alone(resource, &record)?;
     let mut steps = Vec::new();
 
@@ -102,7 +105,7 @@ pub(super) fn plan<S: System>(
         record.note_entries(&entries);
         let newline = block::lacks_newline(&file.bytes);
         if newline {
-            record.note_newline();
+            record.settings.ended_last_line = true;
         }
         steps.push(Step::Entries { entries, newline });
     }
@@ -125,10 +128,10 @@ pub(super) fn plan<S: System>(
     } else {
         steps.extend(resource_steps(resource, what, &settings, &mut warnings)?);
     }
-    if record.is_changed() {
+    if noted.as_ref() != Some(&record) {
         steps.insert(0, Step::Note);
     }
-    Ok(Plan { steps, warnings, record })
+    Ok(Plan { steps, warnings, noted, record })
 }
 
 /// The file, which a person may have to mend before install may touch it.
