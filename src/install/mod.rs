@@ -33,7 +33,7 @@ use alone::Alone;
 use block::{Entry, Extent};
 use plan::{Plan, Step};
 use record::Record;
-use resource::{Deletion, Resource};
+use resource::{Deletion, Failure, Resource};
 
 pub(crate) use uninstall::uninstall;
 
@@ -119,12 +119,12 @@ fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) ->
         masters: identity::living_masters(resource.system, root)?.len(),
     };
     let Plan { steps, record, .. } = plan;
-    for (done, step) in steps.iter().enumerate() {
+    let mut begun = Vec::new();
+    for step in steps.iter() {
         say(&step.to_string());
-        if let Err(cause) = take(resource, root, record, step) {
+        if let Err(cause) = take(resource, root, record, step, &mut begun) {
             say("undoing what was done");
-            let taken = steps.get(..=done).unwrap_or_default();
-            for step in taken.iter().rev() {
+            for step in begun.into_iter().rev() {
                 if let Err(further) = undo(resource, root, &before, step) {
                     warn!("undoing \"{step}\": {further}");
                     return Err(Error::Refused(format!(
@@ -141,17 +141,34 @@ fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) ->
     Ok(())
 }
 
-fn take<S: System>(
+/// Takes a step. It is added to those that are `begun` unless what it should make is somebody
+/// else's.
+fn take<'a, S: System>(
     resource: &Resource<'_, S>,
     root: &Path,
     record: &Record,
-    step: &Step,
+    step: &'a Step,
+    begun: &mut Vec<&'a Step>,
 ) -> Result<(), Error> {
+    if let Step::Depend(edge) = step
+        && resource.depends(edge)?
+    {
+        return Ok(());
+    }
+    begun.push(step);
     match step {
         Step::Note => record.save(root),
         Step::Entries { entries, .. } => add_entries(root, entries),
         Step::Boot(boot) => links::disable(resource.system, root, boot),
-        Step::Create(command, start) => resource.create(command, *start),
+        Step::Create(command, start) => {
+            resource.create(command, *start).map_err(|failure| match failure {
+                Failure::Ours(cause) => cause,
+                Failure::Theirs(cause) => {
+                    begun.pop();
+                    cause
+                }
+            })
+        }
         Step::Depend(edge) => resource.depend(edge),
     }
 }
@@ -184,11 +201,8 @@ fn undo<S: System>(
             resource.take_out(&deletion)?;
             give_dovecot_back(resource.system, root, before.masters)
         }
-        Step::Depend(edge) => {
-            let there = edge.there.as_deref();
-            let has = resource.lifekeeper.children(resource.system, there, &edge.parent)?;
-            if has.contains(&edge.child) { resource.undepend(edge) } else { Ok(()) }
-        }
+        Step::Depend(edge) if resource.depends(edge)? => resource.undepend(edge),
+        Step::Depend(_) => Ok(()),
     }
 }
 
