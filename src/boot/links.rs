@@ -59,21 +59,28 @@ pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<B
     let pulls = |name: &str| PULLING.iter().any(|end| name.ends_with(end));
     for place in ENABLED {
         for folder in folders(root, place, pulls)? {
-            let is_meant = |name: &str| units(service).iter().any(|unit| unit == name);
+            let is_meant = |name: &str, _: &Path| units(service).iter().any(|unit| unit == name);
             collect(root, &folder, &mut links, is_meant)?;
         }
+        let is_meant = |name: &str, target: &Path| is_alias(name, target, service);
+        collect(root, &root.join(place), &mut links, is_meant)?;
     }
     for place in LEVELS {
         for folder in folders(root, place, is_level)? {
-            collect(root, &folder, &mut links, |name| is_script_link(name, service))?;
+            collect(root, &folder, &mut links, |name, _| is_script_link(name, service))?;
         }
     }
-    let [_, socket] = units(service);
+    let [native, socket] = units(service);
+    let scripts = if system.runs_systemd() && has_unit(root, &native) {
+        Scripts::Ignored
+    } else {
+        Scripts::Followed
+    };
     let is_waiting = |unit: &Unit| unit.triggers.contains(&socket);
     let socket_active = system.runs_systemd()
         && has_unit(root, &socket)
         && unit::look(system, service).unit().is_some_and(is_waiting);
-    Ok(Boot { service: service.to_owned(), links, socket_active })
+    Ok(Boot { service: service.to_owned(), links, socket_active, scripts })
 }
 
 /// How Dovecot was started at boot.
@@ -82,20 +89,41 @@ pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<B
 pub(crate) struct Boot {
     /// Its name as a service.
     pub(crate) service: String,
-    /// The symbolic links that say so, and where they lead.
+    /// The symbolic links that disabling may take away, and where they lead.
     #[serde(default)]
     pub(crate) links: BTreeMap<String, String>,
     /// Whether systemd listened in its place.
     #[serde(default)]
     pub(crate) socket_active: bool,
+    /// Whether the links of the run levels count.
+    #[serde(default)]
+    pub(crate) scripts: Scripts,
+}
+
+/// What the links of the run levels, which lead to init scripts, mean on a node.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scripts {
+    /// They start the service.
+    #[default]
+    Followed,
+    /// systemd runs, and the service has a unit of its own, which comes before a script of the same
+    /// name (systemd-sysv-generator(8)). Red Hat 7 has such links left from older versions, and no
+    /// tool that takes them away.
+    Ignored,
 }
 
 impl Boot {
-    /// The links that start it, without those that only stop it.
+    /// The links that start it, without those that only stop it, give it another name, or are
+    /// ignored.
     pub(crate) fn starts(&self) -> Vec<&str> {
         let starts = |path: &&str| {
-            let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
-            !(is_script_link(&name, &self.service) && name.starts_with('K'))
+            let name = name_of(path);
+            if is_script_link(name, &self.service) {
+                name.starts_with('S') && self.scripts == Scripts::Followed
+            } else {
+                units(&self.service).iter().any(|unit| unit == name)
+            }
         };
         self.links.keys().map(String::as_str).filter(starts).collect()
     }
@@ -160,7 +188,14 @@ pub(crate) fn give_back(
     if now.starts().iter().any(|path| !before.links.contains_key(*path)) {
         return Ok(GivenBack::SetSince);
     }
-    for path in now.links.keys().filter(|path| !before.links.contains_key(*path)) {
+    // A tool has left links that stop it; another name was somebody's wish.
+    let is_tools = |path: &&String| {
+        let name = name_of(path);
+        is_script_link(name, &before.service)
+            && name.starts_with('K')
+            && !before.links.contains_key(*path)
+    };
+    for path in now.links.keys().filter(is_tools) {
         let path = below(root, path);
         fs::remove_file(&path).map_err(Error::file("removing", &path))?;
         files::sync_folder(&path)?;
@@ -238,6 +273,17 @@ fn is_level(name: &str) -> bool {
             .is_some_and(|level| level.len() == 1 && level.chars().all(|c| "0123456S".contains(c)))
 }
 
+/// Whether a link gives one of the service's units another name (`Alias=`, systemd.unit(5)):
+/// `systemctl disable` takes it away too.
+fn is_alias(name: &str, target: &Path, service: &str) -> bool {
+    let leads_to = target.file_name().unwrap_or_default();
+    units(service).iter().any(|unit| leads_to == unit.as_str() && name != unit)
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
 /// `S20dovecot`, `K01dovecot`.
 fn is_script_link(name: &str, service: &str) -> bool {
     let Some(rest) = name.strip_suffix(service) else { return false };
@@ -265,11 +311,11 @@ fn collect(
     root: &Path,
     folder: &Path,
     links: &mut Links,
-    matches: impl Fn(&str) -> bool,
+    matches: impl Fn(&str, &Path) -> bool,
 ) -> Result<(), Error> {
     for entry in entries(folder)? {
-        if matches(&entry.file_name().to_string_lossy())
-            && let Ok(target) = fs::read_link(entry.path())
+        if let Ok(target) = fs::read_link(entry.path())
+            && matches(&entry.file_name().to_string_lossy(), &target)
         {
             let path = entry.path();
             let path = path.strip_prefix(root).unwrap_or(&path);
@@ -405,6 +451,41 @@ mod tests {
         assert_eq!((done, boot(&root)), (GivenBack::AsBefore, before.clone()));
         let again = give_back(&machine, root.path(), &before).expect("nothing to do");
         assert_eq!(again, GivenBack::AsBefore);
+    }
+
+    #[test]
+    fn another_name_is_given_back_and_starts_nothing() {
+        let alias = "etc/systemd/system/imap.service";
+        let root = root(&[WANTED, "etc/systemd/system/other.service"]);
+        let path = root.path().join(alias);
+        link(&path, "/usr/lib/systemd/system/dovecot.service").expect("an alias");
+        let before = boot(&root);
+        assert_eq!((before.links.len(), before.starts()), (2, vec![&*format!("/{WANTED}")]));
+        for path in [alias, WANTED] {
+            fs::remove_file(root.path().join(path)).expect("disabling");
+        }
+        give_back(&Machine::new(), root.path(), &before).expect("giving back");
+        assert_eq!(boot(&root), before);
+        // Somebody names it anew, after it was disabled.
+        let without = Boot { links: Links::new(), ..before };
+        fs::remove_file(root.path().join(WANTED)).expect("disabling");
+        give_back(&Machine::new(), root.path(), &without).expect("nothing to do");
+        assert!(path.symlink_metadata().is_ok(), "their name stays");
+    }
+
+    #[test]
+    fn links_of_a_script_that_systemd_ignores_are_no_obstacle() {
+        let root = root(&["etc/rc.d/rc3.d/S65dovecot"]);
+        root.write("usr/lib/systemd/system/dovecot.service", "");
+        assert!(!boot(&root).is_off(), "where systemd does not run they count");
+        let machine = Machine::new();
+        machine.state().systemd = true;
+        let ignored = look(&machine, root.path(), "dovecot").expect("looking");
+        assert!(ignored.is_off() && ignored.links.len() == 1, "{ignored:?}");
+        disable(&machine, root.path(), &ignored).expect("nothing is to be disabled");
+        fs::remove_file(root.path().join("usr/lib/systemd/system/dovecot.service")).expect("it");
+        let followed = look(&machine, root.path(), "dovecot").expect("looking");
+        assert_eq!(followed.starts(), ["/etc/rc.d/rc3.d/S65dovecot"]);
     }
 
     #[test]

@@ -255,7 +255,12 @@ mod tests {
 
     fn boot() -> Boot {
         let link = ("/etc/rc2.d/S01dovecot".to_owned(), "../init.d/dovecot".to_owned());
-        Boot { service: "dovecot".into(), links: BTreeMap::from([link]), socket_active: true }
+        Boot {
+            service: "dovecot".into(),
+            links: BTreeMap::from([link]),
+            socket_active: true,
+            ..Boot::default()
+        }
     }
 
     fn full(root: &TestRoot) -> Record {
@@ -401,7 +406,7 @@ mod tests {
             let entries: Vec<Entry> =
                 texts.into_iter().map(|(key, text)| Entry { key, text }).collect();
             record.note_entries(&entries);
-            record.note_boot(&Boot { service, links, socket_active });
+            record.note_boot(&Boot { service, links, socket_active, ..Boot::default() });
             record.note_resource(&tag(&name), Role::Standby, &Vec::from_iter(keys));
             let text = record.text().expect("its text");
             prop_assert_eq!(Record::parse(&text), Ok(record), "{}", text);

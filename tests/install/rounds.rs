@@ -234,6 +234,33 @@ fn each_service_that_was_named_is_given_its_start_at_boot_back() {
 }
 
 #[test]
+fn a_second_name_of_the_unit_is_given_back() {
+    let kit = Kit::new(Init::Systemd, Dialect::Plain);
+    kit.sh("sed '/^\\[Install\\]/a Alias=imapd.service' /lib/systemd/system/dovecot.service \
+            >/etc/systemd/system/dovecot.service
+         systemctl daemon-reload; systemctl reenable --quiet dovecot.service
+         test -L /etc/systemd/system/imapd.service");
+    let start = kit.tree();
+    kit.install("--no-start");
+    assert!(!kit.node.exists("/etc/systemd/system/imapd.service").expect("a look"));
+    kit.uninstall("");
+    kit.assert_as(&start, "uninstalled");
+}
+
+#[test]
+fn links_of_a_missing_script_that_systemd_ignores_are_no_obstacle() {
+    let kit = Kit::new(Init::Systemd, Dialect::Plain);
+    kit.sh("rm -f /etc/rc?.d/???dovecot /etc/init.d/dovecot
+         ln -s ../init.d/dovecot /etc/rc3.d/S65dovecot; systemctl daemon-reload");
+    let start = kit.tree();
+    kit.install("--no-start");
+    assert_eq!(kit.boot(), "/etc/rc3.d/S65dovecot\n");
+    assert!(kit.install("--no-start").contains("nothing to do"));
+    kit.uninstall("");
+    kit.assert_as(&start, "uninstalled");
+}
+
+#[test]
 fn mode_owner_access_list_and_attributes_of_the_settings_file_are_kept() {
     let kit = Kit::new(Init::SysV, Dialect::None);
     kit.sh(&format!(

@@ -70,7 +70,8 @@ pub fn record(file: &[u8]) {
     is_kept(&record);
     let (entries, boot_before, tags) = (record.entries(), record.boot.clone(), record.tags());
     let links = BTreeMap::from([("/etc/rc2.d/S01dovecot".to_owned(), "x\"\n".to_owned())]);
-    let boot = Boot { service: "dovecot".into(), links, socket_active: true };
+    let service = "dovecot".into();
+    let boot = Boot { service, links, socket_active: true, ..Boot::default() };
     let entry = Entry { key: "APP_X".into(), text: "# X: \"x\"\nAPP_X=1\n".into() };
     let Ok(tag) = Tag::parse("mail.one two") else { return };
     let keys = ["APP_X".to_owned()];
