@@ -48,12 +48,27 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// Links, by their absolute path, and where they lead.
 type Links = BTreeMap<String, String>;
 
-/// Looks how a service is started at boot.
+/// Looks how a service is started at boot, and whether systemd listens in its place.
 ///
 /// # Errors
 ///
 /// When a folder that is there cannot be read.
 pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
+    let boot = find(system, root, service)?;
+    let [_, socket] = units(&boot.service);
+    let is_waiting = |unit: &Unit| unit.triggers.contains(&socket);
+    let socket_active = system.runs_systemd()
+        && has_unit(root, &socket)
+        && unit::look(system, &boot.service).unit().is_some_and(is_waiting);
+    Ok(Boot { socket_active, ..boot })
+}
+
+/// Looks at the links alone; systemd is not asked.
+///
+/// # Errors
+///
+/// When a folder that is there cannot be read.
+pub(crate) fn find(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
     let service = unit::bare(service);
     let mut links = Links::new();
     let pulls = |name: &str| PULLING.iter().any(|end| name.ends_with(end));
@@ -70,17 +85,13 @@ pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<B
             collect(root, &folder, &mut links, |name, _| is_script_link(name, service))?;
         }
     }
-    let [native, socket] = units(service);
+    let [native, _] = units(service);
     let scripts = if system.runs_systemd() && has_unit(root, &native) {
         Scripts::Ignored
     } else {
         Scripts::Followed
     };
-    let is_waiting = |unit: &Unit| unit.triggers.contains(&socket);
-    let socket_active = system.runs_systemd()
-        && has_unit(root, &socket)
-        && unit::look(system, service).unit().is_some_and(is_waiting);
-    Ok(Boot { service: service.to_owned(), links, socket_active, scripts })
+    Ok(Boot { service: service.to_owned(), links, socket_active: false, scripts })
 }
 
 /// How Dovecot was started at boot.
@@ -117,15 +128,26 @@ impl Boot {
     /// The links that start it, without those that only stop it, give it another name, or are
     /// ignored.
     pub(crate) fn starts(&self) -> Vec<&str> {
+        let units = units(&self.service);
         let starts = |path: &&str| {
-            let name = name_of(path);
-            if is_script_link(name, &self.service) {
-                name.starts_with('S') && self.scripts == Scripts::Followed
-            } else {
-                units(&self.service).iter().any(|unit| unit == name)
-            }
+            self.is_script_start(path) || units.iter().any(|unit| unit == name_of(path))
         };
         self.links.keys().map(String::as_str).filter(starts).collect()
+    }
+
+    /// Those of them that lead to an init script.
+    pub(crate) fn script_starts(&self) -> Vec<&str> {
+        let starts = |path: &&str| self.is_script_start(path);
+        self.links.keys().map(String::as_str).filter(starts).collect()
+    }
+
+    /// Whether a link runs an init script at boot. The run levels 0 and 6 end the node.
+    fn is_script_start(&self, path: &str) -> bool {
+        let name = name_of(path);
+        self.scripts == Scripts::Followed
+            && is_script_link(name, &self.service)
+            && name.starts_with('S')
+            && !["/rc0.d/", "/rc6.d/"].iter().any(|level| path.contains(level))
     }
 
     /// Whether there is nothing to take off.
@@ -163,7 +185,7 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
         systemctl(system, &["stop", &socket]).map(&mut run);
     }
     // Where systemd knows the service, it has told the tool of the scripts already.
-    if look(system, root, &boot.service)?.starts().iter().any(|path| !path.contains("/systemd/")) {
+    if !find(system, root, &boot.service)?.script_starts().is_empty() {
         script_tool(system, &boot.service).map(&mut run);
     }
     let left = look(system, root, &boot.service)?;
@@ -254,7 +276,7 @@ fn systemctl(system: &impl System, arguments: &[&str]) -> Option<Command> {
 }
 
 /// The distribution's command that takes a script off the run levels.
-fn script_tool(system: &impl System, service: &str) -> Option<Command> {
+pub(crate) fn script_tool(system: &impl System, service: &str) -> Option<Command> {
     [
         ("chkconfig", [service, "off"]),
         ("update-rc.d", [service, "disable"]),
@@ -416,9 +438,11 @@ mod tests {
             "etc/rc3.d/S20xdovecot",
             "etc/rc3.d/dovecot",
             "etc/rc9.d/S20dovecot",
+            "etc/rc6.d/S20dovecot",
         ]);
         let boot = boot(&root);
-        assert_eq!(boot.links.len(), 7, "{:?}", boot.links);
+        assert_eq!(boot.links.len(), 8, "{:?}", boot.links);
+        assert_eq!(boot.script_starts(), ["/etc/rc3.d/S20dovecot"]);
         assert_eq!(
             describe(&boot),
             "/etc/rc3.d/S20dovecot, /etc/systemd/system/multi-user.target.wants/dovecot.service, \
