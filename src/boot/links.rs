@@ -11,6 +11,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::command::Command;
 use crate::dovecot::unit::{self, Unit};
 use crate::error::Error;
@@ -46,53 +48,106 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// Links, by their absolute path, and where they lead.
 type Links = BTreeMap<String, String>;
 
-/// Looks how a service is started at boot.
+/// Looks how a service is started at boot, and whether systemd listens in its place.
 ///
 /// # Errors
 ///
 /// When a folder that is there cannot be read.
 pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
+    let boot = find(system, root, service)?;
+    let [_, socket] = units(&boot.service);
+    let is_waiting = |unit: &Unit| unit.triggers.contains(&socket);
+    let socket_active = system.runs_systemd()
+        && has_unit(root, &socket)
+        && unit::look(system, &boot.service).unit().is_some_and(is_waiting);
+    Ok(Boot { socket_active, ..boot })
+}
+
+/// Looks at the links alone; systemd is not asked.
+///
+/// # Errors
+///
+/// When a folder that is there cannot be read.
+pub(crate) fn find(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
     let service = unit::bare(service);
     let mut links = Links::new();
     let pulls = |name: &str| PULLING.iter().any(|end| name.ends_with(end));
     for place in ENABLED {
         for folder in folders(root, place, pulls)? {
-            let is_meant = |name: &str| units(service).iter().any(|unit| unit == name);
+            let is_meant = |name: &str, _: &Path| units(service).iter().any(|unit| unit == name);
             collect(root, &folder, &mut links, is_meant)?;
         }
+        let is_meant = |name: &str, target: &Path| is_alias(name, target, service);
+        collect(root, &root.join(place), &mut links, is_meant)?;
     }
     for place in LEVELS {
         for folder in folders(root, place, is_level)? {
-            collect(root, &folder, &mut links, |name| is_script_link(name, service))?;
+            collect(root, &folder, &mut links, |name, _| is_script_link(name, service))?;
         }
     }
-    let [_, socket] = units(service);
-    let is_waiting = |unit: &Unit| unit.triggers.contains(&socket);
-    let socket_active = system.runs_systemd()
-        && has_unit(root, &socket)
-        && unit::look(system, service).unit().is_some_and(is_waiting);
-    Ok(Boot { service: service.to_owned(), links, socket_active })
+    let [native, _] = units(service);
+    let scripts = if system.runs_systemd() && has_unit(root, &native) {
+        Scripts::Ignored
+    } else {
+        Scripts::Followed
+    };
+    Ok(Boot { service: service.to_owned(), links, socket_active: false, scripts })
 }
 
 /// How Dovecot was started at boot.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Boot {
     /// Its name as a service.
     pub(crate) service: String,
-    /// The symbolic links that say so, and where they lead.
+    /// The symbolic links that disabling may take away, and where they lead.
+    #[serde(default)]
     pub(crate) links: BTreeMap<String, String>,
     /// Whether systemd listened in its place.
+    #[serde(default)]
     pub(crate) socket_active: bool,
+    /// Whether the links of the run levels count.
+    #[serde(default)]
+    pub(crate) scripts: Scripts,
+}
+
+/// What the links of the run levels, which lead to init scripts, mean on a node.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scripts {
+    /// They start the service.
+    #[default]
+    Followed,
+    /// systemd runs, and the service has a unit of its own, which comes before a script of the same
+    /// name (systemd-sysv-generator(8)). Red Hat 7 has such links left from older versions, and no
+    /// tool that takes them away.
+    Ignored,
 }
 
 impl Boot {
-    /// The links that start it, without those that only stop it.
+    /// The links that start it, without those that only stop it, give it another name, or are
+    /// ignored.
     pub(crate) fn starts(&self) -> Vec<&str> {
+        let units = units(&self.service);
         let starts = |path: &&str| {
-            let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
-            !(is_script_link(&name, &self.service) && name.starts_with('K'))
+            self.is_script_start(path) || units.iter().any(|unit| unit == name_of(path))
         };
         self.links.keys().map(String::as_str).filter(starts).collect()
+    }
+
+    /// Those of them that lead to an init script.
+    pub(crate) fn script_starts(&self) -> Vec<&str> {
+        let starts = |path: &&str| self.is_script_start(path);
+        self.links.keys().map(String::as_str).filter(starts).collect()
+    }
+
+    /// Whether a link runs an init script at boot. The run levels 0 and 6 end the node.
+    fn is_script_start(&self, path: &str) -> bool {
+        let name = name_of(path);
+        self.scripts == Scripts::Followed
+            && is_script_link(name, &self.service)
+            && name.starts_with('S')
+            && !["/rc0.d/", "/rc6.d/"].iter().any(|level| path.contains(level))
     }
 
     /// Whether there is nothing to take off.
@@ -130,7 +185,7 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
         systemctl(system, &["stop", &socket]).map(&mut run);
     }
     // Where systemd knows the service, it has told the tool of the scripts already.
-    if look(system, root, &boot.service)?.starts().iter().any(|path| !path.contains("/systemd/")) {
+    if !find(system, root, &boot.service)?.script_starts().is_empty() {
         script_tool(system, &boot.service).map(&mut run);
     }
     let left = look(system, root, &boot.service)?;
@@ -155,7 +210,14 @@ pub(crate) fn give_back(
     if now.starts().iter().any(|path| !before.links.contains_key(*path)) {
         return Ok(GivenBack::SetSince);
     }
-    for path in now.links.keys().filter(|path| !before.links.contains_key(*path)) {
+    // A tool has left links that stop it; another name was somebody's wish.
+    let is_tools = |path: &&String| {
+        let name = name_of(path);
+        is_script_link(name, &before.service)
+            && name.starts_with('K')
+            && !before.links.contains_key(*path)
+    };
+    for path in now.links.keys().filter(is_tools) {
         let path = below(root, path);
         fs::remove_file(&path).map_err(Error::file("removing", &path))?;
         files::sync_folder(&path)?;
@@ -214,7 +276,7 @@ fn systemctl(system: &impl System, arguments: &[&str]) -> Option<Command> {
 }
 
 /// The distribution's command that takes a script off the run levels.
-fn script_tool(system: &impl System, service: &str) -> Option<Command> {
+pub(crate) fn script_tool(system: &impl System, service: &str) -> Option<Command> {
     [
         ("chkconfig", [service, "off"]),
         ("update-rc.d", [service, "disable"]),
@@ -231,6 +293,17 @@ fn is_level(name: &str) -> bool {
             .strip_prefix("rc")
             .and_then(|rest| rest.strip_suffix(".d"))
             .is_some_and(|level| level.len() == 1 && level.chars().all(|c| "0123456S".contains(c)))
+}
+
+/// Whether a link gives one of the service's units another name (`Alias=`, systemd.unit(5)):
+/// `systemctl disable` takes it away too.
+fn is_alias(name: &str, target: &Path, service: &str) -> bool {
+    let leads_to = target.file_name().unwrap_or_default();
+    units(service).iter().any(|unit| leads_to == unit.as_str() && name != unit)
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 /// `S20dovecot`, `K01dovecot`.
@@ -260,11 +333,11 @@ fn collect(
     root: &Path,
     folder: &Path,
     links: &mut Links,
-    matches: impl Fn(&str) -> bool,
+    matches: impl Fn(&str, &Path) -> bool,
 ) -> Result<(), Error> {
     for entry in entries(folder)? {
-        if matches(&entry.file_name().to_string_lossy())
-            && let Ok(target) = fs::read_link(entry.path())
+        if let Ok(target) = fs::read_link(entry.path())
+            && matches(&entry.file_name().to_string_lossy(), &target)
         {
             let path = entry.path();
             let path = path.strip_prefix(root).unwrap_or(&path);
@@ -365,9 +438,11 @@ mod tests {
             "etc/rc3.d/S20xdovecot",
             "etc/rc3.d/dovecot",
             "etc/rc9.d/S20dovecot",
+            "etc/rc6.d/S20dovecot",
         ]);
         let boot = boot(&root);
-        assert_eq!(boot.links.len(), 7, "{:?}", boot.links);
+        assert_eq!(boot.links.len(), 8, "{:?}", boot.links);
+        assert_eq!(boot.script_starts(), ["/etc/rc3.d/S20dovecot"]);
         assert_eq!(
             describe(&boot),
             "/etc/rc3.d/S20dovecot, /etc/systemd/system/multi-user.target.wants/dovecot.service, \
@@ -400,6 +475,41 @@ mod tests {
         assert_eq!((done, boot(&root)), (GivenBack::AsBefore, before.clone()));
         let again = give_back(&machine, root.path(), &before).expect("nothing to do");
         assert_eq!(again, GivenBack::AsBefore);
+    }
+
+    #[test]
+    fn another_name_is_given_back_and_starts_nothing() {
+        let alias = "etc/systemd/system/imap.service";
+        let root = root(&[WANTED, "etc/systemd/system/other.service"]);
+        let path = root.path().join(alias);
+        link(&path, "/usr/lib/systemd/system/dovecot.service").expect("an alias");
+        let before = boot(&root);
+        assert_eq!((before.links.len(), before.starts()), (2, vec![&*format!("/{WANTED}")]));
+        for path in [alias, WANTED] {
+            fs::remove_file(root.path().join(path)).expect("disabling");
+        }
+        give_back(&Machine::new(), root.path(), &before).expect("giving back");
+        assert_eq!(boot(&root), before);
+        // Somebody names it anew, after it was disabled.
+        let without = Boot { links: Links::new(), ..before };
+        fs::remove_file(root.path().join(WANTED)).expect("disabling");
+        give_back(&Machine::new(), root.path(), &without).expect("nothing to do");
+        assert!(path.symlink_metadata().is_ok(), "their name stays");
+    }
+
+    #[test]
+    fn links_of_a_script_that_systemd_ignores_are_no_obstacle() {
+        let root = root(&["etc/rc.d/rc3.d/S65dovecot"]);
+        root.write("usr/lib/systemd/system/dovecot.service", "");
+        assert!(!boot(&root).is_off(), "where systemd does not run they count");
+        let machine = Machine::new();
+        machine.state().systemd = true;
+        let ignored = look(&machine, root.path(), "dovecot").expect("looking");
+        assert!(ignored.is_off() && ignored.links.len() == 1, "{ignored:?}");
+        disable(&machine, root.path(), &ignored).expect("nothing is to be disabled");
+        fs::remove_file(root.path().join("usr/lib/systemd/system/dovecot.service")).expect("it");
+        let followed = look(&machine, root.path(), "dovecot").expect("looking");
+        assert_eq!(followed.starts(), ["/etc/rc.d/rc3.d/S65dovecot"]);
     }
 
     #[test]

@@ -32,8 +32,7 @@ use crate::system::System;
 use alone::Alone;
 use block::{Entry, Extent};
 use plan::{Plan, Step};
-use record::Record;
-use resource::{Deletion, Resource};
+use resource::{Deletion, Failure, Resource};
 
 pub(crate) use uninstall::uninstall;
 
@@ -56,7 +55,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
     logged("install", root, &what.tag, || {
         let _alone = Alone::take(system, root)?;
         tidy(root)?;
-        let mut plan = plan::plan(&resource, root, what)?;
+        let plan = plan::plan(&resource, root, what)?;
         for warning in &plan.warnings {
             say(&format!("warning: {warning}"));
         }
@@ -64,7 +63,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
             say("nothing to do");
             return Ok(());
         }
-        apply(&resource, root, &mut plan)?;
+        apply(&resource, root, &plan)?;
         match resource.look()? {
             Some(now) => say(&format!("done: {} is {} on this node", what.tag, now.state)),
             None => say("done: this node is prepared"),
@@ -103,29 +102,16 @@ fn tidy(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What undoing must know of the time before.
-struct Before {
-    record: Record,
-    had_block: bool,
-    /// How many masters of Dovecot ran.
-    masters: usize,
-}
-
 /// Does the steps; when one fails, undoes those before it.
-fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) -> Result<(), Error> {
-    let before = Before {
-        record: Record::read(root)?,
-        had_block: block::is_in(&plan::read_defaults(root)?.bytes),
-        masters: identity::living_masters(resource.system, root)?.len(),
-    };
-    let Plan { steps, record, .. } = plan;
-    for (done, step) in steps.iter().enumerate() {
+fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &Plan) -> Result<(), Error> {
+    let masters = identity::living_masters(resource.system, root)?.len();
+    let mut begun = Vec::new();
+    for step in &plan.steps {
         say(&step.to_string());
-        if let Err(cause) = take(resource, root, record, step) {
+        if let Err(cause) = take(resource, root, plan, step, &mut begun) {
             say("undoing what was done");
-            let taken = steps.get(..=done).unwrap_or_default();
-            for step in taken.iter().rev() {
-                if let Err(further) = undo(resource, root, &before, step) {
+            for step in begun.into_iter().rev() {
+                if let Err(further) = undo(resource, root, plan, masters, step) {
                     warn!("undoing \"{step}\": {further}");
                     return Err(Error::Refused(format!(
                         "{cause}\nThis could not be undone: {step}: {further}\nWhat is left is \
@@ -141,32 +127,54 @@ fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &mut Plan) ->
     Ok(())
 }
 
-fn take<S: System>(
+/// Takes a step. It is added to those that are `begun` unless what it should make is somebody
+/// else's.
+fn take<'a, S: System>(
     resource: &Resource<'_, S>,
     root: &Path,
-    record: &mut Record,
-    step: &Step,
+    plan: &Plan,
+    step: &'a Step,
+    begun: &mut Vec<&'a Step>,
 ) -> Result<(), Error> {
+    if let Step::Depend(edge) = step
+        && resource.depends(edge)?
+    {
+        return Ok(());
+    }
+    begun.push(step);
     match step {
-        Step::Note => record.save(),
-        Step::Entries { entries, .. } => add_entries(root, entries),
+        Step::Note => plan.record.save(root),
+        Step::Entries { entries, .. } => plan.file.replace(&block::add(&plan.file.bytes, entries)),
         Step::Boot(boot) => links::disable(resource.system, root, boot),
-        Step::Create(command, start) => resource.create(command, *start),
+        Step::Create(command, start) => {
+            resource.create(command, *start).map_err(|failure| match failure {
+                Failure::Ours(cause) => cause,
+                Failure::Theirs(cause) => {
+                    begun.pop();
+                    cause
+                }
+            })
+        }
         Step::Depend(edge) => resource.depend(edge),
     }
 }
 
-/// Undoes a step that was taken, or was begun and failed.
+/// Undoes a step that was taken, or was begun and failed. Before the first of them, so many
+/// `masters` of Dovecot ran.
 fn undo<S: System>(
     resource: &Resource<'_, S>,
     root: &Path,
-    before: &Before,
+    plan: &Plan,
+    masters: usize,
     step: &Step,
 ) -> Result<(), Error> {
     match step {
-        Step::Note => before.record.put_back(),
+        Step::Note => match &plan.noted {
+            Some(record) => record.save(root),
+            None => record::remove(root),
+        },
         Step::Entries { entries, newline } => {
-            let extent = match (before.had_block, newline) {
+            let extent = match (block::is_in(&plan.file.bytes), newline) {
                 (true, _) => Extent::Entries,
                 (false, true) => Extent::BlockAndNewline,
                 (false, false) => Extent::Block,
@@ -179,13 +187,10 @@ fn undo<S: System>(
             let deletion = resource.lifekeeper.deletion(resource.system, tag);
             let deletion = deletion.map_or(Deletion::InsRemove, Deletion::Lkcli);
             resource.take_out(&deletion)?;
-            give_dovecot_back(resource.system, root, before.masters)
+            give_dovecot_back(resource.system, root, masters)
         }
-        Step::Depend(edge) => {
-            let there = edge.there.as_deref();
-            let has = resource.lifekeeper.children(resource.system, there, &edge.parent)?;
-            if has.contains(&edge.child) { resource.undepend(edge) } else { Ok(()) }
-        }
+        Step::Depend(edge) if resource.depends(edge)? => resource.undepend(edge),
+        Step::Depend(_) => Ok(()),
     }
 }
 
@@ -207,14 +212,184 @@ fn give_dovecot_back(system: &impl System, root: &Path, masters: usize) -> Resul
     Ok(())
 }
 
-fn add_entries(root: &Path, entries: &[Entry]) -> Result<(), Error> {
-    let file = plan::read_defaults(root)?;
-    file.replace(&block::add(&file.bytes, entries))
-}
-
 /// Takes entries out that still read as they were written.
 fn remove_entries(root: &Path, entries: &[Entry], extent: Extent) -> Result<(), Error> {
     let file = replace::Original::read(&root.join(defaults::FILE))?;
     let without = block::remove(&file.bytes, entries, extent);
     if without == file.bytes { Ok(()) } else { file.replace(&without) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::command::End;
+    use crate::install::resource::Edge;
+    use crate::lifekeeper::wanted::{Start, Switchback};
+    use crate::system::fake::Machine;
+    use crate::test_root::TestRoot;
+
+    /// LifeKeeper's settings without the kit's.
+    const SETTINGS: &str = "LKROOT=/opt/LifeKeeper\n";
+
+    /// A node with a LifeKeeper that has no resources, where nothing is installed.
+    pub(super) fn node() -> (TestRoot, Machine) {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        root.write(defaults::FILE, SETTINGS);
+        for name in ["bin/ins_list", "lkadm/subsys/gen/app/bin/creapphier"] {
+            root.write_program(&format!("opt/LifeKeeper/{name}"));
+        }
+        for name in ["restore", "remove", "quickCheck", "recover"] {
+            root.write_program(&format!("usr/lib/dovecot-ark/{name}"));
+        }
+        for (line, status, answer) in [
+            ("lktest", 0, ""),
+            ("lcduname", 0, "node1\n"),
+            ("ins_list", 0, ""),
+            ("ins_list -t dovecot", 7, ""),
+            ("eqv_list -t dovecot", 7, ""),
+            ("dep_list -p dovecot", 7, ""),
+            ("creapphier", 0, ""),
+            ("dep_remove", 0, ""),
+            ("ins_remove", 0, ""),
+        ] {
+            machine.answer(line, End::Exited(status), Duration::from_millis(5), answer);
+        }
+        (root, machine)
+    }
+
+    /// What `install` is asked for.
+    pub(super) fn wanted() -> Install {
+        Install {
+            tag: Tag::parse("dovecot").expect("a tag"),
+            switchback: Switchback::Intelligent,
+            no_start: true,
+            depends_on: Vec::new(),
+            quickcheck_timeout: None,
+            standby: false,
+            dry_run: false,
+        }
+    }
+
+    /// Lets LifeKeeper show a resource of the tag that is out of service.
+    fn show_resource(machine: &Machine) {
+        let line = ["node1", "gen", "app", "dovecot", "id", "", "OSU", "", "\n"].join("\u{1}");
+        let (end, took) = (End::Exited(0), Duration::from_millis(5));
+        machine.answer("ins_list -t dovecot", end, took, &line);
+    }
+
+    /// Plans, lets something happen, and applies the plan; returns the error.
+    fn applied(
+        root: &TestRoot,
+        machine: &Machine,
+        what: &Install,
+        meanwhile: impl FnOnce(),
+    ) -> String {
+        let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
+        let resource = Resource { system: machine, lifekeeper: &lifekeeper, tag: &what.tag };
+        let plan = plan::plan(&resource, root.path(), what).expect("a plan");
+        meanwhile();
+        let done = apply(&resource, root.path(), &plan);
+        done.map_or_else(|cause| cause.to_string(), |()| String::new())
+    }
+
+    /// Undoes one step of a plan that was made when nothing was installed.
+    fn undone(
+        root: &TestRoot,
+        machine: &Machine,
+        meanwhile: impl FnOnce(),
+        step: &Step,
+    ) -> Result<(), Error> {
+        let (lifekeeper, what) = (LifeKeeper::find(root.path()).expect("LifeKeeper"), wanted());
+        let resource = Resource { system: machine, lifekeeper: &lifekeeper, tag: &what.tag };
+        let plan = plan::plan(&resource, root.path(), &what).expect("a plan");
+        meanwhile();
+        undo(&resource, root.path(), &plan, 0, step)
+    }
+
+    fn settings(root: &TestRoot) -> String {
+        fs::read_to_string(root.path().join(defaults::FILE)).expect("the settings")
+    }
+
+    fn has_record(root: &TestRoot) -> bool {
+        root.path().join(record::FILE).exists()
+    }
+
+    #[test]
+    fn what_is_applied_is_noted_and_is_not_planned_again() {
+        let (root, machine) = node();
+        let what = Install { standby: true, ..wanted() };
+        assert_eq!(applied(&root, &machine, &what, || {}), "");
+        assert!(has_record(&root) && block::is_in(settings(&root).as_bytes()));
+        let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
+        let resource = Resource { system: &machine, lifekeeper: &lifekeeper, tag: &what.tag };
+        let again = plan::plan(&resource, root.path(), &what).expect("a plan");
+        assert!(again.steps.is_empty(), "{:?}", again.steps);
+    }
+
+    #[test]
+    fn a_creation_of_which_nothing_is_seen_undoes_all() {
+        let (root, machine) = node();
+        let error = applied(&root, &machine, &wanted(), || {});
+        assert!(error.contains("ins_list does not show it; `creapphier node1"), "{error}");
+        assert_eq!((settings(&root).as_str(), has_record(&root)), (SETTINGS, false));
+    }
+
+    #[test]
+    fn a_resource_that_came_up_after_the_plan_is_left_alone() {
+        let (root, machine) = node();
+        let error = applied(&root, &machine, &wanted(), || show_resource(&machine));
+        assert!(error.contains("somebody else has created one meanwhile"), "{error}");
+        let changes = ["creapphier", "perform_action", "ins_remove", "dep_remove"];
+        let changes = |deed: &String| changes.iter().any(|program| deed.starts_with(program));
+        assert!(!machine.deeds().iter().any(changes), "{:?}", machine.deeds());
+        assert_eq!((settings(&root).as_str(), has_record(&root)), (SETTINGS, false));
+    }
+
+    #[test]
+    fn a_key_that_was_added_after_the_plan_is_not_doubled() {
+        let (root, machine) = node();
+        let theirs = format!("{SETTINGS}APP_DOVECOT_DEBUG=1\n");
+        let error = applied(&root, &machine, &wanted(), || root.write(defaults::FILE, &theirs));
+        assert!(error.ends_with("somebody else changed it meanwhile; try again"), "{error}");
+        assert_eq!((settings(&root), has_record(&root)), (theirs, false));
+    }
+
+    #[test]
+    fn each_step_is_undone() {
+        let (root, machine) = node();
+        let record = root.path().join(record::FILE);
+        let write = || root.write(record::FILE, "format = 2\n");
+        undone(&root, &machine, write, &Step::Note).expect("removing the record");
+        assert!(!record.exists());
+
+        let entries = block::defaults();
+        let added = String::from_utf8(block::add(SETTINGS.as_bytes(), &entries)).expect("text");
+        let step = Step::Entries { entries, newline: false };
+        undone(&root, &machine, || root.write(defaults::FILE, &added), &step).expect("removing");
+        assert_eq!(settings(&root), SETTINGS);
+
+        let link = ("/etc/rc2.d/S01dovecot".to_owned(), "../init.d/dovecot".to_owned());
+        let boot =
+            links::Boot { service: "dovecot".into(), links: [link].into(), ..Default::default() };
+        undone(&root, &machine, || {}, &Step::Boot(boot)).expect("linking it again");
+        let target = fs::read_link(root.path().join("etc/rc2.d/S01dovecot")).expect("the link");
+        assert_eq!(target, Path::new("../init.d/dovecot"));
+
+        let edge = Edge { there: None, parent: "dovecot".into(), child: "vmail".into() };
+        let (end, took) = (End::Exited(0), Duration::from_millis(5));
+        let step = Step::Depend(edge);
+        let depends = || machine.answer("dep_list -p dovecot", end, took, "dovecot\u{1}vmail\n");
+        undone(&root, &machine, depends, &step).expect("taking it off");
+        assert_eq!(machine.count("dep_remove -p dovecot -c vmail"), 1);
+
+        let create = Step::Create(crate::command::Command::new("/x".into(), &[]), Start::Later);
+        let error = undone(&root, &machine, || show_resource(&machine), &create);
+        // The machine's LifeKeeper shows it for ever.
+        let error = error.expect_err("it does not go").to_string();
+        assert_eq!(error, "deleting dovecot: it is still there");
+        assert_eq!(machine.count("ins_remove -t dovecot"), 1, "{:?}", machine.deeds());
+    }
 }

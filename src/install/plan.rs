@@ -36,6 +36,10 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// What is odd and no reason to stop.
     pub(super) warnings: Vec<String>,
+    /// LifeKeeper's defaults file, as the plan was made for it.
+    pub(super) file: Original,
+    /// The record as it is, if there is one.
+    pub(super) noted: Option<Record>,
     /// The record as it will be.
     pub(super) record: Record,
 }
@@ -91,7 +95,8 @@ pub(super) fn plan<S: System>(
     let file = read_defaults(root)?;
     let (settings, report) = settings::read(root);
     let mut warnings = report.warnings;
-    let mut record = Record::read(root)?;
+    let noted = Record::read(root)?;
+    let mut record = noted.clone().unwrap_or_default();
     require_alone(resource, &record)?;
     let mut steps = Vec::new();
 
@@ -103,7 +108,7 @@ pub(super) fn plan<S: System>(
         record.note_entries(&entries);
         let newline = block::lacks_newline(&file.bytes);
         if newline {
-            record.note_newline();
+            record.settings.ended_last_line = true;
         }
         steps.push(Step::Entries { entries, newline });
     }
@@ -126,14 +131,14 @@ pub(super) fn plan<S: System>(
     } else {
         steps.extend(resource_steps(resource, what, &settings, &mut warnings)?);
     }
-    if record.is_changed() {
+    if noted.as_ref() != Some(&record) {
         steps.insert(0, Step::Note);
     }
-    Ok(Plan { steps, warnings, record })
+    Ok(Plan { steps, warnings, file, noted, record })
 }
 
 /// The file, which a person may have to mend before install may touch it.
-pub(super) fn read_defaults(root: &Path) -> Result<Original, Error> {
+fn read_defaults(root: &Path) -> Result<Original, Error> {
     let path = root.join(defaults::FILE);
     let file = Original::read(&path)?;
     if let Some(at) = file.bytes.split(|byte| *byte == b'\n').position(|line| line.ends_with(b"\r"))
@@ -328,4 +333,66 @@ fn by_hand(node: &str, wanted: &Wanted<'_>, reasons: &[String]) -> String {
         wanted.tag,
         reasons.join("; ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::install::tests::{node, wanted};
+    use crate::system::fake::Machine;
+    use crate::test_root::TestRoot;
+
+    fn planned(root: &TestRoot, machine: &Machine, what: &Install) -> Result<Vec<String>, String> {
+        let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
+        let resource = Resource { system: machine, lifekeeper: &lifekeeper, tag: &what.tag };
+        let plan = plan(&resource, root.path(), what).map_err(|cause| cause.to_string())?;
+        Ok(plan.steps.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_steps_are_noted_first_and_the_resource_comes_last() {
+        let (root, machine) = node();
+        let link = root.path().join("etc/rc2.d/S01dovecot");
+        std::fs::create_dir_all(link.parent().expect("a folder")).expect("making it");
+        std::os::unix::fs::symlink("../init.d/dovecot", &link).expect("a link");
+        let steps = planned(&root, &machine, &wanted()).expect("a plan");
+        let begins = [
+            "noting the changes in /var/lib/dovecot-ark/install.toml",
+            "adding to /etc/default/LifeKeeper: APP_DOVECOT_",
+            "disabling the start at boot: /etc/rc2.d/S01dovecot",
+            "creating the resource: creapphier node1 ",
+        ];
+        let fits = steps.iter().zip(begins).all(|(step, begin)| step.starts_with(begin));
+        assert!(fits && steps.len() == begins.len(), "{steps:#?}");
+        let standby = Install { standby: true, ..wanted() };
+        assert_eq!(planned(&root, &machine, &standby).expect("a plan"), steps[..3]);
+        assert!(!root.path().join(record::FILE).exists(), "nothing is changed");
+    }
+
+    #[test]
+    fn what_stands_against_it_is_named_before_anything_is_changed() {
+        let (root, machine) = node();
+        let second = Install { tag: Tag::parse("mail2").expect("a tag"), ..wanted() };
+        let mut record = Record::default();
+        record.note_resource(&wanted().tag, Role::Primary, &[]);
+        record.save(root.path()).expect("the record of the first");
+        let error = planned(&root, &machine, &second).expect_err("a second tag");
+        assert!(error.contains("dovecot already protects this node's Dovecot"), "{error}");
+
+        let itself = Install { depends_on: vec![wanted().tag], ..wanted() };
+        let error = planned(&root, &machine, &itself).expect_err("a circle");
+        assert_eq!(error, "making dovecot depend on itself: it cannot");
+
+        std::fs::remove_file(root.path().join("usr/lib/dovecot-ark/recover")).expect("removing");
+        let error = planned(&root, &machine, &wanted()).expect_err("a program is missing");
+        assert!(error.contains("/usr/lib/dovecot-ark/recover: No such file"), "{error}");
+
+        let (root, machine) = node();
+        root.write(defaults::FILE, "A=1\nB=2\r\n");
+        let error = planned(&root, &machine, &wanted()).expect_err("a file of another system");
+        assert!(error.contains("line 2 ends in a carriage return"), "{error}");
+        machine.state().programs.retain(|program| *program != "dovecot");
+        let error = planned(&root, &machine, &wanted()).expect_err("no Dovecot");
+        assert!(error.contains("no program dovecot is in /"), "{error}");
+    }
 }

@@ -84,7 +84,7 @@ impl Original {
     /// When the new file cannot be written, or somebody changed the old one meanwhile. The old one
     /// stands then.
     pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), Error> {
-        write(&self.path, bytes, |file| {
+        let dress = |file: &File| {
             fchown(file, Some(self.owner.0), Some(self.owner.1))?;
             file.set_permissions(fs::Permissions::from_mode(self.mode))?;
             for (name, value) in &self.attributes {
@@ -93,13 +93,13 @@ impl Original {
                     file.set_xattr(name, value)?;
                 }
             }
-            let now = fs::symlink_metadata(&self.path)?;
-            if identity(&now) == self.identity {
-                Ok(())
-            } else {
-                Err(io::Error::other("somebody else changed it meanwhile; try again"))
-            }
-        })
+            Ok(())
+        };
+        let check = || match fs::symlink_metadata(&self.path)? {
+            now if identity(&now) == self.identity => Ok(()),
+            _ => Err(io::Error::other("somebody else changed it meanwhile; try again")),
+        };
+        write(&self.path, bytes, dress, check)
     }
 }
 
@@ -125,7 +125,8 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), Error> {
             .create(folder)
             .map_err(Error::file("making", folder))?;
     }
-    write(path, bytes, |file| file.set_permissions(fs::Permissions::from_mode(0o644)))
+    let dress = |file: &File| file.set_permissions(fs::Permissions::from_mode(0o644));
+    write(path, bytes, dress, || Ok(()))
 }
 
 /// Takes away what a run that was killed has left beside a file.
@@ -144,11 +145,13 @@ pub(super) fn tidy(path: &Path) -> Result<(), Error> {
 }
 
 /// Writes a temporary file beside `path`, lets `dress` see to all but its content, and gives it
-/// the name.
+/// the name unless `check` fails. That comes last: writing to the disk takes its time, and what
+/// others change in that time must not be lost.
 fn write(
     path: &Path,
     bytes: &[u8],
     dress: impl FnOnce(&File) -> io::Result<()>,
+    check: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), Error> {
     tidy(path)?;
     let new = temporary(path);
@@ -157,6 +160,7 @@ fn write(
         file.write_all(bytes)?;
         dress(&file)?;
         file.sync_all()?;
+        check()?;
         fs::rename(&new, path)
     })();
     if let Err(cause) = written {
@@ -227,6 +231,20 @@ mod tests {
         assert!(error.ends_with("somebody else changed it meanwhile; try again"), "{error}");
         assert_eq!(fs::read(&path).expect("reading"), b"theirs");
         assert!(!temporary(&path).exists());
+    }
+
+    #[test]
+    fn it_is_looked_whether_somebody_changed_it_when_the_new_one_is_whole() {
+        let root = TestRoot::new();
+        root.write("file", "old");
+        let path = root.path().join("file");
+        let check = || {
+            assert_eq!(fs::read(temporary(&path))?, b"ours");
+            fs::write(&path, "theirs")?;
+            Err(io::Error::other("changed"))
+        };
+        write(&path, b"ours", |_| Ok(()), check).expect_err("a conflict");
+        assert_eq!(fs::read(&path).expect("reading"), b"theirs");
     }
 
     #[test]

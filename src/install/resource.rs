@@ -70,7 +70,7 @@ impl<S: System> Resource<'_, S> {
         loop {
             let Some(found) = self.look()? else { return Ok(None) };
             let cause = match self.copies()? {
-                _ if (found.app.as_str(), found.kind.as_str()) != ("gen", "app") => {
+                _ if !is_application(&found) => {
                     format!("it is of type {}/{}, not gen/app", found.app, found.kind)
                 }
                 Copies::Ours => return Ok(Some(found)),
@@ -101,7 +101,7 @@ impl<S: System> Resource<'_, S> {
         let all = self.lifekeeper.instances(self.system)?;
         let tags = all
             .iter()
-            .filter(|one| (one.app.as_str(), one.kind.as_str()) == ("gen", "app"))
+            .filter(|one| is_application(one))
             .filter_map(|one| Tag::parse(&one.tag).ok())
             .filter(|tag| tag != self.tag);
         let is_ours = |tag: &Tag| matches!(Resource { tag, ..*self }.copies(), Ok(Copies::Ours));
@@ -118,21 +118,42 @@ impl<S: System> Resource<'_, S> {
         Ok(Copies::Ours)
     }
 
-    /// Creates it, and believes what it sees then.
+    /// Creates it, and believes what it sees then. It looks once more before: since the plan was
+    /// made, somebody else may have created one of the same tag.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] when the resource is not there as it should be, with the words of the
-    /// command.
-    pub(super) fn create(&self, command: &Command, start: Start) -> Result<(), Error> {
-        let ended = self.run(command, MOVE_LIMIT);
-        match self.settle(start, ended.succeeded()) {
-            Err(Error::Refused(cause)) => Err(Error::Refused(format!(
-                "creating the resource {}: {cause}; `{command}`: {ended}",
-                self.tag
-            ))),
-            other => other,
+    /// [`Failure::Theirs`] when there is one that this command has not made; [`Failure::Ours`] when
+    /// the resource is not there as it should be, with the words of the command.
+    pub(super) fn create(&self, command: &Command, start: Start) -> Result<(), Failure> {
+        let tag = self.tag;
+        if self.look().map_err(Failure::Theirs)?.is_some() {
+            return Err(Failure::Theirs(Error::Refused(format!(
+                "creating the resource {tag}: somebody else has created one meanwhile; it is left \
+                 alone; try again"
+            ))));
         }
+        let ended = self.run(command, MOVE_LIMIT);
+        let settled = self.settle(start, ended.succeeded());
+        settled.map_err(|cause| {
+            let is_theirs = !ended.succeeded() && self.is_foreign();
+            let cause = match cause {
+                Error::Refused(cause) => Error::Refused(format!(
+                    "creating the resource {tag}: {cause}; `{command}`: {ended}"
+                )),
+                other => other,
+            };
+            if is_theirs { Failure::Theirs(cause) } else { Failure::Ours(cause) }
+        })
+    }
+
+    /// Whether there is one that cannot come from this kit's command.
+    fn is_foreign(&self) -> bool {
+        self.look().is_ok_and(|found| {
+            found.is_some_and(|found| {
+                !is_application(&found) || matches!(self.copies(), Ok(Copies::Foreign(_)))
+            })
+        })
     }
 
     /// Waits until a created resource is as it should be.
@@ -188,14 +209,23 @@ impl<S: System> Resource<'_, S> {
     /// When LifeKeeper refuses, or does not show the dependency afterwards.
     pub(super) fn depend(&self, edge: &Edge) -> Result<(), Error> {
         self.succeed("dep_create", &edge.words(), LIST_LIMIT)?;
-        let there = edge.there.as_deref();
-        let children = self.lifekeeper.children(self.system, there, &edge.parent)?;
-        if children.contains(&edge.child) {
+        if self.depends(edge)? {
             return Ok(());
         }
         let command = self.lifekeeper.command("dep_create", &edge.words());
         let cause = "it succeeded, and dep_list does not show the dependency";
         Err(Error::Refused(format!("running `{command}`: {cause}")))
+    }
+
+    /// Whether LifeKeeper shows a dependency.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper does not tell.
+    pub(super) fn depends(&self, edge: &Edge) -> Result<bool, Error> {
+        let there = edge.there.as_deref();
+        let children = self.lifekeeper.children(self.system, there, &edge.parent)?;
+        Ok(children.contains(&edge.child))
     }
 
     /// Takes a dependency off.
@@ -295,6 +325,15 @@ impl<S: System> Resource<'_, S> {
     }
 }
 
+/// Why a resource was not created, and whose the one is that is there, if any.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// This run's, to be taken out again.
+    Ours(Error),
+    /// Somebody else's, to be left alone.
+    Theirs(Error),
+}
+
 /// How a resource is deleted.
 #[derive(Clone, Debug)]
 pub(super) enum Deletion {
@@ -316,6 +355,11 @@ impl Edge {
     fn words(&self) -> Vec<&str> {
         [on(self.there.as_deref()), vec!["-p", &self.parent, "-c", &self.child]].concat()
     }
+}
+
+/// Whether a resource is a Generic Application, as the kit's are.
+fn is_application(resource: &Instance) -> bool {
+    (resource.app.as_str(), resource.kind.as_str()) == ("gen", "app")
 }
 
 /// Whether a program does nothing but call this kit: its last line says so, whichever version of

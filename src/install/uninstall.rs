@@ -139,7 +139,7 @@ fn confirm(steps: &[Step]) -> Result<String, Error> {
 }
 
 fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<(Vec<Step>, Record), Error> {
-    let record = Record::read(root)?;
+    let record = Record::read(root)?.unwrap_or_default();
     let mut steps = Vec::new();
     match LifeKeeper::find(root) {
         Ok(lifekeeper) => {
@@ -159,7 +159,7 @@ fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<(Vec<Step
         let keys = record.keys(&what.tag);
         entries.retain(|entry| keys.contains(&entry.key));
     }
-    let extent = match (is_last, record.newline()) {
+    let extent = match (is_last, record.settings.ended_last_line) {
         (false, _) => Extent::Entries,
         (true, false) => Extent::Block,
         (true, true) => Extent::BlockAndNewline,
@@ -167,8 +167,8 @@ fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<(Vec<Step
     if has_entries(root, &entries, extent)? {
         steps.push(Step::Entries(entries, extent));
     }
-    if let Some(boot) = record.boot().filter(|_| is_last) {
-        steps.push(Step::Boot(boot));
+    if is_last {
+        steps.extend(record.boot.iter().cloned().map(Step::Boot));
     }
     steps.push(if is_last { Step::RemoveRecord } else { Step::Forget });
     Ok((steps, record))
@@ -253,9 +253,9 @@ fn take(
         }
         Step::Forget => {
             record.forget(&what.tag);
-            record.save()
+            record.save(root)
         }
-        Step::RemoveRecord => record.remove(),
+        Step::RemoveRecord => record::remove(root),
     }
 }
 
@@ -279,9 +279,9 @@ mod tests {
             yes: false,
             use_ins_remove: false,
         };
-        let mut record = Record::read(root.path()).expect("an empty one");
+        let mut record = Record::default();
         record.note_resource(&what.tag, record::Role::Standby, &[]);
-        record.save().expect("writing it");
+        record.save(root.path()).expect("writing it");
         let other = Alone::take(&machine, root.path()).expect("another run");
         // The tests have no terminal: whoever would ask is told so, before any lock.
         let error = work(&machine, root.path(), &what).expect_err("nobody is there").to_string();

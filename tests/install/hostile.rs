@@ -174,7 +174,7 @@ fn a_record_that_cannot_be_read_or_written_is_refused_by_both() {
             "mkdir /var/lib/dovecot-ark
              printf 'format = 1\\nboot = 3\\n' >/var/lib/dovecot-ark/install.toml",
             "rm -r /var/lib/dovecot-ark",
-            &[RECORD, "boot"],
+            &[RECORD, "line 2, column 8"],
         ),
         (
             "no text",

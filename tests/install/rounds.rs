@@ -198,20 +198,66 @@ fn what_the_administrator_wrote_survives_and_what_install_wrote_goes() {
 }
 
 #[test]
-fn comments_in_the_record_survive_further_installs() {
+fn a_record_of_an_older_kit_is_given_back() {
     let kit = Kit::new(Init::SysV, Dialect::None);
-    kit.install("--no-start");
-    let record = kit.node.read(RECORD).expect("the record");
-    let commented = format!("# Asked for by the mail team.\n{record}# Do not touch before May.\n");
-    kit.node.write(RECORD, &commented).expect("writing");
-    let again = kit.install("--no-start");
-    assert!(again.contains("nothing to do"), "{again}");
-    assert_eq!(kit.node.read(RECORD).expect("the record"), commented);
-    kit.install("--no-start --quickcheck-timeout 30");
-    let record = kit.node.read(RECORD).expect("the record");
-    for comment in ["# Asked for by the mail team.", "# Do not touch before May."] {
-        assert!(record.contains(comment), "{comment}: {record}");
+    let start = kit.tree();
+    for options in ["", "--quickcheck-timeout 30"] {
+        kit.install("--no-start");
+        let record = kit.node.read(RECORD).expect("the record");
+        let older = record.replace("format = 2", "format = 1").replace("[[boot]]", "[boot]");
+        kit.node
+            .write(RECORD, &format!("# Asked for by the mail team.\n{older}"))
+            .expect("writing");
+        let installed = kit.tree();
+        let again = kit.install("--no-start");
+        assert!(again.contains("nothing to do"), "{again}");
+        kit.assert_untouched(&installed, "a record of an older kit");
+        kit.install(&format!("--no-start {options}"));
+        kit.uninstall("");
+        kit.assert_as(&start, options);
     }
+}
+
+#[test]
+fn each_service_that_was_named_is_given_its_start_at_boot_back() {
+    let kit = Kit::new(Init::SysV, Dialect::None);
+    kit.sh("sed 's/Provides:.*/Provides: second/' /etc/init.d/dovecot >/etc/init.d/second
+         chmod 755 /etc/init.d/second; update-rc.d second defaults");
+    let start = kit.tree();
+    kit.install("--no-start");
+    kit.node.append(DEFAULTS, "APP_DOVECOT_SERVICE=second\n").expect("writing");
+    kit.install("--no-start");
+    assert_eq!(kit.sh("ls /etc/rc?.d | grep '^S..second' || true"), "");
+    kit.uninstall("");
+    kit.sh(&format!("sed -i /^APP_DOVECOT_SERVICE=second/d {DEFAULTS}"));
+    kit.assert_as(&start, "uninstalled");
+}
+
+#[test]
+fn a_second_name_of_the_unit_is_given_back() {
+    let kit = Kit::new(Init::Systemd, Dialect::Plain);
+    kit.sh("sed '/^\\[Install\\]/a Alias=imapd.service' /lib/systemd/system/dovecot.service \
+            >/etc/systemd/system/dovecot.service
+         systemctl daemon-reload; systemctl reenable --quiet dovecot.service
+         test -L /etc/systemd/system/imapd.service");
+    let start = kit.tree();
+    kit.install("--no-start");
+    assert!(!kit.node.exists("/etc/systemd/system/imapd.service").expect("a look"));
+    kit.uninstall("");
+    kit.assert_as(&start, "uninstalled");
+}
+
+#[test]
+fn links_of_a_missing_script_that_systemd_ignores_are_no_obstacle() {
+    let kit = Kit::new(Init::Systemd, Dialect::Plain);
+    kit.sh("rm -f /etc/rc?.d/???dovecot /etc/init.d/dovecot
+         ln -s ../init.d/dovecot /etc/rc3.d/S65dovecot; systemctl daemon-reload");
+    let start = kit.tree();
+    kit.install("--no-start");
+    assert_eq!(kit.boot(), "/etc/rc3.d/S65dovecot\n");
+    assert!(kit.install("--no-start").contains("nothing to do"));
+    kit.uninstall("");
+    kit.assert_as(&start, "uninstalled");
 }
 
 #[test]

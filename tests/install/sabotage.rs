@@ -97,6 +97,37 @@ fn a_creation_that_fails_or_lies_is_undone() {
 }
 
 #[test]
+fn a_strangers_resource_that_comes_up_meanwhile_is_left_alone() {
+    for during in ["update-rc.d", "creapphier"] {
+        let kit = Kit::new(Init::SysV, Dialect::None);
+        let create = path_of("creapphier");
+        let stranger = format!(
+            "{create} $({LKROOT}/bin/lcduname) /bin/true /bin/true dovecot '' intelligent '' '' Yes"
+        );
+        if during == "creapphier" {
+            // It comes first by a moment; the kit's own command fails.
+            replace(
+                &kit,
+                during,
+                "\"$REAL\" \"$1\" /bin/true /bin/true \"$4\" '' intelligent '' '' Yes; exit 1",
+            );
+        } else {
+            kit.sh(&format!(
+                "mv /usr/sbin/update-rc.d /usr/sbin/update-rc.d.real
+                 printf '#!/bin/sh\\n%s\\nexec /usr/sbin/update-rc.d.real \"$@\"\\n' \\
+                 \"{stranger}\" >/usr/sbin/update-rc.d; chmod 755 /usr/sbin/update-rc.d"
+            ));
+        }
+        let (defaults, boot) = (kit.defaults(), kit.boot());
+        let said = kit.refused(&["install"]);
+        assert!(said.contains("creating the resource dovecot: "), "{during}: {said}");
+        assert_eq!(kit.state("dovecot").as_deref(), Some("ISP"), "{during}: it serves: {said}");
+        assert_eq!((kit.defaults(), kit.boot()), (defaults, boot), "{during}: all else is undone");
+        assert!(!kit.node.exists("/var/lib/dovecot-ark").expect("a look"), "{during}");
+    }
+}
+
+#[test]
 fn what_can_be_seen_is_believed_and_not_an_exit_status() {
     for (dialect, command) in [(Dialect::None, "creapphier"), (Dialect::Gnu, "lkcli")] {
         let kit = Kit::new(Init::SysV, dialect);

@@ -1,13 +1,13 @@
 //! Dovecot as a service of the node, as the service manager and the links of a SysV init show it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
+use crate::boot::links;
 use crate::command::Command;
 use crate::dovecot::unit::{self, Manager};
 use crate::system::System;
@@ -18,9 +18,6 @@ pub(crate) const LIFEKEEPER: &str = "lifekeeper.service";
 /// The longest that systemd may take to tell of the units' files. It takes 10 ms, and 90 s when it
 /// hangs.
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// The folders of the links that a SysV init follows at boot.
-const LEVELS: [&str; 3] = ["etc", "etc/rc.d", "etc/init.d"];
 
 /// What is known of the service.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -39,7 +36,7 @@ pub(crate) struct Service {
     pub(crate) shutdown: Shutdown,
     /// Whether it has an init script.
     pub(crate) script: bool,
-    /// The links by which an init script is run at boot.
+    /// The links by which an init script is run at boot; none that systemd ignores.
     pub(crate) links: Vec<String>,
     /// The command that takes such links away here.
     pub(crate) unlink: String,
@@ -101,15 +98,11 @@ impl Service {
     pub(crate) fn gather(system: &impl System, root: &Path, name: &str) -> Self {
         let name = name.strip_suffix(".service").unwrap_or(name).to_owned();
         let has = |program: &str| system.program(program).is_some();
-        let unlink = if has("chkconfig") {
-            format!("chkconfig {name} off")
-        } else if has("update-rc.d") {
-            format!("update-rc.d {name} disable")
-        } else if has("insserv") {
-            format!("insserv -r {name}")
-        } else {
-            format!("rm -f /etc/rc[2-5].d/S??{name} /etc/rc.d/rc[2-5].d/S??{name}")
-        };
+        let unlink = links::script_tool(system, &name).map_or_else(
+            || format!("rm -f /etc/rc[2-5].d/S??{name} /etc/rc.d/rc[2-5].d/S??{name}"),
+            |command| command.to_string(),
+        );
+        let boot = links::find(system, root, &name).unwrap_or_default();
         let scripts = ["etc/init.d", "etc/rc.d/init.d"];
         let units: Option<Fact<Units>> = system.runs_systemd().then(|| show(system, &name).into());
         // A systemd that hangs is asked once.
@@ -120,7 +113,7 @@ impl Service {
             shutdown: if answers { shutdown(system, &name) } else { Shutdown::Unknown },
             units,
             script: scripts.iter().any(|folder| root.join(folder).join(&name).is_file()),
-            links: links(root, &name),
+            links: boot.script_starts().into_iter().map(str::to_owned).collect(),
             unlink,
             name,
         }
@@ -129,17 +122,6 @@ impl Service {
     /// The unit `NAME.service`, if systemd has told of it.
     pub(crate) fn unit(&self) -> Option<&Unit> {
         self.units.as_ref()?.known().map(|units| &units.service)
-    }
-
-    /// Whether the init script is what counts: systemd, where it runs, follows the links of
-    /// scripts only for want of a unit of the same name.
-    pub(crate) fn is_scripted(&self) -> bool {
-        match (&self.units, self.unit()) {
-            (None, _) => true,
-            (Some(_), unit) => unit.is_some_and(|unit| {
-                unit.fragment_path.is_empty() || unit.fragment_path.contains("/generator")
-            }),
-        }
     }
 }
 
@@ -206,36 +188,6 @@ fn parse(answer: &str) -> Option<Units> {
     blocks.next().is_none().then_some(units)
 }
 
-/// The links `SnnNAME` of the runlevels with a network.
-fn links(root: &Path, name: &str) -> Vec<String> {
-    let folders =
-        LEVELS.iter().flat_map(|folder| (2..=5).map(move |n| format!("{folder}/rc{n}.d")));
-    let mut found = Vec::new();
-    let mut seen = Vec::new();
-    for folder in folders {
-        // One may be a link to another.
-        let Ok(path) = fs::canonicalize(root.join(&folder)) else { continue };
-        if seen.contains(&path) {
-            continue;
-        }
-        seen.push(path.clone());
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        found.extend(
-            entries
-                .map(|entry| entry.file_name().to_string_lossy().into_owned())
-                .filter(|link| is_start_link(link, name))
-                .map(|link| format!("/{folder}/{link}")),
-        );
-    }
-    found.sort();
-    found
-}
-
-fn is_start_link(link: &str, name: &str) -> bool {
-    let order = link.strip_prefix('S').and_then(|rest| rest.strip_suffix(name));
-    order.is_some_and(|order| order.len() == 2 && order.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,17 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn only_links_that_start_this_service_count() {
-        let root = TestRoot::new();
-        for link in ["S01dovecot", "K01dovecot", "S01dovecot-ark", "S1dovecot", "S01xdovecot"] {
-            root.write(&format!("etc/rc.d/rc3.d/{link}"), "");
-            root.write(&format!("etc/rc6.d/{link}"), "");
+    fn links_and_the_command_that_takes_them_away_are_those_that_install_sees() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        for folder in ["etc/rc3.d", "etc/systemd/system/multi-user.target.wants"] {
+            std::fs::create_dir_all(root.path().join(folder)).expect("a folder");
         }
-        root.write("etc/rc2.d/S20dovecot", "");
-        std::os::unix::fs::symlink("rc.d/rc3.d", root.path().join("etc/rc3.d")).expect("a link");
-        let expected = ["/etc/rc2.d/S20dovecot", "/etc/rc3.d/S01dovecot"];
-        assert_eq!(links(root.path(), "dovecot"), expected);
-        assert_eq!(links(root.path(), "x"), Vec::<String>::new());
+        for link in ["rc3.d/S01dovecot", "systemd/system/multi-user.target.wants/dovecot.service"] {
+            let link = root.path().join("etc").join(link);
+            std::os::unix::fs::symlink("../x", link).expect("a link");
+        }
+        let service = Service::gather(&machine, root.path(), "dovecot.service");
+        assert_eq!(service.links, ["/etc/rc3.d/S01dovecot"]);
+        assert!(service.unlink.starts_with("rm -f /etc/rc[2-5].d/S??dovecot "));
+        machine.state().programs.extend(["update-rc.d", "insserv"]);
+        let service = Service::gather(&machine, root.path(), "dovecot");
+        assert_eq!(service.unlink, "update-rc.d dovecot disable");
     }
 
     #[test]

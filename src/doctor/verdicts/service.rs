@@ -102,7 +102,7 @@ fn boot(service: &Service) -> Finding {
             );
         }
     }
-    if service.is_scripted() && !service.links.is_empty() {
+    if !service.links.is_empty() {
         let what = format!("the init script is run at boot: {}", service.links.join(", "));
         return Finding::error(Check::Boot, what, why, &service.unlink);
     }
@@ -228,7 +228,7 @@ mod tests {
     fn a_start_at_boot_is_an_error_with_the_command_that_takes_it_back() {
         type Change = fn(&mut Units);
         let both = "systemctl disable dovecot.service dovecot.socket";
-        let cases: [(&'static str, Level, Option<&str>, Change); 6] = [
+        let cases: [(&'static str, Level, Option<&str>, Change); 5] = [
             ("disabled", Level::Ok, None, |_| ()),
             ("the service", Level::Error, Some(both), |u| {
                 u.service.file_state = "enabled".into();
@@ -241,14 +241,11 @@ mod tests {
                 u.socket.load_state = "not-found".into();
             }),
             ("static", Level::Ok, None, |u| u.service.file_state = "static".into()),
-            ("a link that a unit outweighs", Level::Ok, None, |_| ()),
         ];
         for (case, level, cure, change) in cases {
             let mut units = healthy();
             change(&mut units);
-            let mut service = service(Some(units));
-            service.links = vec!["/etc/rc2.d/S01dovecot".into()];
-            let finding = boot(&service);
+            let finding = boot(&service(Some(units)));
             assert_eq!((finding.level, finding.cure.as_deref()), (level, cure), "{case}");
         }
     }
