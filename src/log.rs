@@ -23,6 +23,7 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::files;
 use crate::lifekeeper::tag::Tag;
 use crate::settings::Switch;
+use crate::text::one_line;
 
 /// The kit's own log, below the root folder.
 const FILE: &str = "var/log/dovecot-ark.log";
@@ -194,21 +195,10 @@ impl Log for Shaped {
     }
 }
 
-/// Joins lines and takes control characters out.
-pub(crate) fn one_line(message: &str) -> String {
-    let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join(" | ").chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::test_root::TestRoot;
-
-    #[test]
-    fn an_event_is_one_line_without_control_characters() {
-        assert_eq!(one_line("a\n\n  b\r\nc\x1b[31m\td\n"), "a | b | c [31m d");
-    }
 
     #[test]
     fn a_time_zone_whose_file_nobody_writes_is_not_waited_for() {

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::log::{self, Audience};
 use crate::system::real::Machine;
+use crate::text::one_line;
 use crate::{doctor, install, settings, show, status};
 
 /// All files are read below this folder.
@@ -64,10 +65,14 @@ pub fn run() -> ExitCode {
 /// Tells a person why something did not work.
 fn told(outcome: Result<Exit, Error>) -> Exit {
     outcome.unwrap_or_else(|cause| {
-        let line = format!("dovecot-ark: {cause}\n");
-        let _ = log::Stderr::default().write_all(line.as_bytes());
+        let _ = log::Stderr::default().write_all(complaint(&cause).as_bytes());
         Exit::Failure
     })
+}
+
+/// A failure in one line; what other programs said in it moves no cursor.
+fn complaint(cause: &Error) -> String {
+    format!("dovecot-ark: {}\n", one_line(&cause.to_string()))
 }
 
 /// Shows the status; whatever hangs, there is an end.
@@ -108,5 +113,18 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
             error!("{cause}");
             Exit::Failure
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_programs_say_reaches_the_terminal_as_one_safe_line() {
+        let cause =
+            Error::Refused("running `lkcli`: exit status 1: \x1b]0;x\x07\nno such tag\n".into());
+        let line = "dovecot-ark: running `lkcli`: exit status 1:  ]0;x  | no such tag\n";
+        assert_eq!(complaint(&cause), line);
     }
 }

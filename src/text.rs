@@ -23,6 +23,12 @@ pub(crate) fn excerpt(text: &str) -> String {
     excerpt
 }
 
+/// Joins lines and takes control characters out.
+pub(crate) fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" | ").chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// The longest line of the log, in characters: of a longer one the end, with the verdict, is out of
 /// sight.
 pub const MAX_LINE: usize = 299;
@@ -81,6 +87,11 @@ mod tests {
         ] {
             assert_eq!(excerpt(text), shown, "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_become_one_without_control_characters() {
+        assert_eq!(one_line("a\n\n  b\r\nc\x1b[31m\td\n"), "a | b | c [31m d");
     }
 
     #[test]

@@ -16,8 +16,8 @@ use log::{debug, warn};
 
 use super::instance::Instance;
 use crate::command::{End, Ended};
-use crate::log::one_line;
 use crate::system::System;
+use crate::text::one_line;
 
 /// The longest that [`look`] may take; it takes 8 ms, with 2.4 13 ms.
 pub const LIMIT: Duration = Duration::from_secs(5);

@@ -18,8 +18,9 @@ use time::macros::format_description;
 use super::places::{Places, below};
 use super::unit;
 use crate::command::Command;
-use crate::log::{local_now, one_line};
+use crate::log::local_now;
 use crate::system::System;
+use crate::text::one_line;
 
 /// The longest that reading may take; all of it is for the journal.
 pub const LIMIT: Duration = Duration::from_secs(2);

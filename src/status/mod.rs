@@ -18,10 +18,10 @@ use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::exit::{Exit, Plugin};
 use crate::lifekeeper::tag::Tag;
-use crate::log::one_line;
 use crate::settings;
 use crate::show;
 use crate::system::System;
+use crate::text::one_line;
 use look::{Busy, Look};
 use protection::Protection;
 

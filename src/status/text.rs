@@ -7,7 +7,7 @@ use super::look::{Connection, Look};
 use super::protection::{Here, Peer, Protection};
 use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
-use crate::log::one_line;
+use crate::text::one_line;
 
 /// The longest cause that is shown, in characters. The words of a service command may fill pages;
 /// the JSON form has all that is kept of them.

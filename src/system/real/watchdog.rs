@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::exit::Exit;
+use crate::text::seconds;
 
 /// How long before the alarm the thread wakes.
 const BEFORE: Duration = Duration::from_millis(200);
@@ -55,7 +56,7 @@ fn wait(end: Instant, limit: Duration, exit: Exit) {
         let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
     }
     // Whoever cannot be told must not hold the end: the alarm comes.
-    error!("no result after {} s: giving up", limit.as_secs());
+    error!("no result after {} s: giving up", seconds(limit));
     std::process::exit(exit.status().into());
 }
 
