@@ -234,6 +234,19 @@ mod tests {
     }
 
     #[test]
+    fn a_status_that_is_late_tells_nothing_however_long_the_entries_take() {
+        for timeout in [2, 15].map(Duration::from_secs) {
+            let machine = Machine::running();
+            machine.state().ports.insert(143, Port::Silent);
+            machine.reply("status", |_| (End::Exited(3), Duration::from_secs(12)));
+            let endpoints = vec![Endpoint { timeout, ..Endpoint::default() }];
+            let settings = Settings { endpoints, ..Settings::default() };
+            let cause = fault(&machine, &settings).expect("a silent entry");
+            assert!(cause.ends_with("`service dovecot status`: no end after 5 s"), "{cause}");
+        }
+    }
+
+    #[test]
     fn a_certificate_near_its_end_is_no_fault_and_a_warning() {
         const DAY: i64 = 86_400;
         let told = |left: Option<i64>| {

@@ -23,6 +23,9 @@ use crate::probe::endpoint::{Endpoint, Mode};
 use crate::probe::greeting::{self, Judgement};
 use crate::text::seconds;
 
+/// The longest time between two moments in which the caller can look after something else.
+const MEANWHILE: Duration = Duration::from_millis(20);
+
 /// After how long somebody who has not greeted is called silent. A healthy Dovecot greets within
 /// 15 ms, a busy one within some hundred.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -68,12 +71,14 @@ enum Stage {
 
 /// Tries all endpoints, as deep as asked. When descriptors run out, the rest begins as soon as
 /// others have ended. What has not begun when `limit` is over counts as not tried: of those that
-/// kept it from beginning each has its own answer.
+/// kept it from beginning each has its own answer. Calls `on_silence` once, when a greeting lets
+/// itself be waited for, and `meanwhile` every [`MEANWHILE`].
 pub(crate) fn probe(
     endpoints: &[Endpoint],
     depth: Depth,
     limit: Duration,
     on_silence: &mut dyn FnMut(),
+    meanwhile: &dyn Fn(),
 ) -> Vec<Attempt> {
     let start = Instant::now();
     let end = start + limit;
@@ -85,14 +90,20 @@ pub(crate) fn probe(
     let mut turns = Turns::new(endpoints, start);
     let mut talks: Vec<Talk<'_>> = Vec::new();
     let mut silence = (depth == Depth::Greeting).then_some(start + SILENCE);
+    let mut next = start + MEANWHILE;
     loop {
         turns.accepted(talks.iter().filter(|one| one.is_silent()).map(|one| one.endpoint.port));
         let due = begin_some(endpoints, &mut turns, &mut talks, &mut answers, end);
         let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
             return answers;
         };
-        let ready = wait(&talks, [due, silence].into_iter().flatten().fold(deadline, Ord::min));
+        let moments = [due, silence, Some(next)].into_iter().flatten();
+        let ready = wait(&talks, moments.fold(deadline, Ord::min));
         let now = Instant::now();
+        if now >= next {
+            meanwhile();
+            next = now + MEANWHILE;
+        }
         if silence.is_some_and(|moment| now >= moment) {
             silence = None;
             if talks.iter().any(Talk::is_silent) {
@@ -524,7 +535,7 @@ mod tests {
         let closed = endpoint(&TcpListener::bind("127.0.0.1:0").expect("a port"));
         let nowhere = Endpoint { zone: Some("nowhere0".into()), ..endpoint(&open6) };
         let list = [endpoint(&open), closed, endpoint(&open6), nowhere];
-        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || ());
+        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || (), &|| ());
         let outcomes: Vec<_> = answers.iter().map(|one| one.outcome.clone()).collect();
         let failed = |cause: &str| Err(Refusal::Failed(cause.into()));
         assert_eq!(
@@ -544,14 +555,14 @@ mod tests {
         let _fills_the_queue =
             std::net::TcpStream::connect(listener.local_addr().expect("an address"));
         let list = vec![silent; 50];
-        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || ());
+        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || (), &|| ());
         let one = answers.last().expect("fifty answers");
         assert_eq!(one.outcome, Err(Refusal::TimedOut(Duration::from_secs(1))), "{answers:?}");
         assert!(one.took >= Duration::from_secs(1), "{one:?}");
 
         let list = vec![Endpoint { timeout: Duration::from_secs(15), ..endpoint(&listener) }; 50];
         let start = Instant::now();
-        let answers = probe(&list, Depth::Connect, Duration::from_millis(100), &mut || ());
+        let answers = probe(&list, Depth::Connect, Duration::from_millis(100), &mut || (), &|| ());
         let one = answers.last().expect("fifty answers");
         let unsaid = Refusal::NotTried("its turn did not come within 0.1 s".into());
         assert_eq!(one.outcome, Err(unsaid), "{answers:?}");
@@ -612,7 +623,7 @@ mod tests {
         ];
         let list: Vec<Endpoint> = cases.iter().map(|(endpoint, _)| endpoint.clone()).collect();
         let start = Instant::now();
-        let answers = probe(&list, Depth::Greeting, Duration::from_secs(15), &mut || ());
+        let answers = probe(&list, Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
         for ((endpoint, expected), answer) in cases.iter().zip(&answers) {
             assert_eq!(&answer.outcome, expected, "{endpoint}");
         }
@@ -623,7 +634,7 @@ mod tests {
     fn who_lets_himself_be_waited_for_is_told_of_once() {
         let calls = |list: &[Endpoint], depth| {
             let mut calls = 0;
-            probe(list, depth, Duration::from_secs(15), &mut || calls += 1);
+            probe(list, depth, Duration::from_secs(15), &mut || calls += 1, &|| ());
             calls
         };
         let silent = [server(std::mem::forget), server(std::mem::forget)];
@@ -641,7 +652,8 @@ mod tests {
             let length = client.read(&mut words).expect("a goodbye");
             tell.send(words[..length].to_vec()).expect("a listener");
         });
-        let answers = probe(&[endpoint], Depth::Greeting, Duration::from_secs(15), &mut || ());
+        let answers =
+            probe(&[endpoint], Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
         assert_eq!(answers[0].outcome, Ok(()));
         assert_eq!(told.recv().expect("a goodbye"), b"QUIT\r\n");
     }
@@ -650,7 +662,7 @@ mod tests {
     fn outcome_of(serve: impl Fn(TcpStream) + Send + 'static) -> Attempt {
         let endpoint = Endpoint { mode: Mode::Tls, ..server(serve) };
         let limit = Duration::from_secs(15);
-        probe(&[endpoint], Depth::Greeting, limit, &mut || ()).remove(0)
+        probe(&[endpoint], Depth::Greeting, limit, &mut || (), &|| ()).remove(0)
     }
 
     /// An alert, and a `ServerHello` as far as it is listened to.
@@ -691,7 +703,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let once = Endpoint { mode: Mode::Tls, ..endpoint(&listener) };
         let serve = std::thread::spawn(move || drop(listener.accept()));
-        let answers = probe(&[once], Depth::Greeting, Duration::from_secs(15), &mut || ());
+        let answers = probe(&[once], Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
         assert_eq!(answers[0].outcome, broken(ENDED));
         serve.join().expect("a server");
     }
@@ -718,10 +730,10 @@ mod tests {
         ];
         let limit = Duration::from_secs(15);
         let mut calls = 0;
-        let answers = probe(&list[..2], Depth::Greeting, limit, &mut || calls += 1);
+        let answers = probe(&list[..2], Depth::Greeting, limit, &mut || calls += 1, &|| ());
         assert!(answers.iter().all(|one| one.outcome == Ok(())), "{answers:?}");
         assert_eq!(calls, 0, "who is not asked for a greeting is not silent");
-        let answers = probe(&list, Depth::Connect, limit, &mut || ());
+        let answers = probe(&list, Depth::Connect, limit, &mut || (), &|| ());
         assert!(answers.iter().all(|one| one.outcome == Ok(())), "{answers:?}");
     }
 

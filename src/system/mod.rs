@@ -109,8 +109,8 @@ pub(crate) trait System {
     fn let_end(&self, running: &mut Self::Running, limit: Duration) -> bool;
 
     /// Waits for a command's end; when it has not come so long after the start, kills the
-    /// command's process group. One that has ended before it is waited for has ended, however
-    /// late.
+    /// command's process group. One that ended later than that is late too, even if nobody waited
+    /// for it by then.
     fn finish(&self, running: Self::Running, limit: Duration) -> Ended;
 
     /// Starts a command and waits for its end.

@@ -250,8 +250,7 @@ impl System for Machine {
         let end = running.start + running.took.min(limit);
         let left = end.saturating_sub(state.clock);
         state.pass(left);
-        let in_time = running.start.saturating_add(running.took) <= state.clock;
-        let (end, answer, output) = if in_time {
+        let (end, answer, output) = if running.took <= limit {
             (running.end, running.answer, running.output)
         } else {
             (End::TimedOut(limit), String::new(), String::new())

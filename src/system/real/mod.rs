@@ -30,14 +30,13 @@ use super::{
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::probe::endpoint::Endpoint;
-use command::{ChildSignal, Running};
+use command::{Commands, Running};
 use limits::Limits;
 
 /// This machine.
 pub(crate) struct Machine {
     start: Instant,
-    limits: Limits,
-    child_signal: Option<ChildSignal>,
+    commands: Commands,
 }
 
 impl Machine {
@@ -51,7 +50,7 @@ impl Machine {
         umask(Mode::S_IWGRP | Mode::S_IWOTH);
         // A folder that is to be unmounted later must not be ours.
         let _ = std::env::set_current_dir("/");
-        Self { start: Instant::now(), limits, child_signal: ChildSignal::watch() }
+        Self { start: Instant::now(), commands: Commands::new(limits) }
     }
 
     /// Makes sure that this process may do what it must.
@@ -104,7 +103,7 @@ impl System for Machine {
     }
 
     fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
+        self.commands.sleep(time);
     }
 
     fn processes(&self) -> Result<Vec<Listed>, Error> {
@@ -172,7 +171,7 @@ impl System for Machine {
     }
 
     fn start(&self, command: &Command) -> Running {
-        Running::start(command, &self.limits)
+        self.commands.start(command)
     }
 
     fn release(&self, running: &mut Running) {
@@ -184,11 +183,11 @@ impl System for Machine {
     }
 
     fn let_end(&self, running: &mut Running, limit: Duration) -> bool {
-        running.let_end(limit, self.child_signal.as_ref())
+        self.commands.let_end(running, limit)
     }
 
     fn finish(&self, running: Running, limit: Duration) -> Ended {
-        running.finish(limit, self.child_signal.as_ref())
+        self.commands.finish(running, limit)
     }
 
     fn probe(
@@ -198,7 +197,10 @@ impl System for Machine {
         limit: Duration,
         on_silence: &mut dyn FnMut(),
     ) -> Vec<Attempt> {
-        crate::probe::probe(endpoints, depth, limit, on_silence)
+        let look = || {
+            self.commands.look();
+        };
+        crate::probe::probe(endpoints, depth, limit, on_silence, &look)
     }
 
     fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)> {
