@@ -157,6 +157,7 @@ mod tests {
     use crate::probe::attempt::Depth;
     use crate::probe::endpoint::Endpoint;
     use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, words};
+    use crate::system::{Burials, WATCH_LEAD};
     use crate::test_root::TestRoot;
 
     fn quick_check(machine: &Machine, settings: &Settings) -> Result<(), Error> {
@@ -600,6 +601,34 @@ mod tests {
             assert!(took <= checks::LIMIT && checks::LIMIT < LIMIT, "{took:?}");
         }
         assert_eq!(LIMIT, Duration::from_secs(18));
+    }
+
+    #[test]
+    fn killed_commands_that_are_stuck_in_the_kernel_take_no_check_past_its_end() {
+        let root = TestRoot::new();
+        root.write("run/dovecot-ark/.lock", "");
+        let mut longest = Duration::ZERO;
+        for (seconds, n) in (1..=15).flat_map(|seconds| (0..30).map(move |n| (seconds, n))) {
+            // The unit is on its way, or its manager is stuck too; each tenth check asks the master.
+            let machine = down(moving("activating"));
+            machine.state().start_dovecot();
+            machine.state().programs.extend(["doveadm", "doveconf"]);
+            let manager = (n >= 20).then_some("systemctl");
+            for program in ["service", "doveadm", "doveconf"].into_iter().chain(manager) {
+                machine.answer(program, End::Exited(0), Duration::MAX, "");
+            }
+            let port = if n % 2 == 0 { Port::Silent } else { Port::Refusing };
+            machine.state().ports.insert(143, port);
+            machine.state().stuck = Some(Burials::default());
+            let entry = format!("192.0.2.1:143:{seconds}");
+            let endpoints = vec![Endpoint::parse(&entry).expect("an entry")];
+            let settings = Settings { endpoints, probe: Depth::Greeting, ..Settings::default() };
+            let _ = super::quick_check(&machine, &settings, root.path(), &mut Notes::default());
+
+            longest = longest.max(machine.now());
+        }
+        let end = LIMIT.saturating_sub(WATCH_LEAD);
+        assert!((Duration::from_secs(16)..end).contains(&longest), "{longest:?}");
     }
 
     #[test]

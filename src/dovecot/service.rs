@@ -80,14 +80,15 @@ pub(crate) fn forget<S: System>(system: &S, asked: Asked<S>) {
     }
 }
 
-/// Waits for the answer, at most [`STATUS_LIMIT`] from the question on. Who could not ask is sent
+/// Waits for the answer, at most [`STATUS_LIMIT`] and `limit` from the question on. Who could not ask is sent
 /// once more within that time: systemd is away for some 100 ms while it executes itself anew.
-pub(crate) fn status<S: System>(system: &S, asked: Asked<S>) -> Status {
+pub(crate) fn status<S: System>(system: &S, asked: Asked<S>, limit: Duration) -> Status {
+    let limit = limit.min(STATUS_LIMIT);
     let Some((command, running)) = asked.running else {
         return Status::Unknown(missing());
     };
-    let status = read(system, &command, &system.finish(running, STATUS_LIMIT));
-    let left = (asked.begun + STATUS_LIMIT).saturating_sub(system.now());
+    let status = read(system, &command, &system.finish(running, limit));
+    let left = (asked.begun + limit).saturating_sub(system.now());
     if !matches!(status, Status::Unknown(_)) || left <= AGAIN {
         return status;
     }
@@ -247,7 +248,7 @@ mod tests {
             let machine = Machine::running();
             machine.state().systemd = systemd;
             machine.answer("service", end.clone(), MOMENT, words);
-            status(&machine, ask(&machine, "dovecot"))
+            status(&machine, ask(&machine, "dovecot"), STATUS_LIMIT)
         })
     }
 
@@ -289,7 +290,7 @@ mod tests {
                 left = left.saturating_sub(1);
                 (end, took)
             });
-            let status = status(&machine, ask(&machine, "dovecot"));
+            let status = status(&machine, ask(&machine, "dovecot"), STATUS_LIMIT);
             (status == Status::Alive, machine.count("service dovecot status"), machine.now())
         };
         assert_eq!(answered(0, MOMENT), (true, 1, MOMENT));

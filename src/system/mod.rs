@@ -8,6 +8,7 @@ pub(crate) mod fake;
 pub(crate) mod real;
 pub(crate) mod sockets;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,6 +22,29 @@ use crate::process::{Listed, Pipe, Process, Signal};
 
 /// Where programs are looked up, never in the caller's `PATH`.
 pub(crate) const PROGRAM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// How long the killed commands of a program may take to vanish, all together: with quickCheck's
+/// longest look it must stay below the watch over its end. One stuck in the kernel is left behind.
+pub(crate) const KILL_WAIT: Duration = Duration::from_millis(200);
+
+/// How long before the alarm that ends the program its commands are ended.
+pub(crate) const WATCH_LEAD: Duration = Duration::from_millis(200);
+
+/// How long each of them may take at least.
+const KILL_MOMENT: Duration = Duration::from_millis(10);
+
+/// What has been spent of [`KILL_WAIT`].
+#[derive(Debug, Default)]
+pub(crate) struct Burials(Cell<Duration>);
+
+impl Burials {
+    /// Lets `wait` wait for a killed command, as long as it is given at most; it returns how long it
+    /// has.
+    pub(crate) fn wait(&self, wait: impl FnOnce(Duration) -> Duration) {
+        let left = KILL_WAIT.saturating_sub(self.0.get());
+        self.0.set(self.0.get() + wait(left.max(KILL_MOMENT)));
+    }
+}
 
 /// What the actions need of a machine.
 pub(crate) trait System {

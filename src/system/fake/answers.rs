@@ -253,6 +253,13 @@ impl System for Machine {
         let (end, answer, output) = if running.took <= limit {
             (running.end, running.answer, running.output)
         } else {
+            if let Some(burials) = state.stuck.take() {
+                burials.wait(|longest| {
+                    state.pass(longest);
+                    longest
+                });
+                state.stuck = Some(burials);
+            }
             (End::TimedOut(limit), String::new(), String::new())
         };
         Ended { end, output, answer }

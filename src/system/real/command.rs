@@ -27,16 +27,13 @@ use super::limits::{Core, Limits};
 use super::watchdog;
 use crate::command::{Command, End, Ended, Kept, Start};
 use crate::files;
-use crate::system::PROGRAM_FOLDERS;
+use crate::system::{Burials, KILL_WAIT, PROGRAM_FOLDERS};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Waits for a word and becomes the command; whoever started it and died has sent none.
 const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
-
-/// How long a killed command may take to vanish; one stuck in the kernel is left behind.
-const KILL_WAIT: Duration = Duration::from_millis(500);
 
 /// An output that grows beyond so many bytes is cut down to its end.
 const MAX_OUTPUT: u64 = 1 << 20;
@@ -74,6 +71,7 @@ pub(super) struct Commands {
     limits: Limits,
     signal: Option<ChildSignal>,
     watched: RefCell<Vec<Weak<Watched>>>,
+    burials: Burials,
 }
 
 /// What is looked at of a command as long as it runs.
@@ -99,7 +97,12 @@ pub(crate) struct Running {
 impl Commands {
     /// Must be made before the first command is started.
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, signal: ChildSignal::watch(), watched: RefCell::default() }
+        Self {
+            limits,
+            signal: ChildSignal::watch(),
+            watched: RefCell::default(),
+            burials: Burials::default(),
+        }
     }
 
     /// Starts a command in a process group of its own, with an environment that is always the
@@ -142,7 +145,7 @@ impl Commands {
                 ended(status)
             }
             Ok(Ok(None)) => {
-                running.end(pause);
+                self.burials.wait(|limit| running.end(limit, pause));
                 End::TimedOut(limit)
             }
         };
@@ -255,16 +258,18 @@ impl Running {
         self.watched.pid
     }
 
-    /// Kills its process group, and waits a moment for its end.
-    fn end(&mut self, pause: impl Fn(Duration)) {
+    /// Kills its process group, and waits for its end at most so long. Returns how long it has.
+    fn end(&mut self, limit: Duration, pause: impl Fn(Duration)) -> Duration {
+        let start = Instant::now();
         // Not yet waited for, so the group is still ours.
         if let Some(group) = self.pid() {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
         if let Some(Ok(child)) = &mut self.child {
-            let _ = wait(child, Instant::now() + KILL_WAIT, pause);
+            let _ = wait(child, start + limit, pause);
         }
         self.forget();
+        start.elapsed()
     }
 
     /// It has ended: its number may be given to somebody else.
@@ -278,7 +283,7 @@ impl Drop for Running {
     /// A command that nobody waits for any more does not go on.
     fn drop(&mut self) {
         if self.child.is_some() {
-            self.end(|left| pause(left, None));
+            self.end(KILL_WAIT, |left| pause(left, None));
         }
     }
 }

@@ -13,10 +13,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::exit::Exit;
+use crate::system::WATCH_LEAD;
 use crate::text::seconds;
-
-/// How long before the alarm the thread wakes.
-const BEFORE: Duration = Duration::from_millis(200);
 
 /// When the program is ended, and with what status.
 static END: OnceLock<(Instant, Duration, Exit)> = OnceLock::new();
@@ -26,7 +24,7 @@ static GROUPS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// Sets the end of the program.
 pub(super) fn end_after(limit: Duration, exit: Exit) {
-    let _ = END.set((Instant::now() + limit.saturating_sub(BEFORE), limit, exit));
+    let _ = END.set((Instant::now() + limit.saturating_sub(WATCH_LEAD), limit, exit));
 }
 
 /// Takes note of a command that runs.
