@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use log::warn;
 
+use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
 use crate::dovecot::checks::{self, Care, Checks};
 use crate::dovecot::instance::{self, Instance};
@@ -67,10 +68,7 @@ pub(super) fn quick_check(
     notes: &mut Notes,
 ) -> Result<(), Error> {
     let end = system.now() + checks::LIMIT;
-    let unknown = |cause: Error| Error::NotInOperation {
-        verdict: Verdict::Unknown,
-        causes: vec![cause.to_string()],
-    };
+    let unknown = |cause: Error| fault(Verdict::Unknown, &[cause.to_string()]);
     let is_tenth = settings.probe == Depth::Greeting && notes::is_tenth(root);
     let care = if is_tenth { Care::Master } else { Care::Twice };
     let limit = checks::LIMIT.saturating_sub(unit::CHECK_LIMIT);
@@ -111,7 +109,7 @@ pub(super) fn quick_check(
             Reason::Motion(Motion::Stopping) | Reason::Shutdown => Verdict::Stopping,
         };
         let head = format!("Dovecot is not in operation, {words}: ");
-        warn!("{}", line(&head, &causes, verdict.consequence()));
+        warn!("{}", line(&head, &causes, consequence(verdict)));
         return Ok(());
     }
     if let Manager::Unknown(silence) = manager {
@@ -120,7 +118,7 @@ pub(super) fn quick_check(
     if end.saturating_sub(system.now()) >= REASON_TIME {
         causes = own_log::beside(causes, reason(system, settings, root, notes));
     }
-    Err(Error::NotInOperation { verdict: seen.verdict(), causes })
+    Err(fault(seen.verdict(), &causes))
 }
 
 /// Whether the fault that was seen is one of a Dovecot that is no more: a new master lives, or the
@@ -145,7 +143,7 @@ fn pass(system: &impl System, settings: &Settings, root: &Path, notes: &mut Note
     notes.remember(system, root, &settings.service, &seen.masters);
     let warnings = seen.warnings();
     if !warnings.is_empty() {
-        let consequence = seen.verdict().consequence();
+        let consequence = consequence(seen.verdict());
         warn!("{}", line("Dovecot is in operation: ", &warnings, consequence));
     }
 }

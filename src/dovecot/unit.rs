@@ -111,7 +111,7 @@ impl Unit {
     }
 
     /// Whether it is up, and a shutdown will stop it when the units that come after it have stopped:
-    /// LifeKeeper's, which waits for the end of a remove. A stop command waits for that too.
+    /// the cluster engine's, which waits for the end of a remove. A stop command waits for that too.
     pub(crate) fn waits_for_shutdown(&self) -> bool {
         self.is_active() && self.has_stop_of_shutdown()
     }
