@@ -154,7 +154,7 @@ mod tests {
     use crate::command::End;
     use crate::probe::attempt::Depth;
     use crate::probe::endpoint::Endpoint;
-    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, words};
+    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, details, words};
     use crate::system::{Burials, WATCH_LEAD};
     use crate::test_root::TestRoot;
 
@@ -219,6 +219,26 @@ mod tests {
         let words =
             "127.0.0.1:143: no greeting after 2 s; `doveadm service status`: no end after 1.5 s";
         assert!(cause.ends_with(words), "{cause}");
+    }
+
+    #[test]
+    fn debug_says_in_words_what_was_asked_and_answered() {
+        let machine = Machine::running();
+        machine.state().ports.insert(143, Port::Silent);
+        machine.state().programs.extend(["doveadm", "doveconf"]);
+        let full = "name: imap-login\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
+        machine.answer("doveadm", End::Exited(0), Duration::from_millis(6), full);
+        machine.answer("doveconf", End::Exited(75), Duration::from_millis(6), "");
+        let settings = Settings { probe: Depth::Greeting, ..Settings::default() };
+        assert_eq!(fault(&machine, &settings), None);
+        let told = details().join("\n");
+        for words in [
+            "`doveadm service status`: exit status 0",
+            "default_process_limit service`: exit status 75",
+            "saturated: [imap-login]; listeners: imap-login on port 143 of * ::, ",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
     }
 
     #[test]

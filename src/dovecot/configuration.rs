@@ -5,6 +5,7 @@
 //! hides them unless it is asked with `-P`, and what else looks like one is hidden here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -40,6 +41,12 @@ pub(crate) struct Listener {
     pub(crate) port: u16,
     /// The addresses, as they are written: `*`, `::`, an address or a name.
     pub(crate) addresses: Vec<String>,
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on port {} of {}", self.name, self.port, self.addresses.join(" "))
+    }
 }
 
 impl Listener {
@@ -128,7 +135,7 @@ fn ask(
     })?;
     let command = command.asked();
     let ended = system.run(&command, LIMIT);
-    log::debug!("`{command}`: {:?}", ended.end);
+    log::debug!("`{command}`: {}", ended.end);
     if ended.succeeded() { Ok(ended.answer) } else { Err(format!("`{command}`: {ended}")) }
 }
 

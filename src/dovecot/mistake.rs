@@ -65,7 +65,7 @@ pub(crate) fn look(system: &impl System, instance: &Instance) -> Readable {
     let ask = |tool, option, limit| {
         let command = instance.command(system, tool, &[option])?.secret();
         let ended = system.run(&command, limit);
-        debug!("`{command}`: {:?}", ended.end);
+        debug!("`{command}`: {}", ended.end);
         Some((command, ended))
     };
     let asked = match ask("doveconf", "-nx", LIMIT) {

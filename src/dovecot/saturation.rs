@@ -204,13 +204,15 @@ fn answer<S: System>(
             .map(|(name, _)| name)
             .collect()
     };
-    debug!("full: {full:?}; listeners: {listeners:?}");
+    let names: Vec<&str> = full.iter().map(String::as_str).collect();
+    let ports: Vec<String> = listeners.iter().map(ToString::to_string).collect();
+    debug!("saturated: [{}]; listeners: {}", names.join(", "), ports.join(", "));
     Ok((full, listeners))
 }
 
 fn finish<S: System>(system: &S, (command, running): Asked<S>, limit: Duration) -> Ended {
     let ended = system.finish(running, limit);
-    debug!("`{command}`: {:?}", ended.end);
+    debug!("`{command}`: {}", ended.end);
     ended
 }
 

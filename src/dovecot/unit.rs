@@ -288,7 +288,7 @@ pub(crate) fn started(system: &impl System, service: &str) -> Option<Started> {
     let words = ["show", "-p", "LoadState,ExecStart", &name(service)];
     let command = Command::new(systemctl, &words).asked();
     let ended = system.run(&command, DETAIL_LIMIT);
-    debug!("`{command}`: {:?}: {}", ended.end, ended.answer.trim());
+    debug!("`{command}`: {}: {}", ended.end, ended.answer.trim());
     read_start(&ended.answer)
 }
 
@@ -456,7 +456,7 @@ fn kind_of(system: &impl System, number: &str, service: &str, limit: Duration) -
     let Some(systemctl) = system.program("systemctl") else { return Job::Other };
     let command = Command::new(systemctl, &["list-jobs", "--no-legend", "--no-pager"]).asked();
     let Ended { answer, .. } = system.run(&command, limit);
-    debug!("jobs: {answer:?}, of {service}: {number}");
+    debug!("job {number} is looked for, of {service}: {answer}");
     let kind = answer.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
         (words.next() == Some(number)).then(|| words.nth(1)).flatten()

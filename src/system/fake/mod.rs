@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::command::End;
 use crate::process::{Pipe, PipeEnd, Process};
 use crate::system::Burials;
-pub(crate) use log::words;
+pub(crate) use log::{details, words};
 
 /// The pid of the fake's first master.
 pub(crate) const MASTER: i32 = 100;
