@@ -8,6 +8,7 @@ use ::log::{error, warn};
 
 use crate::actions::{self, Action};
 use crate::cli::{self, Cli, Command, Resource};
+use crate::dovecot::notes;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::log::{self, Audience};
@@ -101,8 +102,11 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     if let Err(cause) = alarm {
         warn!("starting the watch over quickCheck's end: {cause}");
     }
-    for warning in &report.warnings {
-        warn!("{warning}");
+    // Checks are made again and again, and would say the same each time.
+    if action != Action::QuickCheck || notes::are_news(root, &report.warnings) {
+        for warning in &report.warnings {
+            warn!("{warning}");
+        }
     }
     let outcome = machine
         .require_root("performing an action")
