@@ -57,7 +57,7 @@ pub fn run() -> ExitCode {
                 .and_then(|()| doctor::doctor(&machine, root, &how)),
         ),
         Command::Status(how) => show_status(&how, &machine),
-        Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
+        Command::Settings(how) => told(show::settings(root, &how).map(|()| Exit::Success)),
         Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
     };
     exit.into()

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::mem::take;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream};
+use std::ops::ControlFlow;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use nix::sys::socket::{
 };
 
 use super::hello;
-use super::tls::{self, Tls};
+use super::tls::{self, Peer, Tls};
 use super::turns::Turns;
 use crate::probe::attempt::{Attempt, Depth, Refusal};
 use crate::probe::endpoint::{Endpoint, Mode};
@@ -226,8 +227,8 @@ impl Talk<'_> {
     fn go_on(&mut self, depth: Depth, end: Instant) -> Option<Answer> {
         let took = self.begun.elapsed();
         match self.advance(depth, end) {
-            Ok(true) => None,
-            Ok(false) => Some((
+            Ok(ControlFlow::Continue(())) => None,
+            Ok(ControlFlow::Break(())) => Some((
                 Ok(()),
                 if let Stage::Leaving { took, .. } = self.stage { took } else { took },
             )),
@@ -235,12 +236,12 @@ impl Talk<'_> {
         }
     }
 
-    /// Whether it goes on.
-    fn advance(&mut self, depth: Depth, end: Instant) -> Result<bool, Refusal> {
+    /// Does what can be done at once.
+    fn advance(&mut self, depth: Depth, end: Instant) -> Result<ControlFlow<()>, Refusal> {
         if matches!(self.stage, Stage::Connecting) {
             outcome(&self.socket)?;
             if self.endpoint.depth(depth) == Depth::Connect {
-                return Ok(false);
+                return Ok(ControlFlow::Break(()));
             }
             let tls = match self.endpoint.mode {
                 Mode::Plain | Mode::Connect => None,
@@ -253,15 +254,15 @@ impl Talk<'_> {
         }
         let socket = &mut self.socket;
         match &mut self.stage {
-            Stage::Connecting => Ok(true),
+            Stage::Connecting => Ok(ControlFlow::Continue(())),
             Stage::Listening { tls, heard } => {
-                let ended = listen(socket, tls.as_deref_mut(), heard)?;
+                let peer = listen(socket, tls.as_deref_mut(), heard)?;
                 let protocol = match greeting::judge(heard) {
                     Judgement::Ready(protocol) => protocol,
                     Judgement::NotReady(words) => return Err(Refusal::NotReady(words)),
                     Judgement::Foreign(words) => return Err(Refusal::Foreign(words)),
-                    Judgement::More if ended => return Err(Refusal::Closed),
-                    Judgement::More => return Ok(true),
+                    Judgement::More if peer == Peer::Ended => return Err(Refusal::Closed),
+                    Judgement::More => return Ok(ControlFlow::Continue(())),
                 };
                 match tls.as_deref_mut() {
                     Some(tls) => {
@@ -273,25 +274,32 @@ impl Talk<'_> {
                 let took = self.begun.elapsed();
                 self.deadline = (Instant::now() + LEAVE).min(end);
                 self.stage = Stage::Leaving { tls: tls.take(), took };
-                Ok(!ended)
+                Ok(match peer {
+                    Peer::Open => ControlFlow::Continue(()),
+                    Peer::Ended => ControlFlow::Break(()),
+                })
             }
             Stage::Choosing { cause, offered, heard } => {
-                choose(socket, offered, heard).map_err(|chosen| match chosen {
+                let chosen = if *offered { chosen(socket, heard) } else { offer(socket) };
+                *offered = true;
+                chosen.map_err(|chosen| match chosen {
                     Chosen::Something => Refusal::NothingInCommon(take(cause)),
                     Chosen::Nothing => Refusal::Tls(take(cause)),
                 })?;
-                Ok(true)
+                Ok(ControlFlow::Continue(()))
             }
             Stage::Leaving { tls, .. } => {
                 if let Some(tls) = tls {
                     let _ = tls.send(socket);
                 }
                 // What it says now is not listened to; only its end is.
-                let more = match socket.read(&mut [0; 512]) {
-                    Ok(bytes) => bytes > 0,
-                    Err(cause) => cause.kind() == io::ErrorKind::WouldBlock,
-                };
-                Ok(more)
+                Ok(match socket.read(&mut [0; 512]) {
+                    Ok(1..) => ControlFlow::Continue(()),
+                    Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+                        ControlFlow::Continue(())
+                    }
+                    Ok(0) | Err(_) => ControlFlow::Break(()),
+                })
             }
         }
     }
@@ -346,34 +354,35 @@ impl Talk<'_> {
     }
 }
 
-/// Hears what has come; returns whether the other side has ended.
+/// Hears what has come, and whether more may come.
 fn listen(
     socket: &mut TcpStream,
     tls: Option<&mut Tls>,
     heard: &mut Vec<u8>,
-) -> Result<bool, Refusal> {
+) -> Result<Peer, Refusal> {
     // Not more than this is ever kept of what a server says.
     let room = u64::try_from(greeting::MAX_LINE.saturating_sub(heard.len())).unwrap_or(0);
     let Some(tls) = tls else {
         let read = (&*socket).take(room).read_to_end(heard);
         return match read {
-            Ok(_) => Ok(heard.len() < greeting::MAX_LINE),
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Ok(_) if heard.len() < greeting::MAX_LINE => Ok(Peer::Ended),
+            Ok(_) => Ok(Peer::Open),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(Peer::Open),
             // Before a word, a reset is an end as well.
-            Err(_) => Ok(true),
+            Err(_) => Ok(Peer::Ended),
         };
     };
     let shaking = tls.is_handshaking();
     let done = tls
         .send(socket)
         .and_then(|()| tls.receive(socket, heard, room))
-        .and_then(|ended| tls.send(socket).map(|()| ended));
+        .and_then(|peer| tls.send(socket).map(|()| peer));
     match done {
-        Ok(true) if shaking => Err(Refusal::NothingInCommon(ENDED.into())),
+        Ok(Peer::Ended) if shaking => Err(Refusal::NothingInCommon(ENDED.into())),
         Err(cause) if shaking && is_end(&cause) => Err(Refusal::NothingInCommon(ENDED.into())),
         Err(cause) if shaking => Err(tls::refusal(&cause)),
-        Ok(ended) => Ok(ended),
-        Err(_) => Ok(true),
+        Ok(peer) => Ok(peer),
+        Err(_) => Ok(Peer::Ended),
     }
 }
 
@@ -393,17 +402,17 @@ enum Chosen {
     Nothing,
 }
 
-/// Offers everything, and hears whether something of it is chosen; says nothing as long as it is
-/// not known.
-fn choose(socket: &mut TcpStream, offered: &mut bool, heard: &mut Vec<u8>) -> Result<(), Chosen> {
-    if !*offered {
-        outcome(socket).map_err(|_| Chosen::Nothing)?;
-        socket.write_all(&hello::everything()).map_err(|_| Chosen::Nothing)?;
-        *offered = true;
-        return Ok(());
-    }
+/// Offers everything that TLS has.
+fn offer(socket: &mut TcpStream) -> Result<(), Chosen> {
+    outcome(socket).map_err(|_| Chosen::Nothing)?;
+    socket.write_all(&hello::everything()).map_err(|_| Chosen::Nothing)
+}
+
+/// Hears whether something of it is chosen; says nothing as long as it is not known.
+fn chosen(socket: &TcpStream, heard: &mut Vec<u8>) -> Result<(), Chosen> {
     let room = u64::try_from(hello::ENOUGH.saturating_sub(heard.len())).unwrap_or(0);
-    let read = (&*socket).take(room).read_to_end(heard);
+    let mut socket = socket;
+    let read = Read::take(&mut socket, room).read_to_end(heard);
     match read {
         _ if hello::is_chosen(heard) => Err(Chosen::Something),
         Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
