@@ -102,6 +102,7 @@ impl fmt::Display for Command {
 }
 
 /// How a command ended, and the end of what it printed.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Ended {
     /// How.

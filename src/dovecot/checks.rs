@@ -72,6 +72,7 @@ const MAX_TOLD: usize = 3;
 pub(crate) const CERTIFICATE_DAYS: i64 = 14;
 
 /// What the three checks saw.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Checks {
     /// Check 1: the living masters, of which one is enough.

@@ -33,6 +33,7 @@ const USAGE: i32 = 64;
 const MAX_TOLD: usize = 300;
 
 /// Whether Dovecot can read its configuration.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Readable {
     /// It can.

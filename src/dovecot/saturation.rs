@@ -57,6 +57,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const COMM: usize = 15;
 
 /// The two questions on their way: how the services are, and which ports they have.
+#[must_use]
 pub(crate) struct Question<S: System> {
     services: Option<Asked<S>>,
     ports: Option<Asked<S>>,
@@ -78,14 +79,16 @@ pub(crate) fn ask<S: System>(system: &S, instance: &Instance) -> Question<S> {
 /// Ends a question whose answer nobody needs any more.
 pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
     for (_, running) in question.services.into_iter().chain(question.ports) {
-        system.finish(running, Duration::ZERO);
+        let _ = system.finish(running, Duration::ZERO);
     }
 }
 
 /// The question whether the master answers at all, on its way.
+#[must_use]
 pub(crate) struct Call<S: System>(Option<Asked<S>>);
 
 /// Whether the master answered, whatever it said.
+#[must_use]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Heard {
     /// It did, or doveadm said that it cannot ask.
@@ -118,6 +121,7 @@ fn start<S: System>(system: &S, command: Command) -> Asked<S> {
 }
 
 /// What is heard of silent endpoints.
+#[must_use]
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Opinion {
     /// The name of the full service, if it is one, endpoint by endpoint.
@@ -182,7 +186,7 @@ fn answer<S: System>(
     let is_old = ended.end == End::Exited(USAGE);
     if !is_old && (!ended.succeeded() || told.is_empty()) {
         if let Some((_, running)) = ports {
-            system.finish(running, Duration::ZERO);
+            let _ = system.finish(running, Duration::ZERO);
         }
         let is_silent = matches!(ended.end, End::TimedOut(_));
         return Err(is_silent.then(|| format!("`{line}`: {}", ended.end)));

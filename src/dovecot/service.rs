@@ -31,6 +31,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_millis(200);
 
 /// What `service dovecot status` says: check 3.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Status {
     /// It succeeded.
@@ -49,6 +50,7 @@ impl fmt::Display for Status {
 }
 
 /// The status command on its way.
+#[must_use]
 pub(crate) struct Asked<S: System> {
     begun: Duration,
     running: Option<(Command, S::Running)>,
@@ -76,7 +78,7 @@ impl<S: System> Asked<S> {
 /// Ends a question whose answer nobody needs any more.
 pub(crate) fn forget<S: System>(system: &S, asked: Asked<S>) {
     if let Some((_, running)) = asked.running {
-        system.finish(running, Duration::ZERO);
+        let _ = system.finish(running, Duration::ZERO);
     }
 }
 
@@ -147,7 +149,7 @@ pub(crate) fn start(system: &impl System, root: &Path, name: &str) -> Outcome {
     {
         let reset = Command::new(systemctl, &["reset-failed", name]);
         // It fails for a unit that systemd has not loaded yet, which means nothing.
-        run(system, &reset, STATUS_LIMIT);
+        let _ = run(system, &reset, STATUS_LIMIT);
     }
     change(system, root, (name, "start"), CHANGE_LIMIT, &mut || {})
 }

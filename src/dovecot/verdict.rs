@@ -1,6 +1,7 @@
 //! What follows from a look at Dovecot, in one word.
 
 /// The words that actions, status and manual share.
+#[must_use]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// In operation.
