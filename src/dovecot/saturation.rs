@@ -59,12 +59,12 @@ const COMM: usize = 15;
 /// The two questions on their way: how the services are, and which ports they have.
 #[must_use]
 pub(crate) struct Question<S: System> {
-    services: Option<Asked<S>>,
-    ports: Option<Asked<S>>,
+    services: Option<Pending<S>>,
+    ports: Option<Pending<S>>,
 }
 
 /// A command on its way.
-type Asked<S> = (Command, <S as System>::Running);
+type Pending<S> = (Command, <S as System>::Running);
 
 /// Asks the master how its services are, and `doveconf` which ports they have; does not wait for the
 /// answers.
@@ -85,7 +85,7 @@ pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
 
 /// The question whether the master answers at all, on its way.
 #[must_use]
-pub(crate) struct Call<S: System>(Option<Asked<S>>);
+pub(crate) struct Call<S: System>(Option<Pending<S>>);
 
 /// Whether the master answered, whatever it said.
 #[must_use]
@@ -115,7 +115,7 @@ fn service_status(system: &impl System, instance: &Instance) -> Option<Command> 
     instance.command(system, "doveadm", &["service", "status"]).map(Command::asked)
 }
 
-fn start<S: System>(system: &S, command: Command) -> Asked<S> {
+fn start<S: System>(system: &S, command: Command) -> Pending<S> {
     let running = system.start(&command);
     (command, running)
 }
@@ -214,7 +214,7 @@ fn answer<S: System>(
     Ok((full, listeners))
 }
 
-fn finish<S: System>(system: &S, (command, running): Asked<S>, limit: Duration) -> Ended {
+fn finish<S: System>(system: &S, (command, running): Pending<S>, limit: Duration) -> Ended {
     let ended = system.finish(running, limit);
     debug!("`{command}`: {}", ended.end);
     ended

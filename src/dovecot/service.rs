@@ -51,22 +51,22 @@ impl fmt::Display for Status {
 
 /// The status command on its way.
 #[must_use]
-pub(crate) struct Asked<S: System> {
+pub(crate) struct StatusQuestion<S: System> {
     begun: Duration,
     running: Option<(Command, S::Running)>,
 }
 
 /// Asks for the status, and does not wait for the answer.
-pub(crate) fn ask<S: System>(system: &S, name: &str) -> Asked<S> {
+pub(crate) fn ask<S: System>(system: &S, name: &str) -> StatusQuestion<S> {
     let running = command(system, name, "status").map(|command| {
         let command = command.asked();
         let running = system.start(&command);
         (command, running)
     });
-    Asked { begun: system.now(), running }
+    StatusQuestion { begun: system.now(), running }
 }
 
-impl<S: System> Asked<S> {
+impl<S: System> StatusQuestion<S> {
     /// Waits until the answer is there, but no longer than this.
     pub(crate) fn let_come(&mut self, system: &S, limit: Duration) {
         if let Some((_, running)) = &mut self.running {
@@ -76,7 +76,7 @@ impl<S: System> Asked<S> {
 }
 
 /// Ends a question whose answer nobody needs any more.
-pub(crate) fn forget<S: System>(system: &S, asked: Asked<S>) {
+pub(crate) fn forget<S: System>(system: &S, asked: StatusQuestion<S>) {
     if let Some((_, running)) = asked.running {
         let _ = system.finish(running, Duration::ZERO);
     }
@@ -84,7 +84,7 @@ pub(crate) fn forget<S: System>(system: &S, asked: Asked<S>) {
 
 /// Waits for the answer, at most [`STATUS_LIMIT`] and `limit` from the question on. Who could not ask is sent
 /// once more within that time: systemd is away for some 100 ms while it executes itself anew.
-pub(crate) fn status<S: System>(system: &S, asked: Asked<S>, limit: Duration) -> Status {
+pub(crate) fn status<S: System>(system: &S, asked: StatusQuestion<S>, limit: Duration) -> Status {
     let limit = limit.min(STATUS_LIMIT);
     let Some((command, running)) = asked.running else {
         return Status::Unknown(missing());

@@ -25,7 +25,7 @@ use signal_hook::consts::SIGCHLD;
 
 use super::limits::{Core, Limits};
 use super::watchdog;
-use crate::command::{Command, End, Ended, Kept, Start};
+use crate::command::{Capture, Command, End, Ended, Start};
 use crate::files;
 use crate::system::{Burials, KILL_WAIT, PROGRAM_FOLDERS};
 
@@ -200,7 +200,7 @@ impl Watched {
 impl Running {
     fn start(command: &Command, limits: &Limits) -> Self {
         let output = scratch_file();
-        let answer = (command.kept() == Kept::Answer).then(scratch_file).flatten();
+        let answer = (command.capture() == Capture::Answer).then(scratch_file).flatten();
         let sink = |file: &Option<File>| {
             let file = file.as_ref().and_then(|file| file.try_clone().ok());
             file.map_or_else(Stdio::null, Stdio::from)
@@ -224,16 +224,16 @@ impl Running {
             .envs(command.environment().iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(stdin)
-            .stdout(match command.kept() {
-                Kept::Words => sink(&output),
-                Kept::Answer => sink(&answer),
-                Kept::Errors => Stdio::null(),
+            .stdout(match command.capture() {
+                Capture::Words => sink(&output),
+                Capture::Answer => sink(&answer),
+                Capture::Errors => Stdio::null(),
             })
             .stderr(sink(&output))
             .process_group(0);
-        let core = match command.kept() {
-            Kept::Words | Kept::Answer => Core::AsCaller,
-            Kept::Errors => Core::Never,
+        let core = match command.capture() {
+            Capture::Words | Capture::Answer => Core::AsCaller,
+            Capture::Errors => Core::Never,
         };
         let child = limits
             .spawn(&mut child, core)
