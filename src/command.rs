@@ -104,7 +104,7 @@ impl fmt::Display for Command {
 /// How a command ended, and the end of what it printed.
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Ended {
+pub(crate) struct CommandOutput {
     /// How.
     pub(crate) end: End,
     /// The end of its standard output and standard error, in the order printed; of standard error
@@ -114,7 +114,7 @@ pub(crate) struct Ended {
     pub(crate) answer: String,
 }
 
-impl Ended {
+impl CommandOutput {
     /// Whether it ended by itself with exit status 0.
     pub(crate) fn succeeded(&self) -> bool {
         self.end == End::Exited(0)
@@ -145,7 +145,7 @@ impl fmt::Display for End {
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.end.fmt(f)?;
         let words = match self.output.trim() {

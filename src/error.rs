@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::command::Ended;
+use crate::command::CommandOutput;
 use crate::process::Process;
 use crate::text::line;
 
@@ -46,7 +46,7 @@ pub(crate) enum Error {
         /// The command line.
         command: String,
         /// How it ended.
-        ended: Ended,
+        ended: CommandOutput,
     },
     /// A command succeeded, and what it printed cannot be understood.
     Answer {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use super::instance::Instance;
-use crate::command::{End, Ended};
+use crate::command::{CommandOutput, End};
 use crate::system::System;
 use crate::text::one_line;
 
@@ -84,14 +84,15 @@ pub(crate) fn look(system: &impl System, instance: &Instance) -> Readable {
         End::Exited(BROKEN) => Readable::No(
             reason(&ended.output).unwrap_or_else(|| "Dovecot does not say why".to_owned()),
         ),
-        _ => {
-            Readable::Unknown(format!("`{command}`: {}", Ended { output: String::new(), ..ended }))
-        }
+        _ => Readable::Unknown(format!(
+            "`{command}`: {}",
+            CommandOutput { output: String::new(), ..ended }
+        )),
     }
 }
 
 /// Whether it does not know the option: it gives no reason then.
-fn is_refused(ended: &Ended) -> bool {
+fn is_refused(ended: &CommandOutput) -> bool {
     matches!(ended.end, End::Exited(BROKEN | USAGE)) && reason(&ended.output).is_none()
 }
 

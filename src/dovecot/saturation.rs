@@ -16,7 +16,7 @@ use log::debug;
 
 use super::configuration::{self, Listener, Settings};
 use super::instance::Instance;
-use crate::command::{Command, End, Ended};
+use crate::command::{Command, CommandOutput, End};
 use crate::probe::attempt::Refusal;
 use crate::probe::endpoint::Endpoint;
 use crate::process::{Listed, Process};
@@ -192,7 +192,8 @@ fn answer<S: System>(
         return Err(is_silent.then(|| format!("`{line}`: {}", ended.end)));
     }
     let ports = ports.map(|ports| finish(system, ports, LIMIT));
-    let answer = ports.filter(Ended::succeeded).map(|ended| ended.answer).unwrap_or_default();
+    let answer =
+        ports.filter(CommandOutput::succeeded).map(|ended| ended.answer).unwrap_or_default();
     let settings = configuration::flatten(&answer);
     let listeners = listeners(&settings);
     let programs = listeners.iter().map(|one| program(&settings, one.service()));
@@ -214,7 +215,7 @@ fn answer<S: System>(
     Ok((full, listeners))
 }
 
-fn finish<S: System>(system: &S, (command, running): Pending<S>, limit: Duration) -> Ended {
+fn finish<S: System>(system: &S, (command, running): Pending<S>, limit: Duration) -> CommandOutput {
     let ended = system.finish(running, limit);
     debug!("`{command}`: {}", ended.end);
     ended

@@ -10,7 +10,7 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use super::notes::RunningCommand;
-use crate::command::{Command, End, Ended};
+use crate::command::{Command, CommandOutput, End};
 use crate::system::System;
 
 /// The longest that `status` may take. It takes 10 ms, and 90 s when pid 1 hangs; with the rest
@@ -104,7 +104,7 @@ pub(crate) fn status<S: System>(system: &S, asked: StatusQuestion<S>, limit: Dur
 /// Only an answer of the service manager is one. A wrong *dead* throws out all users, and makes
 /// recover stop a server that it cannot start again while nobody can be asked; a wrong *unknown*
 /// leaves the verdict to process and ports, which see a dead server by themselves.
-fn read(system: &impl System, command: &Command, ended: &Ended) -> Status {
+fn read(system: &impl System, command: &Command, ended: &CommandOutput) -> Status {
     debug!("`{command}`: {ended}");
     let cause = || format!("`{command}`: {}", ended.end);
     match ended.end {
@@ -231,7 +231,7 @@ fn missing() -> String {
     format!("looking for a service command: neither service nor systemctl is in {folders}")
 }
 
-fn run(system: &impl System, command: &Command, limit: Duration) -> Ended {
+fn run(system: &impl System, command: &Command, limit: Duration) -> CommandOutput {
     let ended = system.run(command, limit);
     debug!("`{command}`: {ended}");
     ended

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Group};
 use super::service::STATUS_LIMIT;
-use crate::command::{Command, Ended};
+use crate::command::{Command, CommandOutput};
 use crate::process::Process;
 use crate::system::System;
 
@@ -455,7 +455,7 @@ impl Printed {
 fn kind_of(system: &impl System, number: &str, service: &str, limit: Duration) -> Job {
     let Some(systemctl) = system.program("systemctl") else { return Job::Other };
     let command = Command::new(systemctl, &["list-jobs", "--no-legend", "--no-pager"]).asked();
-    let Ended { answer, .. } = system.run(&command, limit);
+    let CommandOutput { answer, .. } = system.run(&command, limit);
     debug!("job {number} is looked for, of {service}: {answer}");
     let kind = answer.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();

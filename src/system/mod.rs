@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::command::{Command, Ended};
+use crate::command::{Command, CommandOutput};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Depth};
 use crate::probe::endpoint::Endpoint;
@@ -135,10 +135,10 @@ pub(crate) trait System {
     /// Waits for a command's end; when it has not come so long after the start, kills the
     /// command's process group. One that ended later than that is late too, even if nobody waited
     /// for it by then.
-    fn finish(&self, running: Self::Running, limit: Duration) -> Ended;
+    fn finish(&self, running: Self::Running, limit: Duration) -> CommandOutput;
 
     /// Starts a command and waits for its end.
-    fn run(&self, command: &Command, limit: Duration) -> Ended {
+    fn run(&self, command: &Command, limit: Duration) -> CommandOutput {
         self.finish(self.start(command), limit)
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Entry, FakeUnit, Machine, More, Port, Program, State};
-use crate::command::{Command, End, Ended};
+use crate::command::{Command, CommandOutput, End};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Depth, Refusal};
 use crate::probe::endpoint::Endpoint;
@@ -245,7 +245,7 @@ impl System for Machine {
         left <= limit
     }
 
-    fn finish(&self, running: Running, limit: Duration) -> Ended {
+    fn finish(&self, running: Running, limit: Duration) -> CommandOutput {
         let mut state = self.state();
         let end = running.start + running.took.min(limit);
         let left = end.saturating_sub(state.clock);
@@ -262,7 +262,7 @@ impl System for Machine {
             }
             (End::TimedOut(limit), String::new(), String::new())
         };
-        Ended { end, output, answer }
+        CommandOutput { end, output, answer }
     }
 
     fn probe(

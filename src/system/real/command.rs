@@ -25,7 +25,7 @@ use signal_hook::consts::SIGCHLD;
 
 use super::limits::{Core, Limits};
 use super::watchdog;
-use crate::command::{Capture, Command, End, Ended, Start};
+use crate::command::{Capture, Command, CommandOutput, End, Start};
 use crate::files;
 use crate::system::{Burials, KILL_WAIT, PROGRAM_FOLDERS};
 
@@ -125,7 +125,7 @@ impl Commands {
 
     /// Waits for a command's end until `limit` after its start, then kills its process group. One
     /// that was seen running after that is late, even if it has ended since.
-    pub(super) fn finish(&self, mut running: Running, limit: Duration) -> Ended {
+    pub(super) fn finish(&self, mut running: Running, limit: Duration) -> CommandOutput {
         let pause = |left: Duration| self.pause(left);
         let end = running.watched.start + limit;
         let waited = match &mut running.child {
@@ -151,7 +151,7 @@ impl Commands {
         };
         let text = |file: &Option<File>, kept| file.as_ref().map(|file| end_of(file, kept));
         let Watched { output, answer, .. } = &*running.watched;
-        Ended {
+        CommandOutput {
             end,
             output: text(output, KEPT_OUTPUT).unwrap_or_default(),
             answer: text(answer, KEPT_ANSWER).unwrap_or_default(),
@@ -375,12 +375,12 @@ mod tests {
         Command::new("/bin/sh".into(), &["-c", script])
     }
 
-    fn run(command: &Command, limit: Duration) -> Ended {
+    fn run(command: &Command, limit: Duration) -> CommandOutput {
         let commands = commands();
         commands.finish(commands.start(command), limit)
     }
 
-    fn sh(script: &str, limit: Duration) -> Ended {
+    fn sh(script: &str, limit: Duration) -> CommandOutput {
         run(&shell(script), limit)
     }
 
@@ -392,7 +392,11 @@ mod tests {
             ("kill -KILL $$", End::Signalled(9), ""),
         ] {
             let answer = String::new();
-            assert_eq!(sh(script, LONG), Ended { end, output: words.into(), answer }, "{script}");
+            assert_eq!(
+                sh(script, LONG),
+                CommandOutput { end, output: words.into(), answer },
+                "{script}"
+            );
         }
         let missing = Command::new("/no/such/program".into(), &[]);
         let ended = run(&missing, LONG);
@@ -415,7 +419,7 @@ mod tests {
             "echo key; echo oops >&2; echo core $(ulimit -c) >&2; readlink /proc/self/fd/1";
         let ended = run(&shell(script).secret(), LONG);
         let (end, output, answer) = (End::Exited(0), "oops\ncore 0\n".into(), String::new());
-        assert_eq!(ended, Ended { end, output, answer });
+        assert_eq!(ended, CommandOutput { end, output, answer });
     }
 
     #[test]

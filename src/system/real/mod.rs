@@ -25,7 +25,7 @@ use signal_hook::flag;
 
 use super::sockets::{self, Socket};
 use super::{
-    Attempt, Command, Depth, Ended, Listed, PROGRAM_FOLDERS, Pipe, Process, Signal, System,
+    Attempt, Command, CommandOutput, Depth, Listed, PROGRAM_FOLDERS, Pipe, Process, Signal, System,
 };
 use crate::error::Error;
 use crate::exit::Exit;
@@ -186,7 +186,7 @@ impl System for Machine {
         self.commands.let_end(running, limit)
     }
 
-    fn finish(&self, running: Running, limit: Duration) -> Ended {
+    fn finish(&self, running: Running, limit: Duration) -> CommandOutput {
         self.commands.finish(running, limit)
     }
 
