@@ -19,7 +19,7 @@ use super::instance::Instance;
 use crate::command::{Command, CommandOutput, End};
 use crate::probe::attempt::Refusal;
 use crate::probe::endpoint::Endpoint;
-use crate::process::{Listed, Process};
+use crate::process::{Process, ProcessEntry};
 use crate::system::System;
 
 /// The longest that the question may take. A healthy master answers within 6 ms, with 2.4 16 ms,
@@ -307,7 +307,7 @@ impl Processes {
         let end = system.now() + LOOK;
         let table = system.processes().unwrap_or_default();
         let mut children = Self::default();
-        let is_wanted = |one: &Listed| {
+        let is_wanted = |one: &ProcessEntry| {
             !one.zombie
                 && programs.contains(&one.name)
                 && masters.iter().any(|master| master.pid == one.parent)

@@ -18,7 +18,7 @@ use crate::command::{Command, CommandOutput};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Depth};
 use crate::probe::endpoint::Endpoint;
-use crate::process::{Listed, Pipe, Process, Signal};
+use crate::process::{Pipe, Process, ProcessEntry, Signal};
 
 /// Where programs are looked up, never in the caller's `PATH`.
 pub(crate) const PROGRAM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -62,7 +62,7 @@ pub(crate) trait System {
     /// # Errors
     ///
     /// [`Error::ProcessTable`] when the table is obviously not to be believed.
-    fn processes(&self) -> Result<Vec<Listed>, Error>;
+    fn processes(&self) -> Result<Vec<ProcessEntry>, Error>;
 
     /// The pids of the processes that the kernel calls by this name; far less work than a list.
     ///

@@ -10,7 +10,7 @@ use crate::command::{Command, CommandOutput, End};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Depth, Refusal};
 use crate::probe::endpoint::Endpoint;
-use crate::process::{Listed, Pipe, PipeEnd, Process, Signal};
+use crate::process::{Pipe, PipeEnd, Process, ProcessEntry, Signal};
 use crate::system::System;
 
 /// After how long somebody who has not greeted is called silent.
@@ -71,8 +71,8 @@ impl System for Machine {
         self.state().pass(time);
     }
 
-    fn processes(&self) -> Result<Vec<Listed>, Error> {
-        let list = |entry: &Entry| Listed {
+    fn processes(&self) -> Result<Vec<ProcessEntry>, Error> {
+        let list = |entry: &Entry| ProcessEntry {
             pid: entry.process.pid,
             parent: entry.process.parent,
             session: entry.process.session,

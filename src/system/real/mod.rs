@@ -25,7 +25,8 @@ use signal_hook::flag;
 
 use super::sockets::{self, Socket};
 use super::{
-    Attempt, Command, CommandOutput, Depth, Listed, PROGRAM_FOLDERS, Pipe, Process, Signal, System,
+    Attempt, Command, CommandOutput, Depth, PROGRAM_FOLDERS, Pipe, Process, ProcessEntry, Signal,
+    System,
 };
 use crate::error::Error;
 use crate::exit::Exit;
@@ -106,7 +107,7 @@ impl System for Machine {
         self.commands.sleep(time);
     }
 
-    fn processes(&self) -> Result<Vec<Listed>, Error> {
+    fn processes(&self) -> Result<Vec<ProcessEntry>, Error> {
         process::list()
     }
 
