@@ -180,32 +180,34 @@ impl Cli {
 
 /// Keeps what an action knows of its arguments. LifeKeeper may pass more, in any order, and that
 /// must never stop an action. Help is only what comes first: an unknown option must not end an
-/// action with success.
+/// action with success. A value that is glued to a short name counts only where there is no other:
+/// `-timeout 30` beside `-t TAG` is an unknown option.
 fn known_options(words: &[OsString]) -> Vec<OsString> {
-    let mut known = Vec::new();
+    if let Some(help) = words.first().filter(|word| *word == "-h" || *word == "--help") {
+        return vec![help.clone()];
+    }
+    let options = [("-t", "--tag"), ("-i", "--id")];
+    let mut values: [[Option<&OsStr>; 2]; 2] = [[None; 2]; 2];
     let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        let bytes = word.as_bytes();
-        let glued = |prefix: &str| bytes.strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes);
-        if word == "--" {
-            break;
-        }
-        for (short, long) in [("-t", "--tag"), ("-i", "--id")] {
-            let value = if word == short || word == long {
-                rest.next().map(OsString::as_os_str)
-            } else {
-                glued(&format!("{long}=")).or_else(|| glued(short))
-            };
-            // In this form a value may begin with a hyphen.
-            known.extend(value.map(|value| {
-                OsString::from_vec([long.as_bytes(), b"=", value.as_bytes()].concat())
-            }));
+    while let Some(word) = rest.next().filter(|word| *word != "--") {
+        let after = |name: &[u8]| word.as_bytes().strip_prefix(name).map(OsStr::from_bytes);
+        for ((short, long), [plain, glued]) in options.iter().zip(&mut values) {
+            if word == short || word == long {
+                *plain = rest.next().map(OsString::as_os_str).or(*plain);
+            } else if let Some(value) = after(&[long.as_bytes(), b"="].concat()) {
+                *plain = Some(value);
+            } else if let Some(value) = after(short.as_bytes()) {
+                *glued = Some(value);
+            }
         }
     }
-    match words.first() {
-        Some(help) if help == "-h" || help == "--help" => vec![help.clone()],
-        _ => known,
-    }
+    let both = options.iter().zip(values);
+    both.filter_map(|((_, long), [plain, glued])| {
+        // In this form a value may begin with a hyphen.
+        let value = plain.or(glued)?.as_bytes();
+        Some(OsString::from_vec([long.as_bytes(), b"=", value].concat()))
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -244,6 +246,10 @@ mod tests {
             "restore -t T -h",
             "restore -t T -i -x",
             "restore -t T -i",
+            "restore -t T -i I -timeout 30",
+            "restore -timeout 30 --tag=T -i I",
+            "restore -i I -ignore -tT",
+            "restore -i -t -t T",
         ] {
             assert_eq!(tag(line).unwrap_or_else(|e| panic!("{line}: {e}")), "T", "{line}");
         }

@@ -12,7 +12,7 @@ pub(crate) struct Command {
     program: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
-    kept: Kept,
+    capture: Capture,
     start: Start,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Start {
 
 /// What is kept of what a command prints.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kept {
+pub(crate) enum Capture {
     /// The end of standard output and standard error, for the log.
     Words,
     /// Standard output by itself, up to 1 MiB, because somebody reads it; and the end of standard
@@ -42,18 +42,18 @@ impl Command {
     /// Names a program by its full path, and its arguments.
     pub(crate) fn new(program: PathBuf, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        let (environment, kept, start) = (Vec::new(), Kept::Words, Start::AtOnce);
-        Self { program, arguments, environment, kept, start }
+        let (environment, capture, start) = (Vec::new(), Capture::Words, Start::AtOnce);
+        Self { program, arguments, environment, capture, start }
     }
 
     /// The same command, asked for its answer.
     pub(crate) fn asked(self) -> Self {
-        Self { kept: Kept::Answer, ..self }
+        Self { capture: Capture::Answer, ..self }
     }
 
     /// The same command, of which only what went wrong is read: its answer holds secrets.
     pub(crate) fn secret(self) -> Self {
-        Self { kept: Kept::Errors, ..self }
+        Self { capture: Capture::Errors, ..self }
     }
 
     /// The same command, which waits to be released.
@@ -78,8 +78,8 @@ impl Command {
     }
 
     /// What is kept of what it prints.
-    pub(crate) const fn kept(&self) -> Kept {
-        self.kept
+    pub(crate) const fn capture(&self) -> Capture {
+        self.capture
     }
 
     /// The program's full path.
@@ -102,8 +102,9 @@ impl fmt::Display for Command {
 }
 
 /// How a command ended, and the end of what it printed.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Ended {
+pub(crate) struct CommandOutput {
     /// How.
     pub(crate) end: End,
     /// The end of its standard output and standard error, in the order printed; of standard error
@@ -113,7 +114,7 @@ pub(crate) struct Ended {
     pub(crate) answer: String,
 }
 
-impl Ended {
+impl CommandOutput {
     /// Whether it ended by itself with exit status 0.
     pub(crate) fn succeeded(&self) -> bool {
         self.end == End::Exited(0)
@@ -144,7 +145,7 @@ impl fmt::Display for End {
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.end.fmt(f)?;
         let words = match self.output.trim() {

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::command::Ended;
-use crate::dovecot::verdict::Verdict;
+use crate::command::CommandOutput;
 use crate::process::Process;
 use crate::text::line;
 
@@ -15,13 +14,8 @@ pub(crate) enum Error {
     NotRoot(&'static str),
     /// The process table does not even show this program.
     ProcessTable(PathBuf),
-    /// A check found Dovecot out of operation, or could not look.
-    NotInOperation {
-        /// What follows from it.
-        verdict: Verdict,
-        /// What was wrong.
-        causes: Vec<String>,
-    },
+    /// A check found Dovecot out of operation, or could not look: what was wrong, and what follows.
+    NotInOperation(String),
     /// Dovecot did not come into operation in any of the rounds.
     NotStarted {
         /// How many start commands were given.
@@ -52,7 +46,7 @@ pub(crate) enum Error {
         /// The command line.
         command: String,
         /// How it ended.
-        ended: Ended,
+        ended: CommandOutput,
     },
     /// A command succeeded, and what it printed cannot be understood.
     Answer {
@@ -83,14 +77,6 @@ impl fmt::Display for Error {
                 "reading the process table: {} does not show this process; is proc mounted?",
                 path.display()
             ),
-            Self::NotInOperation { verdict, causes } => {
-                let head = if *verdict == Verdict::Unknown {
-                    "Dovecot is not known to be in operation: "
-                } else {
-                    "Dovecot is not in operation: "
-                };
-                f.write_str(&line(head, causes, verdict.consequence()))
-            }
             Self::NotStarted { rounds, causes } => {
                 let s = if *rounds == 1 { "" } else { "s" };
                 let head =
@@ -121,7 +107,7 @@ impl fmt::Display for Error {
             Self::Command { command, ended } => write!(f, "running `{command}`: {ended}"),
             Self::Answer { command, cause } => write!(f, "reading what `{command}` says: {cause}"),
             Self::File { doing, path, cause } => write!(f, "{doing} {}: {cause}", path.display()),
-            Self::Refused(cause) => f.write_str(cause),
+            Self::NotInOperation(cause) | Self::Refused(cause) => f.write_str(cause),
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 /// How the program ends.
+#[must_use]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Exit {
     /// 0: the service is in the wanted state.

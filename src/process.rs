@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// A line of the process table.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Listed {
+pub(crate) struct ProcessEntry {
     /// Process id.
     pub(crate) pid: i32,
     /// The parent's process id; 0 when it is not to be seen.

@@ -8,10 +8,12 @@ use ::log::{error, warn};
 
 use crate::actions::{self, Action};
 use crate::cli::{self, Cli, Command, Resource};
+use crate::dovecot::notes;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::log::{self, Audience};
 use crate::system::real::Machine;
+use crate::text::one_line;
 use crate::{doctor, install, settings, show, status};
 
 /// All files are read below this folder.
@@ -55,7 +57,7 @@ pub fn run() -> ExitCode {
                 .and_then(|()| doctor::doctor(&machine, root, &how)),
         ),
         Command::Status(how) => show_status(&how, &machine),
-        Command::Settings(how) => told(show::settings(root, how.json).map(|()| Exit::Success)),
+        Command::Settings(how) => told(show::settings(root, &how).map(|()| Exit::Success)),
         Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
     };
     exit.into()
@@ -64,10 +66,14 @@ pub fn run() -> ExitCode {
 /// Tells a person why something did not work.
 fn told(outcome: Result<Exit, Error>) -> Exit {
     outcome.unwrap_or_else(|cause| {
-        let line = format!("dovecot-ark: {cause}\n");
-        let _ = log::Stderr::default().write_all(line.as_bytes());
+        let _ = log::Stderr::default().write_all(complaint(&cause).as_bytes());
         Exit::Failure
     })
+}
+
+/// A failure in one line; what other programs said in it moves no cursor.
+fn complaint(cause: &Error) -> String {
+    format!("dovecot-ark: {}\n", one_line(&cause.to_string()))
 }
 
 /// Shows the status; whatever hangs, there is an end.
@@ -96,8 +102,11 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     if let Err(cause) = alarm {
         warn!("starting the watch over quickCheck's end: {cause}");
     }
-    for warning in &report.warnings {
-        warn!("{warning}");
+    // Checks are made again and again, and would say the same each time.
+    if action != Action::QuickCheck || notes::are_news(root, &report.warnings) {
+        for warning in &report.warnings {
+            warn!("{warning}");
+        }
     }
     let outcome = machine
         .require_root("performing an action")
@@ -108,5 +117,18 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
             error!("{cause}");
             Exit::Failure
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_programs_say_reaches_the_terminal_as_one_safe_line() {
+        let cause =
+            Error::Refused("running `lkcli`: exit status 1: \x1b]0;x\x07\nno such tag\n".into());
+        let line = "dovecot-ark: running `lkcli`: exit status 1: \\u{1b}]0;x\\u{7} | no such tag\n";
+        assert_eq!(complaint(&cause), line);
     }
 }

@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use clap_complete::{generate, shells};
 use serde::Serialize;
 
-use crate::cli::{Cli, Shell};
+use crate::cli::{self, Cli, Shell};
 use crate::error::Error;
 use crate::settings::{self, Report, Source};
 
@@ -16,9 +16,9 @@ use crate::settings::{self, Report, Source};
 /// # Errors
 ///
 /// [`Error::Output`] when they cannot be printed; a reader who has seen enough is none.
-pub(crate) fn settings(root: &Path, json: bool) -> Result<(), Error> {
+pub(crate) fn settings(root: &Path, how: &cli::Settings) -> Result<(), Error> {
     let (_, report) = settings::read(root);
-    if json { print_json(&report) } else { print(&as_table(&report)) }
+    if how.json { print_json(&report) } else { print(&as_table(&report)) }
 }
 
 /// Prints what makes a shell complete this command line.

@@ -1,5 +1,6 @@
 //! The four actions that LifeKeeper calls, one at a time for the node's Dovecot.
 
+mod consequence;
 pub mod excuse;
 mod holder;
 mod lock;
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
 use crate::settings::Settings;
 use crate::system::System;
+use consequence::consequence;
 use holder::Holder;
 use lock::{Share, Turn};
 
@@ -112,7 +114,7 @@ fn check(tag: &Tag, system: &impl System, settings: &Settings, root: &Path) -> R
 /// Says why a check says nothing.
 fn excuse(holder: &Holder) {
     let verdict = Verdict::during(&holder.to_string());
-    info!("not checked: {holder} is running; {}", verdict.consequence());
+    info!("not checked: {holder} is running; {}", consequence(verdict));
 }
 
 /// The longest that a switchover may take: a remove here, a restore there.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use log::warn;
 
+use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
 use crate::dovecot::checks::{self, Care, Checks};
 use crate::dovecot::instance::{self, Instance};
@@ -67,10 +68,7 @@ pub(super) fn quick_check(
     notes: &mut Notes,
 ) -> Result<(), Error> {
     let end = system.now() + checks::LIMIT;
-    let unknown = |cause: Error| Error::NotInOperation {
-        verdict: Verdict::Unknown,
-        causes: vec![cause.to_string()],
-    };
+    let unknown = |cause: Error| fault(Verdict::Unknown, &[cause.to_string()]);
     let is_tenth = settings.probe == Depth::Greeting && notes::is_tenth(root);
     let care = if is_tenth { Care::Master } else { Care::Twice };
     let limit = checks::LIMIT.saturating_sub(unit::CHECK_LIMIT);
@@ -111,7 +109,7 @@ pub(super) fn quick_check(
             Reason::Motion(Motion::Stopping) | Reason::Shutdown => Verdict::Stopping,
         };
         let head = format!("Dovecot is not in operation, {words}: ");
-        warn!("{}", line(&head, &causes, verdict.consequence()));
+        warn!("{}", line(&head, &causes, consequence(verdict)));
         return Ok(());
     }
     if let Manager::Unknown(silence) = manager {
@@ -120,7 +118,7 @@ pub(super) fn quick_check(
     if end.saturating_sub(system.now()) >= REASON_TIME {
         causes = own_log::beside(causes, reason(system, settings, root, notes));
     }
-    Err(Error::NotInOperation { verdict: seen.verdict(), causes })
+    Err(fault(seen.verdict(), &causes))
 }
 
 /// Whether the fault that was seen is one of a Dovecot that is no more: a new master lives, or the
@@ -145,7 +143,7 @@ fn pass(system: &impl System, settings: &Settings, root: &Path, notes: &mut Note
     notes.remember(system, root, &settings.service, &seen.masters);
     let warnings = seen.warnings();
     if !warnings.is_empty() {
-        let consequence = seen.verdict().consequence();
+        let consequence = consequence(seen.verdict());
         warn!("{}", line("Dovecot is in operation: ", &warnings, consequence));
     }
 }
@@ -156,7 +154,8 @@ mod tests {
     use crate::command::End;
     use crate::probe::attempt::Depth;
     use crate::probe::endpoint::Endpoint;
-    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, words};
+    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, details, words};
+    use crate::system::{Burials, WATCH_LEAD};
     use crate::test_root::TestRoot;
 
     fn quick_check(machine: &Machine, settings: &Settings) -> Result<(), Error> {
@@ -223,6 +222,26 @@ mod tests {
     }
 
     #[test]
+    fn debug_says_in_words_what_was_asked_and_answered() {
+        let machine = Machine::running();
+        machine.state().ports.insert(143, Port::Silent);
+        machine.state().programs.extend(["doveadm", "doveconf"]);
+        let full = "name: imap-login\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
+        machine.answer("doveadm", End::Exited(0), Duration::from_millis(6), full);
+        machine.answer("doveconf", End::Exited(75), Duration::from_millis(6), "");
+        let settings = Settings { probe: Depth::Greeting, ..Settings::default() };
+        assert_eq!(fault(&machine, &settings), None);
+        let told = details().join("\n");
+        for words in [
+            "`doveadm service status`: exit status 0",
+            "default_process_limit service`: exit status 75",
+            "saturated: [imap-login]; listeners: imap-login on port 143 of * ::, ",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+    }
+
+    #[test]
     fn a_frozen_master_is_given_up_together_with_its_greeting() {
         let machine = Machine::running();
         machine.state().ports.insert(143, Port::Silent);
@@ -231,6 +250,19 @@ mod tests {
         let settings = Settings { probe: Depth::Greeting, ..Settings::default() };
         assert!(fault(&machine, &settings).is_some());
         assert_eq!(machine.now(), Duration::from_secs(2), "the entry's own time-out");
+    }
+
+    #[test]
+    fn a_status_that_is_late_tells_nothing_however_long_the_entries_take() {
+        for timeout in [2, 15].map(Duration::from_secs) {
+            let machine = Machine::running();
+            machine.state().ports.insert(143, Port::Silent);
+            machine.reply("status", |_| (End::Exited(3), Duration::from_secs(12)));
+            let endpoints = vec![Endpoint { timeout, ..Endpoint::default() }];
+            let settings = Settings { endpoints, ..Settings::default() };
+            let cause = fault(&machine, &settings).expect("a silent entry");
+            assert!(cause.ends_with("`service dovecot status`: no end after 5 s"), "{cause}");
+        }
     }
 
     #[test]
@@ -587,6 +619,34 @@ mod tests {
             assert!(took <= checks::LIMIT && checks::LIMIT < LIMIT, "{took:?}");
         }
         assert_eq!(LIMIT, Duration::from_secs(18));
+    }
+
+    #[test]
+    fn killed_commands_that_are_stuck_in_the_kernel_take_no_check_past_its_end() {
+        let root = TestRoot::new();
+        root.write("run/dovecot-ark/.lock", "");
+        let mut longest = Duration::ZERO;
+        for (seconds, n) in (1..=15).flat_map(|seconds| (0..30).map(move |n| (seconds, n))) {
+            // The unit is on its way, or its manager is stuck too; each tenth check asks the master.
+            let machine = down(moving("activating"));
+            machine.state().start_dovecot();
+            machine.state().programs.extend(["doveadm", "doveconf"]);
+            let manager = (n >= 20).then_some("systemctl");
+            for program in ["service", "doveadm", "doveconf"].into_iter().chain(manager) {
+                machine.answer(program, End::Exited(0), Duration::MAX, "");
+            }
+            let port = if n % 2 == 0 { Port::Silent } else { Port::Refusing };
+            machine.state().ports.insert(143, port);
+            machine.state().stuck = Some(Burials::default());
+            let entry = format!("192.0.2.1:143:{seconds}");
+            let endpoints = vec![Endpoint::parse(&entry).expect("an entry")];
+            let settings = Settings { endpoints, probe: Depth::Greeting, ..Settings::default() };
+            let _ = super::quick_check(&machine, &settings, root.path(), &mut Notes::default());
+
+            longest = longest.max(machine.now());
+        }
+        let end = LIMIT.saturating_sub(WATCH_LEAD);
+        assert!((Duration::from_secs(16)..end).contains(&longest), "{longest:?}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn recover(
     let instance = Instance::find(system, root, &settings.service, notes);
     let mistake = mistake::look(system, &instance).mistake();
     let manager = unit.answer_within(system, service::STATUS_LIMIT);
-    let status = service::status(system, asked);
+    let status = service::status(system, asked, service::STATUS_LIMIT);
     if let Some(plea) = excuse::plea(&manager).filter(|plea| plea.reason == Reason::Shutdown)
         && excuse::holds(system, root, plea.reason)
     {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::Facts;
 use super::finding::{Check, Finding};
 use super::verdicts;
-use crate::command::Ended;
+use crate::command::CommandOutput;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::system::System;
 
@@ -170,7 +170,7 @@ fn read(answer: &str, name: &str) -> Result<Facts, Unread> {
     }
 }
 
-fn unread(name: &str, cause: &Unread, ended: &Ended) -> Finding {
+fn unread(name: &str, cause: &Unread, ended: &CommandOutput) -> Finding {
     let why = "whether a failover to it can succeed cannot be told";
     match cause {
         Unread::OtherVersion(kit) => Finding::error(
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_peer_without_an_answer_is_an_error_that_shows_what_came_instead() {
-        let ended = Ended {
+        let ended = CommandOutput {
             end: End::Exited(127),
             output: String::new(),
             answer: "sh: /usr/sbin/dovecot-ark: not found".into(),

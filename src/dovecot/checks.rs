@@ -72,6 +72,7 @@ const MAX_TOLD: usize = 3;
 pub(crate) const CERTIFICATE_DAYS: i64 = 14;
 
 /// What the three checks saw.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Checks {
     /// Check 1: the living masters, of which one is enough.
@@ -155,9 +156,11 @@ pub(crate) fn check(
     let call = (listens && care == Care::Master).then(|| saturation::call(system, &instance()));
     // Where no master lives, nobody is going to serve.
     let again = if masters.is_empty() || care == Care::Once { Duration::ZERO } else { RETRY_TIME };
+    // The master may still be asked after both.
+    let before = limit.saturating_sub(saturation::LIMIT);
     let left = end.saturating_sub(system.now()).saturating_sub(saturation::LIMIT);
     let (answers, opinion) = answers(system, settings, left, again, &instance);
-    let status = service::status(system, asked);
+    let status = service::status(system, asked, before);
     let tried = settings.endpoints.iter().zip(&answers);
     let mut checks = Checks::new(system, root, settings.probe, masters, tried, status, opinion);
     if let Some(call) = call {

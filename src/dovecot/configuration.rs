@@ -5,6 +5,7 @@
 //! hides them unless it is asked with `-P`, and what else looks like one is hidden here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -40,6 +41,12 @@ pub(crate) struct Listener {
     pub(crate) port: u16,
     /// The addresses, as they are written: `*`, `::`, an address or a name.
     pub(crate) addresses: Vec<String>,
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on port {} of {}", self.name, self.port, self.addresses.join(" "))
+    }
 }
 
 impl Listener {
@@ -128,7 +135,7 @@ fn ask(
     })?;
     let command = command.asked();
     let ended = system.run(&command, LIMIT);
-    log::debug!("`{command}`: {:?}", ended.end);
+    log::debug!("`{command}`: {}", ended.end);
     if ended.succeeded() { Ok(ended.answer) } else { Err(format!("`{command}`: {ended}")) }
 }
 
@@ -136,16 +143,18 @@ fn ask(
 /// `name: value` in sections of deeper indentation.
 pub(crate) fn flatten(dump: &str) -> Settings {
     let mut entries = Entries::default();
-    // The open sections: the indentation of their first line, their path, and whether a brace
-    // closes them.
-    let mut open: Vec<(usize, String, bool)> = Vec::new();
+    // The open sections: the indentation of their first line, their path, and what closes them.
+    let mut open: Vec<(usize, String, Closing)> = Vec::new();
     for line in dump.lines() {
         let text = line.trim();
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
         let indent = line.len() - line.trim_start().len();
-        while open.last().is_some_and(|(at, _, braced)| !braced && *at >= indent) {
+        while open
+            .last()
+            .is_some_and(|(at, _, closing)| *closing == Closing::Indentation && *at >= indent)
+        {
             open.pop();
         }
         let path = |name: &str| match open.last() {
@@ -157,12 +166,12 @@ pub(crate) fn flatten(dump: &str) -> Settings {
         } else if let Some((name, value)) = text.split_once(" =").filter(|(name, _)| is_name(name))
         {
             entries.insert(&path(name), value.trim());
-        } else if let Some((name, braced)) = section(text) {
+        } else if let Some((name, closing)) = section(text) {
             // The section itself is an entry: an empty one means something too.
             let name = entries.insert(&path(name), "{}");
             let outer = || open.last().map_or_else(String::new, |(_, path, _)| path.clone());
             let path = if name.len() <= MAX_PATH { name } else { outer() };
-            open.push((indent, path, braced));
+            open.push((indent, path, closing));
         } else if let Some((name, value)) = text.split_once(": ").filter(|(name, _)| is_name(name))
         {
             entries.insert(&path(name), value.trim());
@@ -174,10 +183,19 @@ pub(crate) fn flatten(dump: &str) -> Settings {
     entries.settings
 }
 
-/// The name of a section that a line opens, and whether a brace closes it.
-fn section(text: &str) -> Option<(&str, bool)> {
-    let braced = text.strip_suffix('{').map(|name| (name.trim_end(), true));
-    braced.or_else(|| Some((text.strip_suffix(':')?, false)))
+/// What closes a section.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Closing {
+    /// A brace, as in 2.x.
+    Brace,
+    /// The next line that is not indented deeper, as in 1.x.
+    Indentation,
+}
+
+/// The name of a section that a line opens, and what closes it.
+fn section(text: &str) -> Option<(&str, Closing)> {
+    let braced = text.strip_suffix('{').map(|name| (name.trim_end(), Closing::Brace));
+    braced.or_else(|| Some((text.strip_suffix(':')?, Closing::Indentation)))
 }
 
 fn is_name(text: &str) -> bool {
@@ -600,7 +618,7 @@ service auth {
     /// Writes a dump as 2.x or as 1.x, and the entries that it has.
     fn write(
         nodes: &BTreeMap<String, Node>,
-        braces: bool,
+        closing: Closing,
         path: &str,
         out: &mut (Vec<String>, Settings),
     ) {
@@ -609,16 +627,16 @@ service auth {
             match node {
                 Node::Setting(value) => {
                     let name = name.replace(' ', "_");
-                    let sign = if braces { " =" } else { ":" };
+                    let sign = if closing == Closing::Brace { " =" } else { ":" };
                     out.0.push(format!("{indent}{name}{sign} {value}"));
                     out.1.insert(format!("{path}{name}"), value.clone());
                 }
                 Node::Section(inside) => {
-                    let sign = if braces { " {" } else { ":" };
+                    let sign = if closing == Closing::Brace { " {" } else { ":" };
                     out.0.push(format!("{indent}{name}{sign}"));
                     out.1.insert(format!("{path}{name}"), "{}".into());
-                    write(inside, braces, &format!("{path}{name}/"), out);
-                    if braces {
+                    write(inside, closing, &format!("{path}{name}/"), out);
+                    if closing == Closing::Brace {
                         out.0.push(format!("{indent}}}"));
                     }
                 }
@@ -636,9 +654,9 @@ service auth {
 
         #[test]
         fn a_dump_in_either_form_becomes_the_entries_that_were_written(nodes in nodes()) {
-            for braces in [true, false] {
+            for closing in [Closing::Brace, Closing::Indentation] {
                 let mut written = (Vec::new(), Settings::new());
-                write(&nodes, braces, "", &mut written);
+                write(&nodes, closing, "", &mut written);
                 let dump = written.0.join("\n");
                 prop_assert_eq!(flatten(&dump), written.1, "{}", dump);
             }

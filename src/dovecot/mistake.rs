@@ -15,7 +15,7 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use super::instance::Instance;
-use crate::command::{End, Ended};
+use crate::command::{CommandOutput, End};
 use crate::system::System;
 use crate::text::{cut, one_line};
 
@@ -33,6 +33,7 @@ const USAGE: i32 = 64;
 const MAX_TOLD: usize = 300;
 
 /// Whether Dovecot can read its configuration.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Readable {
     /// It can.
@@ -65,7 +66,7 @@ pub(crate) fn look(system: &impl System, instance: &Instance) -> Readable {
     let ask = |tool, option, limit| {
         let command = instance.command(system, tool, &[option])?.secret();
         let ended = system.run(&command, limit);
-        debug!("`{command}`: {:?}", ended.end);
+        debug!("`{command}`: {}", ended.end);
         Some((command, ended))
     };
     let asked = match ask("doveconf", "-nx", LIMIT) {
@@ -83,14 +84,15 @@ pub(crate) fn look(system: &impl System, instance: &Instance) -> Readable {
         End::Exited(BROKEN) => Readable::No(
             reason(&ended.output).unwrap_or_else(|| "Dovecot does not say why".to_owned()),
         ),
-        _ => {
-            Readable::Unknown(format!("`{command}`: {}", Ended { output: String::new(), ..ended }))
-        }
+        _ => Readable::Unknown(format!(
+            "`{command}`: {}",
+            CommandOutput { output: String::new(), ..ended }
+        )),
     }
 }
 
 /// Whether it does not know the option: it gives no reason then.
-fn is_refused(ended: &Ended) -> bool {
+fn is_refused(ended: &CommandOutput) -> bool {
     matches!(ended.end, End::Exited(BROKEN | USAGE)) && reason(&ended.output).is_none()
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Of a living master: what its children and orphans are known by once it is dead. Of a service
 //! command that runs: its first process, so that it is found again if the action is killed. Of a
-//! check that found a fault and excused it: why, so that the next does not for ever. Each
-//! file is one line of JSON, belongs to root, and is replaced whole. A note is worth something in
-//! its own boot and pid namespace alone: a pid is used again.
+//! check that found a fault and excused it: why, so that the next does not for ever. Of parameters
+//! that are not understood: that a check has said so. Each file is one line of JSON, belongs to
+//! root, and is replaced whole. What names a pid is worth something in its own boot and pid namespace
+//! alone: a pid is used again.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -22,6 +23,7 @@ use super::unit::{self, Motion};
 use crate::files;
 use crate::process::Process;
 use crate::system::System;
+use crate::text::checksum;
 
 /// The file with the masters. No lock of an earlier kit, named after a tag, begins with a dot.
 const MASTERS: &str = ".masters";
@@ -34,6 +36,9 @@ const EXCUSE: &str = ".excuse";
 
 /// The file with the number of the last check, one byte.
 const COUNT: &str = ".count";
+
+/// The file with the checksum of what was not understood of the parameters, and was said.
+const SAID: &str = ".said";
 
 /// The longest file that is read, in bytes: a master with a thousand pipes takes 10 KiB.
 const MAX_FILE: u64 = 64 << 10;
@@ -256,6 +261,22 @@ pub(crate) fn is_tenth(root: &Path) -> bool {
     counted.inspect_err(|cause| debug!("{}: {cause}", path.display())).is_ok_and(|n| n == 0)
 }
 
+/// Whether a check has something to say of the parameters that the checks before have not said, and
+/// notes that it is said. Where that cannot be noted, it is said each time.
+pub(crate) fn are_news(root: &Path, warnings: &[String]) -> bool {
+    if warnings.is_empty() {
+        // Each check says this, and there is almost never one.
+        let _ = fs::remove_file(root.join(files::RUN_FOLDER).join(SAID));
+        return false;
+    }
+    let sum = checksum(warnings.join("\n").as_bytes());
+    let are_news = read(root, SAID) != Some(sum);
+    if are_news {
+        write(root, SAID, &sum);
+    }
+    are_news
+}
+
 fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
     let folder = files::existing_folder(root).inspect_err(|cause| debug!("{cause}")).ok()?;
     let path = folder.join(name);
@@ -321,6 +342,29 @@ mod tests {
         let master = machine.inspect(MASTER).expect("the master");
         notes.remember(machine, root.path(), "dovecot", &[master]);
         notes
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_parameters_is_news_once_and_again_when_it_changes() {
+        let root = TestRoot::new();
+        let are_news = |warnings: &[&str]| {
+            let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+            super::are_news(root.path(), &warnings)
+        };
+        for (warnings, expected) in [
+            (&[][..], false),
+            (&["a", "b"], true),
+            (&["a", "b"], false),
+            (&["a"], true),
+            (&[], false),
+            (&["a"], true),
+            (&["a"], false),
+        ] {
+            assert_eq!(are_news(warnings), expected, "{warnings:?}");
+        }
+        // One that cannot be understood keeps nothing quiet.
+        root.write("run/dovecot-ark/.said", "not a number");
+        assert!(are_news(&["a"]));
     }
 
     #[test]

@@ -16,10 +16,10 @@ use log::debug;
 
 use super::configuration::{self, Listener, Settings};
 use super::instance::Instance;
-use crate::command::{Command, End, Ended};
+use crate::command::{Command, CommandOutput, End};
 use crate::probe::attempt::Refusal;
 use crate::probe::endpoint::Endpoint;
-use crate::process::{Listed, Process};
+use crate::process::{Process, ProcessEntry};
 use crate::system::System;
 
 /// The longest that the question may take. A healthy master answers within 6 ms, with 2.4 16 ms,
@@ -57,13 +57,14 @@ const LOOK: Duration = Duration::from_millis(500);
 const COMM: usize = 15;
 
 /// The two questions on their way: how the services are, and which ports they have.
+#[must_use]
 pub(crate) struct Question<S: System> {
-    services: Option<Asked<S>>,
-    ports: Option<Asked<S>>,
+    services: Option<Pending<S>>,
+    ports: Option<Pending<S>>,
 }
 
 /// A command on its way.
-type Asked<S> = (Command, <S as System>::Running);
+type Pending<S> = (Command, <S as System>::Running);
 
 /// Asks the master how its services are, and `doveconf` which ports they have; does not wait for the
 /// answers.
@@ -78,14 +79,16 @@ pub(crate) fn ask<S: System>(system: &S, instance: &Instance) -> Question<S> {
 /// Ends a question whose answer nobody needs any more.
 pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
     for (_, running) in question.services.into_iter().chain(question.ports) {
-        system.finish(running, Duration::ZERO);
+        let _ = system.finish(running, Duration::ZERO);
     }
 }
 
 /// The question whether the master answers at all, on its way.
-pub(crate) struct Call<S: System>(Option<Asked<S>>);
+#[must_use]
+pub(crate) struct Call<S: System>(Option<Pending<S>>);
 
 /// Whether the master answered, whatever it said.
+#[must_use]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Heard {
     /// It did, or doveadm said that it cannot ask.
@@ -112,12 +115,13 @@ fn service_status(system: &impl System, instance: &Instance) -> Option<Command> 
     instance.command(system, "doveadm", &["service", "status"]).map(Command::asked)
 }
 
-fn start<S: System>(system: &S, command: Command) -> Asked<S> {
+fn start<S: System>(system: &S, command: Command) -> Pending<S> {
     let running = system.start(&command);
     (command, running)
 }
 
 /// What is heard of silent endpoints.
+#[must_use]
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Opinion {
     /// The name of the full service, if it is one, endpoint by endpoint.
@@ -182,13 +186,14 @@ fn answer<S: System>(
     let is_old = ended.end == End::Exited(USAGE);
     if !is_old && (!ended.succeeded() || told.is_empty()) {
         if let Some((_, running)) = ports {
-            system.finish(running, Duration::ZERO);
+            let _ = system.finish(running, Duration::ZERO);
         }
         let is_silent = matches!(ended.end, End::TimedOut(_));
         return Err(is_silent.then(|| format!("`{line}`: {}", ended.end)));
     }
     let ports = ports.map(|ports| finish(system, ports, LIMIT));
-    let answer = ports.filter(Ended::succeeded).map(|ended| ended.answer).unwrap_or_default();
+    let answer =
+        ports.filter(CommandOutput::succeeded).map(|ended| ended.answer).unwrap_or_default();
     let settings = configuration::flatten(&answer);
     let listeners = listeners(&settings);
     let programs = listeners.iter().map(|one| program(&settings, one.service()));
@@ -204,13 +209,15 @@ fn answer<S: System>(
             .map(|(name, _)| name)
             .collect()
     };
-    debug!("full: {full:?}; listeners: {listeners:?}");
+    let names: Vec<&str> = full.iter().map(String::as_str).collect();
+    let ports: Vec<String> = listeners.iter().map(ToString::to_string).collect();
+    debug!("saturated: [{}]; listeners: {}", names.join(", "), ports.join(", "));
     Ok((full, listeners))
 }
 
-fn finish<S: System>(system: &S, (command, running): Asked<S>, limit: Duration) -> Ended {
+fn finish<S: System>(system: &S, (command, running): Pending<S>, limit: Duration) -> CommandOutput {
     let ended = system.finish(running, limit);
-    debug!("`{command}`: {:?}", ended.end);
+    debug!("`{command}`: {}", ended.end);
     ended
 }
 
@@ -300,7 +307,7 @@ impl Processes {
         let end = system.now() + LOOK;
         let table = system.processes().unwrap_or_default();
         let mut children = Self::default();
-        let is_wanted = |one: &Listed| {
+        let is_wanted = |one: &ProcessEntry| {
             !one.zombie
                 && programs.contains(&one.name)
                 && masters.iter().any(|master| master.pid == one.parent)

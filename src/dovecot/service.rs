@@ -11,7 +11,7 @@ use log::{debug, warn};
 
 use super::notes::RunningCommand;
 use super::unit::ASK_LIMIT;
-use crate::command::{Command, End, Ended};
+use crate::command::{Command, CommandOutput, End};
 use crate::system::System;
 
 /// The longest that `status` may take; with the rest of quickCheck it must stay below the time that
@@ -32,6 +32,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_millis(200);
 
 /// What `service dovecot status` says: check 3.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Status {
     /// It succeeded.
@@ -50,22 +51,23 @@ impl fmt::Display for Status {
 }
 
 /// The status command on its way.
-pub(crate) struct Asked<S: System> {
+#[must_use]
+pub(crate) struct StatusQuestion<S: System> {
     begun: Duration,
     running: Option<(Command, S::Running)>,
 }
 
 /// Asks for the status, and does not wait for the answer.
-pub(crate) fn ask<S: System>(system: &S, name: &str) -> Asked<S> {
+pub(crate) fn ask<S: System>(system: &S, name: &str) -> StatusQuestion<S> {
     let running = command(system, name, "status").map(|command| {
         let command = command.asked();
         let running = system.start(&command);
         (command, running)
     });
-    Asked { begun: system.now(), running }
+    StatusQuestion { begun: system.now(), running }
 }
 
-impl<S: System> Asked<S> {
+impl<S: System> StatusQuestion<S> {
     /// Waits until the answer is there, but no longer than this.
     pub(crate) fn let_come(&mut self, system: &S, limit: Duration) {
         if let Some((_, running)) = &mut self.running {
@@ -75,20 +77,21 @@ impl<S: System> Asked<S> {
 }
 
 /// Ends a question whose answer nobody needs any more.
-pub(crate) fn forget<S: System>(system: &S, asked: Asked<S>) {
+pub(crate) fn forget<S: System>(system: &S, asked: StatusQuestion<S>) {
     if let Some((_, running)) = asked.running {
-        system.finish(running, Duration::ZERO);
+        let _ = system.finish(running, Duration::ZERO);
     }
 }
 
-/// Waits for the answer, at most [`STATUS_LIMIT`] from the question on. Who could not ask is sent
+/// Waits for the answer, at most [`STATUS_LIMIT`] and `limit` from the question on. Who could not ask is sent
 /// once more within that time: systemd is away for some 100 ms while it executes itself anew.
-pub(crate) fn status<S: System>(system: &S, asked: Asked<S>) -> Status {
+pub(crate) fn status<S: System>(system: &S, asked: StatusQuestion<S>, limit: Duration) -> Status {
+    let limit = limit.min(STATUS_LIMIT);
     let Some((command, running)) = asked.running else {
         return Status::Unknown(missing());
     };
-    let status = read(system, &command, &system.finish(running, STATUS_LIMIT));
-    let left = (asked.begun + STATUS_LIMIT).saturating_sub(system.now());
+    let status = read(system, &command, &system.finish(running, limit));
+    let left = (asked.begun + limit).saturating_sub(system.now());
     if !matches!(status, Status::Unknown(_)) || left <= AGAIN {
         return status;
     }
@@ -102,7 +105,7 @@ pub(crate) fn status<S: System>(system: &S, asked: Asked<S>) -> Status {
 /// Only an answer of the service manager is one. A wrong *dead* throws out all users, and makes
 /// recover stop a server that it cannot start again while nobody can be asked; a wrong *unknown*
 /// leaves the verdict to process and ports, which see a dead server by themselves.
-fn read(system: &impl System, command: &Command, ended: &Ended) -> Status {
+fn read(system: &impl System, command: &Command, ended: &CommandOutput) -> Status {
     debug!("`{command}`: {ended}");
     let cause = || format!("`{command}`: {}", ended.end);
     match ended.end {
@@ -147,7 +150,7 @@ pub(crate) fn start(system: &impl System, root: &Path, name: &str) -> Outcome {
     {
         let reset = Command::new(systemctl, &["reset-failed", name]);
         // It fails for a unit that systemd has not loaded yet, which means nothing.
-        run(system, &reset, STATUS_LIMIT);
+        let _ = run(system, &reset, STATUS_LIMIT);
     }
     change(system, root, (name, "start"), CHANGE_LIMIT, &mut || {})
 }
@@ -229,7 +232,7 @@ fn missing() -> String {
     format!("looking for a service command: neither service nor systemctl is in {folders}")
 }
 
-fn run(system: &impl System, command: &Command, limit: Duration) -> Ended {
+fn run(system: &impl System, command: &Command, limit: Duration) -> CommandOutput {
     let ended = system.run(command, limit);
     debug!("`{command}`: {ended}");
     ended
@@ -248,7 +251,7 @@ mod tests {
             let machine = Machine::running();
             machine.state().systemd = systemd;
             machine.answer("service", end.clone(), MOMENT, words);
-            status(&machine, ask(&machine, "dovecot"))
+            status(&machine, ask(&machine, "dovecot"), STATUS_LIMIT)
         })
     }
 
@@ -290,7 +293,7 @@ mod tests {
                 left = left.saturating_sub(1);
                 (end, took)
             });
-            let status = status(&machine, ask(&machine, "dovecot"));
+            let status = status(&machine, ask(&machine, "dovecot"), STATUS_LIMIT);
             (status == Status::Alive, machine.count("service dovecot status"), machine.now())
         };
         assert_eq!(answered(0, MOMENT), (true, 1, MOMENT));

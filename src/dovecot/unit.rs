@@ -12,7 +12,7 @@ use log::{debug, info, warn};
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Group};
-use crate::command::{Command, Ended};
+use crate::command::{Command, CommandOutput};
 use crate::process::Process;
 use crate::system::System;
 
@@ -110,7 +110,7 @@ impl Unit {
     }
 
     /// Whether it is up, and a shutdown will stop it when the units that come after it have stopped:
-    /// LifeKeeper's, which waits for the end of a remove. A stop command waits for that too.
+    /// the cluster engine's, which waits for the end of a remove. A stop command waits for that too.
     pub(crate) fn waits_for_shutdown(&self) -> bool {
         self.is_active() && self.has_stop_of_shutdown()
     }
@@ -287,7 +287,7 @@ pub(crate) fn started(system: &impl System, service: &str) -> Option<Started> {
     let words = ["show", "-p", "LoadState,ExecStart", &name(service)];
     let command = Command::new(systemctl, &words).asked();
     let ended = system.run(&command, DETAIL_LIMIT);
-    debug!("`{command}`: {:?}: {}", ended.end, ended.answer.trim());
+    debug!("`{command}`: {}: {}", ended.end, ended.answer.trim());
     read_start(&ended.answer)
 }
 
@@ -454,8 +454,8 @@ impl Printed {
 fn kind_of(system: &impl System, number: &str, service: &str, limit: Duration) -> Job {
     let Some(systemctl) = system.program("systemctl") else { return Job::Other };
     let command = Command::new(systemctl, &["list-jobs", "--no-legend", "--no-pager"]).asked();
-    let Ended { answer, .. } = system.run(&command, limit);
-    debug!("jobs: {answer:?}, of {service}: {number}");
+    let CommandOutput { answer, .. } = system.run(&command, limit);
+    debug!("job {number} is looked for, of {service}: {answer}");
     let kind = answer.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
         (words.next() == Some(number)).then(|| words.nth(1)).flatten()

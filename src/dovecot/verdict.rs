@@ -1,6 +1,7 @@
 //! What follows from a look at Dovecot, in one word.
 
 /// The words that actions, status and manual share.
+#[must_use]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// In operation.
@@ -61,33 +62,11 @@ impl Verdict {
     pub(crate) const fn is_changing(self) -> bool {
         matches!(self, Self::Starting | Self::Stopping)
     }
-
-    /// The end of quickCheck's line: the word, and what follows from it.
-    pub(crate) const fn consequence(self) -> &'static str {
-        match self {
-            Self::Up => "verdict up: exit status 0",
-            Self::Degraded => "verdict degraded: exit status 0, no fault",
-            Self::Starting => "verdict starting: exit status 0, no fault",
-            Self::Stopping => "verdict stopping: exit status 0, no fault",
-            Self::Failed => "verdict failed: exit status 1, LifeKeeper recovers it",
-            Self::Stopped => "verdict stopped: exit status 1, LifeKeeper recovers it",
-            Self::Unknown => "verdict unknown: exit status 1, LifeKeeper recovers it",
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_consequence_names_its_word_and_the_exit_status_that_fits() {
-        for verdict in Verdict::ALL {
-            let status = i32::from(!(verdict.is_up() || verdict.is_changing()));
-            let words = format!("verdict {}: exit status {status}", verdict.word());
-            assert!(verdict.consequence().starts_with(&words), "{words}");
-        }
-    }
 
     #[test]
     fn an_action_says_what_dovecot_is_about_to_be() {

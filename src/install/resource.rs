@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use log::debug;
 
-use crate::command::{Command, Ended};
+use crate::command::{Command, CommandOutput};
 use crate::error::Error;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::resources::{Instance, on};
@@ -318,7 +318,7 @@ impl<S: System> Resource<'_, S> {
         Err(Error::Command { command: command.to_string(), ended })
     }
 
-    fn run(&self, command: &Command, limit: Duration) -> Ended {
+    fn run(&self, command: &Command, limit: Duration) -> CommandOutput {
         let ended = self.system.run(command, limit);
         debug!("`{command}`: {ended}");
         ended

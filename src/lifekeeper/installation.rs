@@ -8,7 +8,7 @@ use std::time::Duration;
 use log::debug;
 
 use super::defaults;
-use crate::command::{Command, Ended};
+use crate::command::{Command, CommandOutput};
 use crate::error::Error;
 use crate::files::below;
 use crate::system::{PROGRAM_FOLDERS, System};
@@ -88,7 +88,12 @@ impl LifeKeeper {
     }
 
     /// Runs a command that shows something, and returns how it ended.
-    pub(crate) fn ask(&self, system: &impl System, program: &str, arguments: &[&str]) -> Ended {
+    pub(crate) fn ask(
+        &self,
+        system: &impl System,
+        program: &str,
+        arguments: &[&str],
+    ) -> CommandOutput {
         let command = self.command(program, arguments).asked();
         let ended = system.run(&command, self.patience);
         debug!("`{command}`: {ended}");

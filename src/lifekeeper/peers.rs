@@ -5,7 +5,7 @@ use std::time::Duration;
 use log::debug;
 
 use super::installation::{LifeKeeper, garbage, is_system_name};
-use crate::command::Ended;
+use crate::command::CommandOutput;
 use crate::error::Error;
 use crate::system::System;
 
@@ -37,7 +37,7 @@ impl LifeKeeper {
         peer: &str,
         line: &str,
         limit: Duration,
-    ) -> Ended {
+    ) -> CommandOutput {
         let seconds = limit.as_secs().to_string();
         let words = ["-d", peer, "-t", &seconds, "--", line];
         let command = self.command("lcdremexec", &words).asked();

@@ -15,6 +15,7 @@ pub(crate) enum Depth {
 }
 
 /// What became of a connection.
+#[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Attempt {
     /// Whether it came about, and if not, why.

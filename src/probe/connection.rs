@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::mem::take;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream};
+use std::ops::ControlFlow;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -16,11 +17,15 @@ use nix::sys::socket::{
 };
 
 use super::hello;
-use super::tls::{self, Tls};
+use super::tls::{self, Peer, Tls};
 use super::turns::Turns;
 use crate::probe::attempt::{Attempt, Depth, Refusal};
 use crate::probe::endpoint::{Endpoint, Mode};
 use crate::probe::greeting::{self, Judgement};
+use crate::text::seconds;
+
+/// The longest time between two moments in which the caller can look after something else.
+const MEANWHILE: Duration = Duration::from_millis(20);
 
 /// After how long somebody who has not greeted is called silent. A healthy Dovecot greets within
 /// 15 ms, a busy one within some hundred.
@@ -67,31 +72,39 @@ enum Stage {
 
 /// Tries all endpoints, as deep as asked. When descriptors run out, the rest begins as soon as
 /// others have ended. What has not begun when `limit` is over counts as not tried: of those that
-/// kept it from beginning each has its own answer.
+/// kept it from beginning each has its own answer. Calls `on_silence` once, when a greeting lets
+/// itself be waited for, and `meanwhile` every [`MEANWHILE`].
 pub(crate) fn probe(
     endpoints: &[Endpoint],
     depth: Depth,
     limit: Duration,
     on_silence: &mut dyn FnMut(),
+    meanwhile: &dyn Fn(),
 ) -> Vec<Attempt> {
     let start = Instant::now();
     let end = start + limit;
     let late = || {
-        let cause = format!("its turn did not come within {} s", limit.as_secs());
+        let cause = format!("its turn did not come within {} s", seconds(limit));
         Attempt { outcome: Err(Refusal::NotTried(cause)), took: limit, certificate: None }
     };
     let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
     let mut turns = Turns::new(endpoints, start);
     let mut talks: Vec<Talk<'_>> = Vec::new();
     let mut silence = (depth == Depth::Greeting).then_some(start + SILENCE);
+    let mut next = start + MEANWHILE;
     loop {
         turns.accepted(talks.iter().filter(|one| one.is_silent()).map(|one| one.endpoint.port));
         let due = begin_some(endpoints, &mut turns, &mut talks, &mut answers, end);
         let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
             return answers;
         };
-        let ready = wait(&talks, [due, silence].into_iter().flatten().fold(deadline, Ord::min));
+        let moments = [due, silence, Some(next)].into_iter().flatten();
+        let ready = wait(&talks, moments.fold(deadline, Ord::min));
         let now = Instant::now();
+        if now >= next {
+            meanwhile();
+            next = now + MEANWHILE;
+        }
         if silence.is_some_and(|moment| now >= moment) {
             silence = None;
             if talks.iter().any(Talk::is_silent) {
@@ -214,8 +227,8 @@ impl Talk<'_> {
     fn go_on(&mut self, depth: Depth, end: Instant) -> Option<Answer> {
         let took = self.begun.elapsed();
         match self.advance(depth, end) {
-            Ok(true) => None,
-            Ok(false) => Some((
+            Ok(ControlFlow::Continue(())) => None,
+            Ok(ControlFlow::Break(())) => Some((
                 Ok(()),
                 if let Stage::Leaving { took, .. } = self.stage { took } else { took },
             )),
@@ -223,12 +236,12 @@ impl Talk<'_> {
         }
     }
 
-    /// Whether it goes on.
-    fn advance(&mut self, depth: Depth, end: Instant) -> Result<bool, Refusal> {
+    /// Does what can be done at once.
+    fn advance(&mut self, depth: Depth, end: Instant) -> Result<ControlFlow<()>, Refusal> {
         if matches!(self.stage, Stage::Connecting) {
             outcome(&self.socket)?;
             if self.endpoint.depth(depth) == Depth::Connect {
-                return Ok(false);
+                return Ok(ControlFlow::Break(()));
             }
             let tls = match self.endpoint.mode {
                 Mode::Plain | Mode::Connect => None,
@@ -241,15 +254,15 @@ impl Talk<'_> {
         }
         let socket = &mut self.socket;
         match &mut self.stage {
-            Stage::Connecting => Ok(true),
+            Stage::Connecting => Ok(ControlFlow::Continue(())),
             Stage::Listening { tls, heard } => {
-                let ended = listen(socket, tls.as_deref_mut(), heard)?;
+                let peer = listen(socket, tls.as_deref_mut(), heard)?;
                 let protocol = match greeting::judge(heard) {
                     Judgement::Ready(protocol) => protocol,
                     Judgement::NotReady(words) => return Err(Refusal::NotReady(words)),
                     Judgement::Foreign(words) => return Err(Refusal::Foreign(words)),
-                    Judgement::More if ended => return Err(Refusal::Closed),
-                    Judgement::More => return Ok(true),
+                    Judgement::More if peer == Peer::Ended => return Err(Refusal::Closed),
+                    Judgement::More => return Ok(ControlFlow::Continue(())),
                 };
                 match tls.as_deref_mut() {
                     Some(tls) => {
@@ -261,25 +274,32 @@ impl Talk<'_> {
                 let took = self.begun.elapsed();
                 self.deadline = (Instant::now() + LEAVE).min(end);
                 self.stage = Stage::Leaving { tls: tls.take(), took };
-                Ok(!ended)
+                Ok(match peer {
+                    Peer::Open => ControlFlow::Continue(()),
+                    Peer::Ended => ControlFlow::Break(()),
+                })
             }
             Stage::Choosing { cause, offered, heard } => {
-                choose(socket, offered, heard).map_err(|chosen| match chosen {
+                let chosen = if *offered { chosen(socket, heard) } else { offer(socket) };
+                *offered = true;
+                chosen.map_err(|chosen| match chosen {
                     Chosen::Something => Refusal::NothingInCommon(take(cause)),
                     Chosen::Nothing => Refusal::Tls(take(cause)),
                 })?;
-                Ok(true)
+                Ok(ControlFlow::Continue(()))
             }
             Stage::Leaving { tls, .. } => {
                 if let Some(tls) = tls {
                     let _ = tls.send(socket);
                 }
                 // What it says now is not listened to; only its end is.
-                let more = match socket.read(&mut [0; 512]) {
-                    Ok(bytes) => bytes > 0,
-                    Err(cause) => cause.kind() == io::ErrorKind::WouldBlock,
-                };
-                Ok(more)
+                Ok(match socket.read(&mut [0; 512]) {
+                    Ok(1..) => ControlFlow::Continue(()),
+                    Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+                        ControlFlow::Continue(())
+                    }
+                    Ok(0) | Err(_) => ControlFlow::Break(()),
+                })
             }
         }
     }
@@ -296,11 +316,11 @@ impl Talk<'_> {
 
     /// What is to be said when its time is over.
     fn give_up(&self) -> Answer {
-        let timeout = self.endpoint.timeout;
+        let timeout = self.deadline.saturating_duration_since(self.begun);
         let refusal = match &self.stage {
             Stage::Connecting => Refusal::TimedOut(timeout),
             Stage::Listening { tls: Some(tls), .. } if tls.is_handshaking() => {
-                Refusal::Tls(format!("no handshake within {} s", timeout.as_secs()))
+                Refusal::Tls(format!("no handshake within {} s", seconds(timeout)))
             }
             Stage::Listening { heard, .. } if heard.is_empty() => Refusal::Silent(timeout),
             Stage::Listening { .. } => Refusal::Unfinished(timeout),
@@ -334,34 +354,35 @@ impl Talk<'_> {
     }
 }
 
-/// Hears what has come; returns whether the other side has ended.
+/// Hears what has come, and whether more may come.
 fn listen(
     socket: &mut TcpStream,
     tls: Option<&mut Tls>,
     heard: &mut Vec<u8>,
-) -> Result<bool, Refusal> {
+) -> Result<Peer, Refusal> {
     // Not more than this is ever kept of what a server says.
     let room = u64::try_from(greeting::MAX_LINE.saturating_sub(heard.len())).unwrap_or(0);
     let Some(tls) = tls else {
         let read = (&*socket).take(room).read_to_end(heard);
         return match read {
-            Ok(_) => Ok(heard.len() < greeting::MAX_LINE),
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Ok(_) if heard.len() < greeting::MAX_LINE => Ok(Peer::Ended),
+            Ok(_) => Ok(Peer::Open),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(Peer::Open),
             // Before a word, a reset is an end as well.
-            Err(_) => Ok(true),
+            Err(_) => Ok(Peer::Ended),
         };
     };
     let shaking = tls.is_handshaking();
     let done = tls
         .send(socket)
         .and_then(|()| tls.receive(socket, heard, room))
-        .and_then(|ended| tls.send(socket).map(|()| ended));
+        .and_then(|peer| tls.send(socket).map(|()| peer));
     match done {
-        Ok(true) if shaking => Err(Refusal::NothingInCommon(ENDED.into())),
+        Ok(Peer::Ended) if shaking => Err(Refusal::NothingInCommon(ENDED.into())),
         Err(cause) if shaking && is_end(&cause) => Err(Refusal::NothingInCommon(ENDED.into())),
         Err(cause) if shaking => Err(tls::refusal(&cause)),
-        Ok(ended) => Ok(ended),
-        Err(_) => Ok(true),
+        Ok(peer) => Ok(peer),
+        Err(_) => Ok(Peer::Ended),
     }
 }
 
@@ -381,17 +402,17 @@ enum Chosen {
     Nothing,
 }
 
-/// Offers everything, and hears whether something of it is chosen; says nothing as long as it is
-/// not known.
-fn choose(socket: &mut TcpStream, offered: &mut bool, heard: &mut Vec<u8>) -> Result<(), Chosen> {
-    if !*offered {
-        outcome(socket).map_err(|_| Chosen::Nothing)?;
-        socket.write_all(&hello::everything()).map_err(|_| Chosen::Nothing)?;
-        *offered = true;
-        return Ok(());
-    }
+/// Offers everything that TLS has.
+fn offer(socket: &mut TcpStream) -> Result<(), Chosen> {
+    outcome(socket).map_err(|_| Chosen::Nothing)?;
+    socket.write_all(&hello::everything()).map_err(|_| Chosen::Nothing)
+}
+
+/// Hears whether something of it is chosen; says nothing as long as it is not known.
+fn chosen(socket: &TcpStream, heard: &mut Vec<u8>) -> Result<(), Chosen> {
     let room = u64::try_from(hello::ENOUGH.saturating_sub(heard.len())).unwrap_or(0);
-    let read = (&*socket).take(room).read_to_end(heard);
+    let mut socket = socket;
+    let read = Read::take(&mut socket, room).read_to_end(heard);
     match read {
         _ if hello::is_chosen(heard) => Err(Chosen::Something),
         Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -523,7 +544,7 @@ mod tests {
         let closed = endpoint(&TcpListener::bind("127.0.0.1:0").expect("a port"));
         let nowhere = Endpoint { zone: Some("nowhere0".into()), ..endpoint(&open6) };
         let list = [endpoint(&open), closed, endpoint(&open6), nowhere];
-        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || ());
+        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || (), &|| ());
         let outcomes: Vec<_> = answers.iter().map(|one| one.outcome.clone()).collect();
         let failed = |cause: &str| Err(Refusal::Failed(cause.into()));
         assert_eq!(
@@ -543,18 +564,24 @@ mod tests {
         let _fills_the_queue =
             std::net::TcpStream::connect(listener.local_addr().expect("an address"));
         let list = vec![silent; 50];
-        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || ());
+        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || (), &|| ());
         let one = answers.last().expect("fifty answers");
         assert_eq!(one.outcome, Err(Refusal::TimedOut(Duration::from_secs(1))), "{answers:?}");
         assert!(one.took >= Duration::from_secs(1), "{one:?}");
 
         let list = vec![Endpoint { timeout: Duration::from_secs(15), ..endpoint(&listener) }; 50];
         let start = Instant::now();
-        let answers = probe(&list, Depth::Connect, Duration::from_millis(100), &mut || ());
+        let answers = probe(&list, Depth::Connect, Duration::from_millis(100), &mut || (), &|| ());
         let one = answers.last().expect("fifty answers");
-        let unsaid = Refusal::NotTried("its turn did not come within 0 s".into());
+        let unsaid = Refusal::NotTried("its turn did not come within 0.1 s".into());
         assert_eq!(one.outcome, Err(unsaid), "{answers:?}");
-        assert!(answers.iter().any(|one| matches!(one.outcome, Err(Refusal::TimedOut(_)))));
+        let waited = |one: &Attempt| match one.outcome {
+            Err(Refusal::TimedOut(time)) => Some(time),
+            _ => None,
+        };
+        let waited: Vec<_> = answers.iter().filter_map(waited).collect();
+        let most = Duration::from_millis(100);
+        assert!(!waited.is_empty() && waited.iter().all(|time| *time <= most), "{answers:?}");
         assert!(start.elapsed() < Duration::from_secs(10), "the limit of all comes first");
     }
 
@@ -605,7 +632,7 @@ mod tests {
         ];
         let list: Vec<Endpoint> = cases.iter().map(|(endpoint, _)| endpoint.clone()).collect();
         let start = Instant::now();
-        let answers = probe(&list, Depth::Greeting, Duration::from_secs(15), &mut || ());
+        let answers = probe(&list, Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
         for ((endpoint, expected), answer) in cases.iter().zip(&answers) {
             assert_eq!(&answer.outcome, expected, "{endpoint}");
         }
@@ -616,7 +643,7 @@ mod tests {
     fn who_lets_himself_be_waited_for_is_told_of_once() {
         let calls = |list: &[Endpoint], depth| {
             let mut calls = 0;
-            probe(list, depth, Duration::from_secs(15), &mut || calls += 1);
+            probe(list, depth, Duration::from_secs(15), &mut || calls += 1, &|| ());
             calls
         };
         let silent = [server(std::mem::forget), server(std::mem::forget)];
@@ -634,7 +661,8 @@ mod tests {
             let length = client.read(&mut words).expect("a goodbye");
             tell.send(words[..length].to_vec()).expect("a listener");
         });
-        let answers = probe(&[endpoint], Depth::Greeting, Duration::from_secs(15), &mut || ());
+        let answers =
+            probe(&[endpoint], Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
         assert_eq!(answers[0].outcome, Ok(()));
         assert_eq!(told.recv().expect("a goodbye"), b"QUIT\r\n");
     }
@@ -643,7 +671,7 @@ mod tests {
     fn outcome_of(serve: impl Fn(TcpStream) + Send + 'static) -> Attempt {
         let endpoint = Endpoint { mode: Mode::Tls, ..server(serve) };
         let limit = Duration::from_secs(15);
-        probe(&[endpoint], Depth::Greeting, limit, &mut || ()).remove(0)
+        probe(&[endpoint], Depth::Greeting, limit, &mut || (), &|| ()).remove(0)
     }
 
     /// An alert, and a `ServerHello` as far as it is listened to.
@@ -684,7 +712,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let once = Endpoint { mode: Mode::Tls, ..endpoint(&listener) };
         let serve = std::thread::spawn(move || drop(listener.accept()));
-        let answers = probe(&[once], Depth::Greeting, Duration::from_secs(15), &mut || ());
+        let answers = probe(&[once], Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
         assert_eq!(answers[0].outcome, broken(ENDED));
         serve.join().expect("a server");
     }
@@ -711,10 +739,10 @@ mod tests {
         ];
         let limit = Duration::from_secs(15);
         let mut calls = 0;
-        let answers = probe(&list[..2], Depth::Greeting, limit, &mut || calls += 1);
+        let answers = probe(&list[..2], Depth::Greeting, limit, &mut || calls += 1, &|| ());
         assert!(answers.iter().all(|one| one.outcome == Ok(())), "{answers:?}");
         assert_eq!(calls, 0, "who is not asked for a greeting is not silent");
-        let answers = probe(&list, Depth::Connect, limit, &mut || ());
+        let answers = probe(&list, Depth::Connect, limit, &mut || (), &|| ());
         assert!(answers.iter().all(|one| one.outcome == Ok(())), "{answers:?}");
     }
 

@@ -22,6 +22,15 @@ use crate::probe::attempt::Refusal;
 /// A connection's TLS.
 pub(super) struct Tls(ClientConnection);
 
+/// Whether the other side may say more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Peer {
+    /// It may.
+    Open,
+    /// It has ended the connection.
+    Ended,
+}
+
 impl Tls {
     /// Begins, without sending anything yet.
     ///
@@ -71,8 +80,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Receives what has come; appends to `heard`, up to `room` bytes, what it says. Returns
-    /// whether the other side has ended.
+    /// Receives what has come; appends to `heard`, up to `room` bytes, what it says.
     ///
     /// # Errors
     ///
@@ -82,17 +90,23 @@ impl Tls {
         socket: &mut impl Read,
         heard: &mut Vec<u8>,
         room: u64,
-    ) -> io::Result<bool> {
-        let ended = match self.0.read_tls(socket) {
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => false,
-            other => other? == 0,
+    ) -> io::Result<Peer> {
+        let peer = match self.0.read_tls(socket) {
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Peer::Open,
+            other => {
+                if other? == 0 {
+                    Peer::Ended
+                } else {
+                    Peer::Open
+                }
+            }
         };
         self.0.process_new_packets().map_err(io::Error::other)?;
         match self.0.reader().take(room).read_to_end(heard) {
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(ended),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(peer),
             // Dovecot does not always say goodbye.
-            Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
-            other => other.map(|_| ended),
+            Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => Ok(Peer::Ended),
+            other => other.map(|_| peer),
         }
     }
 
@@ -237,7 +251,8 @@ uGDfVkHwcLyHI4xqHo4vqaTmR5YYK6/0M7k/3lHTzDj3JFLW+MIMmNG0
             while heard.len() < 4 {
                 tls.send(&mut here).expect("a server");
                 let room = u64::try_from(4 - heard.len()).expect("a small number");
-                assert!(!tls.receive(&mut here, &mut heard, room).expect("a server"));
+                let peer = tls.receive(&mut here, &mut heard, room).expect("a server");
+                assert_eq!(peer, Peer::Open);
             }
             assert_eq!(heard, b"* OK", "{version:?}");
             assert!(!tls.is_handshaking());

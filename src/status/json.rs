@@ -32,14 +32,14 @@ pub(super) struct Document {
     /// The action that runs now and its process, such as `remove, pid 4242`.
     action: Option<String>,
     /// The three checks.
-    checks: Three,
+    checks: Checks,
     /// What LifeKeeper says.
     lifekeeper: LifeKeeper,
 }
 
 /// The three checks.
 #[derive(Debug, Serialize)]
-struct Three {
+struct Checks {
     process: Process,
     /// One for each entry of `APP_DOVECOT_IP_LIST`, in its order.
     connections: Vec<Connection>,
@@ -94,12 +94,12 @@ struct LifeKeeper {
     /// Why the state, or where the resource was extended to, is not known.
     cause: Option<String>,
     /// The other systems to which the resource was extended.
-    peers: Vec<Other>,
+    peers: Vec<PeerResource>,
 }
 
 /// The resource on another system.
 #[derive(Debug, Serialize)]
-struct Other {
+struct PeerResource {
     /// LifeKeeper's name of that system.
     system: String,
     /// Whether LifeKeeper calls it alive; `null` when it was not asked.
@@ -122,7 +122,7 @@ impl Document {
             causes: report.causes(),
             warnings: report.warnings(),
             action: report.action.clone(),
-            checks: Three {
+            checks: Checks {
                 process: Process {
                     result: if look.checks.masters.is_empty() { "not found" } else { "found" },
                     pids: look.checks.masters.iter().map(|master| master.pid).collect(),
@@ -161,7 +161,7 @@ fn lifekeeper(protection: &Protection) -> LifeKeeper {
         Here::Known(state) => (Some(state.word()), None),
         Here::Unprotected(cause) | Here::NotKnown(cause) => (None, Some(cause.clone())),
     };
-    let other = |peer: &Peer| Other {
+    let other = |peer: &Peer| PeerResource {
         system: peer.system.clone(),
         alive: peer.alive,
         tag: peer.tag.clone(),

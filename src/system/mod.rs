@@ -8,20 +8,44 @@ pub(crate) mod fake;
 pub(crate) mod real;
 pub(crate) mod sockets;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::command::{Command, Ended};
+use crate::command::{Command, CommandOutput};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Depth};
 use crate::probe::endpoint::Endpoint;
-use crate::process::{Listed, Pipe, Process, Signal};
+use crate::process::{Pipe, Process, ProcessEntry, Signal};
 
 /// Where programs are looked up, never in the caller's `PATH`.
 pub(crate) const PROGRAM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// How long the killed commands of a program may take to vanish, all together: with quickCheck's
+/// longest look it must stay below the watch over its end. One stuck in the kernel is left behind.
+pub(crate) const KILL_WAIT: Duration = Duration::from_millis(200);
+
+/// How long before the alarm that ends the program its commands are ended.
+pub(crate) const WATCH_LEAD: Duration = Duration::from_millis(200);
+
+/// How long each of them may take at least.
+const KILL_MOMENT: Duration = Duration::from_millis(10);
+
+/// What has been spent of [`KILL_WAIT`].
+#[derive(Debug, Default)]
+pub(crate) struct Burials(Cell<Duration>);
+
+impl Burials {
+    /// Lets `wait` wait for a killed command, as long as it is given at most; it returns how long it
+    /// has.
+    pub(crate) fn wait(&self, wait: impl FnOnce(Duration) -> Duration) {
+        let left = KILL_WAIT.saturating_sub(self.0.get());
+        self.0.set(self.0.get() + wait(left.max(KILL_MOMENT)));
+    }
+}
 
 /// What the actions need of a machine.
 pub(crate) trait System {
@@ -39,7 +63,7 @@ pub(crate) trait System {
     /// # Errors
     ///
     /// [`Error::ProcessTable`] when the table is obviously not to be believed.
-    fn processes(&self) -> Result<Vec<Listed>, Error>;
+    fn processes(&self) -> Result<Vec<ProcessEntry>, Error>;
 
     /// The pids of the processes that the kernel calls by this name; far less work than a list.
     ///
@@ -110,12 +134,12 @@ pub(crate) trait System {
     fn let_end(&self, running: &mut Self::Running, limit: Duration) -> bool;
 
     /// Waits for a command's end; when it has not come so long after the start, kills the
-    /// command's process group. One that has ended before it is waited for has ended, however
-    /// late.
-    fn finish(&self, running: Self::Running, limit: Duration) -> Ended;
+    /// command's process group. One that ended later than that is late too, even if nobody waited
+    /// for it by then.
+    fn finish(&self, running: Self::Running, limit: Duration) -> CommandOutput;
 
     /// Starts a command and waits for its end.
-    fn run(&self, command: &Command, limit: Duration) -> Ended {
+    fn run(&self, command: &Command, limit: Duration) -> CommandOutput {
         self.finish(self.start(command), limit)
     }
 

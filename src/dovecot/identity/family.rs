@@ -14,7 +14,7 @@ use crate::dovecot::unit::{self, Manager};
 use crate::dovecot::{pid_file, places};
 use crate::error::Error;
 use crate::probe::endpoint::Endpoint;
-use crate::process::{Listed, Pipe, PipeEnd, Process};
+use crate::process::{Pipe, PipeEnd, Process, ProcessEntry};
 use crate::settings::Settings;
 use crate::system::System;
 
@@ -214,7 +214,7 @@ impl<'a> Census<'a> {
     pub(crate) fn take(&mut self, system: &impl System) -> Result<Family, Error> {
         let table = system.processes()?;
         let mut namesakes = Vec::new();
-        // Listed, and ended before it could be looked at: its children are orphans.
+        // ProcessEntry, and ended before it could be looked at: its children are orphans.
         let mut ended = Vec::new();
         for listed in table.iter().filter(|listed| listed.name == MASTER) {
             match system.inspect(listed.pid) {
@@ -314,7 +314,7 @@ fn holds_us(system: &impl System, group: &Group) -> bool {
 struct Scan<'a, 'c, S> {
     census: &'a mut Census<'c>,
     system: &'a S,
-    table: &'a [Listed],
+    table: &'a [ProcessEntry],
     ended: &'a [i32],
 }
 
@@ -322,12 +322,12 @@ impl<S: System> Scan<'_, '_, S> {
     /// Judges a process that is no master. Its number may have been given to another since the table
     /// was read: so whoever seems to belong is looked at, judged by what is seen then, and must be
     /// the same process afterwards.
-    fn member(&mut self, listed: &Listed, masters: &[Process]) -> Option<Member> {
+    fn member(&mut self, listed: &ProcessEntry, masters: &[Process]) -> Option<Member> {
         let is_dovecots = self.runs_dovecots_program(listed.pid, masters);
         self.evidence(listed, masters, is_dovecots)?;
         let process = self.system.inspect(listed.pid).filter(|process| !process.is_dead())?;
         let Process { pid, parent, session, .. } = process;
-        let now = Listed { parent, session, ..listed.clone() };
+        let now = ProcessEntry { parent, session, ..listed.clone() };
         let is_dovecots = self.runs_dovecots_program(pid, masters);
         let evidence = self.evidence(&now, masters, is_dovecots)?;
         self.system.inspect(pid).filter(|same| same.is(&process))?;
@@ -348,7 +348,7 @@ impl<S: System> Scan<'_, '_, S> {
 
     fn evidence(
         &mut self,
-        listed: &Listed,
+        listed: &ProcessEntry,
         masters: &[Process],
         is_dovecots: bool,
     ) -> Option<Evidence> {
@@ -409,7 +409,7 @@ impl<S: System> Scan<'_, '_, S> {
 
     /// Whether the leader of its session is dead, and it is not itself the leader. The session of
     /// somebody in another pid namespace is 0, and its leader is not for us to judge.
-    fn has_no_leader(&self, listed: &Listed) -> bool {
+    fn has_no_leader(&self, listed: &ProcessEntry) -> bool {
         listed.session != 0
             && listed.session != listed.pid
             && !self.table.iter().any(|leader| {

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Entry, FakeUnit, Machine, More, Port, Program, State};
-use crate::command::{Command, End, Ended};
+use crate::command::{Command, CommandOutput, End};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Depth, Refusal};
 use crate::probe::endpoint::Endpoint;
-use crate::process::{Listed, Pipe, PipeEnd, Process, Signal};
+use crate::process::{Pipe, PipeEnd, Process, ProcessEntry, Signal};
 use crate::system::System;
 
 /// After how long somebody who has not greeted is called silent.
@@ -72,8 +72,8 @@ impl System for Machine {
         self.state().pass(time);
     }
 
-    fn processes(&self) -> Result<Vec<Listed>, Error> {
-        let list = |entry: &Entry| Listed {
+    fn processes(&self) -> Result<Vec<ProcessEntry>, Error> {
+        let list = |entry: &Entry| ProcessEntry {
             pid: entry.process.pid,
             parent: entry.process.parent,
             session: entry.process.session,
@@ -246,18 +246,24 @@ impl System for Machine {
         left <= limit
     }
 
-    fn finish(&self, running: Running, limit: Duration) -> Ended {
+    fn finish(&self, running: Running, limit: Duration) -> CommandOutput {
         let mut state = self.state();
         let end = running.start + running.took.min(limit);
         let left = end.saturating_sub(state.clock);
         state.pass(left);
-        let in_time = running.start.saturating_add(running.took) <= state.clock;
-        let (end, answer, output) = if in_time {
+        let (end, answer, output) = if running.took <= limit {
             (running.end, running.answer, running.output)
         } else {
+            if let Some(burials) = state.stuck.take() {
+                burials.wait(|longest| {
+                    state.pass(longest);
+                    longest
+                });
+                state.stuck = Some(burials);
+            }
             (End::TimedOut(limit), String::new(), String::new())
         };
-        Ended { end, output, answer }
+        CommandOutput { end, output, answer }
     }
 
     fn probe(

@@ -21,16 +21,25 @@ impl ::log::Log for Words {
     fn flush(&self) {}
 }
 
-/// What was logged in this thread since a machine was made.
+/// What was logged in this thread since a machine was made, but for what only DEBUG shows.
 pub(crate) fn words() -> Vec<String> {
-    WORDS.with_borrow(Clone::clone)
+    WORDS.with_borrow(|words| words.iter().filter(|line| !is_detail(line)).cloned().collect())
+}
+
+/// What only DEBUG shows.
+pub(crate) fn details() -> Vec<String> {
+    WORDS.with_borrow(|words| words.iter().filter(|line| is_detail(line)).cloned().collect())
+}
+
+fn is_detail(line: &str) -> bool {
+    line.starts_with("DEBUG: ")
 }
 
 /// Listens to this thread from now on.
 pub(super) fn listen() {
     // All but the first call fail, and have nothing to do.
     if ::log::set_logger(&Words).is_ok() {
-        ::log::set_max_level(::log::LevelFilter::Info);
+        ::log::set_max_level(::log::LevelFilter::Debug);
     }
     WORDS.with_borrow_mut(Vec::clear);
 }

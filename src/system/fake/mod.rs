@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use crate::command::End;
 use crate::process::{Pipe, PipeEnd, Process};
-pub(crate) use log::words;
+use crate::system::Burials;
+pub(crate) use log::{details, words};
 
 /// The pid of the fake's first master.
 pub(crate) const MASTER: i32 = 100;
@@ -57,6 +58,8 @@ pub(crate) struct State {
     /// What is seen of a pid when it is looked at, if that is not the process that was listed: one
     /// that has ended since, or another.
     pub(crate) since: HashMap<i32, Option<Process>>,
+    /// Whether a killed command is stuck in the kernel, and what has been waited for such ones.
+    pub(crate) stuck: Option<Burials>,
     next_pid: i32,
 }
 
@@ -183,6 +186,7 @@ impl Machine {
             shutdown: false,
             blind: false,
             since: HashMap::new(),
+            stuck: None,
             next_pid: MASTER,
         }));
         machine.reply("start", |state| {

@@ -3,6 +3,7 @@
 //! Their output goes to a file and not to a pipe: `service dovecot start` leaves its standard
 //! error open in the daemon, and who reads a pipe to its end would wait as long as Dovecot lives.
 
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,28 +13,27 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use signal_hook::consts::SIGCHLD;
 
 use super::limits::{Core, Limits};
 use super::watchdog;
-use crate::command::{Command, End, Ended, Kept, Start};
+use crate::command::{Capture, Command, CommandOutput, End, Start};
 use crate::files;
-use crate::system::PROGRAM_FOLDERS;
+use crate::system::{Burials, KILL_WAIT, PROGRAM_FOLDERS};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Waits for a word and becomes the command; whoever started it and died has sent none.
 const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
-
-/// How long a killed command may take to vanish; one stuck in the kernel is left behind.
-const KILL_WAIT: Duration = Duration::from_millis(500);
 
 /// An output that grows beyond so many bytes is cut down to its end.
 const MAX_OUTPUT: u64 = 1 << 20;
@@ -46,11 +46,11 @@ const KEPT_ANSWER: u64 = MAX_OUTPUT;
 
 /// Tells that a child has ended. It also undoes a caller's ignoring of SIGCHLD, which programs
 /// inherit, and with which the kernel keeps no exit status for us.
-pub(super) struct ChildSignal(UnixStream);
+struct ChildSignal(UnixStream);
 
 impl ChildSignal {
     /// Watches from now on; `None` where the kernel refuses, and then one looks now and then.
-    pub(super) fn watch() -> Option<Self> {
+    fn watch() -> Option<Self> {
         let (read, write) = UnixStream::pair().ok()?;
         read.set_nonblocking(true).ok()?;
         signal_hook::low_level::pipe::register(SIGCHLD, write).ok()?;
@@ -64,24 +64,143 @@ impl ChildSignal {
     }
 }
 
-/// A command on its way.
-#[must_use]
-pub(crate) struct Running {
-    /// Nothing once it has ended.
-    child: Option<Result<Child, String>>,
+/// The commands that run. All of them are looked at wherever one waits, be it for something else:
+/// what they print stays short, and one that runs longer than it may is not called in time because
+/// nobody waited for it.
+pub(super) struct Commands {
+    limits: Limits,
+    signal: Option<ChildSignal>,
+    watched: RefCell<Vec<Weak<Watched>>>,
+    burials: Burials,
+}
+
+/// What is looked at of a command as long as it runs.
+struct Watched {
+    pid: Option<i32>,
     /// Without it the command runs all the same, only its words are lost.
     output: Option<File>,
     /// Where standard output goes when it is not to stand among the words.
     answer: Option<File>,
     start: Instant,
+    /// When it was last seen running.
+    seen: Cell<Instant>,
+}
+
+/// A command on its way.
+#[must_use]
+pub(crate) struct Running {
+    /// Nothing once it has ended.
+    child: Option<Result<Child, String>>,
+    watched: Rc<Watched>,
+}
+
+impl Commands {
+    /// Must be made before the first command is started.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            signal: ChildSignal::watch(),
+            watched: RefCell::default(),
+            burials: Burials::default(),
+        }
+    }
+
+    /// Starts a command in a process group of its own, with an environment that is always the
+    /// same.
+    pub(super) fn start(&self, command: &Command) -> Running {
+        let running = Running::start(command, &self.limits);
+        let mut watched = self.watched.borrow_mut();
+        watched.retain(|one| one.strong_count() > 0);
+        watched.push(Rc::downgrade(&running.watched));
+        running
+    }
+
+    /// Waits for a command's end, at most so long, and returns whether it has come; what became of
+    /// it is for [`Self::finish`] to say.
+    pub(super) fn let_end(&self, running: &mut Running, limit: Duration) -> bool {
+        let Some(Ok(child)) = &mut running.child else { return true };
+        let ended = wait(child, Instant::now() + limit, |left| self.pause(left));
+        !matches!(ended, Ok(None))
+    }
+
+    /// Waits for a command's end until `limit` after its start, then kills its process group. One
+    /// that was seen running after that is late, even if it has ended since.
+    pub(super) fn finish(&self, mut running: Running, limit: Duration) -> CommandOutput {
+        let pause = |left: Duration| self.pause(left);
+        let end = running.watched.start + limit;
+        let waited = match &mut running.child {
+            Some(Ok(child)) => Ok(wait(child, end, pause)),
+            Some(Err(cause)) => Err(cause.clone()),
+            None => Err("it was not started".into()),
+        };
+        let end = match waited {
+            Err(cause) => End::NotRun(cause),
+            Ok(Err(cause)) => End::NotRun(format!("waiting for its end: {cause}")),
+            Ok(Ok(Some(_))) if running.watched.seen.get() > end => {
+                running.forget();
+                End::TimedOut(limit)
+            }
+            Ok(Ok(Some(status))) => {
+                running.forget();
+                ended(status)
+            }
+            Ok(Ok(None)) => {
+                self.burials.wait(|limit| running.end(limit, pause));
+                End::TimedOut(limit)
+            }
+        };
+        let text = |file: &Option<File>, kept| file.as_ref().map(|file| end_of(file, kept));
+        let Watched { output, answer, .. } = &*running.watched;
+        CommandOutput {
+            end,
+            output: text(output, KEPT_OUTPUT).unwrap_or_default(),
+            answer: text(answer, KEPT_ANSWER).unwrap_or_default(),
+        }
+    }
+
+    /// Sleeps, and looks at the commands meanwhile.
+    pub(super) fn sleep(&self, time: Duration) {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(if self.look() { left.min(LOOK_AGAIN) } else { left });
+        }
+    }
+
+    /// Looks at all commands that run; returns whether one does.
+    pub(super) fn look(&self) -> bool {
+        let watched = self.watched.borrow();
+        watched.iter().filter_map(Weak::upgrade).filter(|one| one.look()).count() > 0
+    }
+
+    /// Sleeps until a child has ended, or it is time to look again, and looks.
+    fn pause(&self, left: Duration) {
+        pause(left, self.signal.as_ref());
+        self.look();
+    }
+}
+
+impl Watched {
+    /// Cuts what the command has printed, and returns whether it runs.
+    fn look(&self) -> bool {
+        [&self.output, &self.answer].into_iter().flatten().for_each(cut);
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let state = self.pid.map(|pid| waitid(Id::Pid(Pid::from_raw(pid)), look));
+        let runs = state == Some(Ok(WaitStatus::StillAlive));
+        if runs {
+            self.seen.set(Instant::now());
+        }
+        runs
+    }
 }
 
 impl Running {
-    /// Starts a command in a process group of its own, with an environment that is always the
-    /// same.
-    pub(super) fn start(command: &Command, limits: &Limits) -> Self {
+    fn start(command: &Command, limits: &Limits) -> Self {
         let output = scratch_file();
-        let answer = (command.kept() == Kept::Answer).then(scratch_file).flatten();
+        let answer = (command.capture() == Capture::Answer).then(scratch_file).flatten();
         let sink = |file: &Option<File>| {
             let file = file.as_ref().and_then(|file| file.try_clone().ok());
             file.map_or_else(Stdio::null, Stdio::from)
@@ -105,23 +224,25 @@ impl Running {
             .envs(command.environment().iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(stdin)
-            .stdout(match command.kept() {
-                Kept::Words => sink(&output),
-                Kept::Answer => sink(&answer),
-                Kept::Errors => Stdio::null(),
+            .stdout(match command.capture() {
+                Capture::Words => sink(&output),
+                Capture::Answer => sink(&answer),
+                Capture::Errors => Stdio::null(),
             })
             .stderr(sink(&output))
             .process_group(0);
-        let core = match command.kept() {
-            Kept::Words | Kept::Answer => Core::AsCaller,
-            Kept::Errors => Core::Never,
+        let core = match command.capture() {
+            Capture::Words | Capture::Answer => Core::AsCaller,
+            Capture::Errors => Core::Never,
         };
         let child = limits
             .spawn(&mut child, core)
             .map_err(|cause| format!("starting {}: {cause}", command.program().display()));
-        let running = Self { child: Some(child), output, answer, start: Instant::now() };
-        watchdog::know(running.pid());
-        running
+        let pid = child.as_ref().ok().and_then(|child| i32::try_from(child.id()).ok());
+        watchdog::know(pid);
+        let start = Instant::now();
+        let watched = Watched { pid, output, answer, start, seen: Cell::new(start) };
+        Self { child: Some(child), watched: Rc::new(watched) }
     }
 
     /// Lets it begin, if it waits for that.
@@ -134,62 +255,21 @@ impl Running {
 
     /// The pid of its first process.
     pub(super) fn pid(&self) -> Option<i32> {
-        let child = self.child.as_ref()?.as_ref().ok()?;
-        i32::try_from(child.id()).ok()
+        self.watched.pid
     }
 
-    /// Waits for its end, at most so long, and returns whether it has come; what became of it is for
-    /// [`Self::finish`] to say.
-    pub(super) fn let_end(&mut self, limit: Duration, signal: Option<&ChildSignal>) -> bool {
-        let Some(Ok(child)) = &mut self.child else { return true };
-        let ended = wait(child, Instant::now() + limit, |left| pause(left, signal));
-        !matches!(ended, Ok(None))
-    }
-
-    /// Waits for its end until `limit` after its start, then kills its process group.
-    pub(super) fn finish(mut self, limit: Duration, signal: Option<&ChildSignal>) -> Ended {
-        let pause = |left: Duration| pause(left, signal);
-        let files = [self.output.take(), self.answer.take()];
-        let cut_and_pause = |left| {
-            files.iter().flatten().for_each(cut);
-            pause(left);
-        };
-        let waited = match &mut self.child {
-            Some(Ok(child)) => Ok(wait(child, self.start + limit, cut_and_pause)),
-            Some(Err(cause)) => Err(cause.clone()),
-            None => Err("it was not started".into()),
-        };
-        let end = match waited {
-            Err(cause) => End::NotRun(cause),
-            Ok(Err(cause)) => End::NotRun(format!("waiting for its end: {cause}")),
-            Ok(Ok(Some(status))) => {
-                self.forget();
-                ended(status)
-            }
-            Ok(Ok(None)) => {
-                self.end(pause);
-                End::TimedOut(limit)
-            }
-        };
-        let text = |file: Option<File>, kept| file.map(|file| end_of(&file, kept));
-        let [output, answer] = files;
-        Ended {
-            end,
-            output: text(output, KEPT_OUTPUT).unwrap_or_default(),
-            answer: text(answer, KEPT_ANSWER).unwrap_or_default(),
-        }
-    }
-
-    /// Kills its process group, and waits a moment for its end.
-    fn end(&mut self, pause: impl Fn(Duration)) {
+    /// Kills its process group, and waits for its end at most so long. Returns how long it has.
+    fn end(&mut self, limit: Duration, pause: impl Fn(Duration)) -> Duration {
+        let start = Instant::now();
         // Not yet waited for, so the group is still ours.
         if let Some(group) = self.pid() {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
         if let Some(Ok(child)) = &mut self.child {
-            let _ = wait(child, Instant::now() + KILL_WAIT, pause);
+            let _ = wait(child, start + limit, pause);
         }
         self.forget();
+        start.elapsed()
     }
 
     /// It has ended: its number may be given to somebody else.
@@ -203,7 +283,7 @@ impl Drop for Running {
     /// A command that nobody waits for any more does not go on.
     fn drop(&mut self) {
         if self.child.is_some() {
-            self.end(|left| pause(left, None));
+            self.end(KILL_WAIT, |left| pause(left, None));
         }
     }
 }
@@ -287,10 +367,21 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(300);
     const LONG: Duration = Duration::from_secs(20);
 
-    fn sh(script: &str, limit: Duration) -> Ended {
-        let command = Command::new("/bin/sh".into(), &["-c", script]);
-        let running = Running::start(&command, &Limits::raise());
-        running.finish(limit, ChildSignal::watch().as_ref())
+    fn commands() -> Commands {
+        Commands::new(Limits::raise())
+    }
+
+    fn shell(script: &str) -> Command {
+        Command::new("/bin/sh".into(), &["-c", script])
+    }
+
+    fn run(command: &Command, limit: Duration) -> CommandOutput {
+        let commands = commands();
+        commands.finish(commands.start(command), limit)
+    }
+
+    fn sh(script: &str, limit: Duration) -> CommandOutput {
+        run(&shell(script), limit)
     }
 
     #[test]
@@ -301,10 +392,14 @@ mod tests {
             ("kill -KILL $$", End::Signalled(9), ""),
         ] {
             let answer = String::new();
-            assert_eq!(sh(script, LONG), Ended { end, output: words.into(), answer }, "{script}");
+            assert_eq!(
+                sh(script, LONG),
+                CommandOutput { end, output: words.into(), answer },
+                "{script}"
+            );
         }
         let missing = Command::new("/no/such/program".into(), &[]);
-        let ended = Running::start(&missing, &Limits::raise()).finish(LONG, None);
+        let ended = run(&missing, LONG);
         let End::NotRun(cause) = ended.end else { panic!("{ended:?}") };
         assert!(cause.starts_with("starting /no/such/program: No such file"), "{cause}");
     }
@@ -312,9 +407,7 @@ mod tests {
     #[test]
     fn an_answer_is_kept_whole_and_apart_from_what_went_wrong() {
         let script = "seq 10000; echo oops >&2; echo $ANSWER";
-        let command = Command::new("/bin/sh".into(), &["-c", script]).asked();
-        let command = command.with("ANSWER", "42".into());
-        let ended = Running::start(&command, &Limits::raise()).finish(LONG, None);
+        let ended = run(&shell(script).asked().with("ANSWER", "42".into()), LONG);
         let lines: Vec<&str> = ended.answer.lines().collect();
         assert_eq!((lines.len(), lines.first(), lines.last()), (10_001, Some(&"1"), Some(&"42")));
         assert_eq!((ended.end, &*ended.output), (End::Exited(0), "oops\n"));
@@ -324,10 +417,9 @@ mod tests {
     fn of_a_secret_command_only_its_errors_are_kept_and_it_leaves_no_core() {
         let script =
             "echo key; echo oops >&2; echo core $(ulimit -c) >&2; readlink /proc/self/fd/1";
-        let command = Command::new("/bin/sh".into(), &["-c", script]).secret();
-        let ended = Running::start(&command, &Limits::raise()).finish(LONG, None);
+        let ended = run(&shell(script).secret(), LONG);
         let (end, output, answer) = (End::Exited(0), "oops\ncore 0\n".into(), String::new());
-        assert_eq!(ended, Ended { end, output, answer });
+        assert_eq!(ended, CommandOutput { end, output, answer });
     }
 
     #[test]
@@ -349,29 +441,27 @@ mod tests {
 
     #[test]
     fn a_command_that_waits_begins_when_it_is_released_and_never_without_that() {
-        let script = "echo begun; cat";
-        let command = Command::new("/bin/sh".into(), &["-c", script]).waiting();
-        let mut running = Running::start(&command, &Limits::raise());
-        assert!(!running.let_end(SHORT, None), "it waits");
+        let (commands, command) = (commands(), shell("echo begun; cat").waiting());
+        let mut running = commands.start(&command);
+        assert!(!commands.let_end(&mut running, SHORT), "it waits");
         let pid = running.pid();
         running.release();
         assert_eq!(running.pid(), pid, "it is the same process");
-        let ended = running.finish(LONG, None);
+        let ended = commands.finish(running, LONG);
         assert_eq!((ended.end, &*ended.output), (End::Exited(0), "begun\n"));
 
         // Its starter has died: the other end of the pipe is closed.
-        let mut left = Running::start(&command, &Limits::raise());
+        let mut left = commands.start(&command);
         if let Some(Ok(child)) = &mut left.child {
             drop(child.stdin.take());
         }
-        let ended = left.finish(LONG, None);
+        let ended = commands.finish(left, LONG);
         assert_eq!((ended.end, &*ended.output), (End::Exited(1), ""));
     }
 
     #[test]
     fn a_command_that_nobody_waits_for_any_more_is_killed_with_its_group() {
-        let command = Command::new("/bin/sh".into(), &["-c", "sleep 1000 & wait"]);
-        let running = Running::start(&command, &Limits::raise());
+        let running = commands().start(&shell("sleep 1000 & wait"));
         let group = Pid::from_raw(running.pid().expect("a pid"));
         drop(running);
         for _ in 0..100 {
@@ -399,6 +489,25 @@ mod tests {
         let ended = sh("yes", SHORT);
         assert_eq!(ended.end, End::TimedOut(SHORT));
         assert!(ended.output.len() <= 2048 && ended.output.ends_with('\n'), "{:?}", ended.output);
+    }
+
+    #[test]
+    fn a_command_is_looked_at_while_nobody_waits_for_it() {
+        let commands = commands();
+        let script = "head -c 3000000 /dev/zero; sleep 0.2; echo last";
+        let running = commands.start(&shell(script));
+        let other = commands.start(&shell(script));
+        commands.sleep(SHORT);
+        let length = |one: &Running| {
+            one.watched.output.as_ref().expect("a file").metadata().expect("its length").len()
+        };
+        assert!(length(&running) <= MAX_OUTPUT, "{}", length(&running));
+        // It ends in its time, or late, whoever is waited for.
+        let ended = commands.finish(other, LONG);
+        assert!(ended.succeeded() && ended.output.ends_with("last\n"), "{:?}", ended.end);
+        commands.sleep(SHORT);
+        let late = Duration::from_millis(100);
+        assert_eq!(commands.finish(running, late).end, End::TimedOut(late));
     }
 
     #[test]

@@ -25,19 +25,19 @@ use signal_hook::flag;
 
 use super::sockets::{self, Socket};
 use super::{
-    Attempt, Command, Depth, Ended, Listed, PROGRAM_FOLDERS, Pipe, Process, Signal, System,
+    Attempt, Command, CommandOutput, Depth, PROGRAM_FOLDERS, Pipe, Process, ProcessEntry, Signal,
+    System,
 };
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::probe::endpoint::Endpoint;
-use command::{ChildSignal, Running};
+use command::{Commands, Running};
 use limits::Limits;
 
 /// This machine.
 pub(crate) struct Machine {
     start: Instant,
-    limits: Limits,
-    child_signal: Option<ChildSignal>,
+    commands: Commands,
 }
 
 impl Machine {
@@ -51,7 +51,7 @@ impl Machine {
         umask(Mode::S_IWGRP | Mode::S_IWOTH);
         // A folder that is to be unmounted later must not be ours.
         let _ = std::env::set_current_dir("/");
-        Self { start: Instant::now(), limits, child_signal: ChildSignal::watch() }
+        Self { start: Instant::now(), commands: Commands::new(limits) }
     }
 
     /// Makes sure that this process may do what it must.
@@ -104,10 +104,10 @@ impl System for Machine {
     }
 
     fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
+        self.commands.sleep(time);
     }
 
-    fn processes(&self) -> Result<Vec<Listed>, Error> {
+    fn processes(&self) -> Result<Vec<ProcessEntry>, Error> {
         process::list()
     }
 
@@ -172,7 +172,7 @@ impl System for Machine {
     }
 
     fn start(&self, command: &Command) -> Running {
-        Running::start(command, &self.limits)
+        self.commands.start(command)
     }
 
     fn release(&self, running: &mut Running) {
@@ -184,11 +184,11 @@ impl System for Machine {
     }
 
     fn let_end(&self, running: &mut Running, limit: Duration) -> bool {
-        running.let_end(limit, self.child_signal.as_ref())
+        self.commands.let_end(running, limit)
     }
 
-    fn finish(&self, running: Running, limit: Duration) -> Ended {
-        running.finish(limit, self.child_signal.as_ref())
+    fn finish(&self, running: Running, limit: Duration) -> CommandOutput {
+        self.commands.finish(running, limit)
     }
 
     fn probe(
@@ -198,7 +198,10 @@ impl System for Machine {
         limit: Duration,
         on_silence: &mut dyn FnMut(),
     ) -> Vec<Attempt> {
-        crate::probe::probe(endpoints, depth, limit, on_silence)
+        let look = || {
+            self.commands.look();
+        };
+        crate::probe::probe(endpoints, depth, limit, on_silence, &look)
     }
 
     fn listeners(&self, port: u16) -> Vec<(IpAddr, Process)> {

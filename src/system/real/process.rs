@@ -14,7 +14,7 @@ use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate};
 
 use crate::error::Error;
-use crate::process::{Listed, Pipe, PipeEnd, Process, Signal};
+use crate::process::{Pipe, PipeEnd, Process, ProcessEntry, Signal};
 
 /// Where the kernel shows processes.
 const PROC: &str = "/proc";
@@ -33,17 +33,17 @@ const MAX_PROGRAM: u64 = 8 << 20;
 const MAX_ANCESTORS: usize = 64;
 
 /// Lists all processes. Only what stands in `stat` is taken from each.
-pub(super) fn list() -> Result<Vec<Listed>, Error> {
+pub(super) fn list() -> Result<Vec<ProcessEntry>, Error> {
     let unreadable = || Error::ProcessTable(PROC.into());
     let mut table = sysinfo::System::new().map_err(|_| unreadable())?;
     let least = ProcessRefreshKind::nothing().without_tasks();
     table.refresh_processes_specifics(ProcessesToUpdate::All, false, least);
     let pid = |pid: sysinfo::Pid| i32::try_from(pid.as_u32()).unwrap_or_default();
-    let list: Vec<Listed> = table
+    let list: Vec<ProcessEntry> = table
         .processes()
         .values()
         .filter(|process| process.thread_kind() != Some(sysinfo::ThreadKind::Userland))
-        .map(|process| Listed {
+        .map(|process| ProcessEntry {
             pid: pid(process.pid()),
             parent: process.parent().map_or(0, pid),
             session: process.session_id().map_or(0, pid),

@@ -13,9 +13,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::exit::Exit;
-
-/// How long before the alarm the thread wakes.
-const BEFORE: Duration = Duration::from_millis(200);
+use crate::system::WATCH_LEAD;
+use crate::text::seconds;
 
 /// When the program is ended, and with what status.
 static END: OnceLock<(Instant, Duration, Exit)> = OnceLock::new();
@@ -25,7 +24,7 @@ static GROUPS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// Sets the end of the program.
 pub(super) fn end_after(limit: Duration, exit: Exit) {
-    let _ = END.set((Instant::now() + limit.saturating_sub(BEFORE), limit, exit));
+    let _ = END.set((Instant::now() + limit.saturating_sub(WATCH_LEAD), limit, exit));
 }
 
 /// Takes note of a command that runs.
@@ -55,7 +54,7 @@ fn wait(end: Instant, limit: Duration, exit: Exit) {
         let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
     }
     // Whoever cannot be told must not hold the end: the alarm comes.
-    error!("no result after {} s: giving up", limit.as_secs());
+    error!("no result after {} s: giving up", seconds(limit));
     std::process::exit(exit.status().into());
 }
 
