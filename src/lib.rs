@@ -1,6 +1,6 @@
 //! Dovecot under SIOS LifeKeeper for Linux: an Application Recovery Kit.
 //!
-//! The program is [`run`]. What else is public here is for the tests and the fuzzer: parsers, and
+//! The program is [`run()`]. What else is public here is for the tests and the fuzzer: parsers, and
 //! limits that the manual names.
 
 pub mod actions;

@@ -64,12 +64,12 @@ pub(super) fn recover(
     restore::restore(system, settings, root, notes)
 }
 
-/// The longest that [`recover`] may take before it takes Dovecot out of service; the manager is asked
+/// The longest that `recover` may take before it takes Dovecot out of service; the manager is asked
 /// meanwhile, with the same limit.
 pub const LOOK: Duration =
     instance::LIMIT.saturating_add(mistake::LIMIT).saturating_add(checks::LIMIT);
 
-/// The longest that [`recover`] may take.
+/// The longest that `recover` may take.
 #[must_use]
 pub fn longest(settings: &Settings) -> Duration {
     LOOK + remove::longest(settings) + restore::longest(settings)

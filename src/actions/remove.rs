@@ -34,7 +34,7 @@ pub const TERM_WAIT: Duration = Duration::from_secs(2);
 /// The longest wait after SIGKILL; only a process stuck in the kernel outlives it.
 pub const KILL_WAIT: Duration = Duration::from_secs(3);
 
-/// The longest that [`end`] takes.
+/// The longest that `end` takes.
 pub(super) const KILL_TIME: Duration = TERM_WAIT.saturating_add(KILL_WAIT);
 
 /// How often what is left after the rounds is ended: once, and once more after a further stop.
@@ -124,7 +124,7 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// The longest that [`remove`] may take.
+/// The longest that `remove` may take.
 #[must_use]
 pub fn longest(settings: &Settings) -> Duration {
     besides() + stop_time(settings) + settings.remove_wait

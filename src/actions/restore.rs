@@ -95,7 +95,7 @@ pub(super) fn restore(
     Err(Error::NotStarted { rounds: settings.restore_rounds, causes })
 }
 
-/// The longest that [`restore`] may take.
+/// The longest that `restore` may take.
 #[must_use]
 pub fn longest(settings: &Settings) -> Duration {
     besides() + (round() + settings.restore_wait) * settings.restore_rounds

@@ -19,7 +19,7 @@ use crate::command::{CommandOutput, End};
 use crate::system::System;
 use crate::text::{cut, one_line};
 
-/// The longest that [`look`] may take; it takes 8 ms, with 2.4 13 ms.
+/// The longest that `look` may take; it takes 8 ms, with 2.4 13 ms.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
 /// How doveconf and Dovecot end when the configuration is broken (seen with 1.2 to 2.4.1), and when

@@ -33,7 +33,7 @@ pub(super) const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a further question may take to a systemd that has just answered.
 pub const DETAIL_LIMIT: Duration = Duration::from_secs(1);
 
-/// The longest that [`Question::answer`] takes: two questions and the pause between them, one for
+/// The longest that `Question::answer` takes: two questions and the pause between them, one for
 /// the kind of a job, one for unusual triggers.
 pub const LIMIT: Duration = ASK_LIMIT
     .saturating_mul(2)
@@ -43,7 +43,7 @@ pub const LIMIT: Duration = ASK_LIMIT
 /// How long a quickCheck that has found a fault waits for the answer.
 pub const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
-/// The longest that [`stop_triggers`] takes.
+/// The longest that `stop_triggers` takes.
 pub const TRIGGERS_LIMIT: Duration = Duration::from_secs(3);
 
 /// What is known of the service manager's view.
