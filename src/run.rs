@@ -76,7 +76,7 @@ fn complaint(cause: &Error) -> String {
     format!("dovecot-ark: {}\n", one_line(&cause.to_string()))
 }
 
-/// Shows the status; whatever hangs, there is an end.
+/// Shows the status, and ends at its limit if anything hangs.
 fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
     // Where the kernel gives no alarm, each thing that is waited for has its own limit.
     let _ = machine.end_after(status::LIMIT, status::failure(how));

@@ -210,7 +210,7 @@ pub(crate) fn give_back(
     if now.starts().iter().any(|path| !before.links.contains_key(*path)) {
         return Ok(GivenBack::SetSince);
     }
-    // A tool has left links that stop it; another name was somebody's wish.
+    // The tool has left links that stop it; another name is an administrator's choice.
     let is_tools = |path: &&String| {
         let name = name_of(path);
         is_script_link(name, &before.service)
@@ -490,7 +490,7 @@ mod tests {
         }
         give_back(&Machine::new(), root.path(), &before).expect("giving back");
         assert_eq!(boot(&root), before);
-        // Somebody names it anew, after it was disabled.
+        // An administrator adds the name again after it was disabled.
         let without = Boot { links: Links::new(), ..before };
         fs::remove_file(root.path().join(WANTED)).expect("disabling");
         give_back(&Machine::new(), root.path(), &without).expect("nothing to do");

@@ -291,9 +291,10 @@ impl Checks {
         }
     }
 
-    /// Looks at the masters again, if all of them are stopped and all else is well: login processes can
-    /// greet without them. It is a fault when they are stopped in both looks. A wrong yes would restart a server that somebody looks at for a moment, a wrong no leaves a
-    /// server to which nobody can log in.
+    /// Looks at the masters again, if all of them are stopped and all else is well: login processes
+    /// can greet without them. It is a fault when they are stopped in both looks. A wrong yes would
+    /// restart a server that is traced for a moment, a wrong no leaves a server to which nobody can
+    /// log in.
     pub(crate) fn look_at_masters(&mut self, system: &impl System, depth: Depth, end: Duration) {
         let stopped = |masters: &[Process], state| masters.iter().all(|one| one.state == state);
         if depth == Depth::Connect || self.masters.is_empty() {

@@ -10,8 +10,7 @@ use log::warn;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 
 use crate::error::Error;
-use crate::files;
-use crate::files::INSTALL_LOCK;
+use crate::files::{self, INSTALL_LOCK};
 use crate::system::System;
 
 /// How long another run is waited for. It takes seconds, unless Dovecot starts slowly.

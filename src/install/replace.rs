@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_looked_whether_somebody_changed_it_when_the_new_one_is_whole() {
+    fn a_change_by_others_is_looked_for_once_the_new_file_is_complete() {
         let root = TestRoot::new();
         root.write("file", "old");
         let path = root.path().join("file");

@@ -3,10 +3,11 @@
 //! It knows the words of mail servers and of TLS, and nothing of processes.
 
 pub(crate) mod attempt;
-pub mod connection;
+mod connection;
 pub mod endpoint;
 pub(crate) mod greeting;
 mod hello;
+pub mod socket;
 mod tls;
 mod turns;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dovecot_ark::actions::{excuse, quick_check, recover, remove, restore};
 use dovecot_ark::dovecot::{checks, configuration, own_log, saturation, service, unit};
 use dovecot_ark::lifekeeper::{defaults, tag};
-use dovecot_ark::probe::{connection, endpoint};
+use dovecot_ark::probe::{endpoint, socket};
 use dovecot_ark::settings::{Settings, values};
 use dovecot_ark::{cli, text};
 
@@ -112,7 +112,7 @@ fn all() -> Vec<Number> {
             "ポート {0}、{1}、{2} は TLS",
         ),
         number(
-            connection::PRIVILEGED.numbers(),
+            socket::PRIVILEGED.numbers(),
             &["What is said of a port|ポートに関する文言"],
             "from a port from {0} to {1},",
             "{0}～{1} のポート",

@@ -60,7 +60,7 @@ const PARTS: [(&str, &Runs, Work); 9] = [
     ("size", &[(SYSV, 50)], size::run),
     ("removes", &[(SYSV, 667), (SYSTEMD, 667), (V24, 666)], removes::run),
     ("races", &[(SYSV, 67), (SYSTEMD, 67), (V24, 66)], races::run),
-    // Without systemd there is nobody to execute himself anew.
+    // Without systemd there is no manager that re-executes itself.
     ("hooks", &[(SYSTEMD, 1000), (V24, 1000)], alarms::hooks),
     ("deaths", &[(SYSTEMD, 25), (V24, 25)], alarms::deaths),
     ("frozen", &[(SYSV, 1667), (SYSTEMD, 1667), (V24, 1666)], alarms::frozen),

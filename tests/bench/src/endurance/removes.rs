@@ -8,7 +8,7 @@ use lab::{Error, Means, Node, Removal, Result, burn, kit};
 
 use super::{Place, Tools, spread};
 
-/// When it is looked again whether a process is left.
+/// When the processes that are left are counted again.
 const LATER: Duration = Duration::from_secs(2);
 /// How many nodes there are at most: while one waits for that, another works.
 const NODES: u32 = 4;

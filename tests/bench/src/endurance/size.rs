@@ -7,7 +7,7 @@ use crate::crowd::crowded;
 
 /// How many processes there are at least, and how many entries in the list.
 const SIZES: [(u32, u32); 5] = [(0, 1), (10_000, 1), (0, 100), (0, 500), (10_000, 500)];
-/// When a quickCheck has ended, whatever hangs; in seconds.
+/// The longest that a quickCheck may take if anything hangs, in seconds.
 const GRANTED: f64 = 18.0;
 /// Between two checks, in seconds: of a long list the login processes end after it.
 const PAUSE: &str = "0.5";
