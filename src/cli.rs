@@ -3,9 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::dovecot::login::LOOK_VERB;
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::Switchback;
 
@@ -42,6 +44,12 @@ pub(crate) enum Command {
     Status(Status),
     /// Show each parameter, its value, and where it comes from
     Settings(Settings),
+    /// Say in what state a directory's file system is
+    #[command(name = LOOK_VERB, hide = true)]
+    LookAtStore {
+        /// The directory
+        folder: PathBuf,
+    },
     /// Print what makes a shell complete this command line
     Completions {
         /// The shell

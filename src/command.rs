@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::secret::Secret;
 use crate::text::seconds;
 
 /// A program and its arguments; no shell in between.
@@ -14,6 +15,7 @@ pub(crate) struct Command {
     environment: Vec<(&'static str, String)>,
     capture: Capture,
     start: Start,
+    input: Option<Secret>,
 }
 
 /// When a command begins to do what it is for.
@@ -43,7 +45,7 @@ impl Command {
     pub(crate) fn new(program: PathBuf, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
         let (environment, capture, start) = (Vec::new(), Capture::Words, Start::AtOnce);
-        Self { program, arguments, environment, capture, start }
+        Self { program, arguments, environment, capture, start, input: None }
     }
 
     /// The same command, asked for its answer.
@@ -59,6 +61,17 @@ impl Command {
     /// The same command, which waits to be released.
     pub(crate) fn waiting(self) -> Self {
         Self { start: Start::Released, ..self }
+    }
+
+    /// The same command, which is told a password as the one line of its standard input, and leaves
+    /// no core.
+    pub(crate) fn told(self, password: Secret) -> Self {
+        Self { input: Some(password), ..self }
+    }
+
+    /// What it is told.
+    pub(crate) const fn input(&self) -> Option<&Secret> {
+        self.input.as_ref()
     }
 
     /// When it begins.

@@ -21,6 +21,7 @@ mod log;
 pub mod probe;
 mod process;
 mod run;
+mod secret;
 pub mod settings;
 mod show;
 mod status;

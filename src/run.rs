@@ -8,6 +8,7 @@ use ::log::{error, warn};
 
 use crate::actions::{self, Action};
 use crate::cli::{self, Cli, Command, Resource};
+use crate::dovecot::login::State;
 use crate::dovecot::notes;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -58,6 +59,9 @@ pub fn run() -> ExitCode {
         ),
         Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, &how).map(|()| Exit::Success)),
+        Command::LookAtStore { folder } => {
+            told(show::print(State::of(&folder).word()).map(|()| Exit::Success))
+        }
         Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
     };
     exit.into()

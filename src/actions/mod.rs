@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use log::{info, warn};
 
-use crate::dovecot::notes::{Excuse, Notes};
+use crate::dovecot::notes::{Excuse, Logins, Notes};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
+use crate::probe::attempt::Depth;
 use crate::settings::Settings;
 use crate::system::System;
 use consequence::consequence;
@@ -78,7 +79,16 @@ pub(crate) fn perform(
         // What a check excused is over; a recover may be called because it was excused too often.
         Excuse::erase(root);
     }
-    change(system, settings, root, &mut Notes::read(system, root))
+    let changed = change(system, settings, root, &mut Notes::read(system, root));
+    match action {
+        // From now on a login must succeed once before one that fails is a fault.
+        Action::Restore if changed.is_ok() && settings.probe == Depth::Login => {
+            Logins::restored(system, root);
+        }
+        Action::Restore | Action::Remove => Logins::erase(root),
+        Action::QuickCheck | Action::Recover => {}
+    }
+    changed
 }
 
 /// Performs a quickCheck, unless an action runs that may.

@@ -12,7 +12,8 @@ use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
 use crate::dovecot::checks::{self, Care, Checks};
 use crate::dovecot::instance::{self, Instance};
-use crate::dovecot::notes::{self, Excuse, Notes, Reason};
+use crate::dovecot::login::{self, Login};
+use crate::dovecot::notes::{self, Excuse, Logins, Notes, Reason};
 use crate::dovecot::unit::{self, Manager, Motion};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{configuration, identity, own_log, places, service};
@@ -52,7 +53,12 @@ const REASON_TIME: Duration =
 /// status, refusals, and a unit that is on its way.
 pub(crate) fn longest(settings: &Settings) -> Duration {
     let entry = settings.endpoints.iter().map(|endpoint| endpoint.timeout).max();
-    let look = (entry.unwrap_or_default() + checks::RETRY_TIME).max(service::STATUS_LIMIT);
+    let entry = entry.unwrap_or_default() + checks::RETRY_TIME;
+    let login = match settings.probe {
+        Depth::Login => settings.login.timeout + checks::RETRY_TIME + login::LOOK_LIMIT,
+        Depth::Connect | Depth::Greeting => Duration::ZERO,
+    };
+    let look = entry.max(login).max(service::STATUS_LIMIT);
     (look * 2 + MOTION_WAIT + unit::CHECK_LIMIT * 2).min(checks::LIMIT)
 }
 
@@ -69,7 +75,7 @@ pub(super) fn quick_check(
 ) -> Result<(), Error> {
     let end = system.now() + checks::LIMIT;
     let unknown = |cause: Error| fault(Verdict::Unknown, &[cause.to_string()]);
-    let is_tenth = settings.probe == Depth::Greeting && notes::is_tenth(root);
+    let is_tenth = settings.probe.listens() && notes::is_tenth(root);
     let care = if is_tenth { Care::Master } else { Care::Twice };
     let limit = checks::LIMIT.saturating_sub(unit::CHECK_LIMIT);
     let mut seen = checks::check(system, settings, root, notes, care, limit).map_err(unknown)?;
@@ -140,6 +146,9 @@ fn reason(system: &impl System, settings: &Settings, root: &Path, notes: &Notes)
 /// Dovecot is in operation.
 fn pass(system: &impl System, settings: &Settings, root: &Path, notes: &mut Notes, seen: &Checks) {
     Excuse::erase(root);
+    if seen.login == Some(Login::Passed) {
+        Logins::arm(system, root);
+    }
     notes.remember(system, root, &settings.service, &seen.masters);
     let warnings = seen.warnings();
     if !warnings.is_empty() {

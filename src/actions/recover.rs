@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use log::warn;
 
+use super::consequence::fault as fault_of;
 use super::{excuse, remove, restore};
 use crate::dovecot::checks::{self, Care};
 use crate::dovecot::instance::{self, Instance};
-use crate::dovecot::mistake;
-use crate::dovecot::notes::{Notes, Reason};
+use crate::dovecot::notes::{Logins, Notes, Reason};
 use crate::dovecot::service::{self, Status};
 use crate::dovecot::unit::{self, Manager};
+use crate::dovecot::verdict::Verdict;
+use crate::dovecot::{login, mistake, saturation};
 use crate::error::Error;
-use crate::settings::Settings;
+use crate::probe::attempt::Depth;
+use crate::probe::login::place;
+use crate::settings::{Login, LoginFault, Settings};
 use crate::system::System;
 
 /// Stops Dovecot and starts it again. The verdict is that of restore: where something outlived
@@ -61,8 +65,44 @@ pub(super) fn recover(
     if let Err(cause) = remove::remove(system, settings, root, notes) {
         warn!("{cause}");
     }
-    restore::restore(system, settings, root, notes)
+    restore::restore(system, settings, root, notes)?;
+    log_in(system, settings, root, notes)
 }
+
+/// Looks at a mailbox where that is asked for. Without it a store that hangs here would be restarted
+/// at each check and never fail over. It fails only for a store that was seen here before: another
+/// node has a directory, a full disk and an account of the same kind.
+fn log_in(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+    notes: &Notes,
+) -> Result<(), Error> {
+    if settings.probe != Depth::Login {
+        return Ok(());
+    }
+    let login = &settings.login;
+    let fault = if login.fault == LoginFault::Any { LoginFault::Store } else { login.fault };
+    let endpoints = place(&settings.endpoints).cloned().into_iter().collect();
+    let settings =
+        Settings { endpoints, login: Login { fault, ..login.clone() }, ..settings.clone() };
+    let limits = (LOGIN_LIMIT, checks::RETRY_TIME);
+    let instance = || Instance::find(system, root, &settings.service, notes);
+    let answers = checks::answers(system, &settings, root, limits, &instance);
+    if let Some(question) = answers.question {
+        saturation::forget(system, question);
+    }
+    match answers.login {
+        Some(login::Login::Failed(words)) => return Err(fault_of(Verdict::Failed, &[words])),
+        Some(login::Login::Warned(words)) => warn!("{words}"),
+        Some(login::Login::Passed) => Logins::arm(system, root),
+        None => {}
+    }
+    Ok(())
+}
+
+/// The longest that the look at a mailbox may take: a second try, and the search for a reason.
+pub const LOGIN_LIMIT: Duration = Duration::from_secs(15);
 
 /// The longest that `recover` may take before it takes Dovecot out of service; the manager is asked
 /// meanwhile, with the same limit.
@@ -72,7 +112,7 @@ pub const LOOK: Duration =
 /// The longest that `recover` may take.
 #[must_use]
 pub fn longest(settings: &Settings) -> Duration {
-    LOOK + remove::longest(settings) + restore::longest(settings)
+    LOOK + remove::longest(settings) + restore::longest(settings) + LOGIN_LIMIT
 }
 
 #[cfg(test)]
@@ -179,6 +219,32 @@ mod tests {
         machine.state().ports.insert(143, crate::system::fake::Port::Refusing);
         recover(&machine, &Settings::default()).expect_err("it does not serve");
         assert_eq!(machine.count("service dovecot stop"), 1);
+    }
+
+    #[test]
+    fn it_ends_with_a_login_and_fails_for_a_store_that_was_seen_here_before() {
+        use crate::dovecot::notes::Logins;
+        use crate::probe::login::{Step, Trouble};
+        let settings = Settings { probe: super::Depth::Login, ..Settings::default() };
+        for (armed, trouble, fails) in [
+            (true, None, false),
+            (true, Some(Trouble::Silent(Step::Examine, Duration::ZERO)), true),
+            (false, Some(Trouble::Silent(Step::Examine, Duration::ZERO)), false),
+            (true, Some(Trouble::NotTried("x".into())), false),
+        ] {
+            let (root, machine) = (TestRoot::new(), Machine::running());
+            root.write("etc/dovecot-ark/login", "ark:sesame\n");
+            let path = root.path().join("etc/dovecot-ark/login");
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(path, mode).expect("a mode");
+            if armed {
+                Logins::arm(&machine, root.path());
+            }
+            machine.state().visit = trouble.clone();
+            let ended = super::recover(&machine, &settings, root.path(), &mut Notes::default());
+            assert_eq!(ended.is_err(), fails, "{armed} {trouble:?}: {:?} {ended:?}", words());
+            assert_eq!(machine.count("log in"), 1, "restore does not log in");
+        }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) fn restore(
     root: &Path,
     notes: &mut Notes,
 ) -> Result<(), Error> {
+    // A mailbox can be locked by a dead node for minutes: a good start does not wait for it.
+    let settings = &settings.without_login();
     let mut seen = checks::check(system, settings, root, notes, Care::Twice, checks::LIMIT)?;
     if seen.in_operation() {
         info!("Dovecot is already in operation");

@@ -11,6 +11,7 @@ use log::debug;
 
 use crate::dovecot::configuration;
 use crate::dovecot::instance::Instance;
+use crate::dovecot::login::{self, Login};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::saturation::{self, Heard, Opinion};
 use crate::dovecot::service::{self, Status};
@@ -18,8 +19,9 @@ use crate::dovecot::unit::Unit;
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
-use crate::probe::attempt::{Attempt, Depth, Refusal};
+use crate::probe::attempt::{Attempt, Depth, Refusal, Silence};
 use crate::probe::endpoint::Endpoint;
+use crate::probe::login::Trouble;
 use crate::process::Process;
 use crate::settings::Settings;
 use crate::system::System;
@@ -35,6 +37,8 @@ use crate::text::seconds;
 /// | an entry that refused or broke off | [`RETRY_TIME`] to its last try | in what is left of 15 s |
 /// | the status, with its second try | [`service::STATUS_LIMIT`] | beside the entries |
 /// | the master, how its services are | [`saturation::LIMIT`] | beside the entries |
+/// | a login, with what is asked beside it | its own time-out, 1 to 10 s | beside the entries |
+/// | the reason of a server's error | [`login::LOOK_LIMIT`] | after the entries, where it is left |
 /// | a master that is stopped | [`FROZEN_TIME`] | where all else is well |
 /// | a master that did not answer | [`DEAF_TIME`] and [`configuration::LIMIT`] | where they are left |
 /// | the unit, after a fault | `unit::CHECK_LIMIT` | last |
@@ -93,6 +97,8 @@ pub(crate) struct Checks {
     pub(crate) status: Status,
     /// What is wrong with the master although it lives.
     pub(crate) hold: Option<Hold>,
+    /// What the look at a mailbox said, where it was asked for.
+    pub(crate) login: Option<Login>,
     /// Why the master was not heard about the silent endpoints, if it was asked.
     silence: Option<String>,
 }
@@ -136,7 +142,7 @@ pub(crate) fn check(
 ) -> Result<Checks, Error> {
     let end = system.now() + limit;
     let mut asked = service::ask(system, &settings.service);
-    let listens = settings.probe == Depth::Greeting;
+    let listens = settings.probe.listens();
     // This takes its time while the status command takes more.
     let masters = match pid_file::master(system, root, notes) {
         Some(master) => Ok(vec![master]),
@@ -159,10 +165,12 @@ pub(crate) fn check(
     // The master may still be asked after both.
     let before = limit.saturating_sub(saturation::LIMIT);
     let left = end.saturating_sub(system.now()).saturating_sub(saturation::LIMIT);
-    let (answers, opinion) = answers(system, settings, left, again, &instance);
+    let Answers { attempts, question, login } =
+        answers(system, settings, root, (left, again), &instance);
     let status = service::status(system, asked, before);
-    let tried = settings.endpoints.iter().zip(&answers);
-    let mut checks = Checks::new(system, root, settings.probe, masters, tried, status, opinion);
+    let tried = settings.endpoints.iter().zip(&attempts);
+    let mut checks = Checks::new(system, root, settings.probe, masters, tried, status, question);
+    checks.login = login;
     if let Some(call) = call {
         checks.hear_master(system, root, call, end);
     }
@@ -175,20 +183,32 @@ pub(crate) fn check(
 /// or sent away: a Dovecot that is being reloaded closes its ports for a moment (1.0), or sends away
 /// whom it has not served yet, with `* BYE Shutting down` or without a word, and serves the next
 /// (seen with 2.3.19 and 2.4.1). Takes at most `limit`. The master was asked how its services are
-/// where a greeting let itself be waited for.
+/// where a greeting let itself be waited for. A mailbox is looked at where that is asked for.
 pub(crate) fn answers<S: System>(
     system: &S,
     settings: &Settings,
-    limit: Duration,
-    again: Duration,
+    root: &Path,
+    (limit, again): (Duration, Duration),
     instance: &dyn Fn() -> Instance,
-) -> (Vec<Attempt>, Option<saturation::Question<S>>) {
+) -> Answers<S> {
     let (endpoints, depth, end) = (&settings.endpoints, settings.probe, system.now() + limit);
     let mut question = None;
-    let mut ask = || {
-        question.get_or_insert_with(|| saturation::ask(system, &instance()));
+    let (visit, unmade) = match login::visit(root, settings) {
+        Some(Ok(visit)) => (Some(visit), None),
+        Some(Err(cause)) => (None, Some(cause)),
+        None => (None, None),
     };
-    let mut answers = system.probe(endpoints, depth, limit, &mut ask);
+    let mut asked = None;
+    let mut ask = |silence| match (silence, &visit) {
+        (Silence::Login, Some(visit)) => {
+            asked.get_or_insert_with(|| login::ask(system, &instance(), visit));
+        }
+        (Silence::Login | Silence::Greeting, _) => {
+            question.get_or_insert_with(|| saturation::ask(system, &instance()));
+        }
+    };
+    let how = (depth, visit.as_ref());
+    let mut answers = system.probe(endpoints, how, limit, &mut ask);
     let last = (system.now() + again).min(end);
     loop {
         let (failed, places): (Vec<Endpoint>, Vec<&mut Attempt>) = endpoints
@@ -202,7 +222,7 @@ pub(crate) fn answers<S: System>(
         }
         system.sleep(AGAIN);
         let left = end.saturating_sub(system.now());
-        let second = system.probe(&failed, depth, left, &mut ask);
+        let second = system.probe(&failed, how, left, &mut ask);
         // Who fails again is told in his first words.
         for (place, answer) in places.into_iter().zip(second) {
             if answer.outcome.is_ok() {
@@ -210,11 +230,38 @@ pub(crate) fn answers<S: System>(
             }
         }
     }
-    (answers, question)
+    let finding = match (&visit, unmade) {
+        (None, None) => None,
+        (None, Some(cause)) => Some(login::Finding::Unmade(cause)),
+        (Some(visit), _) => {
+            // Where no greeting came, that is told.
+            let visited = answers.iter_mut().find_map(|answer| answer.visited.take());
+            let judge =
+                |visited| login::judge(system, &instance(), visit, (visited, asked.take()), end);
+            visited.map(judge)
+        }
+    };
+    let login = finding.map(|found| login::weigh(system, root, settings.login.fault, found));
+    Answers { attempts: answers, question, login }
+}
+
+/// What the endpoints answered, and what was asked meanwhile.
+#[must_use]
+pub(crate) struct Answers<S: System> {
+    /// One of each endpoint.
+    pub(crate) attempts: Vec<Attempt>,
+    /// How the services are, where a greeting let itself be waited for.
+    pub(crate) question: Option<saturation::Question<S>>,
+    /// What follows from the look at a mailbox.
+    pub(crate) login: Option<Login>,
 }
 
 /// Whether a failure may be gone in a moment: a refusal, or an end before the time was over.
 fn may_pass(endpoint: &Endpoint, attempt: &Attempt) -> bool {
+    // A reload ends who is about to log in, too.
+    if matches!(attempt.visited, Some(Err(Trouble::Closed(..)))) {
+        return true;
+    }
     matches!(
         attempt.outcome,
         Err(Refusal::Failed(_)
@@ -255,9 +302,10 @@ impl Checks {
             ending,
             status,
             hold: None,
+            login: None,
             silence: None,
         };
-        if depth == Depth::Greeting && !checks.masters.is_empty() {
+        if depth.listens() && !checks.masters.is_empty() {
             checks.hear_second_opinion(system, root, question);
         } else if let Some(question) = question {
             saturation::forget(system, question);
@@ -365,9 +413,14 @@ impl Checks {
             Some(Hold::Traced(master)) => Some(format!("{master} is held by a debugger")),
             Some(Hold::Stopped(_) | Hold::Deaf(_)) | None => None,
         };
+        let login = match &self.login {
+            Some(Login::Warned(words)) => Some(words.clone()),
+            Some(Login::Passed | Login::Failed(_)) | None => None,
+        };
         self.several()
             .into_iter()
             .chain(traced)
+            .chain(login)
             .chain(full)
             .chain(ending)
             .chain(untried)
@@ -397,6 +450,7 @@ impl Checks {
     pub(crate) fn serves(&self) -> bool {
         !self.masters.is_empty()
             && self.refused.is_empty()
+            && !matches!(self.login, Some(Login::Failed(_)))
             && !matches!(self.hold, Some(Hold::Stopped(_) | Hold::Deaf(_)))
     }
 
@@ -460,6 +514,9 @@ impl Checks {
         }
         if let Some(more @ 1..) = self.refused.len().checked_sub(MAX_TOLD) {
             causes.push(format!("{more} more of the list refused"));
+        }
+        if let Some(Login::Failed(words)) = &self.login {
+            causes.push(words.clone());
         }
         if let Status::Dead(cause) | Status::Unknown(cause) = &self.status {
             causes.push(cause.clone());

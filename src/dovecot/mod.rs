@@ -6,6 +6,7 @@ pub mod checks;
 pub mod configuration;
 pub mod identity;
 pub(crate) mod instance;
+pub mod login;
 pub mod mistake;
 pub(crate) mod notes;
 pub(crate) mod obstacles;

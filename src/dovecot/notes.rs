@@ -34,6 +34,9 @@ const COMMAND: &str = ".command";
 /// The file with what the last check excused.
 const EXCUSE: &str = ".excuse";
 
+/// The file with what is known of logins.
+const LOGIN: &str = ".login";
+
 /// The file with the number of the last check, one byte.
 const COUNT: &str = ".count";
 
@@ -242,6 +245,52 @@ impl Excuse {
     pub(crate) fn erase(root: &Path) {
         // Each passing check says this, and there is almost never one.
         let _ = fs::remove_file(root.join(crate::files::RUN_FOLDER).join(EXCUSE));
+    }
+}
+
+/// What is known of the looks at a mailbox since the cluster's last restore.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Logins {
+    /// Whether one has succeeded on this node.
+    pub(crate) armed: bool,
+    /// When that restore ended, in milliseconds since the boot, if there was one.
+    restored: Option<u64>,
+    /// The boot that this counts from.
+    era: String,
+}
+
+impl Logins {
+    /// Reads it; nothing is known where there is no note, or one of another boot.
+    pub(crate) fn read(system: &impl System, root: &Path) -> Self {
+        let era = system.era();
+        let known = read(root, LOGIN).filter(|logins: &Self| logins.era == era);
+        known.unwrap_or(Self { armed: false, restored: None, era })
+    }
+
+    /// How long ago the cluster's last restore ended.
+    pub(crate) fn age(&self, system: &impl System) -> Option<Duration> {
+        Some(system.since_boot().saturating_sub(Duration::from_millis(self.restored?)))
+    }
+
+    /// Notes that one has succeeded.
+    pub(crate) fn arm(system: &impl System, root: &Path) {
+        let known = Self::read(system, root);
+        if !known.armed {
+            write(root, LOGIN, &Self { armed: true, ..known });
+        }
+    }
+
+    /// Notes that a restore has ended: what succeeded before it says nothing any more.
+    pub(crate) fn restored(system: &impl System, root: &Path) {
+        let now = u64::try_from(system.since_boot().as_millis()).unwrap_or(u64::MAX);
+        write(root, LOGIN, &Self { armed: false, restored: Some(now), era: system.era() });
+    }
+
+    /// Forgets it.
+    pub(crate) fn erase(root: &Path) {
+        // There is almost never one.
+        let _ = fs::remove_file(root.join(files::RUN_FOLDER).join(LOGIN));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::login::Visited;
 use crate::text::seconds;
 
 /// How deep an endpoint is tried.
@@ -12,6 +13,24 @@ pub(crate) enum Depth {
     Connect,
     /// It must greet, behind TLS where that comes first.
     Greeting,
+    /// The same, and one of them must show a mailbox to an account of the check's own.
+    Login,
+}
+
+impl Depth {
+    /// Whether the words of a server are listened to.
+    pub(crate) const fn listens(self) -> bool {
+        matches!(self, Self::Greeting | Self::Login)
+    }
+}
+
+/// For whom one waits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Silence {
+    /// A server that has accepted a connection, for its greeting.
+    Greeting,
+    /// A server that was told a password, for its answer.
+    Login,
 }
 
 /// What became of a connection.
@@ -25,6 +44,8 @@ pub(crate) struct Attempt {
     /// How many seconds the server's certificate has left, below 0 when it has ended; `None`
     /// without TLS.
     pub(crate) certificate: Option<i64>,
+    /// What became of the look at a mailbox, where one was to be made and the greeting came.
+    pub(crate) visited: Option<Visited>,
 }
 
 /// Why a connection did not come about.

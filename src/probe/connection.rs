@@ -11,12 +11,14 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::hello;
-use super::socket::{begin, outcome, refused};
+use super::socket::{begin, begin_visit, outcome, refused};
 use super::tls::{self, Peer, Tls};
 use super::turns::Turns;
-use crate::probe::attempt::{Attempt, Depth, Refusal};
+use crate::probe::attempt::{Attempt, Depth, Refusal, Silence};
 use crate::probe::endpoint::{Endpoint, Mode};
-use crate::probe::greeting::{self, Judgement};
+use crate::probe::greeting::{self, Judgement, Protocol};
+use crate::probe::login::{Dialogue, Lines, Next, Step, Trouble, Visit, Visited, Wire};
+use crate::probe::reply::Reason;
 use crate::text::seconds;
 
 /// The longest time between two moments in which the caller can look after something else.
@@ -35,13 +37,15 @@ struct Talk<'a> {
     at: usize,
     endpoint: &'a Endpoint,
     socket: TcpStream,
-    stage: Stage,
+    stage: Stage<'a>,
     begun: Instant,
     deadline: Instant,
+    /// The look at a mailbox that is to follow the greeting.
+    visit: Option<&'a Visit>,
 }
 
 /// How far a connection has come.
-enum Stage {
+enum Stage<'a> {
     Connecting,
     Listening {
         tls: Option<Box<Tls>>,
@@ -53,42 +57,60 @@ enum Stage {
         offered: bool,
         heard: Vec<u8>,
     },
+    /// It has greeted after so long, and a mailbox is looked at.
+    Visiting {
+        tls: Option<Box<Tls>>,
+        took: Duration,
+        dialogue: Dialogue<'a>,
+        lines: Lines,
+        /// When something was said last.
+        said: Instant,
+    },
     /// It has greeted, and has been told goodbye.
     Leaving {
         tls: Option<Box<Tls>>,
         took: Duration,
+        visited: Option<Visited>,
     },
 }
 
 /// Tries all endpoints, as deep as asked. When descriptors run out, the rest begins as soon as
 /// others have ended. What has not begun when `limit` is over counts as not tried: of those that
-/// kept it from beginning each has its own answer. Calls `on_silence` once, when a greeting lets
-/// itself be waited for, and `meanwhile` every [`MEANWHILE`].
+/// kept it from beginning each has its own answer. Behind the greeting of the endpoint of `visit`, a
+/// mailbox is looked at. Calls `on_silence` once for each kind, when a greeting or the answer to a
+/// password lets itself be waited for, and `meanwhile` every [`MEANWHILE`].
 pub(crate) fn probe(
     endpoints: &[Endpoint],
-    depth: Depth,
+    (depth, visit): (Depth, Option<&Visit>),
     limit: Duration,
-    on_silence: &mut dyn FnMut(),
+    on_silence: &mut dyn FnMut(Silence),
     meanwhile: &dyn Fn(),
 ) -> Vec<Attempt> {
     let start = Instant::now();
     let end = start + limit;
     let late = || {
         let cause = format!("its turn did not come within {} s", seconds(limit));
-        Attempt { outcome: Err(Refusal::NotTried(cause)), took: limit, certificate: None }
+        Attempt {
+            outcome: Err(Refusal::NotTried(cause)),
+            took: limit,
+            certificate: None,
+            visited: None,
+        }
     };
     let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
     let mut turns = Turns::new(endpoints, start);
     let mut talks: Vec<Talk<'_>> = Vec::new();
-    let mut silence = (depth == Depth::Greeting).then_some(start + SILENCE);
+    let mut silence = depth.listens().then_some(start + SILENCE);
+    let mut unheard = visit.is_some();
     let mut next = start + MEANWHILE;
     loop {
         turns.accepted(talks.iter().filter(|one| one.is_silent()).map(|one| one.endpoint.port));
-        let due = begin_some(endpoints, &mut turns, &mut talks, &mut answers, end);
+        let due = begin_some((endpoints, visit), &mut turns, &mut talks, &mut answers, end);
         let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
             return answers;
         };
-        let moments = [due, silence, Some(next)].into_iter().flatten();
+        let unanswered = talks.iter().find_map(Talk::silent_login).filter(|_| unheard);
+        let moments = [due, silence, unanswered, Some(next)].into_iter().flatten();
         let ready = wait(&talks, moments.fold(deadline, Ord::min));
         let now = Instant::now();
         if now >= next {
@@ -98,8 +120,12 @@ pub(crate) fn probe(
         if silence.is_some_and(|moment| now >= moment) {
             silence = None;
             if talks.iter().any(Talk::is_silent) {
-                on_silence();
+                on_silence(Silence::Greeting);
             }
+        }
+        if unanswered.is_some_and(|moment| now >= moment) {
+            unheard = false;
+            on_silence(Silence::Login);
         }
         let mut turn = ready.into_iter();
         let mut unclear = Vec::new();
@@ -118,8 +144,8 @@ pub(crate) fn probe(
                     unclear.push((Second { at, endpoint, begun, deadline }, cause));
                 }
                 Some((outcome, took)) => {
-                    let certificate = talk.certificate();
-                    set(&mut answers, talk.at, Attempt { outcome, took, certificate });
+                    let (certificate, visited) = (talk.certificate(), talk.visited());
+                    set(&mut answers, talk.at, Attempt { outcome, took, certificate, visited });
                     turns.ended(talk.endpoint, now);
                 }
                 None => {}
@@ -132,7 +158,7 @@ pub(crate) fn probe(
                 Ok(talk) => talks.push(talk),
                 Err(refusal) => {
                     let (outcome, took) = (Err(refusal), second.begun.elapsed());
-                    set(&mut answers, second.at, Attempt { outcome, took, certificate: None });
+                    set(&mut answers, second.at, unvisited(outcome, took));
                     turns.ended(second.endpoint, now);
                 }
             }
@@ -160,7 +186,15 @@ impl<'a> Second<'a> {
         match begin(endpoint, endpoints) {
             Ok(socket) => {
                 let stage = Stage::Choosing { cause, offered: false, heard: Vec::new() };
-                Ok(Talk { at, endpoint, socket: socket.into(), stage, begun, deadline })
+                Ok(Talk {
+                    at,
+                    endpoint,
+                    socket: socket.into(),
+                    stage,
+                    begun,
+                    deadline,
+                    visit: None,
+                })
             }
             Err(errno) => match refused(errno) {
                 ours if ours.tells_nothing() => Err(ours),
@@ -172,7 +206,7 @@ impl<'a> Second<'a> {
 
 /// Begins with those whose turn it is; returns when the next may begin, if one can.
 fn begin_some<'a>(
-    endpoints: &[Endpoint],
+    (endpoints, visit): (&[Endpoint], Option<&'a Visit>),
     turns: &mut Turns<'a>,
     talks: &mut Vec<Talk<'a>>,
     answers: &mut [Attempt],
@@ -183,20 +217,22 @@ fn begin_some<'a>(
         let Some((at, endpoint)) = turns.next(begun) else {
             return turns.due();
         };
-        match begin(endpoint, endpoints) {
+        let visit = visit.filter(|visit| visit.endpoint.is_same_place(endpoint));
+        let connect = if visit.is_some() { begin_visit } else { begin };
+        match connect(endpoint, endpoints) {
             Err(Errno::EMFILE | Errno::ENFILE) if !talks.is_empty() => {
                 turns.take_back((at, endpoint));
                 return None;
             }
             Err(cause) => {
                 let (outcome, took) = (Err(refused(cause)), begun.elapsed());
-                set(answers, at, Attempt { outcome, took, certificate: None });
+                set(answers, at, unvisited(outcome, took));
                 turns.ended(endpoint, begun);
             }
             Ok(socket) => {
                 let deadline = (begun + endpoint.timeout).min(end);
                 let (socket, stage) = (TcpStream::from(socket), Stage::Connecting);
-                talks.push(Talk { at, endpoint, socket, stage, begun, deadline });
+                talks.push(Talk { at, endpoint, socket, stage, begun, deadline, visit });
             }
         }
     }
@@ -209,10 +245,15 @@ fn set(answers: &mut [Attempt], at: usize, answer: Attempt) {
     }
 }
 
+/// The answer of an endpoint that could not even be connected to.
+const fn unvisited(outcome: Result<(), Refusal>, took: Duration) -> Attempt {
+    Attempt { outcome, took, certificate: None, visited: None }
+}
+
 /// What became of a connection, and after how long.
 type Answer = (Result<(), Refusal>, Duration);
 
-impl Talk<'_> {
+impl<'a> Talk<'a> {
     /// Goes as far as it can without waiting; returns how it ended, if it has.
     fn go_on(&mut self, depth: Depth, end: Instant) -> Option<Answer> {
         let took = self.begun.elapsed();
@@ -220,7 +261,7 @@ impl Talk<'_> {
             Ok(ControlFlow::Continue(())) => None,
             Ok(ControlFlow::Break(())) => Some((
                 Ok(()),
-                if let Stage::Leaving { took, .. } = self.stage { took } else { took },
+                if let Stage::Leaving { took, .. } = &self.stage { *took } else { took },
             )),
             Err(refusal) => Some((Err(refusal), took)),
         }
@@ -254,20 +295,20 @@ impl Talk<'_> {
                     Judgement::More if peer == Peer::Ended => return Err(Refusal::Closed),
                     Judgement::More => return Ok(ControlFlow::Continue(())),
                 };
-                match tls.as_deref_mut() {
-                    Some(tls) => {
-                        tls.take_leave(protocol.farewell());
-                        let _ = tls.send(socket);
-                    }
-                    None => drop(socket.write(protocol.farewell())),
+                let (tls, heard, took) = (tls.take(), take(heard), self.begun.elapsed());
+                if let Some(visit) = self.visit.filter(|_| peer == Peer::Open) {
+                    return Ok(self.begin_visit((visit, protocol), tls, &heard, end));
                 }
-                let took = self.begun.elapsed();
-                self.deadline = (Instant::now() + LEAVE).min(end);
-                self.stage = Stage::Leaving { tls: tls.take(), took };
+                let visited = self.visit.map(|_| Err(ended()));
+                self.leave(tls, protocol.farewell(), (took, visited), end);
                 Ok(match peer {
                     Peer::Open => ControlFlow::Continue(()),
                     Peer::Ended => ControlFlow::Break(()),
                 })
+            }
+            Stage::Visiting { .. } => {
+                self.go_on_visiting(end);
+                Ok(ControlFlow::Continue(()))
             }
             Stage::Choosing { cause, offered, heard } => {
                 let chosen = if *offered { chosen(socket, heard) } else { offer(socket) };
@@ -294,6 +335,140 @@ impl Talk<'_> {
         }
     }
 
+    /// Takes leave of who has greeted after so long.
+    fn leave(
+        &mut self,
+        mut tls: Option<Box<Tls>>,
+        farewell: &[u8],
+        (took, visited): (Duration, Option<Visited>),
+        end: Instant,
+    ) {
+        match tls.as_deref_mut() {
+            Some(tls) => {
+                tls.take_leave(farewell);
+                let _ = tls.send(&mut self.socket);
+            }
+            None => drop(self.socket.write(farewell)),
+        }
+        self.deadline = (Instant::now() + LEAVE).min(end);
+        self.stage = Stage::Leaving { tls, took, visited };
+    }
+
+    /// Goes on behind the greeting.
+    fn begin_visit(
+        &mut self,
+        (visit, protocol): (&'a Visit, Protocol),
+        tls: Option<Box<Tls>>,
+        greeting: &[u8],
+        end: Instant,
+    ) -> ControlFlow<()> {
+        let address = self.endpoint.address;
+        let own = self.socket.local_addr().is_ok_and(|own| own.ip() == address);
+        let wire = match (&tls, own) {
+            (Some(_), _) => Wire::Encrypted,
+            (None, _) if address.is_loopback() => Wire::Loopback,
+            (None, true) => Wire::Own,
+            (None, false) => Wire::Open,
+        };
+        let (dialogue, next) = Dialogue::begin(visit, protocol, greeting, wire);
+        let (took, lines, said) = (self.begun.elapsed(), Lines::default(), Instant::now());
+        self.deadline = (self.begun + visit.limit).min(end);
+        self.stage = Stage::Visiting { tls, took, dialogue, lines, said };
+        self.follow(next, end);
+        ControlFlow::Continue(())
+    }
+
+    /// Hears what has come to a visit, and answers.
+    fn go_on_visiting(&mut self, end: Instant) {
+        while let Stage::Visiting { tls, dialogue, lines, .. } = &mut self.stage {
+            let was_handshaking = tls.as_ref().is_some_and(|tls| tls.is_handshaking());
+            let before = lines.heard.len();
+            let peer = listen(&mut self.socket, tls.as_deref_mut(), &mut lines.heard);
+            let came = lines.heard.len() - before;
+            if was_handshaking && tls.as_ref().is_some_and(|tls| !tls.is_handshaking()) {
+                let next = dialogue.encrypted();
+                self.follow(next, end);
+                continue;
+            }
+            while let Stage::Visiting { dialogue, lines, .. } = &mut self.stage
+                && let Some(line) = lines.next()
+            {
+                let next = dialogue.hear(&line);
+                self.follow(next, end);
+            }
+            let Stage::Visiting { dialogue, .. } = &self.stage else { return };
+            let trouble = match peer {
+                Ok(Peer::Open) if came > 0 => continue,
+                Ok(Peer::Open) => return,
+                Ok(Peer::Ended) => Trouble::Closed(dialogue.step(), Reason::default()),
+                Err(cause) => Trouble::Tls(cause.to_string()),
+            };
+            self.follow(Next::End(Err(trouble)), end);
+        }
+    }
+
+    /// Does what a dialogue says.
+    fn follow(&mut self, next: Next, end: Instant) {
+        let address = self.endpoint.address;
+        let Stage::Visiting { tls, took, dialogue, lines, said } = &mut self.stage else { return };
+        let visited = match next {
+            Next::Listen => return,
+            Next::Say(words) => {
+                *said = Instant::now();
+                match tls.as_deref_mut() {
+                    Some(tls) => {
+                        tls.say(&words);
+                        let _ = tls.send(&mut self.socket);
+                    }
+                    // So little fits into any socket.
+                    None => drop(self.socket.write(&words)),
+                }
+                return;
+            }
+            Next::Encrypt => match Tls::new(address) {
+                Ok(mut new) => {
+                    // What came unencrypted behind the answer counts for nothing.
+                    *lines = Lines::default();
+                    let _ = new.send(&mut self.socket);
+                    *tls = Some(Box::new(new));
+                    return;
+                }
+                Err(cause) => Err(Trouble::NotTried(cause)),
+            },
+            Next::End(visited) => visited,
+        };
+        let (tls, farewell, took) = (tls.take(), dialogue.farewell(), *took);
+        self.leave(tls, farewell, (took, Some(visited)), end);
+    }
+
+    /// When somebody who was told a password is called silent; `None` when nobody is waited for.
+    fn silent_login(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Visiting { dialogue, said, .. } if dialogue.step() == Step::Login => {
+                Some(*said + SILENCE)
+            }
+            _ => None,
+        }
+    }
+
+    /// What became of the look at a mailbox, if one was to be made and the greeting came.
+    fn visited(&self) -> Option<Visited> {
+        match &self.stage {
+            Stage::Leaving { visited, .. } => visited.clone(),
+            Stage::Visiting { dialogue, .. } => {
+                let visit = self.visit?;
+                let waited = self.deadline.saturating_duration_since(self.begun);
+                // A time that was cut short says nothing of the server.
+                Some(Err(if waited < visit.limit {
+                    Trouble::NotTried(format!("only {} s were left", seconds(waited)))
+                } else {
+                    Trouble::Silent(dialogue.step(), waited)
+                }))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether that nothing is in common is no more than a guess yet.
     const fn may_be_unclear(&self) -> bool {
         matches!(self.stage, Stage::Listening { .. })
@@ -315,7 +490,7 @@ impl Talk<'_> {
             Stage::Listening { heard, .. } if heard.is_empty() => Refusal::Silent(timeout),
             Stage::Listening { .. } => Refusal::Unfinished(timeout),
             Stage::Choosing { cause, .. } => Refusal::Tls(cause.clone()),
-            Stage::Leaving { took, .. } => return (Ok(()), *took),
+            Stage::Leaving { took, .. } | Stage::Visiting { took, .. } => return (Ok(()), *took),
         };
         (Err(refusal), self.begun.elapsed())
     }
@@ -323,7 +498,9 @@ impl Talk<'_> {
     /// How many seconds the server's certificate has left.
     fn certificate(&self) -> Option<i64> {
         match &self.stage {
-            Stage::Listening { tls, .. } | Stage::Leaving { tls, .. } => tls.as_ref()?.time_left(),
+            Stage::Listening { tls, .. }
+            | Stage::Visiting { tls, .. }
+            | Stage::Leaving { tls, .. } => tls.as_ref()?.time_left(),
             Stage::Connecting | Stage::Choosing { .. } => None,
         }
     }
@@ -332,16 +509,24 @@ impl Talk<'_> {
     fn wish(&self) -> PollFlags {
         match &self.stage {
             Stage::Connecting | Stage::Choosing { offered: false, .. } => PollFlags::POLLOUT,
-            Stage::Listening { tls: Some(tls), .. } | Stage::Leaving { tls: Some(tls), .. }
+            Stage::Listening { tls: Some(tls), .. }
+            | Stage::Visiting { tls: Some(tls), .. }
+            | Stage::Leaving { tls: Some(tls), .. }
                 if tls.wants_write() =>
             {
                 PollFlags::POLLIN | PollFlags::POLLOUT
             }
-            Stage::Listening { .. } | Stage::Choosing { .. } | Stage::Leaving { .. } => {
-                PollFlags::POLLIN
-            }
+            Stage::Listening { .. }
+            | Stage::Visiting { .. }
+            | Stage::Choosing { .. }
+            | Stage::Leaving { .. } => PollFlags::POLLIN,
         }
     }
+}
+
+/// The server left behind its greeting.
+fn ended() -> Trouble {
+    Trouble::Closed(Step::Login, Reason::default())
 }
 
 /// Hears what has come, and whether more may come.
@@ -438,7 +623,8 @@ mod tests {
         let closed = endpoint(&TcpListener::bind("127.0.0.1:0").expect("a port"));
         let nowhere = Endpoint { zone: Some("nowhere0".into()), ..endpoint(&open6) };
         let list = [endpoint(&open), closed, endpoint(&open6), nowhere];
-        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || (), &|| ());
+        let answers =
+            probe(&list, (Depth::Connect, None), Duration::from_secs(5), &mut |_| (), &|| ());
         let outcomes: Vec<_> = answers.iter().map(|one| one.outcome.clone()).collect();
         let failed = |cause: &str| Err(Refusal::Failed(cause.into()));
         assert_eq!(
@@ -458,14 +644,16 @@ mod tests {
         let _fills_the_queue =
             std::net::TcpStream::connect(listener.local_addr().expect("an address"));
         let list = vec![silent; 50];
-        let answers = probe(&list, Depth::Connect, Duration::from_secs(5), &mut || (), &|| ());
+        let answers =
+            probe(&list, (Depth::Connect, None), Duration::from_secs(5), &mut |_| (), &|| ());
         let one = answers.last().expect("fifty answers");
         assert_eq!(one.outcome, Err(Refusal::TimedOut(Duration::from_secs(1))), "{answers:?}");
         assert!(one.took >= Duration::from_secs(1), "{one:?}");
 
         let list = vec![Endpoint { timeout: Duration::from_secs(15), ..endpoint(&listener) }; 50];
         let start = Instant::now();
-        let answers = probe(&list, Depth::Connect, Duration::from_millis(100), &mut || (), &|| ());
+        let answers =
+            probe(&list, (Depth::Connect, None), Duration::from_millis(100), &mut |_| (), &|| ());
         let one = answers.last().expect("fifty answers");
         let unsaid = Refusal::NotTried("its turn did not come within 0.1 s".into());
         assert_eq!(one.outcome, Err(unsaid), "{answers:?}");
@@ -526,7 +714,8 @@ mod tests {
         ];
         let list: Vec<Endpoint> = cases.iter().map(|(endpoint, _)| endpoint.clone()).collect();
         let start = Instant::now();
-        let answers = probe(&list, Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
+        let answers =
+            probe(&list, (Depth::Greeting, None), Duration::from_secs(15), &mut |_| (), &|| ());
         for ((endpoint, expected), answer) in cases.iter().zip(&answers) {
             assert_eq!(&answer.outcome, expected, "{endpoint}");
         }
@@ -537,7 +726,7 @@ mod tests {
     fn who_lets_himself_be_waited_for_is_told_of_once() {
         let calls = |list: &[Endpoint], depth| {
             let mut calls = 0;
-            probe(list, depth, Duration::from_secs(15), &mut || calls += 1, &|| ());
+            probe(list, (depth, None), Duration::from_secs(15), &mut |_| calls += 1, &|| ());
             calls
         };
         let silent = [server(std::mem::forget), server(std::mem::forget)];
@@ -555,8 +744,13 @@ mod tests {
             let length = client.read(&mut words).expect("a goodbye");
             tell.send(words[..length].to_vec()).expect("a listener");
         });
-        let answers =
-            probe(&[endpoint], Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
+        let answers = probe(
+            &[endpoint],
+            (Depth::Greeting, None),
+            Duration::from_secs(15),
+            &mut |_| (),
+            &|| (),
+        );
         assert_eq!(answers[0].outcome, Ok(()));
         assert_eq!(told.recv().expect("a goodbye"), b"QUIT\r\n");
     }
@@ -565,7 +759,7 @@ mod tests {
     fn outcome_of(serve: impl Fn(TcpStream) + Send + 'static) -> Attempt {
         let endpoint = Endpoint { mode: Mode::Tls, ..server(serve) };
         let limit = Duration::from_secs(15);
-        probe(&[endpoint], Depth::Greeting, limit, &mut || (), &|| ()).remove(0)
+        probe(&[endpoint], (Depth::Greeting, None), limit, &mut |_| (), &|| ()).remove(0)
     }
 
     /// An alert, and a `ServerHello` as far as it is listened to.
@@ -606,7 +800,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let once = Endpoint { mode: Mode::Tls, ..endpoint(&listener) };
         let serve = std::thread::spawn(move || drop(listener.accept()));
-        let answers = probe(&[once], Depth::Greeting, Duration::from_secs(15), &mut || (), &|| ());
+        let answers =
+            probe(&[once], (Depth::Greeting, None), Duration::from_secs(15), &mut |_| (), &|| ());
         assert_eq!(answers[0].outcome, broken(ENDED));
         serve.join().expect("a server");
     }
@@ -633,10 +828,11 @@ mod tests {
         ];
         let limit = Duration::from_secs(15);
         let mut calls = 0;
-        let answers = probe(&list[..2], Depth::Greeting, limit, &mut || calls += 1, &|| ());
+        let answers =
+            probe(&list[..2], (Depth::Greeting, None), limit, &mut |_| calls += 1, &|| ());
         assert!(answers.iter().all(|one| one.outcome == Ok(())), "{answers:?}");
         assert_eq!(calls, 0, "who is not asked for a greeting is not silent");
-        let answers = probe(&list, Depth::Connect, limit, &mut || (), &|| ());
+        let answers = probe(&list, (Depth::Connect, None), limit, &mut |_| (), &|| ());
         assert!(answers.iter().all(|one| one.outcome == Ok(())), "{answers:?}");
     }
 }

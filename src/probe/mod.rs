@@ -7,6 +7,8 @@ mod connection;
 pub mod endpoint;
 pub(crate) mod greeting;
 mod hello;
+pub(crate) mod login;
+pub(crate) mod reply;
 pub mod socket;
 mod tls;
 mod turns;

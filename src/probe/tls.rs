@@ -110,10 +110,15 @@ impl Tls {
         }
     }
 
-    /// Says something, and goodbye.
-    pub(super) fn take_leave(&mut self, words: &[u8]) {
+    /// Says something, as soon as it can be sent.
+    pub(super) fn say(&mut self, words: &[u8]) {
         // It goes to memory, which has room for so little.
         let _ = self.0.writer().write_all(words);
+    }
+
+    /// Says something, and goodbye.
+    pub(super) fn take_leave(&mut self, words: &[u8]) {
+        self.say(words);
         self.0.send_close_notify();
     }
 }

@@ -7,7 +7,7 @@
 pub mod values;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,7 +17,10 @@ use crate::lifekeeper::template::Template;
 use crate::probe::attempt::Depth;
 use crate::probe::endpoint::Endpoint;
 use crate::text::excerpt;
-use values::{Create, Probe, Seconds, create, probe, rounds, seconds, service, switch, wait};
+use values::{
+    Create, File, Probe, Seconds, create, file, login_fault, login_seconds, mailbox, probe, rounds,
+    seconds, service, switch, wait,
+};
 
 /// All keys begin so.
 pub(crate) const PREFIX: &str = "APP_DOVECOT_";
@@ -29,12 +32,16 @@ const REMOVE_CHECK_RETRY: &str = "APP_DOVECOT_REMOVE_CHECK_RETRY";
 const REMOVE_WAIT: &str = "APP_DOVECOT_REMOVE_WAIT";
 const IP_LIST: &str = "APP_DOVECOT_IP_LIST";
 const PROBE: &str = "APP_DOVECOT_PROBE";
+const LOGIN_FILE: &str = "APP_DOVECOT_LOGIN_FILE";
+const LOGIN_MAILBOX: &str = "APP_DOVECOT_LOGIN_MAILBOX";
+const LOGIN_TIMEOUT: &str = "APP_DOVECOT_LOGIN_TIMEOUT";
+const LOGIN_FAULT: &str = "APP_DOVECOT_LOGIN_FAULT";
 const WAIT: &str = "APP_DOVECOT_WAIT";
 const SERVICE: &str = "APP_DOVECOT_SERVICE";
 const CREATE: &str = "APP_DOVECOT_CREATE";
 
 /// In the order in which they are shown.
-pub(crate) const KEYS: [&str; 10] = [
+pub(crate) const KEYS: [&str; 14] = [
     DEBUG,
     RESTORE_CHECK_RETRY,
     RESTORE_WAIT,
@@ -42,6 +49,10 @@ pub(crate) const KEYS: [&str; 10] = [
     REMOVE_WAIT,
     IP_LIST,
     PROBE,
+    LOGIN_FILE,
+    LOGIN_MAILBOX,
+    LOGIN_TIMEOUT,
+    LOGIN_FAULT,
     WAIT,
     SERVICE,
     CREATE,
@@ -67,12 +78,38 @@ pub struct Settings {
     pub(crate) endpoints: Vec<Endpoint>,
     /// How deep they are tried.
     pub(crate) probe: Depth,
+    /// How a mailbox is looked at, where that is asked for.
+    pub(crate) login: Login,
     /// What the two times mean.
     pub(crate) wait: Wait,
     /// Dovecot's name as a service.
     pub(crate) service: String,
     /// The command line that creates the resource, where the administrator knows it better.
     pub(crate) create: Option<Template>,
+}
+
+/// How a mailbox is looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Login {
+    /// The file with the account and its password.
+    pub(crate) file: PathBuf,
+    /// The mailbox that must exist.
+    pub(crate) mailbox: String,
+    /// How long it may take, the connection and its greeting included.
+    pub(crate) timeout: Duration,
+    /// Which failure is a fault.
+    pub(crate) fault: LoginFault,
+}
+
+/// Which failure of a login is a fault.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LoginFault {
+    /// One of the mail store, which another node may cure.
+    Store,
+    /// Each.
+    Any,
+    /// None: they are only told.
+    Never,
 }
 
 /// On or off, written 1 or 0.
@@ -93,6 +130,14 @@ pub(crate) enum Wait {
     Fixed,
 }
 
+impl Settings {
+    /// The same without the look at a mailbox.
+    pub(crate) fn without_login(&self) -> Self {
+        let probe = if self.probe == Depth::Login { Depth::Greeting } else { self.probe };
+        Self { probe, ..self.clone() }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -103,6 +148,12 @@ impl Default for Settings {
             remove_wait: Duration::from_secs(3),
             endpoints: vec![Endpoint::default()],
             probe: Depth::Connect,
+            login: Login {
+                file: "/etc/dovecot-ark/login".into(),
+                mailbox: "dovecot-ark".into(),
+                timeout: Duration::from_secs(8),
+                fault: LoginFault::Store,
+            },
             wait: Wait::Ready,
             service: "dovecot".into(),
             create: None,
@@ -166,6 +217,12 @@ pub(crate) fn understand(mut defaults: Defaults) -> (Settings, Report) {
         remove_wait: reader.value(REMOVE_WAIT, Seconds(standard.remove_wait), seconds).0,
         endpoints: reader.endpoints(standard.endpoints),
         probe: reader.value(PROBE, Probe(standard.probe), probe).0,
+        login: Login {
+            file: reader.value(LOGIN_FILE, File(standard.login.file), file).0,
+            mailbox: reader.value(LOGIN_MAILBOX, standard.login.mailbox, mailbox),
+            timeout: reader.value(LOGIN_TIMEOUT, Seconds(standard.login.timeout), login_seconds).0,
+            fault: reader.value(LOGIN_FAULT, standard.login.fault, login_fault),
+        },
         wait: reader.value(WAIT, standard.wait, wait),
         service: reader.value(SERVICE, standard.service, service),
         create: reader.value(CREATE, Create(standard.create), create).0,
@@ -285,6 +342,10 @@ mod tests {
                 ("APP_DOVECOT_REMOVE_WAIT", "3"),
                 ("APP_DOVECOT_IP_LIST", "127.0.0.1:143:2"),
                 ("APP_DOVECOT_PROBE", "connect"),
+                ("APP_DOVECOT_LOGIN_FILE", "/etc/dovecot-ark/login"),
+                ("APP_DOVECOT_LOGIN_MAILBOX", "dovecot-ark"),
+                ("APP_DOVECOT_LOGIN_TIMEOUT", "8"),
+                ("APP_DOVECOT_LOGIN_FAULT", "store"),
                 ("APP_DOVECOT_WAIT", "ready"),
                 ("APP_DOVECOT_SERVICE", "dovecot"),
                 ("APP_DOVECOT_CREATE", "lkcli or creapphier"),
@@ -302,7 +363,11 @@ mod tests {
              APP_DOVECOT_REMOVE_CHECK_RETRY=1\n\
              APP_DOVECOT_REMOVE_WAIT=600\n\
              APP_DOVECOT_IP_LIST=\"192.0.2.1:143:5, [::1]:993\"\n\
-             APP_DOVECOT_PROBE=greeting\n\
+             APP_DOVECOT_PROBE=login\n\
+             APP_DOVECOT_LOGIN_FILE=/etc/x\n\
+             APP_DOVECOT_LOGIN_MAILBOX=Archive/check\n\
+             APP_DOVECOT_LOGIN_TIMEOUT=10\n\
+             APP_DOVECOT_LOGIN_FAULT=any\n\
              APP_DOVECOT_WAIT=fixed\n\
              APP_DOVECOT_SERVICE=dovecot@one\n\
              APP_DOVECOT_CREATE='x {tag} {restore} {remove} {quickCheck} {recover}'\n",
@@ -317,14 +382,20 @@ mod tests {
             endpoints: ["192.0.2.1:143:5", "[::1]:993:2"]
                 .map(|entry| Endpoint::parse(entry).expect(entry))
                 .into(),
-            probe: Depth::Greeting,
+            probe: Depth::Login,
+            login: Login {
+                file: "/etc/x".into(),
+                mailbox: "Archive/check".into(),
+                timeout: Duration::from_secs(10),
+                fault: LoginFault::Any,
+            },
             wait: Wait::Fixed,
             service: "dovecot@one".into(),
             create: Some(Template::parse(create).expect(create)),
         };
         assert_eq!((settings, &report.warnings), (expected, &Vec::new()));
         let lines: Vec<_> = report.settings.iter().map(|row| (row.source, row.line)).collect();
-        assert_eq!(lines, (1..=10).map(|line| (Source::File, Some(line))).collect::<Vec<_>>());
+        assert_eq!(lines, (1..=14).map(|line| (Source::File, Some(line))).collect::<Vec<_>>());
     }
 
     #[test]
@@ -340,7 +411,15 @@ mod tests {
             ("APP_DOVECOT_REMOVE_CHECK_RETRY=99999999999", "a number from 1 to 100 is expected"),
             ("APP_DOVECOT_REMOVE_WAIT=601", "a number from 0 to 600 is expected; 3 is used"),
             ("APP_DOVECOT_WAIT=Ready", "ready or fixed is expected; ready is used"),
-            ("APP_DOVECOT_PROBE=login", "connect or greeting is expected; connect is used"),
+            ("APP_DOVECOT_PROBE=logins", "connect, greeting or login is expected; connect is used"),
+            (
+                "APP_DOVECOT_LOGIN_FILE=login",
+                "the absolute path of a file is expected; /etc/dovecot-ark/login is used",
+            ),
+            ("APP_DOVECOT_LOGIN_MAILBOX='a b'", "the name of a mailbox is expected: it holds"),
+            ("APP_DOVECOT_LOGIN_TIMEOUT=0", "a number from 1 to 10 is expected; 8 is used"),
+            ("APP_DOVECOT_LOGIN_TIMEOUT=11", "a number from 1 to 10 is expected; 8 is used"),
+            ("APP_DOVECOT_LOGIN_FAULT=all", "store, any or never is expected; store is used"),
             ("APP_DOVECOT_SERVICE=--help", "a service's name"),
             ("APP_DOVECOT_SERVICE='a b'", "a service's name"),
             ("APP_DOVECOT_SERVICE=../x", "a service's name"),
@@ -435,6 +514,11 @@ mod tests {
         "APP_DOVECOT_IP_LIST=",
         "APP_DOVECOT_IP_LIST='127.0.0.1:143 [::1]:993:15,",
         "APP_DOVECOT_PROBE=greeting\n",
+        "APP_DOVECOT_PROBE=login\n",
+        "APP_DOVECOT_LOGIN_FILE=",
+        "APP_DOVECOT_LOGIN_MAILBOX=",
+        "APP_DOVECOT_LOGIN_TIMEOUT=9\n",
+        "APP_DOVECOT_LOGIN_FAULT=any\n",
         "APP_DOVECOT_WAIT=",
         "APP_DOVECOT_SERVICE=dovecot",
         "APP_DOVECOT_SERVICE=",

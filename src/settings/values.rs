@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Switch, Wait};
+use super::{LoginFault, Switch, Wait};
 use crate::lifekeeper::template::Template;
 use crate::probe::attempt::Depth;
+use crate::probe::login::word;
 
 /// Rounds of a start or stop command.
 pub const ROUNDS: RangeInclusive<u32> = 1..=100;
@@ -38,6 +40,57 @@ pub(super) fn rounds(text: &str) -> Result<u32, String> {
     number(text, &ROUNDS)
 }
 
+/// Seconds in which the account of the login check must have seen its mailbox: with more, the whole
+/// check could not end in time.
+pub const LOGIN_SECONDS: RangeInclusive<u32> = 1..=10;
+
+pub(super) fn login_seconds(text: &str) -> Result<Seconds, String> {
+    number(text, &LOGIN_SECONDS).map(|seconds| Seconds(Duration::from_secs(seconds.into())))
+}
+
+/// The path of a file, which is shown.
+pub(super) struct File(pub(super) PathBuf);
+
+impl fmt::Display for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+pub(super) fn file(text: &str) -> Result<File, String> {
+    if text.starts_with('/') && !text.contains(char::is_control) && text.len() < MAX_PATH {
+        Ok(File(text.into()))
+    } else {
+        Err("the absolute path of a file is expected".into())
+    }
+}
+
+/// The longest path, in bytes (`PATH_MAX`).
+const MAX_PATH: usize = 4096;
+
+pub(super) fn mailbox(text: &str) -> Result<String, String> {
+    word(text).map_err(|cause| format!("the name of a mailbox is expected: {cause}"))
+}
+
+pub(super) fn login_fault(text: &str) -> Result<LoginFault, String> {
+    match text {
+        "store" => Ok(LoginFault::Store),
+        "any" => Ok(LoginFault::Any),
+        "never" => Ok(LoginFault::Never),
+        _ => Err("store, any or never is expected".into()),
+    }
+}
+
+impl fmt::Display for LoginFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Store => "store",
+            Self::Any => "any",
+            Self::Never => "never",
+        })
+    }
+}
+
 pub(super) fn seconds(text: &str) -> Result<Seconds, String> {
     number(text, &SECONDS).map(|seconds| Seconds(Duration::from_secs(seconds.into())))
 }
@@ -67,6 +120,7 @@ impl fmt::Display for Probe {
         f.write_str(match self.0 {
             Depth::Connect => "connect",
             Depth::Greeting => "greeting",
+            Depth::Login => "login",
         })
     }
 }
@@ -75,7 +129,8 @@ pub(super) fn probe(text: &str) -> Result<Probe, String> {
     match text {
         "connect" => Ok(Probe(Depth::Connect)),
         "greeting" => Ok(Probe(Depth::Greeting)),
-        _ => Err("connect or greeting is expected".into()),
+        "login" => Ok(Probe(Depth::Login)),
+        _ => Err("connect, greeting or login is expected".into()),
     }
 }
 

@@ -234,8 +234,12 @@ mod tests {
     #[test]
     fn an_entry_that_could_not_be_checked_has_not_failed() {
         let of = |mark: &str, refusal| {
-            let attempt =
-                Attempt { outcome: Err(refusal), took: Duration::ZERO, certificate: None };
+            let attempt = Attempt {
+                outcome: Err(refusal),
+                took: Duration::ZERO,
+                certificate: None,
+                visited: None,
+            };
             let endpoint = Endpoint::parse(&format!("{mark}192.0.2.1:993")).expect("an entry");
             let all = connection(&look::Connection { endpoint, attempt: Ok(attempt) });
             (all.endpoint, all.result, all.cause.expect("a cause"))

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::dovecot::checks::{self, Checks};
+use crate::dovecot::checks::{self, Answers, Checks};
 use crate::dovecot::instance::Instance;
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, service};
@@ -61,7 +61,7 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
 
     let instance = || Instance::of_masters(system, root, &masters);
     let endpoints = &settings.endpoints;
-    let mut asked = None;
+    let (mut asked, mut login) = (None, None);
     let attempts: Vec<_> = if busy == Busy::Yes {
         endpoints.iter().map(|_| Err("an action is running")).collect()
     } else if blind.is_some() {
@@ -69,10 +69,11 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
     } else if masters.is_empty() {
         endpoints.iter().map(|_| Err("no process")).collect()
     } else {
-        let (tried, question) =
-            checks::answers(system, settings, checks::LIMIT, checks::RETRY_TIME, &instance);
-        asked = question;
-        tried.into_iter().map(Ok).collect()
+        let limits = (checks::LIMIT, checks::RETRY_TIME);
+        let Answers { attempts, question, login: seen } =
+            checks::answers(system, settings, root, limits, &instance);
+        (asked, login) = (question, seen);
+        attempts.into_iter().map(Ok).collect()
     };
     let both = endpoints.iter().cloned().zip(attempts);
     let connections: Vec<_> =
@@ -86,6 +87,7 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
         connections.iter().filter_map(|one| Some((&one.endpoint, one.attempt.as_ref().ok()?)));
     let mut checks =
         Checks::new(system, root, settings.probe, masters.clone(), tried, status, asked);
+    checks.login = login;
     checks.look_at_masters(system, settings.probe, Duration::MAX);
     Look { blind, checks, process_time, connections, service_time }
 }
@@ -124,7 +126,10 @@ mod tests {
         assert_eq!(seen.verdict(), Verdict::Up);
         let took = Duration::from_millis(1);
         let [one] = seen.connections.as_slice() else { panic!("{seen:?}") };
-        assert_eq!(one.attempt, Ok(Attempt { outcome: Ok(()), took, certificate: None }));
+        assert_eq!(
+            one.attempt,
+            Ok(Attempt { outcome: Ok(()), took, certificate: None, visited: None })
+        );
         assert_eq!(seen.service_time, Duration::from_millis(10), "not that of the connections");
         assert_eq!(machine.deeds(), ["connect 1", "service dovecot status"]);
     }

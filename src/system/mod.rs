@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use crate::command::{Command, CommandOutput};
 use crate::error::Error;
-use crate::probe::attempt::{Attempt, Depth};
+use crate::probe::attempt::{Attempt, Depth, Silence};
 use crate::probe::endpoint::Endpoint;
+use crate::probe::login::Visit;
 use crate::process::{Pipe, Process, ProcessEntry, Signal};
 
 /// Where programs are looked up, never in the caller's `PATH`.
@@ -144,14 +145,15 @@ pub(crate) trait System {
     }
 
     /// Tries all endpoints at the same time; one answer each, in their order. Each has its own
-    /// time-out, and all together have `limit`. Calls `on_silence` once, when a greeting lets itself
-    /// be waited for.
+    /// time-out, and all together have `limit`. Behind the greeting of the endpoint of a visit a
+    /// mailbox is looked at. Calls `on_silence` once for each kind, when an answer lets itself be
+    /// waited for.
     fn probe(
         &self,
         endpoints: &[Endpoint],
-        depth: Depth,
+        depth: (Depth, Option<&Visit>),
         limit: Duration,
-        on_silence: &mut dyn FnMut(),
+        on_silence: &mut dyn FnMut(Silence),
     ) -> Vec<Attempt>;
 
     /// Who has a socket open that listens on a TCP port, and the socket's address.

@@ -23,6 +23,7 @@ mod evidence;
 mod frozen;
 mod holder;
 mod library;
+mod login;
 mod orphans;
 mod peers;
 mod pid_file;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::{Entry, FakeUnit, Machine, More, Port, Program, State};
 use crate::command::{Command, CommandOutput, End};
 use crate::error::Error;
-use crate::probe::attempt::{Attempt, Depth, Refusal};
+use crate::probe::attempt::{Attempt, Depth, Refusal, Silence};
 use crate::probe::endpoint::Endpoint;
+use crate::probe::login::{Step, Trouble, Visit};
 use crate::process::{Pipe, PipeEnd, Process, ProcessEntry, Signal};
 use crate::system::System;
 
@@ -269,27 +270,27 @@ impl System for Machine {
     fn probe(
         &self,
         endpoints: &[Endpoint],
-        depth: Depth,
+        (depth, visit): (Depth, Option<&Visit>),
         limit: Duration,
-        on_silence: &mut dyn FnMut(),
+        on_silence: &mut dyn FnMut(Silence),
     ) -> Vec<Attempt> {
         let mut state = self.state();
         let serving = !state.masters().is_empty();
         let mut longest = Duration::from_millis(1);
-        let mut silent = false;
+        let (mut silent, mut unanswered) = (false, false);
         let mut answer = |endpoint: &Endpoint| {
             let mut took = Duration::from_millis(1);
             let depth = endpoint.depth(depth);
             let outcome = match state.ports.get_mut(&endpoint.port) {
                 Some(Port::Silent) => {
                     took = endpoint.timeout.min(limit);
-                    silent |= depth == Depth::Greeting && took > SILENCE;
+                    silent |= depth.listens() && took > SILENCE;
                     Err(match depth {
                         Depth::Connect => Refusal::TimedOut(took),
-                        Depth::Greeting => Refusal::Silent(took),
+                        Depth::Greeting | Depth::Login => Refusal::Silent(took),
                     })
                 }
-                Some(Port::Reloading(times @ 1..)) if depth == Depth::Greeting => {
+                Some(Port::Reloading(times @ 1..)) if depth.listens() => {
                     *times -= 1;
                     Err(Refusal::NotReady("* BYE Shutting down".into()))
                 }
@@ -297,17 +298,33 @@ impl System for Machine {
                 None if serving => Ok(()),
                 Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
             };
+            let visit = visit.filter(|visit| visit.endpoint.is_same_place(endpoint));
+            let visited = visit.filter(|_| outcome.is_ok()).map(|visit| {
+                let trouble = state.visits.pop_front().or_else(|| state.visit.clone());
+                match trouble {
+                    Some(Trouble::Silent(step, _)) => {
+                        took = visit.limit.min(limit);
+                        unanswered |= step == Step::Login && took > SILENCE;
+                        Err(Trouble::Silent(step, took))
+                    }
+                    trouble => trouble.map_or(Ok(()), Err),
+                }
+            });
             longest = longest.max(took);
             let certificate = state.certificates.get(&endpoint.port).copied();
-            Attempt { outcome, took, certificate }
+            Attempt { outcome, took, certificate, visited }
         };
         let answers = endpoints.iter().map(&mut answer).collect();
         state.note(format!("connect {}", endpoints.len()));
-        if silent {
+        if visit.is_some() {
+            state.note("log in".into());
+        }
+        if silent || unanswered {
             state.pass(SILENCE);
             longest -= SILENCE;
             drop(state);
-            on_silence();
+            let kinds = [(silent, Silence::Greeting), (unanswered, Silence::Login)];
+            kinds.into_iter().filter(|(is, _)| *is).for_each(|(_, kind)| on_silence(kind));
             state = self.state();
         }
         state.pass(longest);

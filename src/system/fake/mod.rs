@@ -4,13 +4,14 @@
 mod answers;
 mod log;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::command::End;
+use crate::probe::login::Trouble;
 use crate::process::{Pipe, PipeEnd, Process};
 use crate::system::Burials;
 pub(crate) use log::{details, words};
@@ -38,6 +39,9 @@ pub(crate) struct State {
     pub(crate) journal: Vec<(u128, String)>,
     /// Ports that accept a connection exactly while a master lives, unless told here.
     pub(crate) ports: HashMap<u16, Port>,
+    /// What becomes of looks at a mailbox: these first, and then always this; `None` is a success.
+    pub(crate) visits: VecDeque<Trouble>,
+    pub(crate) visit: Option<Trouble>,
     /// How many seconds the certificate of a port has left.
     pub(crate) certificates: HashMap<u16, i64>,
     /// Who listens on a port.
@@ -178,6 +182,8 @@ impl Machine {
             answers: HashMap::new(),
             journal: Vec::new(),
             ports: HashMap::new(),
+            visits: VecDeque::new(),
+            visit: None,
             certificates: HashMap::new(),
             listeners: HashMap::new(),
             addresses: BTreeSet::from([IpAddr::from([127, 0, 0, 1])]),

@@ -27,6 +27,7 @@ use super::limits::{Core, Limits};
 use super::watchdog;
 use crate::command::{Capture, Command, CommandOutput, End, Start};
 use crate::files;
+use crate::secret::Secret;
 use crate::system::{Burials, KILL_WAIT, PROGRAM_FOLDERS};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
@@ -206,6 +207,9 @@ impl Running {
             file.map_or_else(Stdio::null, Stdio::from)
         };
         let (program, first, stdin) = match command.begins() {
+            Start::AtOnce if command.input().is_some() => {
+                (command.program(), Vec::new(), Stdio::piped())
+            }
             Start::AtOnce => (command.program(), Vec::new(), Stdio::null()),
             Start::Released => {
                 let words = ["-c", GATE, "sh"].iter().map(OsStr::new);
@@ -231,13 +235,18 @@ impl Running {
             })
             .stderr(sink(&output))
             .process_group(0);
-        let core = match command.capture() {
-            Capture::Words | Capture::Answer => Core::AsCaller,
-            Capture::Errors => Core::Never,
+        let core = match (command.capture(), command.input()) {
+            (Capture::Words | Capture::Answer, None) => Core::AsCaller,
+            (Capture::Errors, _) | (_, Some(_)) => Core::Never,
         };
-        let child = limits
+        let mut child = limits
             .spawn(&mut child, core)
             .map_err(|cause| format!("starting {}: {cause}", command.program().display()));
+        if let (Some(password), Ok(child)) = (command.input(), &mut child) {
+            // So little fits into any pipe; where nobody reads it, the command says so.
+            let stdin = child.stdin.take();
+            let _ = stdin.map(|mut stdin| stdin.write_all(line(password).as_bytes()));
+        }
         let pid = child.as_ref().ok().and_then(|child| i32::try_from(child.id()).ok());
         watchdog::know(pid);
         let start = Instant::now();
@@ -286,6 +295,11 @@ impl Drop for Running {
             self.end(KILL_WAIT, |left| pause(left, None));
         }
     }
+}
+
+/// A password as a line.
+fn line(password: &Secret) -> String {
+    format!("{}\n", password.reveal())
 }
 
 /// Sleeps until a child has ended, or it is time to look again.

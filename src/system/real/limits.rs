@@ -57,7 +57,11 @@ impl Limits {
             }
             maximum => Rlimit { current: maximum, maximum },
         };
-        let core = Rlimit { current: Some(0), ..core };
+        // This program may hold a password.
+        let core = Rlimit {
+            current: Some(core.maximum.map_or(NO_CORE, |most| most.min(NO_CORE))),
+            ..core
+        };
         let none = Rlimit { current: None, maximum: None };
         let mut own = [files, core, none, none, none];
         for ((resource, own), callers) in CHANGED.iter().zip(&mut own).zip(&callers) {
@@ -135,7 +139,9 @@ mod tests {
         let callers = CHANGED.map(getrlimit);
         let limits = Limits::raise();
         assert_eq!(limits.callers, callers);
-        assert_eq!(getrlimit(Resource::Core).current, Some(0), "a core would hold our memory");
+        let core = getrlimit(Resource::Core);
+        let least = core.maximum.map_or(NO_CORE, |most| most.min(NO_CORE));
+        assert_eq!(core.current, Some(least), "a core would hold our memory");
         let told = std::env::temp_dir().join(format!("limits-{}", std::process::id()));
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "ulimit -n; ulimit -c"]);

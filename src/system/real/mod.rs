@@ -30,7 +30,9 @@ use super::{
 };
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::probe::attempt::Silence;
 use crate::probe::endpoint::Endpoint;
+use crate::probe::login::Visit;
 use command::{Commands, Running};
 use limits::Limits;
 
@@ -194,9 +196,9 @@ impl System for Machine {
     fn probe(
         &self,
         endpoints: &[Endpoint],
-        depth: Depth,
+        depth: (Depth, Option<&Visit>),
         limit: Duration,
-        on_silence: &mut dyn FnMut(),
+        on_silence: &mut dyn FnMut(Silence),
     ) -> Vec<Attempt> {
         let look = || {
             self.commands.look();

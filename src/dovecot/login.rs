@@ -1,0 +1,550 @@
+//! The look at a mailbox: what no greeting shows.
+//!
+//! A greeting comes from a login process, and users need a mailbox. An account of the check's own
+//! logs in and opens a mailbox that nobody delivers to. What fails is told apart, because a failover
+//! cures a mail store that this node alone has lost, and neither a dead directory nor a full disk. A
+//! wrong yes fails over for nothing, to a node with the same trouble; a wrong no leaves users in front
+//! of a server that only greets. So a failure is a fault only where a login has succeeded on this
+//! node since the cluster's last restore, and what cannot be known is a warning.
+//!
+//! The password is in no command line, log or output. Whatever can hang is a child with a limit.
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use log::debug;
+
+use super::instance::Instance;
+use super::notes::Logins;
+use super::saturation;
+use crate::command::{Command, CommandOutput, End};
+use crate::files::{self, below};
+use crate::probe::attempt::Depth;
+use crate::probe::login::{self, Step, Trouble, Visit, Visited};
+use crate::probe::reply::{self, Reason};
+use crate::probe::socket::VISITOR;
+use crate::secret::Secret;
+use crate::settings::{LoginFault, Settings};
+use crate::system::System;
+use crate::text::seconds;
+
+/// How long after a restore by the cluster a store may be slow: the lock of a dead node held SELECT
+/// for 124 s.
+pub const GRACE: Duration = Duration::from_secs(150);
+
+/// How long the search for the reason of a server's error may take: where the mail is, and what
+/// state that file system is in.
+pub const LOOK_LIMIT: Duration = Duration::from_secs(2);
+
+/// The longest file with an account that is read, in bytes.
+const MAX_FILE: u64 = 1024;
+
+/// Exit status of doveadm for an account that is refused (`EX_NOPERM`; seen with 2.3.19 and 2.4.1).
+const REFUSED: i32 = 77;
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// The mail store does not answer.
+    Hanging,
+    /// The mail store is another one, is not mounted, or cannot be written.
+    Lost,
+    /// The disk, or the account's share of it, is full.
+    Full,
+    /// The authentication does not answer, or cannot ask its database.
+    Authentication,
+    /// The account is wrong, locked, or over a limit.
+    Account,
+    /// What fails is not known.
+    Unknown,
+}
+
+impl Kind {
+    /// Whether it is the mail store, which another node may have.
+    const fn is_store(self) -> bool {
+        matches!(self, Self::Hanging | Self::Lost)
+    }
+}
+
+/// What the look at a mailbox found.
+#[must_use]
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Finding {
+    /// The mailbox was opened.
+    Seen,
+    /// The look could not be made, for this reason.
+    Unmade(String),
+    /// It failed, in these words.
+    Failed(Kind, String),
+}
+
+/// What follows from it.
+#[must_use]
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Login {
+    /// Nothing is wrong.
+    Passed,
+    /// Somebody should look.
+    Warned(String),
+    /// Users do not get at their mail here.
+    Failed(String),
+}
+
+/// Reads the account and its password: one line, `user:password`, in a file that root alone can
+/// read.
+///
+/// # Errors
+///
+/// A sentence that names the file and what is wrong with it, and shows nothing of what is in it.
+pub(crate) fn account(root: &Path, file: &Path) -> Result<(String, Secret), String> {
+    let path = below(root, file);
+    let wrong = |cause: &dyn std::fmt::Display| format!("{}: {cause}", file.display());
+    let opened = files::open_own(&path, OpenOptions::new().read(true)).map_err(|e| wrong(&e))?;
+    let mode = opened.metadata().map_err(|e| wrong(&e))?.mode() & 0o7777;
+    if mode & 0o177 != 0 {
+        return Err(wrong(&format!("others may read it, its mode is {mode:o} and must be 600")));
+    }
+    let mut text = String::new();
+    opened.take(MAX_FILE).read_to_string(&mut text).map_err(|e| wrong(&e))?;
+    let line = text.trim_end_matches(['\n', '\r']);
+    let (user, password) =
+        line.split_once(':').ok_or_else(|| wrong(&"one line user:password is expected"))?;
+    let user = login::word(user).map_err(|e| wrong(&format!("the user: {e}")))?;
+    let password = login::word(password).map_err(|e| wrong(&format!("the password: {e}")))?;
+    Ok((user, Secret::new(password)))
+}
+
+/// What is to be looked at, where that is asked for.
+///
+/// # Errors
+///
+/// Why it cannot be.
+pub(crate) fn visit(root: &Path, settings: &Settings) -> Option<Result<Visit, String>> {
+    (settings.probe == Depth::Login).then(|| {
+        let place = login::place(&settings.endpoints);
+        let endpoint = place.cloned().ok_or("no entry of the list speaks IMAP or POP3")?;
+        let (user, password) = account(root, &settings.login.file)?;
+        let (mailbox, limit) = (settings.login.mailbox.clone(), settings.login.timeout);
+        Ok(Visit { endpoint, user, password, mailbox, limit })
+    })
+}
+
+/// The questions that are asked beside a login that lets itself be waited for.
+#[must_use]
+pub(crate) struct Question<S: System> {
+    begun: Duration,
+    account: Option<S::Running>,
+    services: Option<S::Running>,
+}
+
+/// Asks the authentication by itself whether it accepts the account, and the master which of its
+/// services are full; does not wait for the answers.
+pub(crate) fn ask<S: System>(system: &S, instance: &Instance, visit: &Visit) -> Question<S> {
+    let address = format!("rip={VISITOR}");
+    let words = ["auth", "test", "-x", "service=imap", "-x", &address, &visit.user];
+    let account = instance.command(system, "doveadm", &words);
+    let account = account.map(|command| system.start(&command.told(visit.password.clone())));
+    let services = instance.command(system, "doveadm", &["service", "status"]);
+    let services = services.map(|command| system.start(&command.asked()));
+    Question { begun: system.now(), account, services }
+}
+
+/// Says what a visit found. Takes at most [`LOOK_LIMIT`] beyond the visit's own limit, and no longer
+/// than until `end`.
+pub(crate) fn judge<S: System>(
+    system: &S,
+    instance: &Instance,
+    visit: &Visit,
+    (visited, question): (Visited, Option<Question<S>>),
+    end: Duration,
+) -> Finding {
+    let trouble = match visited {
+        Ok(()) => Err(Finding::Seen),
+        Err(Trouble::NotTried(cause)) => Err(Finding::Unmade(cause)),
+        Err(trouble) => Ok(trouble),
+    };
+    let trouble = match trouble {
+        Ok(trouble) => trouble,
+        Err(finding) => {
+            if let Some(question) = question {
+                forget(system, question);
+            }
+            return finding;
+        }
+    };
+    let words = trouble.to_string();
+    let of = |kind: Kind, head: &str| Finding::Failed(kind, format!("{head}: {words}"));
+    if let (Trouble::Silent(Step::Login, _), Some(question)) = (&trouble, question) {
+        return hear(system, visit, question, &words, end);
+    }
+    let store = "the mail store does not answer";
+    match &trouble {
+        Trouble::Silent(Step::Examine, _) => of(Kind::Hanging, store),
+        Trouble::Refused(Step::Examine, reason) if reply::is_missing(reason) => {
+            let name = &visit.mailbox;
+            of(Kind::Lost, &format!("no mailbox {name}, the mail store is another or not mounted"))
+        }
+        Trouble::Refused(_, reason) => refused(system, instance, visit, (reason, &words), end),
+        Trouble::Silent(..) | Trouble::Closed(..) | Trouble::Foreign(..) | Trouble::Tls(_) => {
+            of(Kind::Unknown, "the login check failed")
+        }
+        Trouble::NotTried(cause) => Finding::Unmade(cause.clone()),
+    }
+}
+
+/// A refusal: by its code (RFC 5530, RFC 2449, RFC 3206).
+fn refused(
+    system: &impl System,
+    instance: &Instance,
+    visit: &Visit,
+    (reason, words): (&Reason, &str),
+    end: Duration,
+) -> Finding {
+    let of = |kind: Kind, head: &str| Finding::Failed(kind, format!("{head}: {words}"));
+    match reason.code.as_str() {
+        "OVERQUOTA" => of(Kind::Full, "the account's mailbox is full"),
+        "LIMIT" | "INUSE" | "IN-USE" | "LOGIN-DELAY" => {
+            of(Kind::Account, "the account has reached a limit")
+        }
+        "AUTHENTICATIONFAILED"
+        | "AUTHORIZATIONFAILED"
+        | "AUTH"
+        | "EXPIRED"
+        | "PRIVACYREQUIRED"
+        | "CONTACTADMIN" => of(Kind::Account, "the account is refused"),
+        "UNAVAILABLE" => of(Kind::Authentication, "the authentication cannot ask its database"),
+        "SERVERBUG" | "SYS/TEMP" | "SYS/PERM" => match look(system, instance, visit, end) {
+            Some(State::ReadOnly) => of(Kind::Lost, "the mail store is read-only"),
+            Some(State::Missing) => of(Kind::Lost, "the mail store is not there"),
+            Some(State::Full) => of(Kind::Full, "the mail store is full"),
+            Some(State::Fine) | None => of(Kind::Unknown, "Dovecot has an error of its own"),
+        },
+        _ => of(Kind::Unknown, "the login check failed"),
+    }
+}
+
+/// Hears what was asked beside a login without an answer. Only an authentication that accepts the
+/// account leaves nobody but the mail store, and only where the service that opens it has room: a
+/// full one lets each further login wait, and a failover would throw out all who fill it. Where most
+/// of those hang in the kernel themselves, it is the store that fills it.
+fn hear<S: System>(
+    system: &S,
+    visit: &Visit,
+    question: Question<S>,
+    words: &str,
+    end: Duration,
+) -> Finding {
+    let of = |kind: Kind, head: &str| Finding::Failed(kind, format!("{head}: {words}"));
+    let Question { begun, account, services } = question;
+    // The visit has had its time, and they have had the same but for the moment before.
+    let limit = system.now().min(end).saturating_sub(begun);
+    let account = account.map(|running| system.finish(running, limit));
+    let services = services.map(|running| system.finish(running, limit));
+    let told = |ended: &Option<CommandOutput>| {
+        ended.as_ref().map_or_else(|| "no doveadm".into(), |ended| ended.end.to_string())
+    };
+    debug!(
+        "`doveadm auth test`: {}; `doveadm service status`: {}",
+        told(&account),
+        told(&services)
+    );
+    match account.map(|ended| ended.end) {
+        Some(End::Exited(0)) => {}
+        Some(End::Exited(REFUSED)) => return of(Kind::Account, "the account is refused"),
+        Some(End::TimedOut(_)) => {
+            return of(Kind::Authentication, "the authentication does not answer");
+        }
+        Some(_) | None => return of(Kind::Unknown, "the authentication cannot be asked by itself"),
+    }
+    let full = services.map(|ended| saturation::full_services(&ended.answer)).unwrap_or_default();
+    let service = if [110, 995].contains(&visit.endpoint.port) { "pop3" } else { "imap" };
+    if full.contains_key(service) && !most_hang(system, service) {
+        let head = format!("saturated: all processes of {service} serve somebody");
+        return of(Kind::Account, &head);
+    }
+    of(Kind::Hanging, "the mail store does not answer, the account is accepted")
+}
+
+/// Whether most processes of this name hang in the kernel.
+fn most_hang(system: &impl System, name: &str) -> bool {
+    let pids = system.named(name).unwrap_or_default();
+    let hang = |pid: &&i32| system.inspect(**pid).is_some_and(|process| process.state == 'D');
+    pids.iter().filter(hang).count() * 2 > pids.len()
+}
+
+fn forget<S: System>(system: &S, question: Question<S>) {
+    for running in question.account.into_iter().chain(question.services) {
+        let _ = system.finish(running, Duration::ZERO);
+    }
+}
+
+/// What a look at the directory of the mail says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// Nothing is wrong with it.
+    Fine,
+    /// It does not exist.
+    Missing,
+    /// Its file system cannot be written here.
+    ReadOnly,
+    /// Its file system has no room, or no place for another file.
+    Full,
+}
+
+impl State {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Fine, "fine"),
+        (Self::Missing, "missing"),
+        (Self::ReadOnly, "read-only"),
+        (Self::Full, "full"),
+    ];
+
+    /// Looks at a directory; can hang as long as its file system does, so a child does it.
+    #[must_use]
+    pub(crate) fn of(path: &Path) -> Self {
+        use nix::sys::statvfs::{FsFlags, statvfs};
+        match statvfs(path) {
+            Err(nix::errno::Errno::ENOENT) => Self::Missing,
+            Ok(data) if data.flags().contains(FsFlags::ST_RDONLY) => Self::ReadOnly,
+            Ok(data) if data.blocks_available() == 0 => Self::Full,
+            // Some file systems count no files at all.
+            Ok(data) if data.files() > 0 && data.files_available() == 0 => Self::Full,
+            Ok(_) | Err(_) => Self::Fine,
+        }
+    }
+
+    /// The word that the child says.
+    pub(crate) fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(state, _)| *state == self).map_or("fine", |(_, word)| word)
+    }
+
+    fn read(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == word.trim()).map(|(state, _)| *state)
+    }
+}
+
+/// Finds where the account's mail is, and looks there; `None` where that does not answer in time.
+fn look(system: &impl System, instance: &Instance, visit: &Visit, end: Duration) -> Option<State> {
+    let end = end.min(system.now() + LOOK_LIMIT);
+    let left = || end.saturating_sub(system.now());
+    let command = instance.command(system, "doveadm", &["user", &visit.user])?.asked();
+    let told = system.run(&command, left());
+    let folder = mail_folder(&told.answer)?;
+    let look = Command::new(OURSELVES.into(), &[LOOK_VERB, &folder.to_string_lossy()]).asked();
+    let seen = system.run(&look, left());
+    debug!("{}: {seen}", folder.display());
+    State::read(&seen.answer).filter(|_| seen.succeeded())
+}
+
+/// This program.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// The verb of the child that looks at a directory.
+pub(crate) const LOOK_VERB: &str = "look-at-store";
+
+/// Reads where `doveadm user` says that the mail is: `mail_path` (2.4), `mail` (`driver:path:more`,
+/// before), else the home.
+fn mail_folder(answer: &str) -> Option<PathBuf> {
+    let field = |name: &str| {
+        answer.lines().find_map(|line| line.split_once('\t').filter(|(field, _)| *field == name))
+    };
+    let home = field("home").map(|(_, home)| PathBuf::from(home)).filter(|home| home.is_absolute());
+    let before = field("mail").and_then(|(_, mail)| mail.split(':').nth(1));
+    let mail = field("mail_path").map(|(_, path)| path).or(before).and_then(|path| {
+        match (path.strip_prefix("~/"), &home) {
+            (Some(rest), Some(home)) => Some(home.join(rest)),
+            (Some(_), None) => None,
+            (None, _) => Some(PathBuf::from(path)),
+        }
+    });
+    mail.filter(|mail| mail.is_absolute()).or(home)
+}
+
+/// Weighs what was found. A standby with the same trouble never arms, so nothing fails over to and
+/// fro.
+pub(crate) fn weigh(
+    system: &impl System,
+    root: &Path,
+    fault: LoginFault,
+    finding: Finding,
+) -> Login {
+    let (kind, words) = match finding {
+        Finding::Seen => return Login::Passed,
+        Finding::Unmade(cause) => return Login::Warned(format!("no login was tried: {cause}")),
+        Finding::Failed(kind, words) => (kind, words),
+    };
+    let counts = match fault {
+        LoginFault::Store => kind.is_store(),
+        LoginFault::Any => true,
+        LoginFault::Never => false,
+    };
+    if !counts {
+        return Login::Warned(words);
+    }
+    let known = Logins::read(system, root);
+    let is_young = known.age(system).is_some_and(|age| age < GRACE);
+    if !known.armed {
+        Login::Warned(format!("{words} (no login has succeeded here since the last restore)"))
+    } else if kind == Kind::Hanging && is_young {
+        Login::Warned(format!("{words} (less than {} s after restore)", seconds(GRACE)))
+    } else {
+        Login::Failed(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::fake::Machine;
+    use crate::test_root::TestRoot;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    const FILE: &str = "etc/dovecot-ark/login";
+
+    fn settings() -> Settings {
+        Settings { probe: Depth::Login, ..Settings::default() }
+    }
+
+    fn read(text: &str, mode: u32) -> Result<(String, Secret), String> {
+        let root = TestRoot::new();
+        root.write(FILE, text);
+        let path = root.path().join(FILE);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+        account(root.path(), &settings().login.file)
+    }
+
+    #[test]
+    fn an_account_is_one_line_that_root_alone_can_read_and_no_refusal_shows_it() {
+        let (user, password) = read("ark@example.com:a:b\n", 0o600).expect("an account");
+        assert_eq!((user.as_str(), password.reveal()), ("ark@example.com", "a:b"));
+        for (text, mode, cause) in [
+            ("ark:sesame", 0o640, "others may read it, its mode is 640 and must be 600"),
+            ("ark:sesame", 0o602, "others may write it"),
+            ("sesame", 0o600, "one line user:password is expected"),
+            ("ark:", 0o600, "the password: it is empty"),
+            (":sesame", 0o600, "the user: it is empty"),
+            ("ark:sesame\nmore", 0o600, "the password: it holds a character"),
+        ] {
+            let error = read(text, mode).expect_err(cause);
+            assert!(error.starts_with("/etc/dovecot-ark/login: "), "{error}");
+            assert!(error.contains(cause) && !error.contains("sesame"), "{error}");
+        }
+    }
+
+    fn visit() -> Visit {
+        let endpoint = crate::probe::endpoint::Endpoint::default();
+        let (user, mailbox) = ("ark".into(), "dovecot-ark".into());
+        let limit = Duration::from_secs(8);
+        Visit { endpoint, user, password: Secret::new("sesame".into()), mailbox, limit }
+    }
+
+    /// What is found where `doveadm auth test` ends so, if a login is silent.
+    fn found(machine: &Machine, trouble: Trouble) -> (Kind, String) {
+        let (instance, visit) = (Instance::default(), visit());
+        let question = matches!(trouble, Trouble::Silent(..)).then(|| {
+            let question = ask(machine, &instance, &visit);
+            machine.sleep(Duration::from_millis(7500));
+            question
+        });
+        let end = machine.now() + Duration::from_secs(5);
+        match judge(machine, &instance, &visit, (Err(trouble), question), end) {
+            Finding::Failed(kind, words) => (kind, words),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const TEST: &str = "doveadm auth test -x service=imap -x rip=127.0.0.143 ark";
+
+    #[test]
+    fn a_silent_login_is_the_store_only_where_the_account_is_accepted_and_a_process_is_free() {
+        let silent = || Trouble::Silent(Step::Login, Duration::from_secs(8));
+        let full = "name: imap\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
+        let short = Duration::from_millis(10);
+        for (end, took, services, kind) in [
+            (End::Exited(0), short, "", Kind::Hanging),
+            (End::Exited(0), short, full, Kind::Account),
+            (End::Exited(77), short, "", Kind::Account),
+            (End::Exited(0), Duration::from_mins(1), "", Kind::Authentication),
+            (End::Exited(75), short, "", Kind::Unknown),
+        ] {
+            let machine = Machine::running();
+            machine.state().programs.push("doveadm");
+            machine.answer(TEST, end.clone(), took, "");
+            machine.answer("doveadm service status", End::Exited(0), short, services);
+            assert_eq!(found(&machine, silent()).0, kind, "{end:?} {took:?} {services:?}");
+            assert!(!machine.deeds().concat().contains("sesame"), "{:?}", machine.deeds());
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_judged_by_its_code_and_an_error_by_a_look_at_the_store() {
+        let refused = |step, code: &str| {
+            let reason = Reason { code: code.into(), words: format!("NO [{code}] x") };
+            Trouble::Refused(step, reason)
+        };
+        for (step, code, state, kind) in [
+            (Step::Examine, "NONEXISTENT", "", Kind::Lost),
+            (Step::Examine, "SERVERBUG", "read-only", Kind::Lost),
+            (Step::Examine, "SERVERBUG", "full", Kind::Full),
+            (Step::Login, "SERVERBUG", "missing", Kind::Lost),
+            (Step::Login, "SERVERBUG", "fine", Kind::Unknown),
+            (Step::Examine, "OVERQUOTA", "", Kind::Full),
+            (Step::Login, "AUTHENTICATIONFAILED", "", Kind::Account),
+            (Step::Login, "LIMIT", "", Kind::Account),
+            (Step::Login, "UNAVAILABLE", "", Kind::Authentication),
+            (Step::Examine, "", "", Kind::Unknown),
+        ] {
+            let machine = Machine::running();
+            machine.state().programs.push("doveadm");
+            let short = Duration::from_millis(10);
+            let home = "field\tvalue\nhome\t/srv/ark\nmail\tmaildir:~/Maildir\n";
+            machine.answer("doveadm user ark", End::Exited(0), short, home);
+            machine.answer("exe look-at-store /srv/ark/Maildir", End::Exited(0), short, state);
+            assert_eq!(found(&machine, refused(step, code)).0, kind, "{step} {code} {state}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_a_fault_only_behind_a_success_and_when_another_node_may_cure_it() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        let failed = |kind, fault| {
+            let found = Finding::Failed(kind, "x".into());
+            matches!(weigh(&machine, root.path(), fault, found), Login::Failed(_))
+        };
+        let is_fault = |kind| failed(kind, LoginFault::Store);
+        assert!(!is_fault(Kind::Hanging), "none has succeeded");
+        Logins::restored(&machine, root.path());
+        Logins::arm(&machine, root.path());
+        assert!(!is_fault(Kind::Hanging) && is_fault(Kind::Lost), "a lock of a dead node");
+        machine.sleep(GRACE);
+        for kind in [Kind::Full, Kind::Authentication, Kind::Account, Kind::Unknown] {
+            assert!(!is_fault(kind) && failed(kind, LoginFault::Any), "{kind:?}");
+        }
+        assert!(is_fault(Kind::Hanging) && !failed(Kind::Lost, LoginFault::Never));
+        Logins::restored(&machine, root.path());
+        assert!(!is_fault(Kind::Lost), "a restore forgets what succeeded before it");
+        Logins::arm(&machine, root.path());
+        machine.state().era = "another boot".into();
+        assert!(!is_fault(Kind::Lost));
+    }
+
+    #[test]
+    fn the_mail_is_where_doveadm_says_in_each_version() {
+        for (answer, folder) in [
+            ("home\t/srv/a\nmail\tmaildir:~/Maildir:INDEX=/x\n", Some("/srv/a/Maildir")),
+            ("home\t/srv/a\nmail_path\t/srv/a/mail\n", Some("/srv/a/mail")),
+            ("home\t/srv/a\n", Some("/srv/a")),
+            ("mail\tmbox:~/mail\n", None),
+            ("", None),
+        ] {
+            assert_eq!(mail_folder(answer).as_deref(), folder.map(Path::new), "{answer:?}");
+        }
+        for (state, word) in State::ALL {
+            assert_eq!((State::read(word), state.word()), (Some(state), word));
+        }
+    }
+}
