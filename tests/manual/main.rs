@@ -170,7 +170,7 @@ fn the_words_that_a_parameter_takes_are_those_of_the_program() {
             told += 1;
         }
     }
-    assert_eq!(told, 6, "debug, probe and wait in both pages");
+    assert_eq!(told, 8, "debug, probe, the fault of a login and wait in both pages");
 }
 
 #[test]
