@@ -80,6 +80,61 @@ fn the_key_for_quick_checks_limit_is_the_one_that_this_version_reads() {
     }
 }
 
+/// Insists that a plan reads like one, and that what was done is what was planned.
+#[track_caller]
+fn assert_planned(plan: &str, done: &str) {
+    let lines = plan.strip_suffix("nothing was changed\n").expect("its last line");
+    for line in lines.lines() {
+        let rest = line.strip_prefix("would ").and_then(|rest| rest.split_once(' '));
+        let (_, what) = rest.unwrap_or_else(|| panic!("{line:?} reads like a deed: {plan}"));
+        assert!(done.contains(what), "{what}: {done}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_broken_is_named_before_a_resource_is_created() {
+    for (init, dialect) in [(Init::Systemd, Dialect::Gnu), (Init::SysV, Dialect::None)] {
+        let kit = Kit::new(init, dialect);
+        kit.node.append("/etc/dovecot/local.conf", "x {{\n").expect("breaking it");
+        let start = kit.tree();
+        for words in [&["install"][..], &["install", "--dry-run"]] {
+            let said = kit.refused(words);
+            let told = ["Dovecot's configuration is broken: ", "/etc/dovecot/local.conf line "];
+            assert!(told.iter().all(|told| said.contains(told)), "{init}: {said}");
+            kit.assert_untouched(&start, "refused");
+        }
+        assert_eq!(kit.state("dovecot"), None, "{init}, {dialect}");
+        // A standby's keys may lie on a file system that is in service elsewhere.
+        let said = kit.install("--standby");
+        assert!(said.contains("warning: Dovecot's configuration is broken: "), "{init}: {said}");
+        kit.uninstall("");
+        kit.assert_as(&start, "uninstalled");
+    }
+}
+
+#[test]
+fn uninstall_says_what_it_keeps_and_whether_dovecot_runs() {
+    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    kit.create_dummy(CHILD);
+    kit.install("--depends-on vmail");
+    kit.sh(&format!("sed -i 's/^APP_DOVECOT_DEBUG=0/APP_DOVECOT_DEBUG=1/' {DEFAULTS}"));
+    let plan = kit.uninstall("--dry-run");
+    assert!(plan.contains(", which stops Dovecot; by `"), "{plan}");
+    let said = kit.uninstall("");
+    assert_planned(&plan, &said);
+    for told in [
+        "keeping what it depended on: vmail\n",
+        "keeping in /etc/default/LifeKeeper: APP_DOVECOT_DEBUG\n",
+        "done: Dovecot is stopped; to use it without LifeKeeper: service dovecot start\n",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    kit.sh("service dovecot start");
+    kit.install("--standby");
+    let said = kit.uninstall("");
+    assert!(said.contains("done: Dovecot runs on this node, unprotected: "), "{said}");
+}
+
 #[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     for (init, dialect) in [(Init::Systemd, Dialect::Gnu), (Init::SysV, Dialect::None)] {
@@ -92,17 +147,17 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
             assert!(plan.contains(word), "{word}: {plan}");
         }
         let said = kit.install("--no-start");
-        for line in plan.lines() {
-            assert!(said.contains(line), "what is done is what was planned: {line}: {said}");
-        }
+        assert_planned(&plan, &said);
         let again = kit.install("--no-start --dry-run");
-        assert!(again.contains("nothing to do"), "{again}");
+        assert_eq!(again, "nothing to do\nnothing was changed\n");
 
         let installed = kit.tree();
         let plan = kit.uninstall("--dry-run");
         assert!(plan.contains("dovecot") && plan.contains(DEFAULTS), "{plan}");
         kit.assert_untouched(&installed, "planned the uninstallation");
-        kit.uninstall("");
+        let said = kit.uninstall("");
+        assert_planned(&plan, &said);
+        assert!(said.ends_with("done: Dovecot is stopped on this node\n"), "{said}");
         kit.assert_as(&start, &format!("{init}, {dialect}"));
     }
 }
