@@ -287,24 +287,36 @@ pub(crate) fn other_owner(system: &impl System, unit: &str, master: &Process) ->
 /// How systemd starts a unit.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Started {
-    /// By this command line, the last of its `ExecStart`.
-    By(String),
+    /// By a command line.
+    By(StartLine),
     /// It has no such unit.
     NotFound,
+}
+
+/// The last command line of a unit's `ExecStart`, as it is written, and where its variables are from.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct StartLine {
+    /// The words, separated by blanks.
+    pub(crate) words: String,
+    /// What `Environment=` sets, one `NAME=value` a line.
+    pub(crate) environment: String,
+    /// The paths of `EnvironmentFile=`; what they set comes last, and counts.
+    pub(crate) files: Vec<String>,
 }
 
 /// Asks how a service is started, at most [`DETAIL_LIMIT`]; `None` where systemd is not there or does
 /// not tell.
 pub(crate) fn started(system: &impl System, service: &str) -> Option<Started> {
     let systemctl = system.program("systemctl").filter(|_| system.runs_systemd())?;
-    let words = ["show", "-p", "LoadState,ExecStart", &name(service)];
+    let words = ["show", "-p", "LoadState,ExecStart,Environment,EnvironmentFiles", &name(service)];
     let command = Command::new(systemctl, &words).asked();
     let ended = system.run(&command, DETAIL_LIMIT);
     debug!("`{command}`: {}: {}", ended.end, ended.answer.trim());
     read_start(&ended.answer)
 }
 
-/// Reads `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`, as systemd 219 and 252 print it.
+/// Reads `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`, as systemd 219 and 252 print it, and
+/// `EnvironmentFiles=PATH (ignore_errors=…)`, whose name had no s in old ones.
 fn read_start(answer: &str) -> Option<Started> {
     if property(answer, "LoadState") == Some("not-found") {
         return Some(Started::NotFound);
@@ -312,7 +324,29 @@ fn read_start(answer: &str) -> Option<Started> {
     let line = answer.lines().rfind(|line| line.starts_with("ExecStart="))?;
     let (_, words) = line.split_once("argv[]=")?;
     let (words, _) = words.split_once(" ; ")?;
-    Some(Started::By(words.to_owned()))
+    let file = |line: &str| {
+        let file = line.strip_prefix("EnvironmentFile")?;
+        let (path, _) = file.trim_start_matches('s').strip_prefix('=')?.rsplit_once(" (")?;
+        Some(path.to_owned())
+    };
+    Some(Started::By(StartLine {
+        words: words.to_owned(),
+        environment: assignments(property(answer, "Environment").unwrap_or_default()),
+        files: answer.lines().filter_map(file).collect(),
+    }))
+}
+
+/// Puts the assignments of `Environment=` on lines of their own: one with a blank is in double quotes.
+fn assignments(printed: &str) -> String {
+    let mut is_quoted = false;
+    let lines = printed.chars().filter_map(|letter| {
+        if letter == '"' {
+            is_quoted = !is_quoted;
+            return None;
+        }
+        Some(if letter == ' ' && !is_quoted { '\n' } else { letter })
+    });
+    lines.collect()
 }
 
 /// Stops the units that would start Dovecot for the next client or at the next moment.
