@@ -418,7 +418,7 @@ PIDFILE=${PIDBASE:-/var/run/dovecot}/master.pid
             machine.state().programs.push("systemctl");
             let answer = format!(
                 "LoadState=loaded\nExecStart={{ path=/x ; argv[]={start} ; ignore_errors=no ; \
-                 start_time=[n/a] }}\nEnvironment=X=1 \"DIR=/etc/a b\" OPTIONS=-x\n\
+                 start_time=[n/a] }}\nEnvironment=X=1 \"Q=\\\"\" \"DIR=/etc/a b\" OPTIONS=-x\n\
                  EnvironmentFiles=/etc/sysconfig/dovecot (ignore_errors=yes)\n\
                  EnvironmentFile=/etc/nothing (ignore_errors=no)\n"
             );

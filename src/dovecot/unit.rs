@@ -336,17 +336,21 @@ fn read_start(answer: &str) -> Option<Started> {
     }))
 }
 
-/// Puts the assignments of `Environment=` on lines of their own: one with a blank is in double quotes.
+/// Puts the assignments of `Environment=` on lines of their own: one with a blank is in double quotes,
+/// and a backslash stands before a quote that is meant.
 fn assignments(printed: &str) -> String {
+    let mut lines = String::new();
     let mut is_quoted = false;
-    let lines = printed.chars().filter_map(|letter| {
-        if letter == '"' {
-            is_quoted = !is_quoted;
-            return None;
+    let mut letters = printed.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            '\\' => lines.extend(letters.next()),
+            ' ' if !is_quoted => lines.push('\n'),
+            _ => lines.push(letter),
         }
-        Some(if letter == ' ' && !is_quoted { '\n' } else { letter })
-    });
-    lines.collect()
+    }
+    lines
 }
 
 /// Stops the units that would start Dovecot for the next client or at the next moment.
