@@ -77,7 +77,9 @@ pub(super) fn quick_check(
         pass(system, settings, root, notes, &seen);
         return Ok(());
     }
-    let ask = || unit::ask(system, &settings.service).answer_within(system, unit::CHECK_LIMIT);
+    let ask = || {
+        unit::ask_with_shutdown(system, &settings.service).answer_within(system, unit::CHECK_LIMIT)
+    };
     let mut manager = ask();
     let mut plea = excuse::plea(&manager);
     // What was seen may be over: a restart takes its time, and has its end.

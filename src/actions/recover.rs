@@ -36,7 +36,7 @@ pub(super) fn recover(
     root: &Path,
     notes: &mut Notes,
 ) -> Result<(), Error> {
-    let unit = unit::ask(system, &settings.service);
+    let unit = unit::ask_with_shutdown(system, &settings.service);
     let asked = service::ask(system, &settings.service);
     let instance = Instance::find(system, root, &settings.service, notes);
     let mistake = mistake::look(system, &instance).mistake();

@@ -94,9 +94,12 @@ pub(super) fn remove(
         let question = unit::ask(system, &settings.service);
         family = match settings.wait {
             Wait::Fixed => watch.within(settings.wait, settings.remove_wait)?,
-            Wait::Ready => watch.settled()?,
+            Wait::Ready => watch.look()?,
         };
         watch.hear(question.answer(system));
+        if settings.wait == Wait::Ready {
+            family = watch.confirmed(family)?;
+        }
         // A stop command that changed nothing would change nothing the next time. Sessions that
         // outlive their master are given the wait, to end in good order.
         let is_useless = settings.wait == Wait::Ready
@@ -213,15 +216,24 @@ impl<'a, S: System> Watch<'a, S> {
         Ok(family)
     }
 
-    /// Looks, and where nobody is seen looks again [`SETTLE`] after the first such look.
+    /// Looks, and where nobody is seen looks again.
     fn settled(&mut self) -> Result<Family, Error> {
         let family = self.look()?;
+        self.confirmed(family)
+    }
+
+    /// Looks again where nobody was seen, [`SETTLE`] after the first such look; at once where the
+    /// service's control group is no more, and the service manager knows of nothing that runs.
+    fn confirmed(&mut self, family: Family) -> Result<Family, Error> {
         let Some(since) = self.gone_since else { return Ok(family) };
         let left = (since + SETTLE).saturating_sub(self.system.now());
+        let is_certain = self.manager.has_nothing_to_stop() && self.census.has_lost_its_group();
         if left.is_zero() {
             return Ok(family);
         }
-        self.system.sleep(left);
+        if !is_certain {
+            self.system.sleep(left);
+        }
         self.look()
     }
 
@@ -621,6 +633,42 @@ mod tests {
         assert!(deeds.iter().any(|deed| deed == "TERM 100"), "{deeds:?}");
         assert!(!deeds.iter().any(|deed| deed.contains("stop")), "{deeds:?}");
         assert!(machine.masters().is_empty());
+    }
+
+    #[test]
+    fn where_the_services_control_group_is_no_more_nobody_waits_for_a_second_look() {
+        let group = "sys/fs/cgroup/system.slice/dovecot.service";
+        for (case, listed, members, stays, pause) in [
+            ("all were in it, and it was removed", "100\n101\n", 2, false, 0),
+            ("it is still there", "100\n101\n", 2, true, 50 - 8),
+            ("one was elsewhere", "100\n", 2, false, 50 - 8),
+            ("another master was begun elsewhere", "100\n101\n", 1, false, 50 - 8),
+        ] {
+            let (root, machine) = (TestRoot::new(), systemd(Machine::running()));
+            root.write(&format!("{group}/cgroup.procs"), listed);
+            let folder = root.path().join(group);
+            for pid in [MASTER, MASTER + 1].into_iter().take(members) {
+                let groups = "0::/system.slice/dovecot.service\n";
+                machine.show(pid, |more| more.groups = groups.into());
+            }
+            if members == 1 {
+                machine.show(MASTER, |more| more.groups = "0::/user.slice\n".into());
+            }
+            machine.reply("stop", move |state| {
+                let folder = folder.clone();
+                state.after(Duration::from_millis(1100), move |state| {
+                    state.stop_dovecot();
+                    if !stays {
+                        std::fs::remove_dir_all(&folder).expect("removing the group");
+                    }
+                });
+                (End::Exited(0), Duration::from_millis(1100))
+            });
+            let notes = &mut Notes::default();
+            super::remove(&machine, &Settings::default(), root.path(), notes).expect("success");
+            let took = Duration::from_millis(8 + 1100 + 8 + pause);
+            assert_eq!(machine.now(), took, "{case}");
+        }
     }
 
     #[test]
