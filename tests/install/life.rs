@@ -89,7 +89,7 @@ fn assert_planned(plan: &str, done: &str) {
 
 #[test]
 fn a_configuration_that_is_broken_is_named_before_a_resource_is_created() {
-    for (init, dialect) in [(Init::Systemd, Dialect::Gnu), (Init::SysV, Dialect::None)] {
+    for (init, dialect) in [(Init::Systemd, Dialect::Guess), (Init::SysV, Dialect::None)] {
         let kit = Kit::new(init, dialect);
         kit.node.append("/etc/dovecot/local.conf", "x {{\n").expect("breaking it");
         let start = kit.tree();
@@ -110,7 +110,7 @@ fn a_configuration_that_is_broken_is_named_before_a_resource_is_created() {
 
 #[test]
 fn uninstall_says_what_it_keeps_and_whether_dovecot_runs() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     kit.create_dummy(CHILD);
     kit.install("--depends-on vmail");
     kit.sh(&format!("sed -i 's/^APP_DOVECOT_DEBUG=0/APP_DOVECOT_DEBUG=1/' {DEFAULTS}"));
