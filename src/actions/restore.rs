@@ -47,9 +47,11 @@ pub(super) fn restore(
         return Ok(());
     }
     service::end_left_command(system, root);
-    clear_the_way(system, settings, root, notes)?;
+    // systemd and Dovecot answer at the same time.
+    let question = unit::ask(system, &settings.service);
     let instance = Instance::find(system, root, &settings.service, notes);
     let places = places::places(system, &instance);
+    clear_the_way(question, system, settings, root, notes)?;
     let log = own_log::Mark::set(system, root, &places, &settings.service);
     let with_reason = |causes| own_log::beside(causes, log.reason(system));
     let pause = if instance.is_before_2(system) { SLOW_PAUSE } else { PAUSE };
@@ -118,13 +120,13 @@ pub fn round() -> Duration {
 /// stops a unit that systemd calls active though nothing of it runs: a start command would do
 /// nothing (SUSE's init script leaves `active (exited)`). What cannot be ended is no reason not to
 /// try.
-fn clear_the_way(
-    system: &impl System,
+fn clear_the_way<S: System>(
+    question: unit::Question<S>,
+    system: &S,
     settings: &Settings,
     root: &Path,
     notes: &mut Notes,
 ) -> Result<(), Error> {
-    let question = unit::ask(system, &settings.service);
     let mut census = Census::new(system, root, settings, notes);
     let mut family = census.take(system)?;
     let manager = question.answer(system);
