@@ -145,7 +145,7 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
         let said = kit.install("--no-start");
         assert_planned(&plan, &said);
         let again = kit.install("--no-start --dry-run");
-        assert_eq!(again, "nothing to do\nnothing was changed\n");
+        assert!(again.ends_with("nothing to do\nnothing was changed\n"), "{again}");
 
         let installed = kit.tree();
         let plan = kit.uninstall("--dry-run");

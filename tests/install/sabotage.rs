@@ -209,7 +209,8 @@ fn a_version_that_nobody_can_tell_is_asked_for_only_when_it_is_needed() {
 fn a_dovecot_that_cannot_be_brought_into_service_undoes_all() {
     for (init, dialect) in [(Init::SysV, Dialect::None), (Init::Systemd, Dialect::Guess)] {
         let kit = Kit::new(init, dialect);
-        kit.sh("echo 'nonsense {{' >>/etc/dovecot/local.conf");
+        // Nothing is wrong with the file, and no node has this address.
+        kit.sh("echo 'listen = 192.0.2.9' >>/etc/dovecot/local.conf");
         let start = kit.tree();
         let said = kit.refused(&["install"]);
         assert!(said.contains("dovecot") && said.contains("OSF"), "{said}");
