@@ -280,7 +280,7 @@ impl Reader {
                 }
             }
             if let Some(more @ 1..) = bad.checked_sub(MAX_BAD_ENTRIES) {
-                self.warn(found, &format!("{more} more entries"), " are left out");
+                self.warn(found, &format!("{more} more entries are left out"), "");
             }
             if endpoints.is_empty() {
                 self.warn(found, "no entry is left", &format!("; {} is used", list(&standard)));
