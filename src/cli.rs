@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Show each parameter, its value, and where it comes from
     Settings(Settings),
+    /// Perform an action of a resource agent, for Pacemaker
+    Ocf(Ocf),
     /// Print what makes a shell complete this command line
     Completions {
         /// The shell
@@ -146,6 +148,13 @@ pub(crate) struct Settings {
     /// Print JSON for a program
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What the engine of resource agents asks for.
+#[derive(Args, Debug)]
+pub(crate) struct Ocf {
+    /// start, stop, monitor, validate-all or meta-data; parameters are in the environment
+    pub(crate) action: String,
 }
 
 /// A shell that completes command lines.

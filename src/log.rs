@@ -21,7 +21,6 @@ use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::files;
-use crate::lifekeeper::tag::Tag;
 use crate::settings::Switch;
 use crate::text::one_line;
 
@@ -42,7 +41,7 @@ const PIPE_BUF: usize = 4096;
 pub(crate) enum Audience {
     /// LifeKeeper, which collects standard error, and the file.
     LifeKeeper,
-    /// The file alone: a person is told in another way.
+    /// The file alone: a person, or an engine, is told in another way.
     File,
 }
 
@@ -51,7 +50,7 @@ pub(crate) enum Audience {
 pub(crate) fn start(
     root: &Path,
     action: impl fmt::Display,
-    tag: &Tag,
+    tag: impl fmt::Display,
     debug: Switch,
     audience: Audience,
 ) {

@@ -47,7 +47,13 @@ pub const FURTHER_STOP: Duration = Duration::from_secs(10);
 /// third, and the signals must come while LifeKeeper still waits.
 pub const LONG_STOPS: u32 = 2;
 
-/// Stops Dovecot with its service command, then by signals, within [`longest`].
+/// What is kept before a deadline for all that follows the stop commands: signals, and the questions
+/// between them.
+pub const KEPT: Duration = KILL_TIME.saturating_add(Duration::from_secs(4));
+
+/// Stops Dovecot with its service command, then by signals, within [`longest`]. Where the caller sets
+/// a deadline, the stop commands end [`KEPT`] before it, or have a third of the time where that is
+/// longer: the signals must come before the caller gives up.
 ///
 /// # Errors
 ///
@@ -64,7 +70,7 @@ pub(super) fn remove(
     let question = unit::ask(system, &settings.service);
     let mut watch = Watch::new(system, root, settings, notes);
     watch.look()?;
-    watch.hear(question.answer(system));
+    watch.hear(question.answer_within(system, settings.share(system, unit::LIMIT, 4)));
     let mut family = watch.look()?;
     // Without any trace of a master there is no pause between the two looks: a master that neither
     // sees was dead before the first had ended, so whatever it has forked is there for the second. A
@@ -81,10 +87,16 @@ pub(super) fn remove(
         return Ok(());
     }
     watch.begin(&family);
-    let end = system.now() + stop_time(settings);
+    let most = stop_time(settings);
+    let stops = settings.bounded(system, most, KEPT).max(settings.share(system, most, 3));
+    let end = system.now() + stops;
     // In a shutdown that waits for LifeKeeper, a stop command would wait for it too: 120 s in vain.
     let waits_for_us = watch.manager.unit().is_some_and(Unit::waits_for_shutdown);
     let rounds = if waits_for_us { 0 } else { settings.remove_rounds };
+    let wait = |end: Duration| match settings.deadline {
+        Some(_) => settings.remove_wait.min(end.saturating_sub(system.now())),
+        None => settings.remove_wait,
+    };
     for round in 1..=rounds {
         let left = end.saturating_sub(system.now()).min(service::CHANGE_LIMIT);
         if left.is_zero() || (family.masters.is_empty() && watch.manager.is_at_rest()) {
@@ -93,10 +105,10 @@ pub(super) fn remove(
         let outcome = watch.stop(settings, left);
         let question = unit::ask(system, &settings.service);
         family = match settings.wait {
-            Wait::Fixed => watch.within(settings.wait, settings.remove_wait)?,
+            Wait::Fixed => watch.within(settings.wait, wait(end))?,
             Wait::Ready => watch.look()?,
         };
-        watch.hear(question.answer(system));
+        watch.hear(question.answer_within(system, settings.share(system, unit::LIMIT, 4)));
         if settings.wait == Wait::Ready {
             family = watch.confirmed(family)?;
         }
@@ -108,7 +120,7 @@ pub(super) fn remove(
         // What systemd has just said holds for two looks that follow at once, and not for a wait.
         let mut is_fresh = settings.wait == Wait::Ready;
         if is_fresh && !family.is_gone() && !is_useless {
-            family = watch.within(settings.wait, settings.remove_wait)?;
+            family = watch.within(settings.wait, wait(end))?;
             is_fresh = false;
         }
         if let [master, ..] = family.masters.as_slice() {
@@ -199,8 +211,9 @@ impl<'a, S: System> Watch<'a, S> {
     /// not waited for again.
     fn is_at_rest_now(&mut self, settings: &Settings) -> bool {
         if !matches!(self.manager, Manager::Unknown(_)) {
-            let manager = unit::look(self.system, &settings.service);
-            self.hear(manager);
+            let question = unit::ask(self.system, &settings.service);
+            let limit = settings.share(self.system, unit::LIMIT, 4);
+            self.hear(question.answer_within(self.system, limit));
         }
         self.manager.is_at_rest()
     }
@@ -298,7 +311,8 @@ impl<'a, S: System> Watch<'a, S> {
             // A restart can follow from the end of a master; the service command may be what fails.
             if let Some(unit) = self.manager.unit().filter(|_| !is_at_rest).cloned() {
                 self.prepare_stop();
-                unit::stop(self.system, &unit.name, FURTHER_STOP);
+                let limit = settings.share(self.system, FURTHER_STOP, 2);
+                unit::stop(self.system, &unit.name, limit);
                 family = self.settled()?;
             }
         }

@@ -208,7 +208,7 @@ fn give_dovecot_back(system: &impl System, root: &Path, masters: usize) -> Resul
             service::stop(system, root, &settings.service, limit, &mut || {});
         }
         (1.., 0) => {
-            service::start(system, root, &settings.service);
+            service::start(system, root, &settings.service, service::CHANGE_LIMIT);
         }
         _ => {}
     }

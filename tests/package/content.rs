@@ -71,6 +71,7 @@ fn its_files_are_where_and_as_they_must_be() {
         "755 root:root /usr/lib/dovecot-ark/recover",
         "755 root:root /usr/lib/dovecot-ark/remove",
         "755 root:root /usr/lib/dovecot-ark/restore",
+        "755 root:root /usr/lib/ocf/resource.d/dovecot-ark/dovecot",
         "644 root:root /usr/lib/tmpfiles.d/dovecot-ark.conf",
         "755 root:root /usr/sbin/dovecot-ark",
         "644 root:root /usr/share/bash-completion/completions/dovecot-ark",
@@ -79,7 +80,9 @@ fn its_files_are_where_and_as_they_must_be() {
         "644 root:root /usr/share/doc/dovecot-ark/README.md",
         "644 root:root /usr/share/fish/vendor_completions.d/dovecot-ark.fish",
         "644 root:root /usr/share/licenses/dovecot-ark/LICENSE",
+        "644 root:root /usr/share/man/ja/man7/ocf_dovecot-ark_dovecot.7.gz",
         "644 root:root /usr/share/man/ja/man8/dovecot-ark.8.gz",
+        "644 root:root /usr/share/man/man7/ocf_dovecot-ark_dovecot.7.gz",
         "644 root:root /usr/share/man/man8/dovecot-ark.8.gz",
         "644 root:root /usr/share/zsh/site-functions/_dovecot-ark",
     ];
