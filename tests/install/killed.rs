@@ -259,7 +259,7 @@ fn changes(name: &str, rest: &str) -> bool {
 
 /// The output of a command goes to a file that loses its name at once, and is in memory.
 fn is_scratch(rest: &str) -> bool {
-    rest.contains("/run/dovecot-ark/.output-")
+    rest.contains("/run/.dovecot-ark-output-")
 }
 
 /// What makes an installation quick, and its settings more.

@@ -73,7 +73,7 @@ fn picture(node: &Node) -> String {
             // rpm writes into its database even when it is only asked.
             "find {places} -xdev -path /var/lib/rpm -prune -o -printf '%p %m %U %G %s %C@\\n' | sort; \
              find {places} -xdev -path /var/lib/rpm -prune -o -type f -exec md5sum {{}} + | sort; \
-             find /run/dovecot-ark -type f ! -name '.output-*' 2>/dev/null | sort"
+             find /run/dovecot-ark -type f 2>/dev/null | sort"
         ),
     )
 }
