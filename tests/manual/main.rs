@@ -9,6 +9,7 @@
     reason = "a test that cannot read a page or the program ends there"
 )]
 
+mod guide;
 mod numbers;
 mod page;
 mod program;
@@ -289,11 +290,15 @@ fn what_is_to_be_typed_or_read_as_it_stands_is_the_same_in_both_pages() {
 
 #[test]
 fn the_pages_are_clean_to_mandoc_and_groff() {
-    let checks: [&[&str]; 4] = [
+    let checks: [&[&str]; 8] = [
         &["mandoc", "-T", "lint", "-W", "style", "man/dovecot-ark.8"],
         &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", "man/dovecot-ark.8"],
         &["mandoc", "-T", "lint", "-W", "warning", "man/ja/dovecot-ark.8"],
         &["groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", "man/ja/dovecot-ark.8"],
+        &["mandoc", "-T", "lint", "-W", "style", "man/dovecot-ark-guide.7"],
+        &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", "man/dovecot-ark-guide.7"],
+        &["mandoc", "-T", "lint", "-W", "warning", "man/ja/dovecot-ark-guide.7"],
+        &["groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", "man/ja/dovecot-ark-guide.7"],
     ];
     let missing = LINTERS.into_iter().filter(|tool| Command::new(tool).arg("-h").output().is_err());
     let missing: Vec<&str> = missing.collect();
