@@ -9,6 +9,7 @@
     reason = "a test that cannot read a page or the program ends there"
 )]
 
+mod guide;
 mod numbers;
 mod page;
 mod program;
@@ -321,7 +322,7 @@ fn the_agents_pages_have_its_parameters_and_the_times_of_its_actions() {
 
 #[test]
 fn the_pages_are_clean_to_mandoc_and_groff() {
-    let checks: [&[&str]; 8] = [
+    let checks: [&[&str]; 12] = [
         &["mandoc", "-T", "lint", "-W", "style", "man/dovecot-ark.8"],
         &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", "man/dovecot-ark.8"],
         &["mandoc", "-T", "lint", "-W", "warning", "man/ja/dovecot-ark.8"],
@@ -330,6 +331,10 @@ fn the_pages_are_clean_to_mandoc_and_groff() {
         &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", AGENT],
         &["mandoc", "-T", "lint", "-W", "warning", AGENT_JA],
         &["groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", AGENT_JA],
+        &["mandoc", "-T", "lint", "-W", "style", "man/dovecot-ark-guide.7"],
+        &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", "man/dovecot-ark-guide.7"],
+        &["mandoc", "-T", "lint", "-W", "warning", "man/ja/dovecot-ark-guide.7"],
+        &["groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", "man/ja/dovecot-ark-guide.7"],
     ];
     let missing = LINTERS.into_iter().filter(|tool| Command::new(tool).arg("-h").output().is_err());
     let missing: Vec<&str> = missing.collect();
