@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use log::{info, warn};
 
+use crate::dovecot::history::{self, Outcome};
 use crate::dovecot::notes::{Excuse, Notes};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
@@ -78,7 +79,11 @@ pub(crate) fn perform(
         // What a check excused is over; a recover may be called because it was excused too often.
         Excuse::erase(root);
     }
-    change(system, settings, root, &mut Notes::read(system, root))
+    let name = action.to_string();
+    history::note(system, root, &name, tag, Outcome::Begun);
+    let done = change(system, settings, root, &mut Notes::read(system, root));
+    history::note(system, root, &name, tag, Outcome::of(&done));
+    done
 }
 
 /// Performs a quickCheck, unless an action runs that may.
@@ -107,7 +112,11 @@ fn check(tag: &Tag, system: &impl System, settings: &Settings, root: &Path) -> R
             excuse(&holder);
             Ok(())
         }
-        None => checked,
+        None => {
+            let name = Action::QuickCheck.to_string();
+            history::failed(system, root, &name, tag, Outcome::of(&checked));
+            checked
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use log::warn;
 use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
 use crate::dovecot::checks::{self, Care, Checks};
+use crate::dovecot::history;
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::{self, Excuse, Notes, Reason};
 use crate::dovecot::unit::{self, Manager, Motion};
@@ -140,6 +141,7 @@ fn reason(system: &impl System, settings: &Settings, root: &Path, notes: &Notes)
 /// Dovecot is in operation.
 fn pass(system: &impl System, settings: &Settings, root: &Path, notes: &mut Notes, seen: &Checks) {
     Excuse::erase(root);
+    history::passed(root);
     notes.remember(system, root, &settings.service, &seen.masters);
     let warnings = seen.warnings();
     if !warnings.is_empty() {

@@ -4,6 +4,7 @@
 pub(crate) mod cgroup;
 pub mod checks;
 pub mod configuration;
+pub(crate) mod history;
 pub mod identity;
 pub(crate) mod instance;
 pub mod mistake;
