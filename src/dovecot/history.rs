@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::notes::{read, write};
 use crate::files::RUN_FOLDER;
 use crate::lifekeeper::tag::Tag;
+use crate::log::stamp;
 use crate::system::System;
-use crate::text::{MAX_LINE, cut, one_line};
+use crate::text::{MAX_LINE, cut, escaped, one_line};
 
 /// The file with the last action that changed something.
 const LAST: &str = ".last";
@@ -86,6 +87,39 @@ impl Event {
     /// How long ago the first of several failures in a row was noted.
     pub(crate) fn age_of_first(&self, system: &impl System) -> Duration {
         system.since_boot().saturating_sub(Duration::from_millis(self.since))
+    }
+}
+
+/// An event as others are told of it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Told {
+    /// `quickCheck`, `restore`, `remove` or `recover`.
+    pub(crate) action: String,
+    /// `begun`, `done` or `failed`; what has begun and does not run was killed.
+    pub(crate) outcome: String,
+    /// When it ended, or began: local time as RFC 3339 writes it.
+    pub(crate) time: String,
+    /// When the first of several failures in a row was noted.
+    pub(crate) since: String,
+    /// Why it failed.
+    pub(crate) cause: Option<String>,
+}
+
+impl Event {
+    /// Tells it with the times of this node's clock.
+    pub(crate) fn told(&self, system: &impl System) -> Told {
+        let outcome = match &self.outcome {
+            Outcome::Begun => "begun",
+            Outcome::Done => "done",
+            Outcome::Failed(_) => "failed",
+        };
+        Told {
+            action: escaped(&self.action),
+            outcome: outcome.to_owned(),
+            time: stamp(self.age(system)),
+            since: stamp(self.age_of_first(system)),
+            cause: self.outcome.cause().map(one_line),
+        }
     }
 }
 
