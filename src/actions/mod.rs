@@ -107,17 +107,14 @@ fn check(tag: &Tag, system: &impl System, settings: &Settings, root: &Path) -> R
     // An action whose lock file was deleted works all the same. What it does now would be taken for a
     // fault, and its Dovecot started again behind it; a real fault that is passed over for its sake
     // is found by the next check. Only a fault pays for this look.
-    match holder::at_work(system, root).find(|holder| holder.is_believed(system, longest)) {
-        Some(holder) => {
-            excuse(&holder);
-            Ok(())
-        }
-        None => {
-            let name = Action::QuickCheck.to_string();
-            history::failed(system, root, &name, tag, Outcome::of(&checked));
-            checked
-        }
+    let other = holder::at_work(system, root).find(|holder| holder.is_believed(system, longest));
+    if let Some(holder) = other {
+        excuse(&holder);
+        return Ok(());
     }
+    let name = Action::QuickCheck.to_string();
+    history::failed(system, root, &name, tag, Outcome::of(&checked));
+    checked
 }
 
 /// Says why a check says nothing.

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(read(), History::default(), "nothing was, and nothing is written");
         assert!(!root.path().join("run").exists());
         fail(&machine, &root, "quickCheck", "no greeting");
-        machine.sleep(Duration::from_secs(60));
+        machine.sleep(Duration::from_mins(1));
         let tag = Tag::parse("dovecot").expect("a tag");
         let outcome = Outcome::of(&Err::<(), _>("no\u{202e} start\nat all"));
         note(&machine, root.path(), "recover", &tag, outcome);
