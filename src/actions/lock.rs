@@ -18,7 +18,7 @@ use std::time::Duration;
 use log::{info, warn};
 use nix::fcntl::OFlag;
 
-use super::holder::{Holder, RECORD, acting, holder, note};
+use super::holder::{Holder, RECORD, acting, at_work, holder, note};
 use super::{Action, quick_check};
 use crate::dovecot::service;
 use crate::files::{self, RUN_FOLDER};
@@ -160,7 +160,8 @@ impl Share {
 
 /// The action that runs on this node for a tag; a quickCheck is none, and one that is stopped or
 /// past its time is not told. Changes nothing, and stands in no action's way: the lock itself is
-/// tried, and given back at once.
+/// tried, and given back at once. One that has lost its file is found by what the kernel says of its
+/// locks (`fdinfo` since Linux 4.1; before, it is not known).
 pub(crate) fn running(
     system: &impl System,
     root: &Path,
@@ -168,12 +169,13 @@ pub(crate) fn running(
     longest: Duration,
 ) -> Option<Holder> {
     let folder = root.join(RUN_FOLDER);
-    [folder.join(FILE), folder.join(tag.file_name())].into_iter().find_map(|path| {
+    let named = [folder.join(FILE), folder.join(tag.file_name())].into_iter().find_map(|path| {
         let place = Place { file: open(&path, OpenOptions::new().read(true)).ok()?, path };
         let is_held = matches!(place.file.try_lock_shared(), Err(TryLockError::WouldBlock));
         let holder = is_held.then(|| holder(system, root, &place.file)).flatten()?;
         holder.is_believed(system, longest).then_some(holder)
-    })
+    });
+    named.or_else(|| at_work(system, root).find(|holder| holder.is_believed(system, longest)))
 }
 
 impl Place {

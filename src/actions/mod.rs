@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use log::warn;
 
+use crate::dovecot::history::{self, Outcome};
 use crate::dovecot::notes::{Excuse, Notes};
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
@@ -69,7 +70,13 @@ pub(crate) fn perform(
     root: &Path,
 ) -> Result<(), Error> {
     let change = match action {
-        Action::QuickCheck => return check(tag, system, settings, root).told(),
+        Action::QuickCheck => {
+            let checked = check(tag, system, settings, root).told();
+            if let (Some(tag), Err(_)) = (tag, &checked) {
+                history::failed(system, root, &action.to_string(), tag, Outcome::of(&checked));
+            }
+            return checked;
+        }
         Action::Restore => restore::restore,
         Action::Remove => remove::remove,
         Action::Recover => recover::recover,
@@ -80,7 +87,15 @@ pub(crate) fn perform(
         // What a check excused is over; a recover may be called because it was excused too often.
         Excuse::erase(root);
     }
-    change(system, settings, root, &mut Notes::read(system, root))
+    let note = |outcome| {
+        if let Some(tag) = tag {
+            history::note(system, root, &action.to_string(), tag, outcome);
+        }
+    };
+    note(Outcome::Begun);
+    let done = change(system, settings, root, &mut Notes::read(system, root));
+    note(Outcome::of(&done));
+    done
 }
 
 /// Performs a quickCheck, unless an action runs that may.

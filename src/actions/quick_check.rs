@@ -11,6 +11,7 @@ use log::{info, warn};
 use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
 use crate::dovecot::checks::{self, Care, Checks};
+use crate::dovecot::history;
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::{self, Excuse, Notes, Reason};
 use crate::dovecot::unit::{self, Manager, Motion};
@@ -219,6 +220,7 @@ fn pass(
     seen: &Checks,
 ) -> Finding {
     Excuse::erase(root);
+    history::passed(root);
     notes.remember(system, root, &settings.service, &seen.masters);
     Finding { serves: true, ..Finding::of(seen.verdict(), seen.warnings()) }
 }

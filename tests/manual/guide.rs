@@ -186,7 +186,8 @@ fn the_guide_and_the_reference_name_each_other_and_the_headings_they_send_to() {
         assert!(there.contains("dovecot-ark-guide(7)"), "{}: {there}", guide.reference.file);
         let here = guide.page.part(guide.see_also);
         assert!(here.contains("dovecot-ark(8)"), "{}: {here}", guide.page.file);
-        let all: String = guide.page.parts.iter().map(|(_, text)| format!("{text}\n")).collect();
+        let parts: Vec<&str> = guide.page.parts.iter().map(|(_, text)| text.as_str()).collect();
+        let all = parts.join("\n");
         for heading in ["DIAGNOSTICS", "COMING FROM THE ORIGINAL KIT"]
             .into_iter()
             .chain(["メッセージ", "オリジナルキットからの移行"])
