@@ -84,6 +84,8 @@ fn its_files_are_where_and_as_they_must_be() {
         "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-guide.7.ja.html",
         "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark.8.html",
         "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark.8.ja.html",
+        "644 root:root /usr/share/doc/dovecot-ark/ocf_dovecot-ark_dovecot.7.html",
+        "644 root:root /usr/share/doc/dovecot-ark/ocf_dovecot-ark_dovecot.7.ja.html",
         "644 root:root /usr/share/fish/vendor_completions.d/dovecot-ark.fish",
         "644 root:root /usr/share/licenses/dovecot-ark/LICENSE",
         "644 root:root /usr/share/man/ja/man7/dovecot-ark-guide.7.gz",

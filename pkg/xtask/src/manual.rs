@@ -17,7 +17,7 @@ use crate::cargo::{answer, top};
 const MANDOC: [Tool; 1] = [Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" }];
 
 /// Pages by their names in the directory `man`.
-const PAGES: [&str; 2] = ["dovecot-ark-guide.7", "dovecot-ark.8"];
+const PAGES: [&str; 3] = ["dovecot-ark-guide.7", "dovecot-ark.8", "ocf_dovecot-ark_dovecot.7"];
 
 /// What makes a page readable on a screen and on paper.
 const STYLE: &str = "<style>\n\
