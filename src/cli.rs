@@ -50,6 +50,8 @@ pub(crate) enum Command {
         /// The directory
         folder: PathBuf,
     },
+    /// Perform an action of a resource agent, for Pacemaker
+    Ocf(Ocf),
     /// Print what makes a shell complete this command line
     Completions {
         /// The shell
@@ -154,6 +156,13 @@ pub(crate) struct Settings {
     /// Print JSON for a program
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What the engine of resource agents asks for.
+#[derive(Args, Debug)]
+pub(crate) struct Ocf {
+    /// start, stop, monitor, validate-all or meta-data; parameters are in the environment
+    pub(crate) action: String,
 }
 
 /// A shell that completes command lines.

@@ -18,6 +18,7 @@ mod install;
 pub mod invariants;
 pub mod lifekeeper;
 mod log;
+mod ocf;
 pub mod probe;
 mod process;
 mod run;

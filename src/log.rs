@@ -17,11 +17,11 @@ use log::{LevelFilter, Log, Metadata, Record, warn};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::files;
-use crate::lifekeeper::tag::Tag;
 use crate::settings::Switch;
 use crate::text::one_line;
 
@@ -42,7 +42,7 @@ const PIPE_BUF: usize = 4096;
 pub(crate) enum Audience {
     /// LifeKeeper, which collects standard error, and the file.
     LifeKeeper,
-    /// The file alone: a person is told in another way.
+    /// The file alone: a person, or an engine, is told in another way.
     File,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Audience {
 pub(crate) fn start(
     root: &Path,
     action: impl fmt::Display,
-    tag: &Tag,
+    tag: impl fmt::Display,
     debug: Switch,
     audience: Audience,
 ) {
@@ -108,6 +108,20 @@ fn offset() -> UtcOffset {
 /// The time as logs have it.
 pub(crate) fn local_now() -> OffsetDateTime {
     OffsetDateTime::now_utc().to_offset(offset())
+}
+
+/// The moment that was so long ago, to the second, as RFC 3339 writes it.
+pub(crate) fn stamp(ago: Duration) -> String {
+    let now = local_now();
+    let then = time::Duration::try_from(ago).ok().and_then(|ago| now.checked_sub(ago));
+    let then = then.unwrap_or(now);
+    let then = then.replace_nanosecond(0).unwrap_or(then);
+    then.format(&Rfc3339).unwrap_or_default()
+}
+
+/// A stamp as people read it: local date and time.
+pub(crate) fn readable(stamp: &str) -> String {
+    stamp.chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -199,6 +213,14 @@ impl Log for Shaped {
 mod tests {
     use super::*;
     use crate::test_root::TestRoot;
+
+    #[test]
+    fn a_moment_is_told_to_the_second_and_as_people_read_it() {
+        let [now, then] = [0, 90].map(|ago| stamp(Duration::from_secs(ago)));
+        assert!(now.len() >= "2026-11-29T03:10:02Z".len() && now.contains('T'), "{now}");
+        assert!(then < now && !now.contains('.'), "{then} {now}");
+        assert_eq!(readable("2026-11-29T03:10:02+09:00"), "2026-11-29 03:10:02");
+    }
 
     #[test]
     fn a_time_zone_whose_file_nobody_writes_is_not_waited_for() {

@@ -2,6 +2,15 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Clock ticks of proc(5) in a second (`USER_HZ`).
+const TICKS: u64 = 100;
+
+/// The moment on the clock of the boot that a start time in clock ticks means.
+pub(crate) const fn ticks(started: u64) -> Duration {
+    Duration::from_millis(started.saturating_mul(1000 / TICKS))
+}
 
 /// A line of the process table.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,5 +1,6 @@
 //! A run of the program: the command line, the log, the dispatch, and the exit status.
 
+use std::env;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,8 +12,9 @@ use crate::cli::{self, Cli, Command, Resource};
 use crate::dovecot::login::State;
 use crate::dovecot::notes;
 use crate::error::Error;
-use crate::exit::Exit;
+use crate::exit::{Agent, Exit};
 use crate::log::{self, Audience};
+use crate::ocf::{self, Call, Verb};
 use crate::system::real::Machine;
 use crate::text::one_line;
 use crate::{doctor, install, settings, show, status};
@@ -62,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::LookAtStore { folder } => {
             told(show::print(State::of(&folder).word()).map(|()| Exit::Success))
         }
+        Command::Ocf(what) => Exit::Agent(serve_agent(&what.action, &machine)),
         Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
     };
     exit.into()
@@ -90,6 +93,39 @@ fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
     told(shown.or_else(|cause| status::without(how, cause)))
 }
 
+/// Performs an action of the resource agent.
+fn serve_agent(action: &str, machine: &Machine) -> Agent {
+    let root = Path::new(ROOT);
+    let Some(verb) = Verb::parse(action) else {
+        ocf::tell(&format!("there is no action {action}"));
+        return Agent::NoSuchAction;
+    };
+    if verb == Verb::MetaData {
+        let _ = told(show::print(&ocf::metadata()).map(|()| Exit::Success));
+        return Agent::Success;
+    }
+    let call = Call::hear(verb, machine, |name| env::var(name).ok());
+    if let (Verb::Monitor, Some(left)) = (verb, call.settings.left(machine)) {
+        // Where the kernel gives no alarm, each thing that is waited for has its own limit.
+        let limit = left.min(actions::QUICK_CHECK_LIMIT);
+        let _ = machine.end_after(limit, Exit::Agent(Agent::Failed));
+    }
+    if let Err(cause) = machine.require_root("performing an action") {
+        ocf::tell(&cause.to_string());
+        return Agent::NotPermitted;
+    }
+    call.log(root);
+    std::panic::set_hook(Box::new(|panic| {
+        error!("internal error: {panic}");
+        std::process::exit(Agent::Failed.status().into());
+    }));
+    let answer = call.perform(machine, root);
+    if let Some(reason) = &answer.reason {
+        ocf::tell(reason);
+    }
+    answer.status
+}
+
 fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     let root = Path::new(ROOT);
     // Before anything that could wait.
@@ -114,7 +150,7 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     }
     let outcome = machine
         .require_root("performing an action")
-        .and_then(|()| actions::perform(action, &resource.tag, machine, &settings, root));
+        .and_then(|()| actions::perform(action, Some(&resource.tag), machine, &settings, root));
     match outcome {
         Ok(()) => Exit::Success,
         Err(cause) => {

@@ -1,16 +1,26 @@
 //! Bytes for the property tests: what a format is made of in any order, and noise in between.
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
 use std::ops::Deref;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::RngSeed;
 
-/// How the property tests run: with new bytes each time, and nothing is written down but what a
-/// failing test prints, which is as short as it can be.
+/// Configuration of the property tests: new bytes in each run, and a seed that replays them.
+///
+/// The seed is printed, so a failing test shows it. proptest itself reads the variable of this name.
 pub(crate) fn config() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().build_hasher().finish(),
+    };
+    println!("PROPTEST_RNG_SEED={seed} replays this test");
+    ProptestConfig { rng_seed: RngSeed::Fixed(seed), ..config }
 }
 
 /// Bytes that a failing test shows as a person reads them.
@@ -44,4 +54,23 @@ pub(crate) fn pieces(words: &'static [&'static str], most: usize) -> impl Strate
 /// Makes text of any characters; a `String` by itself has no control characters.
 pub(crate) fn text() -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..40).prop_map(String::from_iter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    #[test]
+    fn a_seed_replays_the_bytes_of_a_run_and_another_seed_does_not() {
+        let bytes = |config: &ProptestConfig| {
+            let tree = pieces(&["a", "b"], 500).new_tree(&mut TestRunner::new(config.clone()));
+            tree.expect("bytes").current().0
+        };
+        let first = config();
+        let second = ProptestConfig { rng_seed: RngSeed::Fixed(20_261_129), ..first.clone() };
+        assert_eq!(bytes(&first), bytes(&first));
+        assert_ne!(bytes(&first), bytes(&second));
+    }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, quick_check};
 use crate::files::INSTALL_LOCK;
-use crate::process::Process;
+use crate::process::{Process, ticks};
 use crate::system::System;
 
 /// The kit's own name as a process.
@@ -19,9 +19,6 @@ pub(super) const NAME: &str = "dovecot-ark";
 /// The length of the record in the file, in bytes. It is overwritten in place: also where no room
 /// is left for a byte more.
 pub(super) const RECORD: usize = 128;
-
-/// Clock ticks of proc(5) in a second (`USER_HZ`).
-const TICKS: u64 = 100;
 
 /// How many descriptors of a process of the kit are looked at.
 const MAX_DESCRIPTORS: usize = 4096;
@@ -64,7 +61,7 @@ impl Holder {
     /// `longest` from its start.
     pub(super) fn is_believed(&self, system: &impl System, longest: Duration) -> bool {
         self.process.as_ref().is_some_and(|process| {
-            let started = Duration::from_secs(process.started / TICKS);
+            let started = ticks(process.started);
             let deadline = self.deadline.unwrap_or(started + longest);
             !process.is_stopped() && system.since_boot() <= deadline
         })

@@ -18,7 +18,7 @@ use std::time::Duration;
 use log::{info, warn};
 use nix::fcntl::OFlag;
 
-use super::holder::{Holder, RECORD, acting, holder, note};
+use super::holder::{Holder, RECORD, acting, at_work, holder, note};
 use super::{Action, quick_check};
 use crate::dovecot::service;
 use crate::files::{self, RUN_FOLDER};
@@ -77,22 +77,31 @@ struct Place {
 
 impl Turn {
     /// Takes the lock, and waits for whoever has it, as long as each of them may take: `longest` is
-    /// what any action may, this one too.
+    /// what any action may, this one too. An action with a deadline gives others half of its time,
+    /// and ends who has the lock then: whoever sets deadlines has given them all, and its last word
+    /// counts. A wrong yes ends an action that a person has begun; a wrong no makes a stop fail, and
+    /// the node is halted.
     pub(super) fn take(
         system: &impl System,
         root: &Path,
-        tag: &Tag,
+        tag: Option<&Tag>,
         action: Action,
-        longest: Duration,
+        (longest, ours): (Duration, Option<Duration>),
     ) -> Self {
-        let say = |file: &File| note(system, file, action, longest);
-        let Some(node) = wait(system, root, longest, || Place::of_node(root), say) else {
+        let begun = system.since_boot();
+        let until = ours.map(|left| begun + left / 2);
+        let left =
+            || ours.map_or(longest, |left| (begun + left).saturating_sub(system.since_boot()));
+        let say = |file: &File| note(system, file, action, left());
+        let times = (longest, until);
+        let Some(node) = wait(system, root, times, || Place::of_node(root), say) else {
             return Self::Unlocked;
         };
         // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
-        let of_tag = wait(system, root, longest, || Place::of_tag(root, tag), |_| ());
+        let of_tag =
+            tag.and_then(|tag| wait(system, root, times, || Place::of_tag(root, tag), |_| ()));
         // The time counts from here.
-        note(system, &node, action, longest);
+        note(system, &node, action, left());
         Self::Locked { _lock: Lock { file: node, _of_tag: of_tag } }
     }
 }
@@ -106,8 +115,14 @@ impl Drop for Lock {
 
 impl Share {
     /// Takes a share for a quickCheck, without waiting.
-    pub(super) fn take(system: &impl System, root: &Path, tag: &Tag, longest: Duration) -> Self {
-        let mut shares = [Place::of_node(root), Place::of_tag(root, tag)].map(|place| {
+    pub(super) fn take(
+        system: &impl System,
+        root: &Path,
+        tag: Option<&Tag>,
+        longest: Duration,
+    ) -> Self {
+        let of_tag = tag.and_then(|tag| Place::of_tag(root, tag));
+        let mut shares = [Place::of_node(root), of_tag].map(|place| {
             let place = place?;
             match place.file.try_lock_shared() {
                 Err(TryLockError::WouldBlock) => {
@@ -145,7 +160,8 @@ impl Share {
 
 /// The action that runs on this node for a tag; a quickCheck is none, and one that is stopped or
 /// past its time is not told. Changes nothing, and stands in no action's way: the lock itself is
-/// tried, and given back at once.
+/// tried, and given back at once. One that has lost its file is found by what the kernel says of its
+/// locks (`fdinfo` since Linux 4.1; before, it is not known).
 pub(crate) fn running(
     system: &impl System,
     root: &Path,
@@ -153,12 +169,13 @@ pub(crate) fn running(
     longest: Duration,
 ) -> Option<Holder> {
     let folder = root.join(RUN_FOLDER);
-    [folder.join(FILE), folder.join(tag.file_name())].into_iter().find_map(|path| {
+    let named = [folder.join(FILE), folder.join(tag.file_name())].into_iter().find_map(|path| {
         let place = Place { file: open(&path, OpenOptions::new().read(true)).ok()?, path };
         let is_held = matches!(place.file.try_lock_shared(), Err(TryLockError::WouldBlock));
         let holder = is_held.then(|| holder(system, root, &place.file)).flatten()?;
         holder.is_believed(system, longest).then_some(holder)
-    })
+    });
+    named.or_else(|| at_work(system, root).find(|holder| holder.is_believed(system, longest)))
 }
 
 impl Place {
@@ -199,11 +216,12 @@ fn open(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
 }
 
 /// Waits until the lock is ours and nobody else acts: as long as each holder may take, counted
-/// anew for each. `None` where there is none to be had.
+/// anew for each, and no longer than until the time of the boot that comes second. `None` where there
+/// is none to be had.
 fn wait(
     system: &impl System,
     root: &Path,
-    longest: Duration,
+    (longest, until): (Duration, Option<Duration>),
     place: impl Fn() -> Option<Place>,
     locked_now: impl Fn(&File),
 ) -> Option<File> {
@@ -230,7 +248,7 @@ fn wait(
             }
             Err(TryLockError::WouldBlock) => holder(system, root, &locked.file),
         };
-        if queue.is_over(system, root, holder, longest) {
+        if queue.is_over(system, root, holder, (longest, until)) {
             return None;
         }
         system.sleep(PAUSE);
@@ -254,9 +272,10 @@ impl Queue {
         system: &impl System,
         root: &Path,
         holder: Option<Holder>,
-        longest: Duration,
+        (longest, until): (Duration, Option<Duration>),
     ) -> bool {
         let now = system.since_boot();
+        let is_late = until.is_some_and(|until| now >= until);
         let same = match (&self.holder, &holder) {
             (Some(old), Some(new)) => old.pid == new.pid,
             (None, None) => !self.since.is_zero(),
@@ -274,7 +293,7 @@ impl Queue {
         }
         let Some(holder) = holder else {
             // A quickCheck that is not to be seen, or somebody who has nothing to do with the kit.
-            let is_over = waited >= quick_check::LIMIT;
+            let is_over = is_late || waited >= quick_check::LIMIT;
             if is_over {
                 warn!(
                     "the lock is held by an unknown process (see lslocks); continuing without it"
@@ -287,6 +306,8 @@ impl Queue {
             Some("it is stopped")
         } else if holder.is_past(system, waited, longest) {
             Some("it is past its deadline")
+        } else if is_late {
+            Some("this action must end soon")
         } else {
             None
         };
@@ -372,11 +393,11 @@ pub(super) mod tests {
     }
 
     fn take(root: &TestRoot, machine: &Machine, action: Action) -> Turn {
-        Turn::take(machine, root.path(), &tag(), action, LONGEST)
+        Turn::take(machine, root.path(), Some(&tag()), action, (LONGEST, None))
     }
 
     fn share(root: &TestRoot, machine: &Machine) -> Share {
-        Share::take(machine, root.path(), &tag(), LONGEST)
+        Share::take(machine, root.path(), Some(&tag()), LONGEST)
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! The four actions that LifeKeeper calls, one at a time for the node's Dovecot.
+//! The four actions that LifeKeeper calls, one at a time for the node's Dovecot; and what other engines
+//! ask for beyond them.
 
 mod consequence;
 pub mod excuse;
 mod holder;
 mod lock;
+mod monitor;
 pub mod quick_check;
 pub mod recover;
 pub mod remove;
@@ -14,20 +16,20 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use log::{info, warn};
+use log::warn;
 
+use crate::dovecot::history::{self, Outcome};
 use crate::dovecot::notes::{Excuse, Logins, Notes};
-use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
 use crate::probe::attempt::Depth;
 use crate::settings::Settings;
 use crate::system::System;
-use consequence::consequence;
-use holder::Holder;
 use lock::{Share, Turn};
+use quick_check::Finding;
 
 pub(crate) use lock::running;
+pub(crate) use monitor::{Monitored, Occasion, missing, monitor, startable};
 pub(crate) use quick_check::{LIMIT as QUICK_CHECK_LIMIT, longest as longest_checks};
 
 /// What LifeKeeper asks for.
@@ -56,75 +58,75 @@ impl fmt::Display for Action {
 
 /// Performs an action on the resource `tag`. quickCheck does not wait for another action: it
 /// succeeds while one runs, since what it would see means nothing. The other three wait for each
-/// other and for a running quickCheck.
+/// other and for a running quickCheck. Without a tag it is no resource of LifeKeeper's.
 ///
 /// # Errors
 ///
 /// The reason for exit status 1.
 pub(crate) fn perform(
     action: Action,
-    tag: &Tag,
+    tag: Option<&Tag>,
     system: &impl System,
     settings: &Settings,
     root: &Path,
 ) -> Result<(), Error> {
     let change = match action {
-        Action::QuickCheck => return check(tag, system, settings, root),
+        Action::QuickCheck => {
+            let checked = check(tag, system, settings, root).told();
+            if let (Some(tag), Err(_)) = (tag, &checked) {
+                history::failed(system, root, &action.to_string(), tag, Outcome::of(&checked));
+            }
+            return checked;
+        }
         Action::Restore => restore::restore,
         Action::Remove => remove::remove,
         Action::Recover => recover::recover,
     };
-    let _turn = Turn::take(system, root, tag, action, longest(settings));
+    let times = (longest(settings), settings.left(system));
+    let _turn = Turn::take(system, root, tag, action, times);
     if matches!(action, Action::Restore | Action::Remove) {
         // What a check excused is over; a recover may be called because it was excused too often.
         Excuse::erase(root);
     }
-    let changed = change(system, settings, root, &mut Notes::read(system, root));
+    let note = |outcome| {
+        if let Some(tag) = tag {
+            history::note(system, root, &action.to_string(), tag, outcome);
+        }
+    };
+    note(Outcome::Begun);
+    let done = change(system, settings, root, &mut Notes::read(system, root));
+    note(Outcome::of(&done));
     match action {
         // From now on a login must succeed once before one that fails is a fault.
-        Action::Restore if changed.is_ok() && settings.probe == Depth::Login => {
+        Action::Restore if done.is_ok() && settings.probe == Depth::Login => {
             Logins::restored(system, root);
         }
         Action::Restore | Action::Remove => Logins::erase(root),
         Action::QuickCheck | Action::Recover => {}
     }
-    changed
+    done
 }
 
 /// Performs a quickCheck, unless an action runs that may.
-fn check(tag: &Tag, system: &impl System, settings: &Settings, root: &Path) -> Result<(), Error> {
+fn check(tag: Option<&Tag>, system: &impl System, settings: &Settings, root: &Path) -> Finding {
     let longest = longest(settings);
     let share = Share::take(system, root, tag, longest);
     match &share {
-        Share::Busy(holder) => {
-            excuse(holder);
-            return Ok(());
-        }
+        Share::Busy(holder) => return Finding::during(&holder.to_string()),
         Share::Overdue(holder) => {
             warn!("{holder} is stopped or past its deadline; checking all the same");
         }
         Share::Held { .. } => {}
     }
-    let checked = quick_check::quick_check(system, settings, root, &mut Notes::read(system, root));
-    if checked.is_ok() {
-        return checked;
+    let found = quick_check::look(system, settings, root, &mut Notes::read(system, root));
+    if !found.is_fault() {
+        return found;
     }
     // An action whose lock file was deleted works all the same. What it does now would be taken for a
     // fault, and its Dovecot started again behind it; a real fault that is passed over for its sake
     // is found by the next check. Only a fault pays for this look.
-    match holder::at_work(system, root).find(|holder| holder.is_believed(system, longest)) {
-        Some(holder) => {
-            excuse(&holder);
-            Ok(())
-        }
-        None => checked,
-    }
-}
-
-/// Says why a check says nothing.
-fn excuse(holder: &Holder) {
-    let verdict = Verdict::during(&holder.to_string());
-    info!("not checked: {holder} is running; {}", consequence(verdict));
+    let holder = holder::at_work(system, root).find(|holder| holder.is_believed(system, longest));
+    holder.map_or(found, |holder| Finding::during(&holder.to_string()))
 }
 
 /// The longest that a switchover may take: a remove here, a restore there.
@@ -150,7 +152,7 @@ mod tests {
     }
 
     fn try_to(action: Action, machine: &Machine, root: &TestRoot) -> bool {
-        perform(action, &tag(), machine, &Settings::default(), root.path()).is_ok()
+        perform(action, Some(&tag()), machine, &Settings::default(), root.path()).is_ok()
     }
 
     #[test]

@@ -6,11 +6,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use log::warn;
+use log::{info, warn};
 
 use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
 use crate::dovecot::checks::{self, Care, Checks};
+use crate::dovecot::history;
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::login::{self, Login};
 use crate::dovecot::notes::{self, Excuse, Logins, Notes, Reason};
@@ -62,28 +63,101 @@ pub(crate) fn longest(settings: &Settings) -> Duration {
     (look * 2 + MOTION_WAIT + unit::CHECK_LIMIT * 2).min(checks::LIMIT)
 }
 
-/// Makes the three checks, and once more what a moment can cure. Takes at most [`checks::LIMIT`].
+/// What a check found, for whoever draws the consequence.
+#[must_use]
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Finding {
+    pub(crate) verdict: Verdict,
+    /// What was seen that is not as it should be.
+    pub(crate) causes: Vec<String>,
+    /// What excuses a Dovecot that is not in operation.
+    pub(crate) excuse: Option<String>,
+    /// Whether users are served, whatever the service manager says.
+    pub(crate) serves: bool,
+}
+
+impl Finding {
+    /// A fault, or a verdict that needs no word.
+    const fn of(verdict: Verdict, causes: Vec<String>) -> Self {
+        Self { verdict, causes, excuse: None, serves: false }
+    }
+
+    /// That another action is at work.
+    pub(super) fn during(action: &str) -> Self {
+        let excuse = Some(format!("{action} is running"));
+        Self { excuse, ..Self::of(Verdict::during(action), Vec::new()) }
+    }
+
+    /// Whether it is a fault.
+    pub(crate) const fn is_fault(&self) -> bool {
+        !(self.verdict.is_up() || self.verdict.is_changing())
+    }
+
+    /// Tells it in the log, with its consequence.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotInOperation`] when it is a fault.
+    pub(super) fn told(self) -> Result<(), Error> {
+        if self.is_fault() {
+            return Err(fault(self.verdict, &self.causes));
+        }
+        let consequence = consequence(self.verdict);
+        match self.excuse {
+            Some(words) if self.causes.is_empty() => {
+                info!("not checked: {words}; {consequence}");
+            }
+            Some(words) => {
+                let head = format!("Dovecot is not in operation, {words}: ");
+                warn!("{}", line(&head, &self.causes, consequence));
+            }
+            None if self.causes.is_empty() => {}
+            None => warn!("{}", line("Dovecot is in operation: ", &self.causes, consequence)),
+        }
+        Ok(())
+    }
+}
+
+/// Makes the three checks, and once more what a moment can cure, as [`look`], and draws the
+/// consequence.
 ///
 /// # Errors
 ///
 /// [`Error::NotInOperation`] with what was seen, or why nothing could be.
-pub(super) fn quick_check(
+#[cfg(test)]
+fn quick_check(
     system: &impl System,
     settings: &Settings,
     root: &Path,
     notes: &mut Notes,
 ) -> Result<(), Error> {
-    let end = system.now() + checks::LIMIT;
-    let unknown = |cause: Error| fault(Verdict::Unknown, &[cause.to_string()]);
+    look(system, settings, root, notes).told()
+}
+
+/// Makes the three checks, and once more what a moment can cure. Takes at most [`checks::LIMIT`], and
+/// not longer than until the deadline.
+pub(super) fn look(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+    notes: &mut Notes,
+) -> Finding {
+    let most = settings.bounded(system, checks::LIMIT, Duration::ZERO);
+    let end = system.now() + most;
+    let unknown = |cause: Error| Finding::of(Verdict::Unknown, vec![cause.to_string()]);
     let is_tenth = settings.probe.listens() && notes::is_tenth(root);
     let care = if is_tenth { Care::Master } else { Care::Twice };
-    let limit = checks::LIMIT.saturating_sub(unit::CHECK_LIMIT);
-    let mut seen = checks::check(system, settings, root, notes, care, limit).map_err(unknown)?;
+    let limit = most.saturating_sub(unit::CHECK_LIMIT);
+    let mut seen = match checks::check(system, settings, root, notes, care, limit) {
+        Ok(seen) => seen,
+        Err(cause) => return unknown(cause),
+    };
     if seen.in_operation() {
-        pass(system, settings, root, notes, &seen);
-        return Ok(());
+        return pass(system, settings, root, notes, &seen);
     }
-    let ask = || unit::ask(system, &settings.service).answer_within(system, unit::CHECK_LIMIT);
+    let ask = || {
+        unit::ask_with_shutdown(system, &settings.service).answer_within(system, unit::CHECK_LIMIT)
+    };
     let mut manager = ask();
     let mut plea = excuse::plea(&manager);
     // What was seen may be over: a restart takes its time, and has its end.
@@ -98,10 +172,12 @@ pub(super) fn quick_check(
             break;
         }
         system.sleep(pause);
-        seen = checks::check(system, settings, root, notes, Care::Twice, limit).map_err(unknown)?;
+        seen = match checks::check(system, settings, root, notes, Care::Twice, limit) {
+            Ok(seen) => seen,
+            Err(cause) => return unknown(cause),
+        };
         if seen.in_operation() {
-            pass(system, settings, root, notes, &seen);
-            return Ok(());
+            return pass(system, settings, root, notes, &seen);
         }
         manager = ask();
         plea = excuse::plea(&manager);
@@ -114,9 +190,7 @@ pub(super) fn quick_check(
             Reason::Motion(Motion::Starting) => Verdict::Starting,
             Reason::Motion(Motion::Stopping) | Reason::Shutdown => Verdict::Stopping,
         };
-        let head = format!("Dovecot is not in operation, {words}: ");
-        warn!("{}", line(&head, &causes, consequence(verdict)));
-        return Ok(());
+        return Finding { excuse: Some(words), ..Finding::of(verdict, causes) };
     }
     if let Manager::Unknown(silence) = manager {
         causes.push(silence);
@@ -124,7 +198,7 @@ pub(super) fn quick_check(
     if end.saturating_sub(system.now()) >= REASON_TIME {
         causes = own_log::beside(causes, reason(system, settings, root, notes));
     }
-    Err(fault(seen.verdict(), &causes))
+    Finding { serves: seen.serves(), ..Finding::of(seen.verdict(), causes) }
 }
 
 /// Whether the fault that was seen is one of a Dovecot that is no more: a new master lives, or the
@@ -144,17 +218,20 @@ fn reason(system: &impl System, settings: &Settings, root: &Path, notes: &Notes)
 }
 
 /// Dovecot is in operation.
-fn pass(system: &impl System, settings: &Settings, root: &Path, notes: &mut Notes, seen: &Checks) {
+fn pass(
+    system: &impl System,
+    settings: &Settings,
+    root: &Path,
+    notes: &mut Notes,
+    seen: &Checks,
+) -> Finding {
     Excuse::erase(root);
     if seen.login == Some(Login::Passed) {
         Logins::arm(system, root);
     }
+    history::passed(root);
     notes.remember(system, root, &settings.service, &seen.masters);
-    let warnings = seen.warnings();
-    if !warnings.is_empty() {
-        let consequence = consequence(seen.verdict());
-        warn!("{}", line("Dovecot is in operation: ", &warnings, consequence));
-    }
+    Finding { serves: true, ..Finding::of(seen.verdict(), seen.warnings()) }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(super) fn recover(
     root: &Path,
     notes: &mut Notes,
 ) -> Result<(), Error> {
-    let unit = unit::ask(system, &settings.service);
+    let unit = unit::ask_with_shutdown(system, &settings.service);
     let asked = service::ask(system, &settings.service);
     let instance = Instance::find(system, root, &settings.service, notes);
     let mistake = mistake::look(system, &instance).mistake();
@@ -112,7 +112,8 @@ pub const LOOK: Duration =
 /// The longest that `recover` may take.
 #[must_use]
 pub fn longest(settings: &Settings) -> Duration {
-    LOOK + remove::longest(settings) + restore::longest(settings) + LOGIN_LIMIT
+    let login = if settings.probe == Depth::Login { LOGIN_LIMIT } else { Duration::ZERO };
+    LOOK + remove::longest(settings) + restore::longest(settings) + login
 }
 
 #[cfg(test)]

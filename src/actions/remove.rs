@@ -47,7 +47,13 @@ pub const FURTHER_STOP: Duration = Duration::from_secs(10);
 /// third, and the signals must come while LifeKeeper still waits.
 pub const LONG_STOPS: u32 = 2;
 
-/// Stops Dovecot with its service command, then by signals, within [`longest`].
+/// What is kept before a deadline for all that follows the stop commands: signals, and the questions
+/// between them.
+pub const KEPT: Duration = KILL_TIME.saturating_add(Duration::from_secs(4));
+
+/// Stops Dovecot with its service command, then by signals, within [`longest`]. Where the caller sets
+/// a deadline, the stop commands end [`KEPT`] before it, or have a third of the time where that is
+/// longer: the signals must come before the caller gives up.
 ///
 /// # Errors
 ///
@@ -64,7 +70,7 @@ pub(super) fn remove(
     let question = unit::ask(system, &settings.service);
     let mut watch = Watch::new(system, root, settings, notes);
     watch.look()?;
-    watch.hear(question.answer(system));
+    watch.hear(question.answer_within(system, settings.share(system, unit::LIMIT, 4)));
     let mut family = watch.look()?;
     // Without any trace of a master there is no pause between the two looks: a master that neither
     // sees was dead before the first had ended, so whatever it has forked is there for the second. A
@@ -81,10 +87,16 @@ pub(super) fn remove(
         return Ok(());
     }
     watch.begin(&family);
-    let end = system.now() + stop_time(settings);
+    let most = stop_time(settings);
+    let stops = settings.bounded(system, most, KEPT).max(settings.share(system, most, 3));
+    let end = system.now() + stops;
     // In a shutdown that waits for LifeKeeper, a stop command would wait for it too: 120 s in vain.
     let waits_for_us = watch.manager.unit().is_some_and(Unit::waits_for_shutdown);
     let rounds = if waits_for_us { 0 } else { settings.remove_rounds };
+    let wait = |end: Duration| match settings.deadline {
+        Some(_) => settings.remove_wait.min(end.saturating_sub(system.now())),
+        None => settings.remove_wait,
+    };
     for round in 1..=rounds {
         let left = end.saturating_sub(system.now()).min(service::CHANGE_LIMIT);
         if left.is_zero() || (family.masters.is_empty() && watch.manager.is_at_rest()) {
@@ -93,10 +105,13 @@ pub(super) fn remove(
         let outcome = watch.stop(settings, left);
         let question = unit::ask(system, &settings.service);
         family = match settings.wait {
-            Wait::Fixed => watch.within(settings.wait, settings.remove_wait)?,
-            Wait::Ready => watch.settled()?,
+            Wait::Fixed => watch.within(settings.wait, wait(end))?,
+            Wait::Ready => watch.look()?,
         };
-        watch.hear(question.answer(system));
+        watch.hear(question.answer_within(system, settings.share(system, unit::LIMIT, 4)));
+        if settings.wait == Wait::Ready {
+            family = watch.confirmed(family)?;
+        }
         // A stop command that changed nothing would change nothing the next time. Sessions that
         // outlive their master are given the wait, to end in good order.
         let is_useless = settings.wait == Wait::Ready
@@ -105,7 +120,7 @@ pub(super) fn remove(
         // What systemd has just said holds for two looks that follow at once, and not for a wait.
         let mut is_fresh = settings.wait == Wait::Ready;
         if is_fresh && !family.is_gone() && !is_useless {
-            family = watch.within(settings.wait, settings.remove_wait)?;
+            family = watch.within(settings.wait, wait(end))?;
             is_fresh = false;
         }
         if let [master, ..] = family.masters.as_slice() {
@@ -196,8 +211,9 @@ impl<'a, S: System> Watch<'a, S> {
     /// not waited for again.
     fn is_at_rest_now(&mut self, settings: &Settings) -> bool {
         if !matches!(self.manager, Manager::Unknown(_)) {
-            let manager = unit::look(self.system, &settings.service);
-            self.hear(manager);
+            let question = unit::ask(self.system, &settings.service);
+            let limit = settings.share(self.system, unit::LIMIT, 4);
+            self.hear(question.answer_within(self.system, limit));
         }
         self.manager.is_at_rest()
     }
@@ -213,15 +229,24 @@ impl<'a, S: System> Watch<'a, S> {
         Ok(family)
     }
 
-    /// Looks, and where nobody is seen looks again [`SETTLE`] after the first such look.
+    /// Looks, and where nobody is seen looks again.
     fn settled(&mut self) -> Result<Family, Error> {
         let family = self.look()?;
+        self.confirmed(family)
+    }
+
+    /// Looks again where nobody was seen, [`SETTLE`] after the first such look; at once where the
+    /// service's control group is no more, and the service manager knows of nothing that runs.
+    fn confirmed(&mut self, family: Family) -> Result<Family, Error> {
         let Some(since) = self.gone_since else { return Ok(family) };
         let left = (since + SETTLE).saturating_sub(self.system.now());
+        let is_certain = self.manager.has_nothing_to_stop() && self.census.has_lost_its_group();
         if left.is_zero() {
             return Ok(family);
         }
-        self.system.sleep(left);
+        if !is_certain {
+            self.system.sleep(left);
+        }
         self.look()
     }
 
@@ -286,7 +311,8 @@ impl<'a, S: System> Watch<'a, S> {
             // A restart can follow from the end of a master; the service command may be what fails.
             if let Some(unit) = self.manager.unit().filter(|_| !is_at_rest).cloned() {
                 self.prepare_stop();
-                unit::stop(self.system, &unit.name, FURTHER_STOP);
+                let limit = settings.share(self.system, FURTHER_STOP, 2);
+                unit::stop(self.system, &unit.name, limit);
                 family = self.settled()?;
             }
         }
@@ -621,6 +647,42 @@ mod tests {
         assert!(deeds.iter().any(|deed| deed == "TERM 100"), "{deeds:?}");
         assert!(!deeds.iter().any(|deed| deed.contains("stop")), "{deeds:?}");
         assert!(machine.masters().is_empty());
+    }
+
+    #[test]
+    fn where_the_services_control_group_is_no_more_nobody_waits_for_a_second_look() {
+        let group = "sys/fs/cgroup/system.slice/dovecot.service";
+        for (case, listed, members, stays, pause) in [
+            ("all were in it, and it was removed", "100\n101\n", 2, false, 0),
+            ("it is still there", "100\n101\n", 2, true, 50 - 8),
+            ("one was elsewhere", "100\n", 2, false, 50 - 8),
+            ("another master was begun elsewhere", "100\n101\n", 1, false, 50 - 8),
+        ] {
+            let (root, machine) = (TestRoot::new(), systemd(Machine::running()));
+            root.write(&format!("{group}/cgroup.procs"), listed);
+            let folder = root.path().join(group);
+            for pid in [MASTER, MASTER + 1].into_iter().take(members) {
+                let groups = "0::/system.slice/dovecot.service\n";
+                machine.show(pid, |more| more.groups = groups.into());
+            }
+            if members == 1 {
+                machine.show(MASTER, |more| more.groups = "0::/user.slice\n".into());
+            }
+            machine.reply("stop", move |state| {
+                let folder = folder.clone();
+                state.after(Duration::from_millis(1100), move |state| {
+                    state.stop_dovecot();
+                    if !stays {
+                        std::fs::remove_dir_all(&folder).expect("removing the group");
+                    }
+                });
+                (End::Exited(0), Duration::from_millis(1100))
+            });
+            let notes = &mut Notes::default();
+            super::remove(&machine, &Settings::default(), root.path(), notes).expect("success");
+            let took = Duration::from_millis(8 + 1100 + 8 + pause);
+            assert_eq!(machine.now(), took, "{case}");
+        }
     }
 
     #[test]

@@ -28,7 +28,14 @@ pub const PAUSE: Duration = Duration::from_millis(200);
 /// first greeting.
 pub const SLOW_PAUSE: Duration = Duration::from_millis(1200);
 
-/// Brings Dovecot into service within [`longest`].
+/// What is kept before a deadline for the check after a start command, and for the reason.
+const KEPT: Duration = Duration::from_secs(4);
+
+/// How much time must be left before a deadline for one more round: a start and its check.
+const LEAST: Duration = Duration::from_secs(10);
+
+/// Brings Dovecot into service within [`longest`], and not later than the deadline as far as that can be
+/// bounded.
 ///
 /// # Errors
 ///
@@ -42,26 +49,37 @@ pub(super) fn restore(
 ) -> Result<(), Error> {
     // A mailbox can be locked by a dead node for minutes: a good start does not wait for it.
     let settings = &settings.without_login();
-    let mut seen = checks::check(system, settings, root, notes, Care::Twice, checks::LIMIT)?;
+    let limit = || settings.bounded(system, checks::LIMIT, Duration::ZERO);
+    let mut seen = checks::check(system, settings, root, notes, Care::Twice, limit())?;
     if seen.in_operation() {
         info!("Dovecot is already in operation");
         notes.remember(system, root, &settings.service, &seen.masters);
         return Ok(());
     }
     service::end_left_command(system, root);
-    clear_the_way(system, settings, root, notes)?;
+    // systemd and Dovecot answer at the same time.
+    let question = unit::ask(system, &settings.service);
     let instance = Instance::find(system, root, &settings.service, notes);
     let places = places::places(system, &instance);
+    clear_the_way(question, system, settings, root, notes)?;
     let log = own_log::Mark::set(system, root, &places, &settings.service);
     let with_reason = |causes| own_log::beside(causes, log.reason(system));
     let pause = if instance.is_before_2(system) { SLOW_PAUSE } else { PAUSE };
+    let mut rounds = 0;
     for round in 1..=settings.restore_rounds {
+        // A start that the caller would cut short is none.
+        if round > 1 && settings.left(system).is_some_and(|left| left < LEAST) {
+            break;
+        }
+        rounds = round;
         // Somebody may have written it anew.
         pid_file::clear(system, root, &places.base, notes, &[]);
-        service::start(system, root, &settings.service);
-        let end = system.now() + settings.restore_wait;
-        let look = || checks::check(system, settings, root, notes, Care::Once, checks::LIMIT);
-        seen = match until(system, settings.wait, settings.restore_wait, || {
+        let start = settings.bounded(system, service::CHANGE_LIMIT, KEPT);
+        service::start(system, root, &settings.service, start);
+        let wait = settings.bounded(system, settings.restore_wait, KEPT);
+        let end = system.now() + wait;
+        let look = || checks::check(system, settings, root, notes, Care::Once, limit());
+        seen = match until(system, settings.wait, wait, || {
             let first = look()?;
             let pause = pause.min(end.saturating_sub(system.now()));
             if !first.in_operation() {
@@ -94,7 +112,7 @@ pub(super) fn restore(
         }
     }
     let causes = with_reason(seen.causes());
-    Err(Error::NotStarted { rounds: settings.restore_rounds, causes })
+    Err(Error::NotStarted { rounds, causes })
 }
 
 /// The longest that `restore` may take.
@@ -120,16 +138,16 @@ pub fn round() -> Duration {
 /// stops a unit that systemd calls active though nothing of it runs: a start command would do
 /// nothing (SUSE's init script leaves `active (exited)`). What cannot be ended is no reason not to
 /// try.
-fn clear_the_way(
-    system: &impl System,
+fn clear_the_way<S: System>(
+    question: unit::Question<S>,
+    system: &S,
     settings: &Settings,
     root: &Path,
     notes: &mut Notes,
 ) -> Result<(), Error> {
-    let question = unit::ask(system, &settings.service);
     let mut census = Census::new(system, root, settings, notes);
     let mut family = census.take(system)?;
-    let manager = question.answer(system);
+    let manager = question.answer_within(system, settings.share(system, unit::LIMIT, 4));
     census.learn(system, &manager);
     if family.masters.is_empty() {
         // Now by the control group too.
@@ -147,7 +165,8 @@ fn clear_the_way(
     if let Some(unit) = manager.unit().filter(|unit| unit.is_active()) {
         warn!("{unit} but has no process: stopping it so that it can be started");
         census.clear_pid_file(system);
-        service::stop(system, root, &settings.service, remove::FURTHER_STOP, &mut || {});
+        let limit = settings.share(system, remove::FURTHER_STOP, 2);
+        service::stop(system, root, &settings.service, limit, &mut || {});
     }
     Ok(())
 }

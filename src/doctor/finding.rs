@@ -20,6 +20,10 @@ pub enum Check {
     Dovecot,
     /// The version of the kit.
     Kit,
+    /// What the checks say.
+    Verdict,
+    /// The last actions.
+    Action,
     /// Dovecot's configuration.
     Configuration,
     /// The certificates of its ports.
@@ -62,11 +66,13 @@ pub enum Check {
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::LifeKeeper,
         Self::Licence,
         Self::Dovecot,
         Self::Kit,
+        Self::Verdict,
+        Self::Action,
         Self::Configuration,
         Self::Certificate,
         Self::Listener,

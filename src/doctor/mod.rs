@@ -2,8 +2,8 @@
 //!
 //! Each node looks at itself, and the node that was asked assesses them all: what was seen and what
 //! it means are kept apart, so that one version of the kit assesses. Nothing is started, stopped or
-//! written, and no connection is made to Dovecot's ports, because that may start a Dovecot that is
-//! to be stopped.
+//! written. The checks are those of status: where no master lives no connection is made to Dovecot's
+//! ports, because that may start a Dovecot that is to be stopped.
 //!
 //! A mail store that hangs cannot be seen without a mail account: Dovecot greets all the same.
 //! Contents of files that the configuration only names, such as lists of users, and secrets, which
@@ -51,7 +51,7 @@ use finding::{Finding, Level};
 use peers::Node;
 
 /// Looks at this node and, unless it is told not to, at all others that are alive, and prints what
-/// is to be said of them. Takes at most a minute for each node.
+/// is to be said of them. Takes at most 70 s for each node.
 ///
 /// # Errors
 ///

@@ -132,6 +132,7 @@ mod tests {
             keys(&document["facts"]),
             [
                 "certificates",
+                "checks",
                 "configuration",
                 "foreign",
                 "installed",

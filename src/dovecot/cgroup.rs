@@ -39,6 +39,18 @@ impl Group {
         })
     }
 
+    /// Its directory, if all of these processes are listed in it. Once the kernel has let systemd
+    /// remove that, nobody is in it, and nobody can come into it any more.
+    pub(crate) fn folder_of(&self, root: &Path, pids: &[i32]) -> Option<PathBuf> {
+        let tops = ["", "unified", "systemd"].map(|top| root.join(MOUNT).join(top));
+        let folders = tops.iter().filter_map(|top| below(top, &self.0));
+        folders.into_iter().find(|folder| {
+            let listed = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+            let listed: Vec<i32> = listed.lines().filter_map(|line| line.parse().ok()).collect();
+            !pids.is_empty() && pids.iter().all(|pid| listed.contains(pid))
+        })
+    }
+
     /// Sends SIGKILL to all in it at once, where the kernel can (v2, Linux 5.14): also to whoever
     /// is just being forked. Returns whether it did.
     pub(crate) fn kill(&self, root: &Path) -> bool {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::identity;
 use super::notes::Notes;
-use super::unit::{self, Started};
+use super::unit::{self, StartLine, Started};
 use crate::command::Command;
 use crate::files::{self, below};
 use crate::process::Process;
@@ -79,7 +79,7 @@ impl Instance {
         }
         let started = unit::started(system, service);
         let line = match &started {
-            Some(Started::By(words)) => Line::read(words.split_ascii_whitespace()),
+            Some(Started::By(line)) => read_unit(root, line),
             _ => Line::default(),
         };
         let script = script(root, service);
@@ -220,6 +220,27 @@ fn own_text(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// Reads how a unit starts Dovecot. A variable that is a word of its own is as many words as its value
+/// has; one that nobody sets is none (`systemd.service(5)`).
+fn read_unit(root: &Path, line: &StartLine) -> Line {
+    let mut variables = Variables::default();
+    variables.read_literally(&line.environment);
+    for text in line.files.iter().filter_map(|file| own_text(&below(root, Path::new(file)))) {
+        variables.read_literally(&text);
+    }
+    let mut words = Vec::new();
+    for word in line.words.split_ascii_whitespace() {
+        match word.strip_prefix('$').filter(|name| !name.starts_with(['{', '$'])) {
+            Some(name) => {
+                let value = variables.0.get(name).map_or("", String::as_str);
+                words.extend(value.split_ascii_whitespace().map(str::to_owned));
+            }
+            None => words.push(variables.expand(word).unwrap_or_else(|| word.to_owned())),
+        }
+    }
+    Line::read(words.iter().map(String::as_str))
+}
+
 /// Reads how an init script starts Dovecot: plain assignments, those of its file of defaults, and the
 /// last command that gives Dovecot a file. What needs a shell to be understood is not.
 fn read_script(root: &Path, service: &str, script: &str) -> Line {
@@ -266,6 +287,17 @@ impl Variables {
                 Some(value) => self.0.insert(name.to_owned(), value),
                 None => self.0.remove(name),
             };
+        }
+    }
+
+    /// Takes the assignments in which no sign means anything but quotes around the value
+    /// (`systemd.exec(5)`, `EnvironmentFile=`).
+    fn read_literally(&mut self, text: &str) {
+        for (name, value) in text.lines().map(str::trim).filter_map(assignment) {
+            let value = value.trim();
+            let unquoted = |sign| value.strip_prefix(sign)?.strip_suffix(sign);
+            let value = unquoted('"').or_else(|| unquoted('\'')).unwrap_or(value);
+            self.0.insert(name.to_owned(), value.to_owned());
         }
     }
 
@@ -375,7 +407,10 @@ PIDFILE=${PIDBASE:-/var/run/dovecot}/master.pid
         for (start, told) in [
             ("/usr/sbin/dovecot -F -c /srv/d.conf", "doveconf -c /srv/d.conf -n"),
             ("/usr/bin/nice -n 5 /usr/sbin/dovecot -c /srv/d.conf", "doveconf -c /srv/d.conf -n"),
-            ("/usr/sbin/dovecot -F $OPTIONS", "doveconf -n"),
+            ("/usr/sbin/dovecot -F $OPTIONS", "doveconf -c /srv/o.conf -n"),
+            ("/usr/sbin/dovecot -F $NOTHING -c /srv/d.conf", "doveconf -c /srv/d.conf -n"),
+            ("/usr/sbin/dovecot -F -c ${DIR}/d.conf", "doveconf -c /etc/a b/d.conf -n"),
+            ("/usr/sbin/dovecot -F -c ${NOTHING}/d.conf", "doveconf -n"),
             ("/usr/sbin/dovecot -F", "doveconf -n"),
         ] {
             let machine = with_doveconf(Machine::new());
@@ -383,13 +418,16 @@ PIDFILE=${PIDBASE:-/var/run/dovecot}/master.pid
             machine.state().programs.push("systemctl");
             let answer = format!(
                 "LoadState=loaded\nExecStart={{ path=/x ; argv[]={start} ; ignore_errors=no ; \
-                 start_time=[n/a] }}\n"
+                 start_time=[n/a] }}\nEnvironment=X=1 \"Q=\\\"\" \"DIR=/etc/a b\" OPTIONS=-x\n\
+                 EnvironmentFiles=/etc/sysconfig/dovecot (ignore_errors=yes)\n\
+                 EnvironmentFile=/etc/nothing (ignore_errors=no)\n"
             );
             machine.answer("systemctl", End::Exited(0), MILLIS, &answer);
             let (found, root) = (Instance::find, TestRoot::new());
+            root.write("etc/sysconfig/dovecot", "# of the site\nOPTIONS=\"-v -c /srv/o.conf\"\n");
             let found = found(&machine, root.path(), "dovecot.service", &Notes::default());
             assert_eq!(line(&machine, &found).as_deref(), Some(told), "{start}");
-            assert_eq!(machine.count("systemctl show -p LoadState,ExecStart dovecot.service"), 1);
+            assert_eq!(machine.deeds().len(), 1, "one question");
             let gone = "Dovecot is not installed: there is no /usr/sbin/dovecot";
             assert_eq!(found.missing(&machine).as_deref(), Some(gone));
             root.write("usr/sbin/dovecot", "");

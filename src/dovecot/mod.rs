@@ -4,9 +4,11 @@
 pub(crate) mod cgroup;
 pub mod checks;
 pub mod configuration;
+pub(crate) mod history;
 pub mod identity;
 pub(crate) mod instance;
 pub mod login;
+pub(crate) mod look;
 pub mod mistake;
 pub(crate) mod notes;
 pub(crate) mod obstacles;

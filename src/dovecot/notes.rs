@@ -326,7 +326,8 @@ pub(crate) fn are_news(root: &Path, warnings: &[String]) -> bool {
     are_news
 }
 
-fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
+/// Reads a note that is root's own.
+pub(super) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
     let folder = files::existing_folder(root).inspect_err(|cause| debug!("{cause}")).ok()?;
     let path = folder.join(name);
     let file = match files::open_own(&path, OpenOptions::new().read(true)) {
@@ -352,7 +353,7 @@ fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
 
 /// Replaces a note. That it cannot be written is no reason to stop: less is known then, and the
 /// rules for what is not known hold.
-fn write(root: &Path, name: &str, note: &impl Serialize) {
+pub(super) fn write(root: &Path, name: &str, note: &impl Serialize) {
     // Each action takes its lock first, and says then if the directory cannot be used.
     let Ok(folder) = files::own_folder(root).inspect_err(|cause| debug!("{cause}")) else {
         return;

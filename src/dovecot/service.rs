@@ -142,17 +142,17 @@ pub(crate) enum Outcome {
     TimedOut,
 }
 
-/// Gives the start command. Under systemd the count of failed starts is set back first, because
+/// Gives the start command, which may take `limit`. Under systemd the count of failed starts is set back first, because
 /// after five within ten seconds it refuses all others, good ones included.
-pub(crate) fn start(system: &impl System, root: &Path, name: &str) -> Outcome {
+pub(crate) fn start(system: &impl System, root: &Path, name: &str, limit: Duration) -> Outcome {
     if system.runs_systemd()
         && let Some(systemctl) = system.program("systemctl")
     {
         let reset = Command::new(systemctl, &["reset-failed", name]);
         // It fails for a unit that systemd has not loaded yet, which means nothing.
-        let _ = run(system, &reset, STATUS_LIMIT);
+        let _ = run(system, &reset, STATUS_LIMIT.min(limit));
     }
-    change(system, root, (name, "start"), CHANGE_LIMIT, &mut || {})
+    change(system, root, (name, "start"), limit, &mut || {})
 }
 
 /// Gives the stop command, which may take `limit`, and looks at the machine now and then while it

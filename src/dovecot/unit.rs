@@ -16,7 +16,7 @@ use crate::command::{Command, CommandOutput};
 use crate::process::Process;
 use crate::system::System;
 
-/// The properties that are asked for, of the service and of its socket.
+/// The properties that are asked for, of each unit.
 const PROPERTIES: &str =
     "Id,ActiveState,SubState,Job,MainPID,ControlGroup,TriggeredBy,UpheldBy,Result,Restart";
 
@@ -204,9 +204,22 @@ pub(crate) struct Question<S: System> {
 }
 
 /// Asks for the state of a service's unit, and does not wait for the answer.
+///
+/// One unit alone is asked for: of another that is not loaded, systemd reads the file each time. What
+/// only matters sometimes, the units that trigger it and a shutdown, is asked for then.
 pub(crate) fn ask<S: System>(system: &S, service: &str) -> Question<S> {
+    question(system, service, &[])
+}
+
+/// The same, and whether the node shuts down, which counts here without a job of the unit too.
+pub(crate) fn ask_with_shutdown<S: System>(system: &S, service: &str) -> Question<S> {
+    question(system, service, &[SHUTDOWN])
+}
+
+fn question<S: System>(system: &S, service: &str, besides: &[&str]) -> Question<S> {
     let service = bare(service).to_owned();
-    let units = [name(&service), format!("{service}.socket"), SHUTDOWN.to_owned()];
+    let mut units = vec![name(&service)];
+    units.extend(besides.iter().map(|&unit| unit.to_owned()));
     let running = show(system, &units).map(|command| {
         let running = system.start(&command);
         (command, running)
@@ -274,24 +287,36 @@ pub(crate) fn other_owner(system: &impl System, unit: &str, master: &Process) ->
 /// How systemd starts a unit.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Started {
-    /// By this command line, the last of its `ExecStart`.
-    By(String),
+    /// By a command line.
+    By(StartLine),
     /// It has no such unit.
     NotFound,
+}
+
+/// The last command line of a unit's `ExecStart`, as it is written, and where its variables are from.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct StartLine {
+    /// The words, separated by blanks.
+    pub(crate) words: String,
+    /// What `Environment=` sets, one `NAME=value` a line.
+    pub(crate) environment: String,
+    /// The paths of `EnvironmentFile=`; what they set comes last, and counts.
+    pub(crate) files: Vec<String>,
 }
 
 /// Asks how a service is started, at most [`DETAIL_LIMIT`]; `None` where systemd is not there or does
 /// not tell.
 pub(crate) fn started(system: &impl System, service: &str) -> Option<Started> {
     let systemctl = system.program("systemctl").filter(|_| system.runs_systemd())?;
-    let words = ["show", "-p", "LoadState,ExecStart", &name(service)];
+    let words = ["show", "-p", "LoadState,ExecStart,Environment,EnvironmentFiles", &name(service)];
     let command = Command::new(systemctl, &words).asked();
     let ended = system.run(&command, DETAIL_LIMIT);
     debug!("`{command}`: {}: {}", ended.end, ended.answer.trim());
     read_start(&ended.answer)
 }
 
-/// Reads `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`, as systemd 219 and 252 print it.
+/// Reads `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`, as systemd 219 and 252 print it, and
+/// `EnvironmentFiles=PATH (ignore_errors=…)`, whose name had no s in old ones.
 fn read_start(answer: &str) -> Option<Started> {
     if property(answer, "LoadState") == Some("not-found") {
         return Some(Started::NotFound);
@@ -299,7 +324,33 @@ fn read_start(answer: &str) -> Option<Started> {
     let line = answer.lines().rfind(|line| line.starts_with("ExecStart="))?;
     let (_, words) = line.split_once("argv[]=")?;
     let (words, _) = words.split_once(" ; ")?;
-    Some(Started::By(words.to_owned()))
+    let file = |line: &str| {
+        let file = line.strip_prefix("EnvironmentFile")?;
+        let (path, _) = file.trim_start_matches('s').strip_prefix('=')?.rsplit_once(" (")?;
+        Some(path.to_owned())
+    };
+    Some(Started::By(StartLine {
+        words: words.to_owned(),
+        environment: assignments(property(answer, "Environment").unwrap_or_default()),
+        files: answer.lines().filter_map(file).collect(),
+    }))
+}
+
+/// Puts the assignments of `Environment=` on lines of their own: one with a blank is in double quotes,
+/// and a backslash stands before a quote that is meant.
+fn assignments(printed: &str) -> String {
+    let mut lines = String::new();
+    let mut is_quoted = false;
+    let mut letters = printed.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            '\\' => lines.extend(letters.next()),
+            ' ' if !is_quoted => lines.push('\n'),
+            _ => lines.push(letter),
+        }
+    }
+    lines
 }
 
 /// Stops the units that would start Dovecot for the next client or at the next moment.
@@ -338,51 +389,33 @@ fn show(system: &impl System, units: &[String]) -> Option<Command> {
 struct Printed {
     unit: Unit,
     job: Option<String>,
-    /// The units that trigger it, and whether each is active where that was printed too.
-    triggers: Vec<(String, Option<Active>)>,
+    /// The units that trigger it; a unit that is not loaded, so that nobody names it, triggers nothing.
+    triggers: Vec<String>,
 }
 
-/// Whether a trigger is active.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Active {
-    Yes,
-    No,
+/// Whether a block of properties is of a unit that is active, or on its way.
+fn is_up(block: &str) -> bool {
+    property(block, "ActiveState").is_some_and(|state| !matches!(state, "inactive" | "failed"))
 }
 
-impl Active {
-    fn of(block: &str) -> Option<Self> {
-        property(block, "ActiveState").map(|state| match state {
-            "inactive" | "failed" => Self::No,
-            _ => Self::Yes,
-        })
-    }
+/// Whether the node shuts down, by an answer in which that was asked for.
+fn node_stops(answer: &str) -> bool {
+    block_of(answer, SHUTDOWN).is_some_and(|block| job(block).is_some() || is_up(block))
 }
 
-/// Reads the answer: a block of properties for the service, and one for its socket.
+/// The block of properties of a unit.
+fn block_of<'a>(answer: &'a str, unit: &str) -> Option<&'a str> {
+    answer.split("\n\n").find(|block| property(block, "Id") == Some(unit))
+}
+
+/// Reads the answer: a block of properties for the service, which comes first, and others.
 fn parse(answer: &str, unit: &str) -> Option<Printed> {
-    let mut blocks = answer.split("\n\n");
-    let block = blocks.next()?;
+    let block = answer.split("\n\n").next()?;
     let active = property(block, "ActiveState")?;
-    let (mut socket, mut shutdown) = ("", "");
-    for other in blocks {
-        let place =
-            if property(other, "Id") == Some(SHUTDOWN) { &mut shutdown } else { &mut socket };
-        *place = other;
-    }
-    let socket_name = property(socket, "Id").unwrap_or_default();
-    let node_stops = job(shutdown).is_some() || Active::of(shutdown) == Some(Active::Yes);
     let names = |list: &str| -> Vec<String> {
         let list = property(block, list).unwrap_or_default();
         list.split_ascii_whitespace().map(str::to_owned).collect()
     };
-    // Where it is not loaded, nobody says that it triggers anything.
-    let mut triggers: Vec<(String, Option<Active>)> =
-        names("TriggeredBy").into_iter().map(|name| (name, None)).collect();
-    for (name, state) in &mut triggers {
-        if name == socket_name {
-            *state = Active::of(socket);
-        }
-    }
     // The service's name can be an alias.
     let unit = property(block, "Id").unwrap_or(unit);
     let upholders = names("UpheldBy");
@@ -397,12 +430,12 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
             job: None,
             group: property(block, "ControlGroup").and_then(|path| Group::of_unit(path, unit)),
             triggers: Vec::new(),
-            node_stops,
+            node_stops: node_stops(answer),
             upholders,
             has_failed,
         },
         job: job(block).map(str::to_owned),
-        triggers,
+        triggers: names("TriggeredBy"),
     })
 }
 
@@ -419,32 +452,22 @@ fn property<'a>(block: &'a str, name: &str) -> Option<&'a str> {
 }
 
 impl Printed {
-    /// Asks for what is not known yet: the kind of the job, and the state of unusual triggers; not
-    /// after `end`.
+    /// Asks for what is not known yet: the kind of the job and whether it is a shutdown's, and the
+    /// state of the triggers; not after `end`.
     fn complete(self, system: &impl System, service: &str, end: Duration) -> Unit {
         let Self { mut unit, job, triggers } = self;
         let limit = || end.saturating_sub(system.now()).min(DETAIL_LIMIT);
+        let mut asked = triggers.clone();
+        if job.is_some() && !unit.node_stops {
+            asked.push(SHUTDOWN.to_owned());
+        }
         unit.job = job.map(|number| kind_of(system, &number, service, limit()));
-        let asked: Vec<String> = triggers
-            .iter()
-            .filter(|(_, active)| active.is_none())
-            .map(|(name, _)| name.clone())
-            .collect();
-        let ended = (!asked.is_empty()).then(|| show(system, &asked)).flatten();
-        let ended = ended.map(|command| system.run(&command, limit()));
-        let answer = ended.map(|ended| ended.answer).unwrap_or_default();
-        let is_active = |name: &str| {
-            let block = answer.split("\n\n").find(|block| property(block, "Id") == Some(name));
-            block.and_then(Active::of) == Some(Active::Yes)
-        };
-        unit.triggers = triggers
-            .into_iter()
-            .filter(|(name, active)| match active {
-                Some(active) => *active == Active::Yes,
-                None => is_active(name),
-            })
-            .map(|(name, _)| name)
-            .collect();
+        let command = (!asked.is_empty()).then(|| show(system, &asked)).flatten();
+        let answer = command.map(|command| system.run(&command, limit()).answer);
+        let answer = answer.unwrap_or_default();
+        unit.node_stops |= node_stops(&answer);
+        let is_active = |name: &String| block_of(&answer, name).is_some_and(is_up);
+        unit.triggers = triggers.into_iter().filter(is_active).collect();
         unit
     }
 }

@@ -6,6 +6,7 @@
 
 mod alone;
 pub(crate) mod block;
+mod deed;
 mod plan;
 pub(crate) mod record;
 mod replace;
@@ -31,6 +32,7 @@ use crate::show;
 use crate::system::System;
 use alone::Alone;
 use block::{Entry, Extent};
+use deed::UNCHANGED;
 use plan::{Plan, Step};
 use resource::{Deletion, Failure, Resource};
 
@@ -46,10 +48,11 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
     let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
     if what.dry_run {
         let plan = plan::plan(&resource, root, what)?;
-        let steps = plan.steps.iter().map(|step| format!("{step}\n"));
+        let steps = plan.steps.iter().map(|step| step.deed().planned("would"));
         let warnings = plan.warnings.iter().map(|warning| format!("warning: {warning}\n"));
-        let text: String = warnings.chain(steps).collect();
-        show::print(if plan.steps.is_empty() { "nothing to do\n" } else { &text })?;
+        let nothing = plan.steps.is_empty().then(|| "nothing to do\n".to_owned());
+        let text: String = warnings.chain(steps).chain(nothing).collect();
+        show::print(&format!("{text}{UNCHANGED}"))?;
         return Ok(Exit::Success);
     }
     logged("install", root, &what.tag, || {
@@ -205,7 +208,7 @@ fn give_dovecot_back(system: &impl System, root: &Path, masters: usize) -> Resul
             service::stop(system, root, &settings.service, limit, &mut || {});
         }
         (1.., 0) => {
-            service::start(system, root, &settings.service);
+            service::start(system, root, &settings.service, service::CHANGE_LIMIT);
         }
         _ => {}
     }

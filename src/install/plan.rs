@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::block::{self, Entry};
+use super::deed::Deed;
 use super::record::{self, Record, Role};
 use super::replace::Original;
 use super::resource::{Edge, Resource};
@@ -13,7 +14,9 @@ use crate::boot::links;
 use crate::boot::links::Boot;
 use crate::cli::Install;
 use crate::command::Command;
-use crate::dovecot::identity;
+use crate::dovecot::instance::Instance;
+use crate::dovecot::notes::Notes;
+use crate::dovecot::{identity, mistake};
 use crate::error::Error;
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
@@ -59,23 +62,33 @@ pub(super) enum Step {
     Depend(Edge),
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Step {
+    /// What it does, in words.
+    pub(super) fn deed(&self) -> Deed {
         match self {
-            Self::Note => write!(f, "noting the changes in /{}", record::FILE),
+            Self::Note => Deed::new("noting", "note", format!("the changes in /{}", record::FILE)),
             Self::Entries { entries, .. } => {
                 let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-                write!(f, "adding to /{}: {}", defaults::FILE, keys.join(", "))
+                Deed::new("adding", "add", format!("to /{}: {}", defaults::FILE, keys.join(", ")))
             }
             Self::Boot(boot) => {
-                write!(f, "disabling the start at boot: {}", links::describe(boot))
+                let what = format!("the start at boot: {}", links::describe(boot));
+                Deed::new("disabling", "disable", what)
             }
-            Self::Create(command, _) => write!(f, "creating the resource: {command}"),
+            Self::Create(command, _) => {
+                Deed::new("creating", "create", format!("the resource: {command}"))
+            }
             Self::Depend(Edge { there, parent, child }) => {
-                write!(f, "making {parent} depend on {child}")?;
-                there.as_ref().map_or(Ok(()), |system| write!(f, " on {system}"))
+                let there = there.as_ref().map_or(String::new(), |system| format!(" on {system}"));
+                Deed::new("making", "make", format!("{parent} depend on {child}{there}"))
             }
         }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.deed().fmt(f)
     }
 }
 
@@ -130,6 +143,17 @@ pub(super) fn plan<S: System>(
         }
     } else {
         steps.extend(resource_steps(resource, what, &settings, &mut warnings)?);
+    }
+    if let Some(cause) = unreadable(system, root, &settings) {
+        let starts = |step: &Step| matches!(step, Step::Create(_, Start::Now));
+        let told = format!(
+            "{cause}; fix it, and see that Dovecot starts: service {} start",
+            settings.service
+        );
+        if steps.iter().any(starts) {
+            return Err(Error::Refused(format!("installing {tag}: {told}")));
+        }
+        warnings.push(told);
     }
     if noted.as_ref() != Some(&record) {
         steps.insert(0, Step::Note);
@@ -189,6 +213,20 @@ fn require_programs(system: &impl System, root: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Why Dovecot cannot start, as restore would find it, if that is certain. A resource that is brought
+/// into service is refused then: a wrong yes costs a person a look and a start by hand, which makes the
+/// keys that some units make at their first start; a wrong no creates a resource that fails, and that is
+/// undone. Where nothing is started it is a warning: what the file names may lie on a file system that
+/// is in service elsewhere. What cannot be told is left to restore.
+fn unreadable(system: &impl System, root: &Path, settings: &Settings) -> Option<String> {
+    let notes = Notes::read(system, root);
+    let instance = Instance::find(system, root, &settings.service, &notes);
+    let broken = || mistake::look(system, &instance).mistake();
+    instance
+        .missing(system)
+        .or_else(|| broken().map(|it| format!("Dovecot's configuration is broken: {it}")))
 }
 
 /// The entries whose keys the file does not set.
@@ -394,5 +432,25 @@ mod tests {
         machine.state().programs.retain(|program| *program != "dovecot");
         let error = planned(&root, &machine, &wanted()).expect_err("no Dovecot");
         assert!(error.contains("no program dovecot is in /"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_configuration_is_refused_before_anything_is_created_and_named_where_nothing_starts()
+    {
+        let (root, machine) = node();
+        let said = "doveconf: Fatal: Error in configuration file /etc/dovecot/local.conf line 3: x";
+        machine.state().programs.push("doveconf");
+        let (end, line) = (crate::command::End::Exited(89), "doveconf -nx");
+        machine.complain(line, end, said);
+        let start = Install { no_start: false, ..wanted() };
+        let error = planned(&root, &machine, &start).expect_err("it cannot start");
+        let begin = "installing dovecot: Dovecot's configuration is broken: Error in configuration";
+        assert!(error.starts_with(begin) && error.contains("local.conf line 3: x; fix"), "{error}");
+        for what in [wanted(), Install { standby: true, ..wanted() }] {
+            let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
+            let resource = Resource { system: &machine, lifekeeper: &lifekeeper, tag: &what.tag };
+            let plan = plan(&resource, root.path(), &what).expect("a plan");
+            assert!(plan.warnings.concat().contains("local.conf line 3"), "{:?}", plan.warnings);
+        }
     }
 }

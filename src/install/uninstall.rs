@@ -8,6 +8,7 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use super::block::{self, Entry, Extent};
+use super::deed::{Deed, UNCHANGED};
 use super::record::{self, Record};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
@@ -15,11 +16,13 @@ use super::{Alone, logged, remove_entries, say, tidy};
 use crate::boot::links::Boot;
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
+use crate::dovecot::identity;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::state::State;
+use crate::settings;
 use crate::show;
 use crate::system::System;
 
@@ -38,30 +41,61 @@ enum Step {
     RemoveRecord,
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Step {
+    /// What it does, in words.
+    fn deed(&self) -> Deed {
         match self {
             Self::TakeOut { tag, state, by } => {
-                write!(f, "taking the resource {tag} out of LifeKeeper, on all nodes")?;
-                if state.is_in_service() {
-                    write!(f, "; it is in service: Dovecot will be stopped")?;
-                }
-                match by {
-                    Deletion::Lkcli(command) => write!(f, "; by `{command}`"),
-                    Deletion::InsRemove => write!(f, "; by ins_remove"),
-                }
+                let stops = if state.is_in_service() { ", which stops Dovecot" } else { "" };
+                let by = match by {
+                    Deletion::Lkcli(command) => format!("`{command}`"),
+                    Deletion::InsRemove => "ins_remove".to_owned(),
+                };
+                let what =
+                    format!("the resource {tag} out of LifeKeeper, on all nodes{stops}; by {by}");
+                Deed::new("taking", "take", what)
             }
             Self::Entries(entries, _) => {
                 let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-                let file = defaults::FILE;
-                write!(f, "taking out of /{file} what is unchanged of: {}", keys.join(", "))
+                let (file, keys) = (defaults::FILE, keys.join(", "));
+                Deed::new("taking", "take", format!("out of /{file} what is unchanged of: {keys}"))
             }
             Self::Boot(boot) => {
-                write!(f, "giving back the start at boot: {}", links::describe(boot))
+                let what = format!("back the start at boot: {}", links::describe(boot));
+                Deed::new("giving", "give", what)
             }
-            Self::Forget => write!(f, "forgetting the resource in /{}", record::FILE),
-            Self::RemoveRecord => write!(f, "removing /{}", record::FILE),
+            Self::Forget => {
+                Deed::new("forgetting", "forget", format!("the resource in /{}", record::FILE))
+            }
+            Self::RemoveRecord => Deed::new("removing", "remove", format!("/{}", record::FILE)),
         }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.deed().fmt(f)
+    }
+}
+
+/// The changes, in their order.
+#[derive(Debug, Default)]
+struct Plan {
+    steps: Vec<Step>,
+    /// What stays, for a person to know.
+    kept: Vec<Deed>,
+    /// The record as it is.
+    record: Record,
+}
+
+impl Plan {
+    /// The plan for a person: what would, or will, be done and stay.
+    fn lines(&self, modal: &str) -> String {
+        if self.steps.is_empty() {
+            return format!("{NOTHING}\n");
+        }
+        let steps = self.steps.iter().map(|step| step.deed().planned(modal));
+        steps.chain(self.kept.iter().map(|kept| kept.planned(modal))).collect()
     }
 }
 
@@ -76,8 +110,8 @@ pub(crate) fn uninstall(
     what: &Uninstall,
 ) -> Result<Exit, Error> {
     if what.dry_run {
-        let lines = lines(&plan(system, root, what)?.0);
-        show::print(if lines.is_empty() { NOTHING } else { &lines })?;
+        let lines = plan(system, root, what)?.lines("would");
+        show::print(&format!("{lines}{UNCHANGED}"))?;
         return Ok(Exit::Success);
     }
     logged("uninstall", root, &what.tag, || work(system, root, what))
@@ -85,10 +119,10 @@ pub(crate) fn uninstall(
 
 fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error> {
     // No other run waits while a person thinks.
-    let confirmed = if what.yes { None } else { Some(confirm(&plan(system, root, what)?.0)?) };
+    let confirmed = if what.yes { None } else { Some(confirm(&plan(system, root, what)?)?) };
     let _alone = Alone::take(system, root)?;
-    let (steps, mut record) = plan(system, root, what)?;
-    if confirmed.is_some_and(|confirmed| confirmed != lines(&steps)) {
+    let mut plan = plan(system, root, what)?;
+    if confirmed.is_some_and(|confirmed| confirmed != plan.lines(CONFIRMED)) {
         return Err(Error::Refused(
             "uninstalling: what there is to do has changed since the question; nothing has been \
              changed, call it again"
@@ -96,30 +130,47 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
         ));
     }
     tidy(root)?;
-    if steps.is_empty() {
-        say(NOTHING.trim_end());
+    if plan.steps.is_empty() {
+        say(NOTHING);
         return Ok(());
     }
-    for step in &steps {
+    for step in &plan.steps {
         say(&step.to_string());
-        take(system, root, what, &mut record, step)?;
+        take(system, root, what, &mut plan.record, step)?;
     }
-    say("done");
+    for kept in &plan.kept {
+        say(&kept.to_string());
+    }
+    say(&format!("done: {}", outcome(system, root, &plan)?));
     Ok(())
 }
 
-/// The plan for a person.
-fn lines(steps: &[Step]) -> String {
-    steps.iter().map(|step| format!("{step}\n")).collect::<Vec<_>>().concat()
+/// Whether Dovecot runs now, as it is seen.
+fn outcome(system: &impl System, root: &Path, plan: &Plan) -> Result<String, Error> {
+    let stopped =
+        |step: &Step| matches!(step, Step::TakeOut { state, .. } if state.is_in_service());
+    let masters = identity::living_masters(system, root)?;
+    let (settings, _) = settings::read(root);
+    Ok(match masters.first() {
+        Some(master) => format!("Dovecot runs on this node, unprotected: {master}"),
+        None if plan.steps.iter().any(stopped) => format!(
+            "Dovecot is stopped; to use it without LifeKeeper: service {} start",
+            settings.service
+        ),
+        None => "Dovecot is stopped on this node".into(),
+    })
 }
 
 /// Said when there is no resource and no record.
-const NOTHING: &str = "nothing to do: no such resource, and nothing noted for it on this node\n";
+const NOTHING: &str = "nothing to do: no such resource, and nothing noted for it on this node";
+
+/// How the plan is told that a person confirms.
+const CONFIRMED: &str = "will";
 
 /// Asks a person, unless there is nothing to do. Returns what is confirmed.
-fn confirm(steps: &[Step]) -> Result<String, Error> {
-    let lines = lines(steps);
-    if steps.is_empty() {
+fn confirm(plan: &Plan) -> Result<String, Error> {
+    let lines = plan.lines(CONFIRMED);
+    if plan.steps.is_empty() {
         return Ok(lines);
     }
     let stdin = io::stdin();
@@ -138,20 +189,27 @@ fn confirm(steps: &[Step]) -> Result<String, Error> {
     }
 }
 
-fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<(Vec<Step>, Record), Error> {
+fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan, Error> {
     let record = Record::read(root)?.unwrap_or_default();
-    let mut steps = Vec::new();
+    let mut plan = Plan::default();
     match LifeKeeper::find(root) {
         Ok(lifekeeper) => {
             let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
-            steps.extend(taking_out(&resource, what)?);
+            if let Some(step) = taking_out(&resource, what)? {
+                plan.steps.push(step);
+                let children = lifekeeper.children(system, None, what.tag.as_str())?;
+                if !children.is_empty() {
+                    let what = format!("what it depended on: {}", children.join(", "));
+                    plan.kept.push(Deed::new("keeping", "keep", what));
+                }
+            }
         }
         // With LifeKeeper itself gone, there is no resource any more.
         Err(Error::NoLifeKeeper(_)) => {}
         Err(cause) => return Err(cause),
     }
     if !record.tags().iter().any(|tag| *tag == what.tag.as_str()) {
-        return Ok((steps, record));
+        return Ok(Plan { record, ..plan });
     }
     let is_last = record.tags().len() == 1;
     let mut entries = record.entries();
@@ -164,25 +222,41 @@ fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<(Vec<Step
         (true, false) => Extent::Block,
         (true, true) => Extent::BlockAndNewline,
     };
-    if has_entries(root, &entries, extent)? {
-        steps.push(Step::Entries(entries, extent));
+    if let Some(file) = defaults_file(root)? {
+        let without = block::remove(&file.bytes, &entries, extent);
+        let kept = if is_last { own_keys(&without, &entries) } else { Vec::new() };
+        if without != file.bytes {
+            plan.steps.push(Step::Entries(entries, extent));
+        }
+        if !kept.is_empty() {
+            let what = format!("in /{}: {}", defaults::FILE, kept.join(", "));
+            plan.kept.push(Deed::new("keeping", "keep", what));
+        }
     }
     if is_last {
-        steps.extend(record.boot.iter().cloned().map(Step::Boot));
+        plan.steps.extend(record.boot.iter().cloned().map(Step::Boot));
     }
-    steps.push(if is_last { Step::RemoveRecord } else { Step::Forget });
-    Ok((steps, record))
+    plan.steps.push(if is_last { Step::RemoveRecord } else { Step::Forget });
+    Ok(Plan { record, ..plan })
 }
 
-/// Whether something of the block is there to be taken out. A file that is there and cannot be
-/// looked at is an error: the record, which alone knows what to take out, would be removed.
-fn has_entries(root: &Path, entries: &[Entry], extent: Extent) -> Result<bool, Error> {
+/// LifeKeeper's defaults file, if there is one. One that is there and cannot be looked at is an error:
+/// the record, which alone knows what to take out, would be removed.
+fn defaults_file(root: &Path) -> Result<Option<Original>, Error> {
     let path = root.join(defaults::FILE);
     if path.symlink_metadata().is_err_and(|cause| cause.kind() == io::ErrorKind::NotFound) {
-        return Ok(false);
+        return Ok(None);
     }
-    let file = Original::read(&path)?;
-    Ok(block::remove(&file.bytes, entries, extent) != file.bytes)
+    Original::read(&path).map(Some)
+}
+
+/// The keys of the kit that a file sets: its parameters, and those of these entries.
+fn own_keys(file: &[u8], entries: &[Entry]) -> Vec<String> {
+    let keys = block::lines(file).into_iter().filter_map(defaults::key_of);
+    let is_own = |key: &String| {
+        key.starts_with(settings::PREFIX) || entries.iter().any(|entry| entry.key == *key)
+    };
+    keys.filter(is_own).collect()
 }
 
 /// The step that takes the resource out, if it is there.
@@ -266,10 +340,6 @@ mod tests {
     use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
 
-    fn has(root: &TestRoot) -> Result<bool, Error> {
-        has_entries(root.path(), &block::defaults(), Extent::Block)
-    }
-
     #[test]
     fn the_lock_is_not_held_while_a_person_is_asked() {
         let (root, machine) = (TestRoot::new(), Machine::new());
@@ -295,15 +365,34 @@ mod tests {
     #[test]
     fn a_settings_file_that_cannot_be_looked_at_does_not_count_as_given_back() {
         let root = TestRoot::new();
-        assert!(!has(&root).expect("LifeKeeper and its file may be gone"));
-        let with = String::from_utf8(block::add(b"A=1\n", &block::defaults())).expect("text");
-        root.write("real", &with);
-        root.write(defaults::FILE, &with);
-        assert!(has(&root).expect("the block"));
+        assert!(defaults_file(root.path()).expect("it may be gone").is_none());
+        root.write("real", "A=1\n");
+        root.write(defaults::FILE, "A=1\n");
+        assert!(defaults_file(root.path()).expect("the file").is_some());
         let path = root.path().join(defaults::FILE);
         std::fs::remove_file(&path).expect("taking the file away");
         std::os::unix::fs::symlink(root.path().join("real"), &path).expect("a link in its place");
-        let error = has(&root).expect_err("a link").to_string();
+        let error = defaults_file(root.path()).expect_err("a link").to_string();
         assert!(error.contains("it is a symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn what_was_changed_since_and_what_install_never_wrote_is_named_as_kept() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let tag = Tag::parse("dovecot").expect("a tag");
+        let what = Uninstall { tag, dry_run: true, yes: false, use_ins_remove: false };
+        let mut record = Record::default();
+        record.note_entries(&block::defaults());
+        record.note_resource(&what.tag, record::Role::Standby, &[]);
+        record.save(root.path()).expect("writing it");
+        let file = String::from_utf8(block::add(b"LKROOT=/x\n", &block::defaults())).expect("text");
+        let changed = file.replace("DEBUG=0", "DEBUG=1") + "APP_DOVECOT_WAIT=fixed\n";
+        let planned = |file: &str| {
+            root.write(defaults::FILE, file);
+            plan(&machine, root.path(), &what).expect("a plan").lines("would")
+        };
+        let kept = "would keep in /etc/default/LifeKeeper: APP_DOVECOT_DEBUG, APP_DOVECOT_WAIT\n";
+        assert!(planned(&changed).ends_with(kept), "{}", planned(&changed));
+        assert!(!planned(&file).contains("keep"), "{}", planned(&file));
     }
 }

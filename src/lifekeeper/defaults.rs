@@ -82,6 +82,11 @@ pub(crate) fn from_bytes(file: &[u8], prefix: &str, known: &[&str]) -> Defaults 
 }
 
 impl Defaults {
+    /// Makes them of assignments that stand elsewhere.
+    pub(crate) fn of(assignments: Vec<Assignment>) -> Self {
+        Self { assignments, ..Self::default() }
+    }
+
     /// The same with a warning that tells how many others were not made.
     fn counted(mut self) -> Self {
         if self.unheard > 0 {

@@ -2,7 +2,9 @@
 //!
 //! lkcli came with LifeKeeper 9.5.0, and how its options are spelt is not published. So nothing is
 //! taken for granted: an option is used when the help shows it, and a command when the help shows
-//! all that is needed and asks for nothing else.
+//! all that is needed and asks for nothing else. Which form the help has is a guess: a usage line,
+//! `--tag <tag> [--switchback <intelligent|automatic>]`. Of any other form too little is understood,
+//! and lkcli is not used: a resource that is created by hand hurts less than a wrong one.
 
 use super::installation::LifeKeeper;
 use crate::command::End;
@@ -48,15 +50,13 @@ impl LifeKeeper {
 }
 
 impl Help {
-    /// Reads a help text. In a usage line an option outside brackets is required; elsewhere one
-    /// whose line says so.
+    /// Reads a help text: in its usage, an option outside brackets is required.
     pub(crate) fn parse(text: &str) -> Self {
         let mut help = Self::default();
         let mut usage = false;
-        for line in text.lines() {
-            let words = line.to_ascii_lowercase();
-            usage = !words.trim().is_empty() && (usage || words.trim_start().starts_with("usage"));
-            let says_so = words.contains("required") || words.contains("mandatory");
+        for line in text.lines().map(str::trim) {
+            let begins = line.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("usage"));
+            usage = !line.is_empty() && (usage || begins);
             let mut depth = 0_i32;
             for (at, c) in line.char_indices() {
                 match c {
@@ -64,28 +64,18 @@ impl Help {
                     ']' => depth -= 1,
                     _ => {}
                 }
-                if let Some(mut choice) = choice(line, at) {
-                    choice.required = says_so || (usage && depth <= 0);
-                    help.add(choice);
-                    if help.0.len() > MAX_OPTIONS {
-                        return Self::default();
-                    }
+                let Some(mut choice) = choice(line, at) else { continue };
+                choice.required = usage && depth <= 0;
+                match help.0.iter_mut().find(|old| old.spelling == choice.spelling) {
+                    Some(old) => old.required |= choice.required,
+                    None => help.0.push(choice),
+                }
+                if help.0.len() > MAX_OPTIONS {
+                    return Self::default();
                 }
             }
         }
         help
-    }
-
-    pub(crate) fn add(&mut self, new: Choice) {
-        match self.0.iter_mut().find(|old| old.spelling == new.spelling) {
-            Some(old) => {
-                old.required |= new.required;
-                if old.words.is_empty() {
-                    old.words = new.words;
-                }
-            }
-            None => self.0.push(new),
-        }
     }
 
     /// Finds an option by one of its names, whatever their case and their dashes.
@@ -126,16 +116,12 @@ fn choice(line: &str, at: usize) -> Option<Choice> {
     Some(Choice { spelling, words: words(value), required: false })
 }
 
-/// The words in what follows an option: `<a|b>`, `{a,b}`, `=a|b`.
-pub(crate) fn words(value: &str) -> Vec<String> {
-    let value = value.strip_prefix(['=', ' ']).unwrap_or_default();
-    let inside = [('<', '>'), ('{', '}'), ('(', ')')]
-        .into_iter()
-        .find_map(|(open, close)| Some(value.strip_prefix(open)?.split_once(close)?.0))
-        .or_else(|| value.split([' ', '\t', ']', ')']).next())
-        .unwrap_or_default();
+/// The words in what follows an option, ` <a|b>`.
+fn words(value: &str) -> Vec<String> {
+    let inside = value.strip_prefix(" <").and_then(|rest| rest.split('>').next());
     let words: Vec<String> = inside
-        .split(['|', ','])
+        .unwrap_or_default()
+        .split('|')
         .map(|word| word.trim().to_owned())
         .filter(|word| !word.is_empty())
         .collect();
@@ -156,54 +142,45 @@ mod tests {
 
     const LINE: &str = "Usage: lkcli resource create gen --tag <tag> --restore <path> \
         [--quickCheck <path>] [--switchback <intelligent|automatic>] [-x]";
-    const TABLE: &str = "usage: lkcli resource create gen [options]\n\noptions:\n  -h, --help\n  \
-        --tag=tag  (required)\n  --quick-check=path\n  --in-service=YES|NO  yes is the default\n  \
-        --mode {sync,async}  mandatory\n";
-
-    fn spelling(text: &str, names: &[&str]) -> Option<String> {
-        Help::parse(text).find(names).map(|choice| choice.spelling.clone())
-    }
 
     #[test]
-    fn options_are_found_in_a_line_and_in_a_table_however_they_are_spelt() {
-        for (text, name, found) in [
+    fn options_are_found_however_they_are_spelt() {
+        let found = |text: &str, name: &str| {
+            Help::parse(text).find(&[name]).map(|choice| choice.spelling.clone())
+        };
+        for (text, name, spelling) in [
             (LINE, "tag", "--tag"),
             (LINE, "quickcheck", "--quickCheck"),
             (LINE, "switchback", "--switchback"),
-            (TABLE, "tag", "--tag"),
-            (TABLE, "quickcheck", "--quick-check"),
-            (TABLE, "inservice", "--in-service"),
-            ("foo [--quick_check=PATH|--tag T]", "quickcheck", "--quick_check"),
+            ("x [--quick_check <path>|--tag <tag>]", "quickcheck", "--quick_check"),
+            ("x --in-service <YES|NO>", "inservice", "--in-service"),
         ] {
-            assert_eq!(spelling(text, &[name]).as_deref(), Some(found), "{text}");
+            assert_eq!(found(text, name).as_deref(), Some(spelling), "{text}");
         }
         for text in
             ["", "a--tag", "-- tag", "---tag", "-tag", "--9", "lkcli: unknown command", "\u{0}--"]
         {
-            assert_eq!(spelling(text, &["tag", "9"]), None, "{text:?}");
+            assert_eq!(found(text, "tag"), None, "{text:?}");
         }
     }
 
     #[test]
     fn the_words_that_an_option_takes_are_those_that_the_help_lists() {
-        let (line, table) = (Help::parse(LINE), Help::parse(TABLE));
-        let switchback = line.find(&["switchback"]).expect("the option");
-        assert_eq!(switchback.word("intelligent").as_deref(), Some("intelligent"));
-        assert_eq!(switchback.word("never"), None);
-        let start = table.find(&["inservice"]).expect("the option");
-        assert_eq!(start.word("no").as_deref(), Some("NO"));
-        let tag = table.find(&["tag"]).expect("the option");
-        assert_eq!(tag.word("mail").as_deref(), Some("mail"), "any word will do");
-        assert_eq!(table.find(&["mode"]).expect("the option").words, ["sync", "async"]);
+        let help = Help::parse(&format!("{LINE} [--start <YES|NO>]"));
+        let word = |name: &str, wanted: &str| help.find(&[name]).expect("the option").word(wanted);
+        assert_eq!(word("switchback", "intelligent").as_deref(), Some("intelligent"));
+        assert_eq!(word("switchback", "never"), None);
+        assert_eq!(word("start", "no").as_deref(), Some("NO"));
+        assert_eq!(word("tag", "mail").as_deref(), Some("mail"), "any word will do");
     }
 
     #[test]
     fn an_option_that_is_required_and_not_given_is_named() {
         for (text, unmet) in [
             (LINE, Some("--restore")),
-            (TABLE, Some("--mode")),
-            ("usage: x [--tag T] [--more M]", None),
-            ("usage: x --tag T\n  [--a A]\n  --b B\n\n  --c C", Some("--b")),
+            ("usage: x [--tag <t>] [--more <m>]", None),
+            ("usage: x --tag <t>\n  [--a <a>]\n  --b <b>\n\n  --c <c>", Some("--b")),
+            ("usage: x [--tag <t>] [--a <a>]\n\n  --a <a>  an option", None),
         ] {
             let help = Help::parse(text);
             let tag = help.find(&["tag"]).expect("the option");
@@ -234,14 +211,8 @@ mod tests {
         "[",
         "]",
         "|",
-        ",",
-        "(",
-        ")",
         "<",
         ">",
-        "{",
-        "}",
-        "=",
         "--",
         "-",
         "--tag",
@@ -250,9 +221,6 @@ mod tests {
         "-x",
         "yes|no",
         "<a|b>",
-        "{a,b}",
-        "required",
-        "(mandatory)",
         "PATH",
         "\t",
         "\u{1b}",
@@ -273,24 +241,13 @@ mod tests {
                 (any::<bool>(), prop::collection::vec("[a-zA-Z]{1,5}", 2..5)),
                 1..9,
             ),
-            form in 0..3_usize,
         ) {
             let written = |(name, (required, words)): (&String, &(bool, Vec<String>))| {
-                let option = match form {
-                    0 => format!("--{name} <{}>", words.join("|")),
-                    1 => format!("--{name}={}", words.join("|")),
-                    _ => format!("--{name} {{{}}}", words.join(",")),
-                };
-                match (form, required) {
-                    (0, true) => format!(" {option}"),
-                    (0, false) => format!(" [{option}]"),
-                    (_, true) => format!("\n  {option}  (required)"),
-                    (_, false) => format!("\n  {option}"),
-                }
+                let option = format!("--{name} <{}>", words.join("|"));
+                if *required { format!(" {option}") } else { format!(" [{option}]") }
             };
-            let head = if form == 0 { "Usage: lkcli x" } else { "lkcli x\n\noptions:" };
             let text: String = options.iter().map(written).collect();
-            let help = Help::parse(&format!("{head}{text}\n"));
+            let help = Help::parse(&format!("Usage: lkcli x{text}\n"));
             prop_assert_eq!(help.0.len(), options.len(), "{}", text);
             for (name, (required, words)) in &options {
                 let found = help.find(&[name]).expect("the option");

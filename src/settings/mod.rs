@@ -16,6 +16,7 @@ use crate::lifekeeper::defaults::{self, Assignment, Defaults};
 use crate::lifekeeper::template::Template;
 use crate::probe::attempt::Depth;
 use crate::probe::endpoint::Endpoint;
+use crate::system::System;
 use crate::text::excerpt;
 use values::{
     Create, File, Probe, Seconds, create, file, login_fault, login_seconds, mailbox, probe, rounds,
@@ -86,6 +87,26 @@ pub struct Settings {
     pub(crate) service: String,
     /// The command line that creates the resource, where the administrator knows it better.
     pub(crate) create: Option<Template>,
+    /// When the action must have ended, on the clock of [`System::now`]; nothing where its caller
+    /// sets no limit.
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl Settings {
+    /// How much of a time is left before the deadline, less what is kept for later steps.
+    pub(crate) fn bounded(&self, system: &impl System, most: Duration, kept: Duration) -> Duration {
+        self.left(system).map_or(most, |left| most.min(left.saturating_sub(kept)))
+    }
+
+    /// How much of a time is left, of which one of so many steps may take its part.
+    pub(crate) fn share(&self, system: &impl System, most: Duration, steps: u32) -> Duration {
+        self.left(system).map_or(most, |left| most.min(left / steps))
+    }
+
+    /// What is left before the deadline, where there is one.
+    pub(crate) fn left(&self, system: &impl System) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_sub(system.now()))
+    }
 }
 
 /// How a mailbox is looked at.
@@ -157,6 +178,7 @@ impl Default for Settings {
             wait: Wait::Ready,
             service: "dovecot".into(),
             create: None,
+            deadline: None,
         }
     }
 }
@@ -200,16 +222,43 @@ pub(crate) fn read(root: &Path) -> (Settings, Report) {
     understand(defaults::read(root, PREFIX, &KEYS))
 }
 
+/// Makes the settings of the parameters of a resource, by their names without the prefix, in small
+/// letters; a parameter that is not given is as in `standard`. Also returns what is wrong with them,
+/// a sentence each.
+pub(crate) fn of_parameters(
+    value: impl Fn(&str) -> Option<String>,
+    standard: Settings,
+) -> (Settings, Report) {
+    let given = KEYS.iter().filter(|key| **key != CREATE).filter_map(|key| {
+        let value = value(&name(key))?;
+        Some(Assignment { key: (*key).to_owned(), value, line: 0 })
+    });
+    let (settings, mut report) =
+        understand_as(Origin::Parameters, Defaults::of(given.collect()), standard);
+    report.settings.retain(|row| row.key != CREATE);
+    (settings, report)
+}
+
+/// The name of a key as a parameter.
+pub(crate) fn name(key: &str) -> String {
+    key.strip_prefix(PREFIX).unwrap_or(key).to_ascii_lowercase()
+}
+
 /// Makes the settings of what was found in the file.
-pub(crate) fn understand(mut defaults: Defaults) -> (Settings, Report) {
+pub(crate) fn understand(defaults: Defaults) -> (Settings, Report) {
+    understand_as(Origin::File, defaults, Settings::default())
+}
+
+/// Makes the settings of what was found, with these defaults for the rest.
+fn understand_as(origin: Origin, mut defaults: Defaults, standard: Settings) -> (Settings, Report) {
     let report = Report {
         file: format!("/{}", defaults::FILE),
         settings: Vec::new(),
         warnings: std::mem::take(&mut defaults.warnings),
     };
-    let mut reader = Reader { defaults, report };
-    let standard = Settings::default();
+    let mut reader = Reader { origin, defaults, report };
     let settings = Settings {
+        deadline: standard.deadline,
         debug: reader.value(DEBUG, standard.debug, switch),
         restore_rounds: reader.value(RESTORE_CHECK_RETRY, standard.restore_rounds, rounds),
         restore_wait: reader.value(RESTORE_WAIT, Seconds(standard.restore_wait), seconds).0,
@@ -230,7 +279,17 @@ pub(crate) fn understand(mut defaults: Defaults) -> (Settings, Report) {
     (settings, reader.report)
 }
 
+/// Where the values stand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Origin {
+    /// In lines of the file.
+    File,
+    /// In the parameters of a resource.
+    Parameters,
+}
+
 struct Reader {
+    origin: Origin,
     defaults: Defaults,
     report: Report,
 }
@@ -248,7 +307,7 @@ impl Reader {
             None => (standard, None),
             Some((Ok(value), found)) => (value, Some(found.line)),
             Some((Err(cause), found)) => {
-                self.warn(&found, &format!("{cause}; {standard} is used"));
+                self.warn(&found, &cause, &format!("; {standard} is used"));
                 (standard, None)
             }
         };
@@ -271,17 +330,17 @@ impl Reader {
                         bad += 1;
                         if bad <= MAX_BAD_ENTRIES {
                             let entry = excerpt(entry);
-                            let cause = format!("entry \"{entry}\": {cause}; it is left out");
-                            self.warn(found, &cause);
+                            let cause = format!("entry \"{entry}\": {cause}");
+                            self.warn(found, &cause, "; it is left out");
                         }
                     }
                 }
             }
             if let Some(more @ 1..) = bad.checked_sub(MAX_BAD_ENTRIES) {
-                self.warn(found, &format!("{more} more entries are left out"));
+                self.warn(found, &format!("{more} more entries are left out"), "");
             }
             if endpoints.is_empty() {
-                self.warn(found, &format!("no entry is left; {} is used", list(&standard)));
+                self.warn(found, "no entry is left", &format!("; {} is used", list(&standard)));
             }
         }
         let line = found.filter(|_| !endpoints.is_empty()).map(|found| found.line);
@@ -290,14 +349,17 @@ impl Reader {
         endpoints
     }
 
-    fn warn(&mut self, found: &Assignment, cause: &str) {
-        self.report.warnings.push(format!(
-            "{} line {}: {}={}: {cause}",
-            self.report.file,
-            found.line,
-            found.key,
-            excerpt(&found.value)
-        ));
+    /// Complains of a value. What is used instead is said of the file alone: whoever gives wrong
+    /// parameters is refused.
+    fn warn(&mut self, found: &Assignment, cause: &str, instead: &str) {
+        let value = excerpt(&found.value);
+        self.report.warnings.push(match self.origin {
+            Origin::File => format!(
+                "{} line {}: {}={value}: {cause}{instead}",
+                self.report.file, found.line, found.key
+            ),
+            Origin::Parameters => format!("parameter {}={value}: {cause}", name(&found.key)),
+        });
     }
 
     fn show(&mut self, key: &'static str, value: String, line: Option<usize>) {
@@ -392,6 +454,7 @@ mod tests {
             wait: Wait::Fixed,
             service: "dovecot@one".into(),
             create: Some(Template::parse(create).expect(create)),
+            deadline: None,
         };
         assert_eq!((settings, &report.warnings), (expected, &Vec::new()));
         let lines: Vec<_> = report.settings.iter().map(|row| (row.source, row.line)).collect();

@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Report;
-use super::look::{self, Look};
 use super::protection::{Here, Peer, Protection};
+use crate::dovecot::history::Told;
+use crate::dovecot::look::{self, Look};
 use crate::dovecot::service::Status;
 
 /// The whole of it.
@@ -24,6 +25,8 @@ pub(super) struct Document {
     /// process lives. `starting`, `stopping`: an action runs, so that nothing follows from the checks.
     /// `unknown`: the processes cannot be seen.
     verdict: &'static str,
+    /// When it became so, local time as RFC 3339 writes it; `null` where that is not known.
+    since: Option<String>,
     /// What is wrong, a sentence each; empty when the verdict is `up` or `degraded`.
     causes: Vec<String>,
     /// What is odd and no fault: a status that did not answer, two masters, settings that are not
@@ -31,6 +34,8 @@ pub(super) struct Document {
     warnings: Vec<String>,
     /// The action that runs now and its process, such as `remove, pid 4242`.
     action: Option<String>,
+    /// The last action that changed something; `null` when none is known since the boot.
+    last: Option<Told>,
     /// The three checks.
     checks: Checks,
     /// What LifeKeeper says.
@@ -119,9 +124,11 @@ impl Document {
             format: 1,
             tag: report.tag.to_string(),
             verdict: report.verdict().word(),
+            since: report.since.clone(),
             causes: report.causes(),
             warnings: report.warnings(),
             action: report.action.clone(),
+            last: report.last.clone(),
             checks: Checks {
                 process: Process {
                     result: if look.checks.masters.is_empty() { "not found" } else { "found" },
@@ -204,6 +211,7 @@ mod tests {
             "causes": [],
             "warnings": [],
             "action": null,
+            "last": null,
             "checks": {
                 "process": { "result": "found", "pids": [100], "seconds": 0.0 },
                 "connections": [{
@@ -228,7 +236,10 @@ mod tests {
                 }],
             },
         });
-        assert_eq!(value(&Scene::protected()), expected);
+        let mut told = value(&Scene::protected());
+        let fields = told.as_object_mut().expect("an object");
+        assert!(fields.remove("since").is_some_and(|since| since.is_string()));
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! is stopped. Whatever does not answer is told as such, and all of it has an end.
 
 mod json;
-mod look;
 mod plugin;
 mod protection;
 mod text;
@@ -14,15 +13,18 @@ use std::time::Duration;
 
 use crate::actions;
 use crate::cli::{self, Format};
+use crate::dovecot::history::{Event, History, Outcome, Told};
+use crate::dovecot::look::{self, Busy, Look};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
 use crate::exit::{Exit, Plugin};
 use crate::lifekeeper::tag::Tag;
+use crate::log::stamp;
+use crate::process::ticks;
 use crate::settings;
 use crate::show;
 use crate::system::System;
 use crate::text::one_line;
-use look::{Busy, Look};
 use protection::Protection;
 
 /// When the status ends at the latest. All that it waits for ends before, within 55 s; this is for
@@ -39,6 +41,10 @@ struct Report {
     misread: Vec<String>,
     look: Look,
     protection: Protection,
+    /// When what the verdict says began, if that is known: local time as RFC 3339 writes it.
+    since: Option<String>,
+    /// The last action that changed something.
+    last: Option<Told>,
 }
 
 impl Report {
@@ -53,7 +59,7 @@ impl Report {
 
     /// What is odd and changes no verdict.
     fn warnings(&self) -> Vec<String> {
-        let seen = if self.verdict().is_up() { self.look.checks.warnings() } else { Vec::new() };
+        let seen = if self.verdict().is_up() { self.look.warnings() } else { Vec::new() };
         seen.into_iter().chain(self.misread.iter().cloned()).collect()
     }
 }
@@ -119,7 +125,28 @@ fn report(system: &impl System, root: &Path, tag: &Tag) -> Report {
     let action = before.or_else(running).map(|holder| holder.to_string());
     let protection = protection::protection(system, root, tag);
     let action = action.map(|words| one_line(&words));
-    Report { tag: tag.clone(), action, misread, look, protection }
+    let history = History::read(system, root);
+    let since = action.is_none().then(|| since(system, &look, &history)).flatten();
+    let last = history.last.map(|event| event.told(system));
+    Report { tag: tag.clone(), action, misread, look, protection, since: since.map(stamp), last }
+}
+
+/// How long what the look says has been so: as long as the master has lived, as nothing has ended a
+/// fault that an action noted, or as remove has been over.
+fn since(system: &impl System, look: &Look, history: &History) -> Option<Duration> {
+    let verdict = look.verdict();
+    if verdict.is_up() {
+        let started = look.checks.masters.iter().map(|master| ticks(master.started)).min()?;
+        return Some(system.since_boot().saturating_sub(started));
+    }
+    let removed = |event: &&Event| event.action == "remove" && event.outcome == Outcome::Done;
+    match &history.fault {
+        Some(fault) => Some(fault.age_of_first(system)),
+        None if verdict == Verdict::Stopped => {
+            history.last.as_ref().filter(removed).map(|event| event.age(system))
+        }
+        None => None,
+    }
 }
 
 #[cfg(test)]
@@ -261,6 +288,7 @@ mod tests {
             [
                 "connect 1",
                 "service dovecot status",
+                "dovecot -n",
                 "lktest",
                 "lcduname",
                 "ins_list -t dovecot",

@@ -2,8 +2,8 @@
 //! after the Monitoring Plugins Development Guidelines.
 
 use super::Report;
-use super::look::Look;
 use super::protection::{Elsewhere, Here, Protection};
+use crate::dovecot::look::Look;
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
 use crate::lifekeeper::state::State;
@@ -67,7 +67,7 @@ fn seen(report: &Report) -> String {
     match (verdict, &report.action) {
         (_, Some(action)) => format!("{}: {action} is running", verdict.word()),
         (Verdict::Degraded, _) => {
-            format!("degraded: {}", report.look.checks.warnings().join("; "))
+            format!("degraded: {}", report.look.warnings().join("; "))
         }
         (Verdict::Failed | Verdict::Unknown, _) => {
             format!("{}: {}", verdict.word(), report.causes().join("; "))

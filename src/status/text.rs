@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::Report;
-use super::look::{Connection, Look};
 use super::protection::{Here, Peer, Protection};
+use crate::dovecot::history::Told;
+use crate::dovecot::look::{Connection, Look};
 use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
+use crate::log::readable;
 use crate::text::{cut, one_line};
 
 /// The longest cause that is shown, in characters. The words of a service command may fill pages;
@@ -42,6 +44,7 @@ pub(super) fn text(report: &Report) -> String {
 
     let mut lines = vec![format!("{}: {}", report.tag, verdict(report))];
     lines.extend(checks.into_iter().map(line));
+    lines.extend(report.last.iter().map(|told| last(told, report.action.is_some())));
     lines.push(cut(&one_line(&lifekeeper(&report.protection)), MAX_CAUSE));
     lines.extend(peers.into_iter().map(line));
     let warning = |cause: &String| format!("warning: {}", cut(&one_line(cause), MAX_CAUSE));
@@ -51,10 +54,26 @@ pub(super) fn text(report: &Report) -> String {
 
 fn verdict(report: &Report) -> String {
     let verdict = report.verdict();
+    let since = report.since.as_deref().map(readable).map(|time| format!(" since {time}"));
+    let word = format!("{}{}", verdict.word(), since.unwrap_or_default());
     match (verdict, &report.action, &report.look.blind) {
-        (_, Some(action), _) => format!("{}: {action} is running", verdict.word()),
-        (Verdict::Unknown, _, Some(cause)) => format!("{}: {cause}", verdict.word()),
-        _ => verdict.word().to_owned(),
+        (_, Some(action), _) => format!("{word}: {action} is running"),
+        (Verdict::Unknown, _, Some(cause)) => format!("{word}: {cause}"),
+        _ => word,
+    }
+}
+
+/// The line about the last action that changed something.
+fn last(told: &Told, runs: bool) -> String {
+    let Told { action, outcome, time, cause, .. } = told;
+    let time = readable(time);
+    match (outcome.as_str(), cause) {
+        ("begun", _) if runs => format!("last action: {action}, begun {time}"),
+        ("begun", _) => format!("last action: {action}, begun {time}, was killed"),
+        (_, Some(cause)) => {
+            format!("last action: {action} failed {time}: {}", cut(&one_line(cause), MAX_CAUSE))
+        }
+        _ => format!("last action: {action} succeeded {time}"),
     }
 }
 
@@ -118,13 +137,18 @@ mod tests {
     use super::super::tests::Scene;
     use super::*;
     use crate::command::End;
+    use crate::dovecot::history::{self, Outcome};
     use crate::system::fake::Port;
 
     const SHORT: Duration = Duration::from_millis(10);
 
     #[track_caller]
     fn assert_text(scene: &Scene, lines: &[&str]) {
-        let text = text(&scene.report());
+        let mut report = scene.report();
+        if let Some(since) = &mut report.since {
+            "2026-11-29T03:10:02+09:00".clone_into(since);
+        }
+        let text = text(&report);
         assert_eq!(text.lines().collect::<Vec<_>>(), lines);
         assert!(text.ends_with('\n'));
     }
@@ -134,7 +158,7 @@ mod tests {
         assert_text(
             &Scene::protected(),
             &[
-                "dovecot: up",
+                "dovecot: up since 2026-11-29 03:10:02",
                 "  process         0.000 s  found, pid 100",
                 "  127.0.0.1:143   0.001 s  connected",
                 "  service         0.010 s  alive",
@@ -182,6 +206,26 @@ mod tests {
                 &format!("LifeKeeper: nothing protects Dovecot: {cause}"),
             ],
         );
+    }
+
+    #[test]
+    fn the_last_action_and_the_time_of_a_fault_are_told() {
+        let scene = Scene::stopped();
+        let tag = crate::lifekeeper::tag::Tag::parse("dovecot").expect("a tag");
+        let text = |outcome| {
+            history::note(&scene.machine, scene.root.path(), "recover", &tag, outcome);
+            text(&scene.report())
+        };
+        let killed = text(Outcome::Begun);
+        assert!(killed.starts_with("dovecot: stopped\n"), "{killed}");
+        let line = |text: &str, word: &str| {
+            text.lines().any(|line| line.starts_with("last action: recover") && line.contains(word))
+        };
+        assert!(line(&killed, ", was killed"), "{killed}");
+        let failed = text(Outcome::Failed("starting Dovecot: \u{202e}x".into()));
+        assert!(failed.starts_with("dovecot: stopped since 20"), "{failed}");
+        assert!(line(&failed, ": starting Dovecot: \\u{202e}x"), "{failed}");
+        assert!(line(&text(Outcome::Done), " succeeded 20"));
     }
 
     #[test]

@@ -37,10 +37,10 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self::speaking(Dialect::Plain)
+        Self::speaking(Dialect::Guess)
     }
 
-    /// Whether there is an lkcli, and how it spells, must make no difference to a cluster's life.
+    /// Whether there is an lkcli must make no difference to a cluster's life.
     fn speaking(dialect: Dialect) -> Self {
         Self::set(start(dialect), |cluster| cluster.protect().expect("protecting Dovecot"))
     }
@@ -195,7 +195,7 @@ fn a_dovecot_that_cannot_start_is_failed_over_and_can_come_back() {
 
 #[test]
 fn a_power_cut_is_failed_over_and_the_node_comes_back_as_a_standby() {
-    let mut scene = Scene::speaking(Dialect::Gnu);
+    let mut scene = Scene::speaking(Dialect::Guess);
     scene.cluster.power_cut(1).expect("a power cut");
     scene.await_mail();
     scene.assert_in_service_on(2);

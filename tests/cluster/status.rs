@@ -65,7 +65,7 @@ fn a_healthy_cluster_is_well_on_both_nodes() {
     scene.assert_monitored(2, 0, "DOVECOT OK - stopped; standby, in service on node1");
     let text = scene.status(1, &[]);
     assert_eq!(text.status, Some(0));
-    assert!(text.stdout.starts_with("dovecot: up\n"), "{text:?}");
+    assert!(text.stdout.starts_with("dovecot: up since "), "{text:?}");
     assert!(text.stdout.contains("LifeKeeper on node1: ISP, in service, protected\n"), "{text:?}");
     let other = scene.status(1, &["--tag", "other", "--format", "nagios"]);
     assert_eq!(other.status, Some(1), "{other:?}");

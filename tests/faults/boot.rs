@@ -22,7 +22,7 @@ rows!(under systemd:
 /// Lays LifeKeeper on the node; it protects nothing.
 fn lay_lifekeeper(scene: &Scene) {
     let standin = lab::program("lifekeeper-standin").expect("the stand-in");
-    scene.node.lay_lifekeeper(&standin, Dialect::Plain).expect("laying LifeKeeper");
+    scene.node.lay_lifekeeper(&standin, Dialect::Guess).expect("laying LifeKeeper");
 }
 
 /// What of Dovecot starts at boot.

@@ -9,6 +9,7 @@ rows!(
     f62_a_key_on_p_521_is_taken,
     f62_tls_that_the_check_lacks_is_a_warning,
     f62_tls_that_no_client_can_have_is_a_fault,
+    f64_an_authentication_that_takes_nobody_more_is_told_in_dovecots_words,
     f63_an_entry_says_what_its_port_does_not,
 );
 
@@ -128,4 +129,15 @@ fn f63_an_entry_says_what_its_port_does_not(scene: &Scene) {
     answer.says("127.0.0.1:993: no TLS: ").says("127.0.0.1:10143: ");
     scene.set("APP_DOVECOT_IP_LIST='127.0.0.1:143 connect:127.0.0.1:10144'\n");
     scene.expect("quickCheck", 1).says("connect:127.0.0.1:10144: connection refused");
+}
+
+fn f64_an_authentication_that_takes_nobody_more_is_told_in_dovecots_words(scene: &Scene) {
+    scene.configure("service auth {\n  client_limit = 2\n}\n");
+    scene.sh("service dovecot start");
+    scene.until("there is a master", || scene.node.master().is_ok_and(|master| master.is_some()));
+    // Each has a login process, which wants a connection to the authentication.
+    let clients: Vec<_> = (0..20).map(|_| scene.node.connect(lab::IMAP)).collect();
+    let words = ["client_limit (2) reached", "Resource temporarily unavailable", "auth-client: "];
+    scene.expect("quickCheck", 1).says("Dovecot's log: ").says_one_of(&words);
+    drop(clients);
 }

@@ -38,7 +38,7 @@ fn assert_refused(kit: &Kit, options: &[&str], cases: &[Case]) {
 
 #[test]
 fn a_hostile_tag_is_a_wrong_command_line() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     let start = kit.tree();
     let long = "x".repeat(300);
     for tag in [
@@ -86,7 +86,7 @@ fn a_hostile_tag_is_a_wrong_command_line() {
 
 #[test]
 fn a_settings_file_that_cannot_be_kept_as_it_is_is_refused() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     assert_refused(
         &kit,
         &["--no-start"],
@@ -256,7 +256,7 @@ fn a_node_that_lacks_something_is_refused() {
 
 #[test]
 fn a_lifekeeper_that_does_not_run_is_refused_by_both() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     kit.install("--no-start");
     kit.lifekeeper("lkstop");
     let before = kit.tree();
@@ -272,7 +272,7 @@ fn a_lifekeeper_that_does_not_run_is_refused_by_both() {
 
 #[test]
 fn only_root_may() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     let start = kit.tree();
     let mut cases = vec![vec!["install"], vec!["install", "--standby"], kit.uninstalling("")];
     kit.install("--no-start --tag other");
@@ -293,7 +293,7 @@ fn only_root_may() {
 
 #[test]
 fn a_foreign_resource_of_the_same_tag_is_left_alone_by_both() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     kit.create_dummy("dovecot");
     kit.lifekeeper("ins_create -a comm -r ip -t mail -i IP-192.0.2.10 -v '192.0.2.10/24 lo'");
     let start = kit.tree();

@@ -259,7 +259,7 @@ fn changes(name: &str, rest: &str) -> bool {
 
 /// The output of a command goes to a file that loses its name at once, and is in memory.
 fn is_scratch(rest: &str) -> bool {
-    rest.contains("/run/dovecot-ark/.output-")
+    rest.contains("/run/.dovecot-ark-output-")
 }
 
 /// What makes an installation quick, and its settings more.
@@ -273,13 +273,13 @@ fn install_killed_anywhere_is_finished_by_the_next() {
 
 #[test]
 fn install_killed_anywhere_is_taken_back_by_uninstall() {
-    let scene = Scene::new(Init::SysV, Dialect::Gnu, QUICK);
+    let scene = Scene::new(Init::SysV, Dialect::Guess, QUICK);
     scene.kill_everywhere(&scene.bare, &scene.installed, Then::Opposite, &[]);
 }
 
 #[test]
 fn uninstall_killed_anywhere_is_finished_by_the_next() {
-    let scene = Scene::new(Init::SysV, Dialect::Gnu, QUICK);
+    let scene = Scene::new(Init::SysV, Dialect::Guess, QUICK);
     scene.kill_everywhere(&scene.installed, &scene.bare, Then::Same, &[]);
 }
 
@@ -295,19 +295,19 @@ const FEW: &[&str] = &["clone3", "rename", "symlink", "rmdir"];
 
 #[test]
 fn install_killed_under_systemd_is_finished_by_the_next() {
-    let scene = Scene::new(Init::Systemd, Dialect::Gnu, QUICK);
+    let scene = Scene::new(Init::Systemd, Dialect::Guess, QUICK);
     scene.kill_everywhere(&scene.bare, &scene.installed, Then::Same, FEW);
 }
 
 #[test]
 fn uninstall_killed_under_systemd_is_finished_by_the_next() {
-    let scene = Scene::new(Init::Systemd, Dialect::Plain, QUICK);
+    let scene = Scene::new(Init::Systemd, Dialect::Guess, QUICK);
     scene.kill_everywhere(&scene.installed, &scene.bare, Then::Same, FEW);
 }
 
 #[test]
 fn install_killed_while_it_brings_dovecot_into_service_is_finished_by_the_next() {
-    let scene = Scene::new(Init::SysV, Dialect::Plain, "");
+    let scene = Scene::new(Init::SysV, Dialect::Guess, "");
     scene.kill_everywhere(&scene.bare, &scene.installed, Then::Same, &["wait4"]);
 }
 

@@ -16,11 +16,7 @@ fn assert_copies_are_ours(kit: &Kit, tag: &str) {
 
 #[test]
 fn install_puts_dovecot_in_service_and_uninstall_takes_it_out() {
-    for (init, dialect) in [
-        (Init::SysV, Dialect::None),
-        (Init::Systemd, Dialect::Plain),
-        (Init::Systemd, Dialect::Gnu),
-    ] {
+    for (init, dialect) in [(Init::SysV, Dialect::None), (Init::Systemd, Dialect::Guess)] {
         let kit = Kit::new(init, dialect);
         kit.create_dummy(CHILD);
         let start = kit.tree();
@@ -52,7 +48,7 @@ fn install_puts_dovecot_in_service_and_uninstall_takes_it_out() {
 
 #[test]
 fn a_dovecot_that_runs_already_is_taken_over_as_it_is() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     kit.sh("service dovecot start");
     let master = kit.node.master().expect("the process table");
     assert!(master.is_some(), "Dovecot runs");
@@ -80,9 +76,64 @@ fn the_key_for_quick_checks_limit_is_the_one_that_this_version_reads() {
     }
 }
 
+/// Insists that a plan reads like one, and that what was done is what was planned.
+#[track_caller]
+fn assert_planned(plan: &str, done: &str) {
+    let lines = plan.strip_suffix("nothing was changed\n").expect("its last line");
+    for line in lines.lines() {
+        let rest = line.strip_prefix("would ").and_then(|rest| rest.split_once(' '));
+        let (_, what) = rest.unwrap_or_else(|| panic!("{line:?} reads like a deed: {plan}"));
+        assert!(done.contains(what), "{what}: {done}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_broken_is_named_before_a_resource_is_created() {
+    for (init, dialect) in [(Init::Systemd, Dialect::Guess), (Init::SysV, Dialect::None)] {
+        let kit = Kit::new(init, dialect);
+        kit.node.append("/etc/dovecot/local.conf", "x {{\n").expect("breaking it");
+        let start = kit.tree();
+        for words in [&["install"][..], &["install", "--dry-run"]] {
+            let said = kit.refused(words);
+            let told = ["Dovecot's configuration is broken: ", "/etc/dovecot/local.conf line "];
+            assert!(told.iter().all(|told| said.contains(told)), "{init}: {said}");
+            kit.assert_untouched(&start, "refused");
+        }
+        assert_eq!(kit.state("dovecot"), None, "{init}, {dialect}");
+        // A standby's keys may lie on a file system that is in service elsewhere.
+        let said = kit.install("--standby");
+        assert!(said.contains("warning: Dovecot's configuration is broken: "), "{init}: {said}");
+        kit.uninstall("");
+        kit.assert_as(&start, "uninstalled");
+    }
+}
+
+#[test]
+fn uninstall_says_what_it_keeps_and_whether_dovecot_runs() {
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
+    kit.create_dummy(CHILD);
+    kit.install("--depends-on vmail");
+    kit.sh(&format!("sed -i 's/^APP_DOVECOT_DEBUG=0/APP_DOVECOT_DEBUG=1/' {DEFAULTS}"));
+    let plan = kit.uninstall("--dry-run");
+    assert!(plan.contains(", which stops Dovecot; by `"), "{plan}");
+    let said = kit.uninstall("");
+    assert_planned(&plan, &said);
+    for told in [
+        "keeping what it depended on: vmail\n",
+        "keeping in /etc/default/LifeKeeper: APP_DOVECOT_DEBUG\n",
+        "done: Dovecot is stopped; to use it without LifeKeeper: service dovecot start\n",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    kit.sh("service dovecot start");
+    kit.install("--standby");
+    let said = kit.uninstall("");
+    assert!(said.contains("done: Dovecot runs on this node, unprotected: "), "{said}");
+}
+
 #[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
-    for (init, dialect) in [(Init::Systemd, Dialect::Gnu), (Init::SysV, Dialect::None)] {
+    for (init, dialect) in [(Init::Systemd, Dialect::Guess), (Init::SysV, Dialect::None)] {
         let kit = Kit::new(init, dialect);
         let start = kit.tree();
         let plan = kit.install("--no-start --dry-run");
@@ -92,31 +143,31 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
             assert!(plan.contains(word), "{word}: {plan}");
         }
         let said = kit.install("--no-start");
-        for line in plan.lines() {
-            assert!(said.contains(line), "what is done is what was planned: {line}: {said}");
-        }
+        assert_planned(&plan, &said);
         let again = kit.install("--no-start --dry-run");
-        assert!(again.contains("nothing to do"), "{again}");
+        assert!(again.ends_with("nothing to do\nnothing was changed\n"), "{again}");
 
         let installed = kit.tree();
         let plan = kit.uninstall("--dry-run");
         assert!(plan.contains("dovecot") && plan.contains(DEFAULTS), "{plan}");
         kit.assert_untouched(&installed, "planned the uninstallation");
-        kit.uninstall("");
+        let said = kit.uninstall("");
+        assert_planned(&plan, &said);
+        assert!(said.ends_with("done: Dovecot is stopped on this node\n"), "{said}");
         kit.assert_as(&start, &format!("{init}, {dialect}"));
     }
 }
 
 #[test]
 fn a_standby_is_prepared_and_given_back_without_a_resource() {
-    for (init, dialect) in [(Init::Systemd, Dialect::Plain), (Init::SysV, Dialect::None)] {
+    for (init, dialect) in [(Init::Systemd, Dialect::Guess), (Init::SysV, Dialect::None)] {
         let kit = Kit::new(init, dialect);
         let start = kit.tree();
         kit.install("--standby");
         assert_eq!(kit.lifekeeper("ins_list"), "", "{init}: no resource is made");
         assert_eq!(kit.boot(), "", "{init}: the start at boot is off");
         assert!(kit.defaults().contains("APP_DOVECOT_IP_LIST="), "{}", kit.defaults());
-        // Without the resource, no other way is needed in any dialect.
+        // Without the resource, no other way is needed, lkcli or not.
         kit.done(&["uninstall", "--yes"]);
         kit.assert_as(&start, &format!("{init}, {dialect}"));
     }
@@ -169,7 +220,7 @@ fn a_start_at_boot_that_somebody_set_meanwhile_is_theirs() {
 
 #[test]
 fn a_socket_that_listens_in_dovecots_place_is_stopped_and_listens_again() {
-    let kit = Kit::new(Init::Systemd, Dialect::Gnu);
+    let kit = Kit::new(Init::Systemd, Dialect::Guess);
     kit.sh("systemctl start dovecot.socket");
     let start = kit.tree();
     kit.install("--no-start");
@@ -196,7 +247,7 @@ fn uninstall_asks_somebody_or_refuses() {
 
 #[test]
 fn uninstall_asks_on_a_terminal_and_takes_no_for_an_answer() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     let start = kit.tree();
     kit.install("--no-start");
     let installed = kit.tree();
@@ -212,7 +263,7 @@ fn uninstall_asks_on_a_terminal_and_takes_no_for_an_answer() {
 
 #[test]
 fn uninstall_works_when_lifekeeper_itself_is_gone() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     let start = kit.node.tree(&["/etc", "/var/lib"]).expect("a look");
     kit.install("--no-start");
     kit.lifekeeper("lkstop");
@@ -241,7 +292,7 @@ fn lifekeeper_may_be_in_another_folder() {
 
 #[test]
 fn the_administrators_own_command_creates_the_resource() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     let words = "{node} {restore} {remove} {tag} mine {switchback} {quickCheck} {recover}";
     let create = format!("{LKROOT}/lkadm/subsys/gen/app/bin/creapphier {words} {{start:Yes|No}}");
     kit.node.append(DEFAULTS, &format!("APP_DOVECOT_CREATE=\"{create}\"\n")).expect("writing");
@@ -271,7 +322,7 @@ fn a_resource_that_was_made_by_hand_gets_the_rest_and_one_deleted_by_hand_is_giv
 
 #[test]
 fn a_child_that_is_named_twice_is_one_dependency() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     kit.create_dummy(CHILD);
     kit.install("--no-start --depends-on vmail --depends-on vmail");
     assert_eq!(kit.lifekeeper("dep_list -f:"), "dovecot:vmail\n");
@@ -283,7 +334,7 @@ fn a_child_that_is_named_twice_is_one_dependency() {
 
 #[test]
 fn uninstall_refuses_while_another_resource_depends_on_it() {
-    for dialect in [Dialect::None, Dialect::Gnu] {
+    for dialect in [Dialect::None, Dialect::Guess] {
         let kit = Kit::new(Init::SysV, dialect);
         kit.create_dummy("web-mail");
         kit.install("");
@@ -303,7 +354,7 @@ fn uninstall_refuses_while_another_resource_depends_on_it() {
 fn f54_a_second_tag_on_the_same_dovecot_is_refused_with_the_way_out() {
     let words =
         ["installing mail2: dovecot already protects", "dovecot-ark uninstall --tag dovecot"];
-    for (init, dialect) in [(Init::Systemd, Dialect::Gnu), (Init::SysV, Dialect::None)] {
+    for (init, dialect) in [(Init::Systemd, Dialect::Guess), (Init::SysV, Dialect::None)] {
         let kit = Kit::new(init, dialect);
         let start = kit.tree();
         for first in ["", "--standby"] {
@@ -351,7 +402,7 @@ fn f54_a_resource_that_was_made_by_hand_counts_as_the_first() {
 
 #[test]
 fn what_an_older_kit_installed_for_two_tags_ends_with_the_second_uninstall() {
-    let kit = Kit::new(Init::Systemd, Dialect::Gnu);
+    let kit = Kit::new(Init::Systemd, Dialect::Guess);
     let start = kit.tree();
     for [first, last] in [["one", "two"], ["two", "one"]] {
         kit.install("--no-start --tag one");

@@ -13,8 +13,7 @@ const ROUNDS: usize = 20;
 const BOTH: Duration = Duration::from_mins(1);
 
 /// The node, in each way to create a resource and to start at boot.
-const KINDS: [(Init, Dialect); 3] =
-    [(Init::SysV, Dialect::None), (Init::Systemd, Dialect::Plain), (Init::SysV, Dialect::Gnu)];
+const KINDS: [(Init, Dialect); 2] = [(Init::SysV, Dialect::None), (Init::Systemd, Dialect::Guess)];
 
 /// What may be asked for; the rounds take turns.
 const OPTIONS: [&str; 4] = [
@@ -100,7 +99,7 @@ fn a_thousand_rounds_leave_no_byte_behind() {
 
 #[test]
 fn two_installs_at_once_are_one_resource() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     let start = kit.tree();
     for (one, two) in [("mail-1", "mail-1"), ("mail-1", "mail-2")] {
         let both = [one, two].map(|tag| {
@@ -160,7 +159,7 @@ fn install_and_uninstall_at_once_end_as_one_after_the_other() {
 
 #[test]
 fn what_the_administrator_wrote_survives_and_what_install_wrote_goes() {
-    let kit = Kit::new(Init::SysV, Dialect::Gnu);
+    let kit = Kit::new(Init::SysV, Dialect::Guess);
     kit.node
         .append(DEFAULTS, "export APP_DOVECOT_RESTORE_WAIT=7\nAPP_DOVECOT_DEBUG=1 # mine")
         .expect("writing");
@@ -235,7 +234,7 @@ fn each_service_that_was_named_is_given_its_start_at_boot_back() {
 
 #[test]
 fn a_second_name_of_the_unit_is_given_back() {
-    let kit = Kit::new(Init::Systemd, Dialect::Plain);
+    let kit = Kit::new(Init::Systemd, Dialect::Guess);
     kit.sh("sed '/^\\[Install\\]/a Alias=imapd.service' /lib/systemd/system/dovecot.service \
             >/etc/systemd/system/dovecot.service
          systemctl daemon-reload; systemctl reenable --quiet dovecot.service
@@ -249,7 +248,7 @@ fn a_second_name_of_the_unit_is_given_back() {
 
 #[test]
 fn links_of_a_missing_script_that_systemd_ignores_are_no_obstacle() {
-    let kit = Kit::new(Init::Systemd, Dialect::Plain);
+    let kit = Kit::new(Init::Systemd, Dialect::Guess);
     kit.sh("rm -f /etc/rc?.d/???dovecot /etc/init.d/dovecot
          ln -s ../init.d/dovecot /etc/rc3.d/S65dovecot; systemctl daemon-reload");
     let start = kit.tree();

@@ -9,6 +9,7 @@
     reason = "a test that cannot read a page or the program ends there"
 )]
 
+mod guide;
 mod numbers;
 mod page;
 mod program;
@@ -19,6 +20,10 @@ use std::process::Command;
 use dovecot_ark::doctor::finding::Check;
 use dovecot_ark::dovecot::verdict::Verdict;
 use page::{GAP, Item, Page, root};
+
+/// The pages of the resource agent.
+const AGENT: &str = "man/ocf_dovecot-ark_dovecot.7";
+const AGENT_JA: &str = "man/ja/ocf_dovecot-ark_dovecot.7";
 
 /// What checks the pages' macros. Each is in the package of the same name. Where one of them is
 /// missing, its checks are left out.
@@ -209,8 +214,9 @@ fn each_message_in_the_pages_is_one_of_the_program() {
     }
 }
 
-/// A key of `status` that no machine without LifeKeeper prints; the tests of clusters read it.
-const OF_A_CLUSTER: [&str; 1] = ["system"];
+/// Keys of `status` that no machine without LifeKeeper, or on which no action was called, prints. The
+/// tests of clusters and of the last action read them.
+const OF_A_CLUSTER: [&str; 3] = ["system", "outcome", "time"];
 
 /// A page's examples of documents hold no other key than the documents. A name of several words is
 /// nobody else's, so the program's file is asked; a short one might stand anywhere in it, and is looked
@@ -287,13 +293,49 @@ fn what_is_to_be_typed_or_read_as_it_stands_is_the_same_in_both_pages() {
     assert_eq!(english, japanese);
 }
 
+/// The values of an attribute in the agent's own description.
+fn told(metadata: &str, attribute: &str) -> BTreeSet<String> {
+    let begin = format!("{attribute}=\"");
+    let parts = metadata.split(&begin).skip(1);
+    parts.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_agents_pages_have_its_parameters_and_the_times_of_its_actions() {
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_dovecot-ark"));
+    let output = agent.args(["ocf", "meta-data"]).output().expect("the agent");
+    let metadata = String::from_utf8_lossy(&output.stdout);
+    for file in [AGENT, AGENT_JA] {
+        let page = std::fs::read_to_string(root().join(file)).expect(file).replace('\\', "");
+        for name in told(&metadata, "parameter name") {
+            assert!(page.contains(&name), "{file}: {name}");
+        }
+        for time in told(&metadata, "timeout").into_iter().filter(|time| *time != "10s") {
+            assert!(page.contains(&format!("timeout={time}")), "{file}: {time}");
+        }
+        for status in [0, 1, 2, 3, 4, 5, 6, 7, 190] {
+            let heads = [format!("\n.It {status}\n"), format!("\n.TP\n{status}\n")];
+            assert!(heads.iter().any(|head| page.contains(head)), "{file}: {status}");
+        }
+    }
+    assert!(!told(&metadata, "parameter name").is_empty(), "{metadata}");
+}
+
 #[test]
 fn the_pages_are_clean_to_mandoc_and_groff() {
-    let checks: [&[&str]; 4] = [
+    let checks: [&[&str]; 12] = [
         &["mandoc", "-T", "lint", "-W", "style", "man/dovecot-ark.8"],
         &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", "man/dovecot-ark.8"],
         &["mandoc", "-T", "lint", "-W", "warning", "man/ja/dovecot-ark.8"],
         &["groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", "man/ja/dovecot-ark.8"],
+        &["mandoc", "-T", "lint", "-W", "warning", AGENT],
+        &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", AGENT],
+        &["mandoc", "-T", "lint", "-W", "warning", AGENT_JA],
+        &["groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", AGENT_JA],
+        &["mandoc", "-T", "lint", "-W", "style", "man/dovecot-ark-guide.7"],
+        &["groff", "-mandoc", "-T", "utf8", "-ww", "-z", "man/dovecot-ark-guide.7"],
+        &["mandoc", "-T", "lint", "-W", "warning", "man/ja/dovecot-ark-guide.7"],
+        &["groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", "man/ja/dovecot-ark-guide.7"],
     ];
     let missing = LINTERS.into_iter().filter(|tool| Command::new(tool).arg("-h").output().is_err());
     let missing: Vec<&str> = missing.collect();

@@ -48,7 +48,12 @@ pub(crate) fn root() -> &'static Path {
 impl Page {
     /// Reads the English page.
     pub(crate) fn english() -> Self {
-        let mut page = Self::new("man/dovecot-ark.8");
+        Self::of_mdoc("man/dovecot-ark.8")
+    }
+
+    /// Reads a page in mdoc.
+    pub(crate) fn of_mdoc(file: &'static str) -> Self {
+        let mut page = Self::new(file);
         for line in page.lines() {
             page.mdoc(&line);
         }
@@ -57,7 +62,12 @@ impl Page {
 
     /// Reads the Japanese page.
     pub(crate) fn japanese() -> Self {
-        let mut page = Self::new("man/ja/dovecot-ark.8");
+        Self::of_man("man/ja/dovecot-ark.8")
+    }
+
+    /// Reads a page in man.
+    pub(crate) fn of_man(file: &'static str) -> Self {
+        let mut page = Self::new(file);
         let mut head_follows = false;
         for line in page.lines() {
             head_follows = page.man(&line, head_follows);

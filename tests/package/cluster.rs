@@ -35,7 +35,7 @@ fn a_cluster_is_upgraded_node_by_node_the_standby_first() {
     // The lab lays the kit without a package; the package takes these files over.
     let kit = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
     let standin = lab::program("lifekeeper-standin").expect("the stand-in");
-    let cluster = Cluster::start(kit, &standin, Dialect::Gnu).expect("starting the cluster");
+    let cluster = Cluster::start(kit, &standin, Dialect::Guess).expect("starting the cluster");
     for node in NODES {
         copy_in(&cluster.node(node).expect("the node"));
         sh(&cluster, node, &format!("rpm -i {} && rpm -V dovecot-ark", file(PREVIOUS)));

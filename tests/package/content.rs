@@ -8,6 +8,8 @@ use crate::packaged::{VERSION, assert_verified, bare, file, lay};
 /// The pages as they are in the sources.
 const PAGE: &str = include_str!("../../man/dovecot-ark.8");
 const JAPANESE_PAGE: &str = include_str!("../../man/ja/dovecot-ark.8");
+const GUIDE: &str = include_str!("../../man/dovecot-ark-guide.7");
+const JAPANESE_GUIDE: &str = include_str!("../../man/ja/dovecot-ark-guide.7");
 
 /// Asks rpm about the package's file.
 #[track_caller]
@@ -71,15 +73,26 @@ fn its_files_are_where_and_as_they_must_be() {
         "755 root:root /usr/lib/dovecot-ark/recover",
         "755 root:root /usr/lib/dovecot-ark/remove",
         "755 root:root /usr/lib/dovecot-ark/restore",
+        "755 root:root /usr/lib/ocf/resource.d/dovecot-ark/dovecot",
         "644 root:root /usr/lib/tmpfiles.d/dovecot-ark.conf",
         "755 root:root /usr/sbin/dovecot-ark",
         "644 root:root /usr/share/bash-completion/completions/dovecot-ark",
         "644 root:root /usr/share/doc/dovecot-ark/CHANGELOG.md",
         "644 root:root /usr/share/doc/dovecot-ark/README.ja.md",
         "644 root:root /usr/share/doc/dovecot-ark/README.md",
+        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-guide.7.html",
+        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-guide.7.ja.html",
+        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark.8.html",
+        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark.8.ja.html",
+        "644 root:root /usr/share/doc/dovecot-ark/ocf_dovecot-ark_dovecot.7.html",
+        "644 root:root /usr/share/doc/dovecot-ark/ocf_dovecot-ark_dovecot.7.ja.html",
         "644 root:root /usr/share/fish/vendor_completions.d/dovecot-ark.fish",
         "644 root:root /usr/share/licenses/dovecot-ark/LICENSE",
+        "644 root:root /usr/share/man/ja/man7/dovecot-ark-guide.7.gz",
+        "644 root:root /usr/share/man/ja/man7/ocf_dovecot-ark_dovecot.7.gz",
         "644 root:root /usr/share/man/ja/man8/dovecot-ark.8.gz",
+        "644 root:root /usr/share/man/man7/dovecot-ark-guide.7.gz",
+        "644 root:root /usr/share/man/man7/ocf_dovecot-ark_dovecot.7.gz",
         "644 root:root /usr/share/man/man8/dovecot-ark.8.gz",
         "644 root:root /usr/share/zsh/site-functions/_dovecot-ark",
     ];
@@ -90,9 +103,14 @@ fn its_files_are_where_and_as_they_must_be() {
         assert!(kit.sh(&format!("cat /usr/share/{shell}")).contains("quickCheck"), "{shell}");
     }
     kit.sh("bash -n /usr/share/bash-completion/completions/dovecot-ark");
-    for (folder, page) in [("man8", PAGE), ("ja/man8", JAPANESE_PAGE)] {
-        let packed = kit.sh(&format!("gzip -dc /usr/share/man/{folder}/dovecot-ark.8.gz"));
-        assert!(packed == page, "{folder}: not the page of these sources");
+    for (file, page) in [
+        ("man8/dovecot-ark.8", PAGE),
+        ("ja/man8/dovecot-ark.8", JAPANESE_PAGE),
+        ("man7/dovecot-ark-guide.7", GUIDE),
+        ("ja/man7/dovecot-ark-guide.7", JAPANESE_GUIDE),
+    ] {
+        let packed = kit.sh(&format!("gzip -dc /usr/share/man/{file}.gz"));
+        assert!(packed == page, "{file}: not the page of these sources");
     }
     let said = kit.sh("dovecot-ark --version");
     assert_eq!(said, format!("dovecot-ark {VERSION}\n"));

@@ -38,7 +38,7 @@ pub(crate) fn bare(init: Init) -> Kit {
 pub(crate) fn with_lifekeeper(init: Init) -> Kit {
     let kit = bare(init);
     let standin = lab::program("lifekeeper-standin").expect("the stand-in");
-    kit.node.lay_lifekeeper(&standin, Dialect::Gnu).expect("laying LifeKeeper");
+    kit.node.lay_lifekeeper(&standin, Dialect::Guess).expect("laying LifeKeeper");
     kit
 }
 

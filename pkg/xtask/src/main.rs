@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `rpm`, `faults`, `fuzz`; and `bench`,
+//! The project's own commands: `cargo xtask test`, `demo`, `rpm`, `manual`, `faults`, `fuzz`; and `bench`,
 //! `failovers`, `endurance`, whose words go to the program in `tests/bench`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
@@ -10,6 +10,7 @@ mod cluster;
 mod demo;
 mod faults;
 mod fuzz;
+mod manual;
 mod rpm;
 mod test;
 
@@ -26,6 +27,7 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   demo   the four actions on a private real Dovecot, then a cluster's life, shown step by step
   rpm [--check]
          the package, below target/rpm; with --check built twice and compared
+  manual the manual pages as HTML, below target/html
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
   fuzz [PARSER] [MINUTES]
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         ["bench" | "failovers" | "endurance", ..] => measure(&words),
         ["faults"] => faults::run(None),
         ["faults", row] => faults::run(Some(row)),
+        ["manual"] => manual::run(),
         ["rpm"] => rpm::run(),
         ["rpm", "--check"] => rpm::check(),
         ["help" | "-h" | "--help"] => {

@@ -1,6 +1,7 @@
 //! All that is looked at on one node. A peer sends it as JSON, so nothing in here is judged yet.
 
 pub(super) mod certificates;
+pub(super) mod checks;
 pub(super) mod configuration;
 pub(super) mod copies;
 pub(super) mod fact;
@@ -21,6 +22,7 @@ use crate::lifekeeper::tag::Tag;
 use crate::settings;
 use crate::system::System;
 use certificates::Certificate;
+use checks::Checked;
 use configuration::Configuration;
 use fact::Fact;
 use foreign::Mention;
@@ -47,6 +49,9 @@ pub(crate) struct Facts {
     pub(crate) limits: Limits,
     /// Addresses, listening sockets, and Dovecot's processes.
     pub(crate) network: Network,
+    /// The verdict of the checks, and the last actions. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) checks: Option<Checked>,
     /// The tags for which install has prepared this node.
     pub(crate) tags: Fact<Vec<String>>,
     /// The resource, as LifeKeeper on this node knows it.
@@ -54,9 +59,9 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Gathers what can be seen on this node. Takes 40 s where LifeKeeper, rpm, Dovecot and systemd all hang, and
-    /// changes nothing: no connection is made, because one may start a Dovecot that is to be
-    /// stopped.
+    /// Gathers what can be seen on this node. Takes 70 s where LifeKeeper, rpm, Dovecot and systemd
+    /// all hang, and changes nothing: where no master lives no connection is made, because one may
+    /// start a Dovecot that is to be stopped.
     pub(crate) fn gather(system: &impl System, root: &Path, tag: &Tag) -> Self {
         let (settings, report) = settings::read(root);
         let found = LifeKeeper::find(root);
@@ -74,6 +79,7 @@ impl Facts {
             foreign: foreign::gather(root),
             limits: Limits::gather(root, tag, &settings, report),
             network: Network::gather(system, root, &settings),
+            checks: Some(Checked::gather(system, root, tag, &settings)),
             tags: record::tags(root).into(),
             resource: Resource::gather(system, root, engine.as_ref(), tag),
             installed,

@@ -4,6 +4,7 @@ pub(super) mod cluster;
 pub(super) mod extension;
 
 mod certificates;
+mod checks;
 mod configuration;
 mod copies;
 mod foreign;
@@ -21,6 +22,7 @@ use super::finding::Finding;
 pub(super) fn assess(facts: &Facts) -> Vec<Finding> {
     let findings = [
         installed::assess(facts),
+        checks::assess(facts),
         configuration::assess(facts),
         certificates::assess(&facts.certificates),
         service::assess(facts),

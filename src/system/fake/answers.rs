@@ -42,8 +42,8 @@ impl Machine {
 }
 
 impl State {
-    /// What `systemctl show` prints of Dovecot's unit and its socket.
-    fn shown(&self) -> String {
+    /// What `systemctl show … UNIT …` prints of the units that are asked for.
+    fn shown(&self, line: &str) -> String {
         let FakeUnit { active, job, socket, result, .. } = self.unit;
         let active =
             active.unwrap_or(if self.masters().is_empty() { "inactive" } else { "active" });
@@ -51,13 +51,20 @@ impl State {
         let result = result.unwrap_or("success");
         let group = if active == "active" { "/system.slice/dovecot.service" } else { "" };
         let shutdown = if self.shutdown { "Job=90\n" } else { "" };
-        let socket = if socket { "active" } else { "inactive" };
-        format!(
-            "Id=dovecot.service\nActiveState={active}\nSubState=x\n{job}ControlGroup={group}\n\
-             Result={result}\nRestart=no\n\
-             TriggeredBy=dovecot.socket\n\nId=dovecot.socket\nActiveState={socket}\n\n\
-             Id=shutdown.target\nActiveState=inactive\n{shutdown}"
-        )
+        let (triggered, socket) =
+            if socket { ("dovecot.socket", "active") } else { ("", "inactive") };
+        let blocks = line.split(' ').filter_map(|unit| match unit {
+            "dovecot.service" => Some(format!(
+                "Id=dovecot.service\nActiveState={active}\nSubState=x\n{job}ControlGroup={group}\n\
+                 Result={result}\nRestart=no\nTriggeredBy={triggered}\n"
+            )),
+            "dovecot.socket" => Some(format!("Id=dovecot.socket\nActiveState={socket}\n")),
+            "shutdown.target" => {
+                Some(format!("Id=shutdown.target\nActiveState=inactive\n{shutdown}"))
+            }
+            _ => None,
+        });
+        blocks.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -197,7 +204,7 @@ impl System for Machine {
         }
         if program == "systemctl" && !line.ends_with(" dovecot") {
             let told = match line.split(' ').nth(1) {
-                Some("show") => state.shown(),
+                Some("show") => state.shown(&line),
                 Some("list-jobs") => {
                     let kind = state.unit.job.unwrap_or_default();
                     format!("7 dovecot.service {kind} waiting\n")

@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +26,6 @@ use signal_hook::consts::SIGCHLD;
 use super::limits::{Core, Limits};
 use super::watchdog;
 use crate::command::{Capture, Command, CommandOutput, End, Start};
-use crate::files;
 use crate::secret::Secret;
 use crate::system::{Burials, KILL_WAIT, PROGRAM_FOLDERS};
 
@@ -338,16 +337,14 @@ fn ended(status: ExitStatus) -> End {
 
 /// A file without a name: in memory like all of `/run`, or wherever there is room.
 fn scratch_file() -> Option<File> {
-    let run = files::own_folder(Path::new("/")).ok();
     // Never what the caller's TMPDIR names.
-    let folders = run.into_iter().chain([PathBuf::from("/tmp")]);
-    folders.into_iter().find_map(|folder| nameless_file(&folder).ok())
+    ["/run", "/tmp"].iter().find_map(|folder| nameless_file(Path::new(folder)).ok())
 }
 
 fn nameless_file(folder: &Path) -> io::Result<File> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path = folder.join(format!(".output-{}-{count}", std::process::id()));
+    let path = folder.join(format!(".dovecot-ark-output-{}-{count}", std::process::id()));
     // What a predecessor with our pid may have left when it was killed.
     let _ = fs::remove_file(&path);
     let mut how = OpenOptions::new();

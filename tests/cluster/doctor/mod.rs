@@ -27,7 +27,7 @@ fn standin() -> PathBuf {
 /// Dovecot in service on node 1, and its protection complete.
 fn protected() -> Cluster {
     let cluster =
-        Cluster::start(&kit(), &standin(), lab::Dialect::Plain).expect("starting the cluster");
+        Cluster::start(&kit(), &standin(), lab::Dialect::Guess).expect("starting the cluster");
     cluster.protect().expect("protecting Dovecot");
     cluster
 }
@@ -73,7 +73,7 @@ fn picture(node: &Node) -> String {
             // rpm writes into its database even when it is only asked.
             "find {places} -xdev -path /var/lib/rpm -prune -o -printf '%p %m %U %G %s %C@\\n' | sort; \
              find {places} -xdev -path /var/lib/rpm -prune -o -type f -exec md5sum {{}} + | sort; \
-             find /run/dovecot-ark -type f ! -name '.output-*' 2>/dev/null | sort"
+             find /run/dovecot-ark -type f 2>/dev/null | sort"
         ),
     )
 }
@@ -225,7 +225,7 @@ fn a_single_server_has_nobody_to_agree_with_and_a_stopped_lifekeeper_is_an_error
     node.install(&kit()).expect("installing the kit");
     node.write(DEFAULTS, "LKCHECKINTERVAL=60\n").expect("the settings");
     node.copy_in(&standin(), "/run/lifekeeper-standin").expect("the stand-in");
-    sh(&node, "/run/lifekeeper-standin lay --dialect plain");
+    sh(&node, "/run/lifekeeper-standin lay");
     sh(&node, &format!("{LKROOT}/bin/lkstart"));
     let name = sh(&node, &format!("{LKROOT}/bin/lcduname")).trim().to_owned();
     let (document, status) = examine(&node);

@@ -6,7 +6,6 @@
 
 use std::path::Path;
 use std::process::{self, Command, Stdio};
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::process as table;
@@ -38,17 +37,14 @@ pub(crate) fn remove(name: &str) {
     let _ = script(&[name]);
 }
 
-/// Removes, once in this process's life, what processes that have ended left behind.
+/// Removes what processes that have ended left behind.
 pub(crate) fn sweep() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let listed = list();
-        let stale: Vec<&str> =
-            listed.iter().map(String::as_str).filter(|name| is_stale(name, start_of)).collect();
-        if !stale.is_empty() {
-            let _ = script(&stale);
-        }
-    });
+    let listed = list();
+    let stale: Vec<&str> =
+        listed.iter().map(String::as_str).filter(|name| is_stale(name, start_of)).collect();
+    if !stale.is_empty() {
+        let _ = script(&stale);
+    }
 }
 
 /// Lists the lab's cgroups on this machine.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use crate::cgroup;
 use crate::command::quietly;
 use crate::error::{Error, Result};
 use crate::setup;
@@ -105,8 +106,11 @@ pub fn prepare_suite(suite: Suite) -> Result<()> {
 }
 
 /// Returns the image of a suite, built if need be.
+///
+/// Each use of the lab begins here, so what an interrupted one left is removed here.
 pub(crate) fn ensure(suite: Suite) -> Result<Image> {
     setup::require_root()?;
+    cgroup::sweep();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab");
     let image = Image { name: name(suite), folder };
     let root = image.folder.join(&image.name);

@@ -22,27 +22,22 @@ const STANDIN: &str = "/run/lifekeeper-standin";
 /// Where the image has the packages that tell a version.
 const PACKAGES: &str = "/usr/share/lab";
 
-/// How LifeKeeper's `lkcli` spells its options, which nobody outside knows.
+/// Whether LifeKeeper has an `lkcli`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// LifeKeeper 9.3.2, which has no `lkcli`.
     None,
-    /// LifeKeeper 9.9.0, `--quickCheck PATH`.
-    Plain,
-    /// LifeKeeper 9.9.0, `--quickcheck=PATH`.
-    Gnu,
+    /// LifeKeeper 9.9.0, whose `lkcli` spells its options as one might guess: nobody outside knows.
+    Guess,
 }
 
 impl Dialect {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::None, Self::Plain, Self::Gnu];
-
     /// Returns the version of LifeKeeper that speaks it.
     #[must_use]
     pub fn version(self) -> &'static str {
         match self {
             Self::None => "9.3.2",
-            Self::Plain | Self::Gnu => "9.9.0",
+            Self::Guess => "9.9.0",
         }
     }
 }
@@ -50,9 +45,8 @@ impl Dialect {
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::None => "none",
-            Self::Plain => "plain",
-            Self::Gnu => "gnu",
+            Self::None => "no lkcli",
+            Self::Guess => "lkcli",
         })
     }
 }
@@ -68,7 +62,8 @@ impl Node {
     pub fn lay_lifekeeper(&self, standin: &Path, dialect: Dialect) -> Result<()> {
         self.write(DEFAULTS, ENTRIES)?;
         self.copy_in(standin, STANDIN)?;
-        succeed(self, &[STANDIN, "lay", "--dialect", &dialect.to_string()])?;
+        let without: &[&str] = if dialect == Dialect::None { &["--no-lkcli"] } else { &[] };
+        succeed(self, &[&[STANDIN, "lay"], without].concat())?;
         self.set_lifekeeper_version(dialect.version())?;
         self.write_program(&format!("{LKROOT}/config/halt"), HALT)?;
         if self.init() == Init::Systemd {

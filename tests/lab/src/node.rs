@@ -96,7 +96,6 @@ impl Node {
         let (machine, cgroup, name, last) = match init {
             Init::SysV => (Machine::SysV, None, host.clone(), pid_one),
             Init::Systemd => {
-                cgroup::sweep();
                 let name = cgroup::new_name();
                 (Machine::Systemd, Some(name.clone()), name, host.as_str())
             }

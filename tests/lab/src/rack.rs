@@ -49,7 +49,6 @@ impl Rack {
     /// Sets up a rack with a clean disk for each node; the image is built before, if need be.
     pub(crate) fn start() -> Result<Self> {
         let image = image::ensure(Suite::Bookworm)?;
-        cgroup::sweep();
         let nodes = NODES.map(|node| [host(node), address(node).to_string()]);
         let clients = CLIENTS.to_string();
         let words = [image.folder.as_os_str(), image.name.as_ref(), clients.as_ref()];

@@ -58,7 +58,7 @@ impl Stage {
     pub fn set(kit: &Path, standin: &Path) -> Result<Self> {
         heading("a cluster of two nodes, with LifeKeeper's stand-in");
         let start = Instant::now();
-        let cluster = Cluster::start(kit, standin, Dialect::Plain)?;
+        let cluster = Cluster::start(kit, standin, Dialect::Guess)?;
         println!("   both nodes are up, with the kit, after {}", shown(start.elapsed()));
         let watch = cluster.watch();
         for node in NODES {

@@ -10,26 +10,25 @@ use crate::commands::COMMANDS;
 use crate::error::{Failure, Result};
 use crate::place::Place;
 
-/// Lays the tree: `--dialect none|plain|gnu [--lkroot DIR]`.
+/// Lays the tree: `[--no-lkcli] [--lkroot DIR]`.
 pub(crate) fn lay(place: &Place, words: &[String]) -> Result<()> {
-    let (mut root, mut dialect) = (place.root.clone(), None);
+    let (mut root, mut lkcli) = (place.root.clone(), Some("lkcli"));
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        match (word.as_str(), words.next()) {
-            ("--lkroot", Some(folder)) => root = folder.into(),
-            ("--dialect", Some(name)) if ["none", "plain", "gnu"].contains(&name.as_str()) => {
-                dialect = Some(name);
-            }
-            _ => return Err(Failure::Syntax(format!("lay: unknown argument {word}"))),
+        match word.as_str() {
+            "--no-lkcli" => lkcli = None,
+            "--lkroot" => root = words.next().ok_or_else(|| unknown(word))?.into(),
+            _ => return Err(unknown(word)),
         }
     }
-    let Some(dialect) = dialect else {
-        return Err(Failure::Syntax("lay: --dialect none|plain|gnu is missing".into()));
-    };
-    write(&root, dialect).map_err(Failure::io(format!("laying {}", root.display())))
+    write(&root, lkcli).map_err(Failure::io(format!("laying {}", root.display())))
 }
 
-fn write(root: &Path, dialect: &str) -> std::io::Result<()> {
+fn unknown(word: &str) -> Failure {
+    Failure::Syntax(format!("lay: unknown argument, or one without its value: {word}"))
+}
+
+fn write(root: &Path, lkcli: Option<&str>) -> std::io::Result<()> {
     // C: these folders exist.
     for folder in [
         "bin",
@@ -51,7 +50,6 @@ fn write(root: &Path, dialect: &str) -> std::io::Result<()> {
     fs::copy("/proc/self/exe", root.join(&program))?;
     // D: lkcli came with 9.5.0.
     let _ = fs::remove_file(root.join("bin/lkcli"));
-    let lkcli = Some("lkcli").filter(|_| dialect != "none");
     let others = ["lcduname", "lkstart", "lktest"].into_iter().chain(lkcli);
     for name in COMMANDS.iter().map(|(name, ..)| *name).chain(others) {
         let (folder, up) = match name {
@@ -63,9 +61,8 @@ fn write(root: &Path, dialect: &str) -> std::io::Result<()> {
         let _ = fs::remove_file(&link);
         symlink(Path::new(up).join(&program), link)?;
     }
-    fs::write(root.join("config/DIALECT"), dialect)?;
     if !root.join("config/VERSION").exists() {
-        let version = if dialect == "none" { "9.3.2" } else { "9.9.0" };
+        let version = if lkcli.is_none() { "9.3.2" } else { "9.9.0" };
         fs::write(root.join("config/VERSION"), version)?;
     }
     Ok(())

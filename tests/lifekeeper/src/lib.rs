@@ -21,12 +21,12 @@
 //! * A: quickChecks run one after the other, beside a restore or remove in progress.
 //! * A: engine processes that die are not started anew. The peer sees a dead node.
 //!
-//! `lifekeeper-standin lay --dialect none|plain|gnu [--lkroot DIR]` makes the tree under LKROOT with
-//! the program and its names; `none` has no `lkcli`, and `lifekeeper-standin lkcli …` then stands for
-//! what a person does in the graphical interface. What the stand-in adds to the real thing:
+//! `lifekeeper-standin lay [--no-lkcli] [--lkroot DIR]` makes the tree under LKROOT with the program
+//! and its names; where there is no `lkcli`, `lifekeeper-standin lkcli …` stands for what a person
+//! does in the graphical interface. What the stand-in adds to the real thing:
 //!
-//! * `$LKROOT/config/UNAME` is the node's name, `VERSION` the version that is played, `DIALECT` how
-//!   `lkcli` spells, and `halt` what is run to halt the node. Without it, the node is rebooted when
+//! * `$LKROOT/config/UNAME` is the node's name, `VERSION` the version that is played,
+//!   and `halt` what is run to halt the node. Without it, the node is rebooted when
 //!   LKROOT is the usual folder; elsewhere only the engine dies.
 //! * Where `$LKROOT/config/times` is there, each action's begin and end and each peer's death is added
 //!   to it, with microseconds.

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{copy, remove_folder, write};
 use crate::cargo::{bytes, list, manifest};
+use crate::manual;
 
 /// Where the manifest wants the binary.
 const BINARY: &str = "target/release/dovecot-ark";
@@ -98,6 +99,9 @@ fn lay(sources: &Path, name: &str, binary: &Path, to: &Path) -> Result<()> {
         gzip.args(["-9", "-n", "-c"]).arg(sources.join(page));
         return write(to, &bytes(gzip, &format!("compressing {page}"))?);
     }
+    if let Some(page) = name.strip_prefix("target/html/") {
+        return write(to, manual::html(sources, page)?.as_bytes());
+    }
     if let Some(shell) = name.strip_prefix("target/completions/") {
         let mut completions = Command::new(binary);
         completions.args(["completions", shell]);
@@ -138,6 +142,8 @@ mod tests {
         assert_eq!(mode("usr/sbin/dovecot-ark"), 0o755);
         assert_eq!(mode("usr/lib/dovecot-ark/restore"), 0o755);
         assert_eq!(mode("usr/share/man/man8/dovecot-ark.8.gz"), 0o644);
+        assert_eq!(mode("usr/share/man/ja/man7/dovecot-ark-guide.7.gz"), 0o644);
+        assert_eq!(mode("usr/share/doc/dovecot-ark/dovecot-ark-guide.7.ja.html"), 0o644);
         let completions = root.join("usr/share/zsh/site-functions/_dovecot-ark");
         assert_eq!(fs::read_to_string(completions).expect("completions"), "completions zsh\n");
         fs::remove_dir_all(&root).expect("removing it");

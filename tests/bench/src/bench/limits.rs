@@ -1,16 +1,15 @@
 //! What the measured figures must hold.
 
-use lab::Result;
+use std::time::Duration;
+
+use dovecot_ark::actions::{remove, restore};
+use lab::{Init, Result};
 
 use super::Seen;
 use super::compare::{
     ALONE, BARE, CHECK, CONNECT, ENTRIES, GREETING, KIT, PGREP, SCAN, SHELL, SILENT, STOPPED, named,
 };
 use super::passes::Passes;
-
-/// What a restore waits, in seconds, after Dovecot's first greeting for the second look that makes it
-/// a success (`PAUSE` in `src/actions/restore.rs`). Users are served by then: it is counted apart.
-const SECOND_LOOK: f64 = 0.2;
 
 /// A figure and its limit.
 #[derive(Debug, PartialEq)]
@@ -85,9 +84,15 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
             let at_most = if what.ends_with("stopped") { 15.0 } else { 30.0 };
             Limit::new(format!("{place}: {what}"), seconds * 1e3, at_most, "ms")
         };
-        let recover = wall(KIT, "recover")? - SECOND_LOOK;
+        // Users are served when the pause between the two looks of a restore begins: it is counted
+        // apart. So is that of a remove, where no control group of systemd's makes it superfluous.
+        let recover = wall(KIT, "recover")? - restore::PAUSE.as_secs_f64();
+        let (pause, besides) = match one.init {
+            Init::SysV => (remove::SETTLE, format!(" and {:?}", remove::SETTLE)),
+            Init::Systemd => (Duration::ZERO, String::new()),
+        };
         let (bare, shell) = (wall(BARE, "recover")?, wall(SHELL, "recover")?);
-        let remove = wall(KIT, "remove")? - wall(BARE, "remove")?;
+        let remove = wall(KIT, "remove")? - wall(BARE, "remove")? - pause.as_secs_f64();
         limits.extend([
             ratio("quickCheck / original", wall(KIT, CHECK)? / wall(SHELL, CHECK)?, 0.75),
             Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
@@ -98,7 +103,7 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
                 0.25,
             ),
             ratio("recover / stop, start, greeting", recover / bare, 1.15),
-            apart("remove, above the stop command", remove),
+            apart(&format!("remove, above the stop command{besides}"), remove),
             apart("remove, already stopped", wall(STOPPED, "remove")?),
         ]);
     }
@@ -130,14 +135,6 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_pause_that_is_counted_apart_is_the_kits() {
-        let source = std::fs::read_to_string(lab::top().join("src/actions/restore.rs"));
-        let pause =
-            format!("const PAUSE: Duration = Duration::from_millis({});", SECOND_LOOK * 1e3);
-        assert!(source.expect("the source").contains(&pause), "{pause}");
-    }
 
     #[test]
     fn a_limit_holds_up_to_itself_and_never_for_no_number() {

@@ -4,7 +4,7 @@ use crate::fixture::{Node, text};
 
 #[test]
 fn without_an_engine_some_commands_answer_and_the_others_refuse() {
-    let node = Node::laid("node1", "plain");
+    let node = Node::laid("node1");
     assert_ne!(node.status("lktest", &[]), 0);
     assert_eq!(node.out("lcduname", &[]), "node1\n");
     let down = node.run("lcdstatus", &["-q"]);
@@ -15,7 +15,7 @@ fn without_an_engine_some_commands_answer_and_the_others_refuse() {
 
 #[test]
 fn a_started_engine_is_seen_by_lktest_and_marks_the_end_of_its_start() {
-    let node = Node::new("node1", "plain");
+    let node = Node::new("node1");
     assert!(node.out("lktest", &[]).contains("lcd"));
     assert!(node.file("config/LK_INITDONE").exists());
     node.out("lkstart", &[]);
@@ -26,7 +26,7 @@ fn a_started_engine_is_seen_by_lktest_and_marks_the_end_of_its_start() {
 
 #[test]
 fn ins_list_has_seven_known_fields_and_both_separators() {
-    let node = Node::new("node1", "plain");
+    let node = Node::new("node1");
     node.create("app1", &node.scripts("app1"), "No");
     for (separator, words) in [("\u{1}", vec!["-t", "app1"]), (":", vec!["-f:", "-t", "app1"])] {
         let line = node.out("ins_list", &words);
@@ -41,7 +41,7 @@ fn ins_list_has_seven_known_fields_and_both_separators() {
 
 #[test]
 fn what_is_absent_unknown_or_refused_has_its_exit_status() {
-    let node = Node::new("node1", "plain");
+    let node = Node::new("node1");
     node.create("app1", &node.scripts("app1"), "No");
     for (status, command, words) in [
         (7, "ins_list", &["-t", "none"][..]),
@@ -65,7 +65,7 @@ fn what_is_absent_unknown_or_refused_has_its_exit_status() {
 
 #[test]
 fn setting_a_state_or_an_info_runs_no_script() {
-    let node = Node::new("node1", "plain");
+    let node = Node::new("node1");
     node.create("app1", &node.scripts("app1"), "No");
     for state in ["ISP", "ISU", "OSU"] {
         node.out("ins_setstate", &["-t", "app1", "-S", state, "-R", "a reason"]);
@@ -78,7 +78,7 @@ fn setting_a_state_or_an_info_runs_no_script() {
 
 #[test]
 fn removing_a_resource_removes_what_depends_on_it() {
-    let node = Node::new("node1", "plain");
+    let node = Node::new("node1");
     for tag in ["top", "mid", "low", "other"] {
         node.create(tag, &node.scripts(tag), "No");
     }
@@ -94,7 +94,7 @@ fn removing_a_resource_removes_what_depends_on_it() {
 
 #[test]
 fn a_removed_dependency_leaves_both_resources_and_is_gone_once() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     for tag in ["top", "low"] {
         node.create(tag, &node.scripts(tag), "No");
     }
@@ -133,7 +133,7 @@ fn ins_remove_stops_nothing_and_is_for_one_system() {
 
 #[test]
 fn flags_are_made_tested_listed_and_removed_and_volatile_ones_end_with_the_engine() {
-    let node = Node::new("node1", "plain");
+    let node = Node::new("node1");
     assert_ne!(node.status("flg_test", &["-f", "!volatile!x"]), 0);
     node.out("flg_create", &["-f", "!volatile!x"]);
     node.out("flg_create", &["-f", "confirmso!node2"]);
@@ -187,27 +187,24 @@ fn the_status_displays_have_the_documented_lines() {
 }
 
 #[test]
-fn lkcli_speaks_two_dialects_and_refuses_the_other() {
-    for (dialect, mine, others) in [
-        ("plain", ["--quickCheck", "--appInfo"], ["--quickcheck", "--info"]),
-        ("gnu", ["--quickcheck", "--info"], ["--quickCheck", "--appInfo"]),
-    ] {
-        let node = Node::new("node1", dialect);
-        let help = node.out("lkcli", &["resource", "create", "gen", "--help"]);
-        assert!(mine.iter().all(|option| help.contains(option)), "{help}");
-        assert!(!others.iter().any(|option| help.contains(option)), "{help}");
-        let [restore, remove, quick_check, _] = node.scripts("app1");
-        let words = ["resource", "create", "gen", "--tag", "app1", "--restore", &restore];
-        let words = [&words[..], &["--remove", &remove]].concat();
-        let refused = [&words[..], &[others[0], &quick_check]].concat();
-        assert_ne!(node.status("lkcli", &refused), 0, "{dialect}");
-        assert_eq!(node.out("ins_list", &[]), "");
-        let accepted = [&words[..], &[mine[0], &quick_check, mine[1], "a b"]].concat();
-        node.out("lkcli", &accepted);
-        assert!(node.out("ins_list", &["-f:"]).contains(":app1:app1:a b:ISP:"));
-        assert_ne!(node.status("lkcli", &["resource", "create", "gen"]), 0);
-        node.out("lkcli", &["resource", "delete", "--tag", "app1"]);
-        assert_eq!(node.out("ins_list", &[]), "");
+fn lkcli_takes_what_its_help_shows_and_refuses_all_else() {
+    let node = Node::new("node1");
+    let help = node.out("lkcli", &["resource", "create", "gen", "--help"]);
+    for shown in ["--tag <tag>", "[--quickCheck <path>]", "[--in_service <yes|no>]"] {
+        assert!(help.contains(shown), "{shown}: {help}");
     }
-    assert!(!Node::laid("node1", "none").file("bin/lkcli").exists());
+    let [restore, remove, quick_check, _] = node.scripts("app1");
+    let words = ["resource", "create", "gen", "--tag", "app1", "--restore", &restore];
+    let words = [&words[..], &["--remove", &remove]].concat();
+    for odd in ["--quickcheck", "--quick-check", "quickCheck"] {
+        assert_ne!(node.status("lkcli", &[&words[..], &[odd, &quick_check]].concat()), 0, "{odd}");
+    }
+    assert_eq!(node.out("ins_list", &[]), "");
+    node.out("lkcli", &[&words[..], &["-quickCheck", &quick_check, "--appInfo=a b"]].concat());
+    assert!(node.out("ins_list", &["-f:"]).contains(":app1:app1:a b:ISP:"));
+    assert_ne!(node.status("lkcli", &["resource", "create", "gen"]), 0, "the tag is missing");
+    node.out("lkcli", &["resource", "delete", "--tag", "app1"]);
+    assert_eq!(node.out("ins_list", &[]), "");
+    node.lay(&["--no-lkcli"]);
+    assert!(!node.file("bin/lkcli").exists());
 }

@@ -15,7 +15,7 @@ const COPIES: [&str; 4] = [
 
 #[test]
 fn creating_and_starting_prints_the_recorded_lines_and_runs_the_copy() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     let scripts = node.scripts("app1");
     let created = node.create("app1", &scripts, "Yes");
     assert!(created.status.success());
@@ -57,7 +57,7 @@ fn without_starting_the_resource_is_osu_and_cannot_be_extended() {
 
 #[test]
 fn a_failing_restore_leaves_the_resource_osf_and_fails_the_creation() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     node.mark("fail-restore");
     let created = node.create("app1", &node.scripts("app1"), "Yes");
     assert!(!created.status.success());
@@ -66,7 +66,7 @@ fn a_failing_restore_leaves_the_resource_osf_and_fails_the_creation() {
 
 #[test]
 fn creation_refuses_what_the_interface_refuses() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     let [restore, remove, ..] = node.scripts("app1");
     let long = "x".repeat(257);
     for (tag, info, remove, switchback) in [

@@ -143,7 +143,7 @@ fn a_failed_remove_in_a_failover_halts_the_node_and_the_other_takes_over() {
 
 #[test]
 fn with_nowhere_to_go_a_fault_ends_osf() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     node.create("app1", &node.scripts("app1"), "Yes");
     node.mark("fail-recover");
     node.mark("fail-quickCheck");
@@ -153,7 +153,7 @@ fn with_nowhere_to_go_a_fault_ends_osf() {
 
 #[test]
 fn the_state_file_is_whole_json_and_survives_a_kill() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     node.create("app1", &node.scripts("app1"), "No");
     node.kill();
     let text = node.read("config/state.json");

@@ -30,7 +30,7 @@ pub(crate) struct Node {
 
 impl Node {
     /// Lays a node whose engine does not run.
-    pub(crate) fn laid(name: &str, dialect: &str) -> Self {
+    pub(crate) fn laid(name: &str) -> Self {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let pid = process::id();
         // Any address of the loopback network is this machine's; the pid keeps runs apart.
@@ -38,27 +38,33 @@ impl Node {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{pid}-{number}"));
         let _ = fs::remove_dir_all(&root);
         let node = Self { root, name: name.to_owned(), address };
-        let laid = Command::new(env!("CARGO_BIN_EXE_lifekeeper-standin"))
-            .args(["lay", "--dialect", dialect, "--lkroot"])
-            .arg(&node.root)
-            .status();
-        assert!(laid.expect("laying").success());
+        node.lay(&[]);
         fs::write(node.root.join("config/UNAME"), format!("{name}\n")).expect("naming");
         node.script("config/halt", &format!("touch {}", node.file("halted").display()));
         node.defaults("LKCHECKINTERVAL=0.3\n");
         node
     }
 
+    /// Lays LifeKeeper's tree.
+    pub(crate) fn lay(&self, options: &[&str]) {
+        let laid = Command::new(env!("CARGO_BIN_EXE_lifekeeper-standin"))
+            .args(["lay", "--lkroot"])
+            .arg(&self.root)
+            .args(options)
+            .status();
+        assert!(laid.expect("laying").success());
+    }
+
     /// Lays a node and starts its engine.
-    pub(crate) fn new(name: &str, dialect: &str) -> Self {
-        let node = Self::laid(name, dialect);
+    pub(crate) fn new(name: &str) -> Self {
+        let node = Self::laid(name);
         node.out("lkstart", &["-w"]);
         node
     }
 
     /// Two nodes that know each other.
     pub(crate) fn pair() -> (Self, Self) {
-        let (one, two) = (Self::new("node1", "plain"), Self::new("node2", "plain"));
+        let (one, two) = (Self::new("node1"), Self::new("node2"));
         for (here, there) in [(&one, &two), (&two, &one)] {
             here.know(there);
         }

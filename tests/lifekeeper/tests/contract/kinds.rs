@@ -36,7 +36,7 @@ fn an_address_comes_and_goes_with_its_resource() {
     if !allowed() {
         return;
     }
-    let node = Node::laid("node1", "plain");
+    let node = Node::laid("node1");
     let said = isolated(
         &node,
         "lkcli resource create ip --tag ip1 --ipaddr 192.0.2.9 --netmask 32 --device lo >&2
@@ -55,7 +55,7 @@ fn a_busy_mount_cannot_be_removed() {
     if !allowed() {
         return;
     }
-    let node = Node::laid("node1", "gnu");
+    let node = Node::laid("node1");
     let (source, point) = (node.file("source"), node.file("point"));
     for folder in [&source, &point] {
         fs::create_dir_all(folder).unwrap();
@@ -65,7 +65,7 @@ fn a_busy_mount_cannot_be_removed() {
     let said = isolated(
         &node,
         &format!(
-            "lkcli resource create filesys --tag fs1 --source={source} --mount-point={point} >&2
+            "lkcli resource create filesys --tag fs1 --device {source} --mount_point {point} >&2
              ls {point}
              exec 3< {point}/mail
              perform_action -t fs1 -a remove >&2 && exit 9

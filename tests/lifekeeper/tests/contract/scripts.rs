@@ -7,7 +7,7 @@ use crate::fixture::Node;
 
 #[test]
 fn a_script_gets_two_options_an_empty_environment_the_root_folder_and_no_input() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     let seen = node.file("seen").display().to_string();
     let body = format!(
         "{{ echo \"$0 $*\"; tr '\\0' '\\n' < /proc/$$/environ; pwd; ls /proc/$$/fd; }} > {seen} 2>&1"
@@ -26,7 +26,7 @@ fn a_script_gets_two_options_an_empty_environment_the_root_folder_and_no_input()
 
 #[test]
 fn a_child_that_keeps_the_outputs_holds_the_action() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     let mut scripts = node.scripts("app1");
     scripts[0] = node.script("restore", "sleep 1 & exit 0");
     let begin = Instant::now();
@@ -36,7 +36,7 @@ fn a_child_that_keeps_the_outputs_holds_the_action() {
 
 #[test]
 fn lines_of_the_log_have_the_documented_form() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     node.create("app1", &node.scripts("app1"), "Yes");
     let log = node.read("log");
     let line = log.lines().find(|line| line.ends_with(":restore speaks")).expect("its output");
@@ -49,7 +49,7 @@ fn lines_of_the_log_have_the_documented_form() {
 
 #[test]
 fn only_a_resource_in_service_is_checked_and_a_missing_check_is_always_well() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     let scripts = node.scripts("app1");
     node.create("app1", &scripts, "Yes");
     let [restore, remove, ..] = scripts;
@@ -69,7 +69,7 @@ fn only_a_resource_in_service_is_checked_and_a_missing_check_is_always_well() {
 
 #[test]
 fn a_failed_check_is_recovered_once_and_checked_again_at_the_next_interval() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     let mut scripts = node.scripts("app1");
     let fault = node.file("fail-quickCheck").display().to_string();
     let trace = node.file("trace").display().to_string();
@@ -85,7 +85,7 @@ fn a_failed_check_is_recovered_once_and_checked_again_at_the_next_interval() {
 #[test]
 fn a_hung_check_is_logged_and_is_no_fault() {
     for (version, key) in [("9.0.2", "app_1_TIMEOUT"), ("9.1.0", "app_1_QUICKCHECK_TIMEOUT")] {
-        let node = Node::new("node1", "none");
+        let node = Node::new("node1");
         fs::write(node.file("config/VERSION"), version).unwrap();
         node.defaults(&format!("LKCHECKINTERVAL=0.2\n{key}=0.3\n"));
         let mut scripts = node.scripts("app-1");
@@ -103,7 +103,7 @@ fn a_hung_check_is_logged_and_is_no_fault() {
 
 #[test]
 fn the_limit_of_a_check_depends_on_the_version() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     for (version, other) in [("9.0.2", "app1_QUICKCHECK_TIMEOUT"), ("9.1.0", "app1_TIMEOUT")] {
         fs::write(node.file("config/VERSION"), version).unwrap();
         node.defaults(&format!("LKCHECKINTERVAL=0.2\n{other}=0.1\n"));
@@ -120,7 +120,7 @@ fn the_limit_of_a_check_depends_on_the_version() {
 
 #[test]
 fn a_hierarchy_is_restored_from_below_and_removed_from_above() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     for tag in ["top", "low"] {
         node.create(tag, &node.scripts(tag), "No");
     }
@@ -142,7 +142,7 @@ fn a_hierarchy_is_restored_from_below_and_removed_from_above() {
 
 #[test]
 fn a_failed_restore_stops_the_hierarchy_and_is_osf() {
-    let node = Node::new("node1", "none");
+    let node = Node::new("node1");
     for tag in ["top", "low"] {
         node.create(tag, &node.scripts(tag), "No");
     }
@@ -156,7 +156,7 @@ fn a_failed_restore_stops_the_hierarchy_and_is_osf() {
 #[test]
 fn a_remove_that_fails_by_hand_is_aborted_and_what_is_below_is_not_touched() {
     for (key, state) in [("", "ISP"), ("STANDIN_FAILED_REMOVE=OSF\n", "OSF")] {
-        let node = Node::new("node1", "none");
+        let node = Node::new("node1");
         for tag in ["top", "low"] {
             node.create(tag, &node.scripts(tag), "Yes");
         }

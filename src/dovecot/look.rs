@@ -1,4 +1,4 @@
-//! The three checks one after the other, each with the time it takes.
+//! The three checks one after the other, each with the time it takes, for status and doctor.
 //!
 //! quickCheck makes them side by side, because its time is short; here somebody wants to know what
 //! each of them costs. A look must change nothing, and a connection is more than a look: where a
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::dovecot::checks::{self, Answers, Checks};
 use crate::dovecot::instance::Instance;
+use crate::dovecot::mistake::{self, Readable};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, service};
 use crate::probe::attempt::Attempt;
@@ -19,31 +20,37 @@ use crate::system::System;
 
 /// What the checks saw, and how long each took.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// Why the processes cannot be seen, if they cannot: then nothing follows from the rest.
-    pub(super) blind: Option<String>,
+    pub(crate) blind: Option<String>,
     /// What they saw; an endpoint that was not tried is not among the refused.
-    pub(super) checks: Checks,
+    pub(crate) checks: Checks,
     /// The time of check 1.
-    pub(super) process_time: Duration,
+    pub(crate) process_time: Duration,
     /// Check 2, an entry of the list each, in its order.
-    pub(super) connections: Vec<Connection>,
+    pub(crate) connections: Vec<Connection>,
     /// The time of check 3.
-    pub(super) service_time: Duration,
+    pub(crate) service_time: Duration,
+    /// Why a Dovecot that is in operation could not start again, or why nobody tells: in words.
+    pub(crate) no_next_start: Option<String>,
 }
+
+/// The latest moment of a look at which Dovecot is still asked for its configuration. A look whose
+/// checks all succeed is over long before.
+const ASK_UNTIL: Duration = Duration::from_secs(12);
 
 /// Check 2, one entry of the list.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// Where.
-    pub(super) endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     /// What became of it, or why it was not tried.
-    pub(super) attempt: Result<Attempt, &'static str>,
+    pub(crate) attempt: Result<Attempt, &'static str>,
 }
 
 /// Whether an action of the kit runs for the resource.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Busy {
+pub(crate) enum Busy {
     /// It does.
     Yes,
     /// It does not.
@@ -51,8 +58,9 @@ pub(super) enum Busy {
 }
 
 /// Makes the three checks once. Takes at most 24 s.
-pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy: Busy) -> Look {
-    let start = system.now();
+pub(crate) fn look(system: &impl System, root: &Path, settings: &Settings, busy: Busy) -> Look {
+    let begun = system.now();
+    let start = begun;
     let (masters, blind) = match identity::living_masters(system, root) {
         Ok(masters) => (masters, None),
         Err(cause) => (Vec::new(), Some(cause.to_string())),
@@ -89,7 +97,25 @@ pub(super) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
         Checks::new(system, root, settings.probe, masters.clone(), tried, status, asked);
     checks.login = login;
     checks.look_at_masters(system, settings.probe, Duration::MAX);
-    Look { blind, checks, process_time, connections, service_time }
+    let no_next_start = None;
+    let mut look = Look { blind, checks, process_time, connections, service_time, no_next_start };
+    if busy == Busy::No && look.verdict().is_up() && since(system, begun) <= ASK_UNTIL {
+        look.no_next_start = next_start(system, &instance());
+    }
+    look
+}
+
+/// Why a start would fail with the configuration as it is now. Whoever serves goes on; a wrong yes is
+/// a warning too many, a wrong no lets the next start fail, on another node too, without a word
+/// before it.
+fn next_start(system: &impl System, instance: &Instance) -> Option<String> {
+    match mistake::look(system, instance) {
+        Readable::Yes => None,
+        Readable::No(mistake) => Some(format!("it could not start again: {mistake}")),
+        Readable::Unknown(cause) => {
+            Some(format!("whether it could start again is not known: {cause}"))
+        }
+    }
 }
 
 fn since(system: &impl System, start: Duration) -> Duration {
@@ -98,12 +124,21 @@ fn since(system: &impl System, start: Duration) -> Duration {
 
 impl Look {
     /// What follows from it while no action runs.
-    pub(super) fn verdict(&self) -> Verdict {
-        if self.blind.is_some() { Verdict::Unknown } else { self.checks.verdict() }
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.checks.verdict() {
+            _ if self.blind.is_some() => Verdict::Unknown,
+            Verdict::Up if self.no_next_start.is_some() => Verdict::Degraded,
+            verdict => verdict,
+        }
+    }
+
+    /// What is odd and no fault.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        [self.checks.warnings(), self.no_next_start.iter().cloned().collect()].concat()
     }
 
     /// What is wrong.
-    pub(super) fn causes(&self) -> Vec<String> {
+    pub(crate) fn causes(&self) -> Vec<String> {
         self.blind.clone().map_or_else(|| self.checks.causes(), |cause| vec![cause])
     }
 }
@@ -131,7 +166,7 @@ mod tests {
             Ok(Attempt { outcome: Ok(()), took, certificate: None, visited: None })
         );
         assert_eq!(seen.service_time, Duration::from_millis(10), "not that of the connections");
-        assert_eq!(machine.deeds(), ["connect 1", "service dovecot status"]);
+        assert_eq!(machine.deeds(), ["connect 1", "service dovecot status", "dovecot -n"]);
     }
 
     #[test]
@@ -157,6 +192,20 @@ mod tests {
         let machine = Machine::new();
         status(&machine, End::Exited(0), short);
         assert_eq!(at(&machine, Busy::No).verdict(), Verdict::Stopped);
+    }
+
+    #[test]
+    fn a_serving_dovecot_that_could_not_start_again_is_degraded_in_its_own_words() {
+        let machine = Machine::running();
+        machine.complain("dovecot -n", End::Exited(89), "Fatal: file F line 3: bad");
+        let seen = at(&machine, Busy::No);
+        assert_eq!(seen.verdict(), Verdict::Degraded);
+        assert_eq!(seen.warnings(), ["it could not start again: file F line 3: bad"]);
+        machine.complain("dovecot -n", End::Signalled(11), "");
+        let words = "whether it could start again is not known: `dovecot -n`: ended by signal 11";
+        assert_eq!(at(&machine, Busy::No).warnings(), [words]);
+        machine.state().ports.insert(143, Port::Refusing);
+        assert_eq!(at(&machine, Busy::No).verdict(), Verdict::Failed);
     }
 
     #[test]

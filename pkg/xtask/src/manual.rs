@@ -1,0 +1,282 @@
+//! `cargo xtask manual`: the manual pages as HTML, below `target/html`, from the same sources.
+//!
+//! mandoc does the work. It gives Japanese headings no anchors, and knows nothing of links between
+//! pages that are not installed: both are added here, and a link that leads nowhere is an error.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use lab::setup::{self, Tool};
+use lab::{Error, Result};
+
+use crate::cargo::{answer, top};
+
+/// mandoc, which is in the package of the same name.
+const MANDOC: [Tool; 1] = [Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" }];
+
+/// Pages by their names in the directory `man`.
+const PAGES: [&str; 3] = ["dovecot-ark-guide.7", "dovecot-ark.8", "ocf_dovecot-ark_dovecot.7"];
+
+/// What makes a page readable on a screen and on paper.
+const STYLE: &str = "<style>\n\
+    body { max-width: 48rem; margin: 1rem auto; padding: 0 1rem; line-height: 1.6; \
+    font-family: sans-serif; }\n\
+    pre { background: #f3f3f3; padding: 0.6rem; overflow-x: auto; line-height: 1.35; }\n\
+    h1 { font-size: 1.3rem; border-bottom: 1px solid #999; } h2 { font-size: 1.1rem; }\n\
+    a.permalink { color: inherit; text-decoration: none; }\n\
+    dt { margin-top: 0.6rem; }\n</style>\n";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Language {
+    English,
+    Japanese,
+}
+
+/// A heading: its level, anchor and text.
+struct Heading {
+    level: char,
+    anchor: String,
+    text: String,
+}
+
+/// Writes all pages.
+///
+/// # Errors
+///
+/// When mandoc cannot be had, a page cannot be read, or one of its links leads nowhere.
+pub(crate) fn run() -> Result<()> {
+    let directory = top().join("target/html");
+    fs::create_dir_all(&directory).map_err(Error::io(format!("making {}", directory.display())))?;
+    for page in PAGES {
+        for language in [Language::English, Language::Japanese] {
+            let name = name_of(page, language);
+            let file = directory.join(&name);
+            let text = html(top(), &name)?;
+            fs::write(&file, &text).map_err(Error::io(format!("writing {}", file.display())))?;
+            println!("   target/html/{name}: {} bytes", text.len());
+        }
+    }
+    Ok(())
+}
+
+/// Returns a page as HTML by the name of its file, such as `dovecot-ark.8.ja.html`.
+///
+/// # Errors
+///
+/// When there is no such page, mandoc cannot be had, or a link leads nowhere.
+pub(crate) fn html(sources: &Path, name: &str) -> Result<String> {
+    let doing = format!("making {name}");
+    let wanted = PAGES
+        .into_iter()
+        .flat_map(|page| [Language::English, Language::Japanese].map(|language| (page, language)));
+    let mut wanted = wanted.filter(|(page, language)| name_of(page, *language) == name);
+    let (page, language) = wanted.next().ok_or_else(|| Error::failed(&*doing, "no such page"))?;
+    setup::ensure_tools(&MANDOC, &setup::has)?;
+    let english = rendered(sources, page)?;
+    let anchors = headings(&english);
+    let text = match language {
+        Language::English => english,
+        Language::Japanese => joined(&rendered(sources, &format!("ja/{page}"))?),
+    };
+    let text =
+        finished(&text, page, language, &anchors).map_err(|cause| Error::failed(&*doing, cause))?;
+    require_links(&text).map_err(|cause| Error::failed(&*doing, cause))?;
+    Ok(text)
+}
+
+/// Names a page's file.
+fn name_of(page: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("{page}.html"),
+        Language::Japanese => format!("{page}.ja.html"),
+    }
+}
+
+/// Has mandoc render a page; characters stand as they are instead of by their numbers.
+fn rendered(sources: &Path, page: &str) -> Result<String> {
+    let mut mandoc = Command::new("mandoc");
+    mandoc.args(["-T", "html", "-I", "os=dovecot-ark"]).arg(sources.join("man").join(page));
+    Ok(decoded(&answer(mandoc, &format!("rendering man/{page}"))?))
+}
+
+/// Replaces numeric references to characters beyond ASCII.
+fn decoded(text: &str) -> String {
+    let mut pieces = text.split("&#x");
+    let mut decoded = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let reference = piece.split_once(';').and_then(|(digits, after)| {
+            let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+            (!character.is_ascii()).then_some((character, after))
+        });
+        match reference {
+            Some((character, after)) => {
+                decoded.push(character);
+                decoded.push_str(after);
+            }
+            None => decoded.extend(["&#x", piece]),
+        }
+    }
+    decoded
+}
+
+/// Joins lines outside of `<pre>`: no blank between two Japanese characters or after a full stop.
+fn joined(text: &str) -> String {
+    let (mut joined, mut in_pre) = (String::new(), false);
+    for line in text.lines() {
+        in_pre |= line.contains("<pre>");
+        let is_japanese = |c: char| !c.is_ascii();
+        let words = if in_pre { line } else { line.trim_start() };
+        let last = joined.trim_end_matches('\n').chars().last();
+        let meets = last.is_some_and(is_japanese) && words.starts_with(is_japanese);
+        if !in_pre && (meets || last == Some('。') && !words.starts_with('<')) {
+            joined.truncate(joined.trim_end_matches('\n').len());
+        }
+        joined.push_str(words);
+        joined.push('\n');
+        in_pre &= !line.contains("</pre>");
+    }
+    joined.replace("。 ", "。")
+}
+
+/// Finds the headings of a page with the anchors that mandoc gave them.
+fn headings(text: &str) -> Vec<Heading> {
+    let pieces = text.split("<h").skip(1).filter_map(|piece| {
+        let level = piece.chars().next().filter(|level| ['1', '2'].contains(level))?;
+        let (tag, rest) = piece.split_once('>')?;
+        let (inside, _) = rest.split_once("</h")?;
+        let anchor = tag.split_once("id=\"").and_then(|(_, id)| id.split_once('"'));
+        let anchor = anchor.map_or_else(String::new, |(anchor, _)| anchor.to_owned());
+        Some(Heading { level, anchor, text: without_tags(inside) })
+    });
+    pieces.collect()
+}
+
+/// A text without tags, in one line.
+fn without_tags(text: &str) -> String {
+    let pieces = text.split('<').enumerate();
+    let pieces = pieces.map(|(n, piece)| match (n, piece.split_once('>')) {
+        (0, _) | (_, None) => piece,
+        (_, Some((_, after))) => after,
+    });
+    pieces.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Adds what mandoc leaves out: anchors, contents, links to the other pages, style.
+fn finished(
+    text: &str,
+    page: &str,
+    language: Language,
+    anchors: &[Heading],
+) -> std::result::Result<String, String> {
+    let own = headings(text);
+    if own.len() != anchors.len() {
+        return Err(format!("{} headings, in English {}", own.len(), anchors.len()));
+    }
+    let (before, mut body) = text
+        .split_once("<div class=\"manual-text\">")
+        .map(|(before, body)| (before.to_owned(), body.to_owned()))
+        .ok_or("mandoc's output has no text")?;
+    if language == Language::Japanese {
+        body = anchored(&body, anchors)?;
+        for (Heading { text, .. }, Heading { anchor, .. }) in own.iter().zip(anchors) {
+            let link = format!("「<a href=\"#{anchor}\">{text}</a>」");
+            body = body.replace(&format!("「{text}」"), &link);
+        }
+    }
+    let contents = own.iter().zip(anchors).map(|(Heading { level, text, .. }, to)| {
+        let indent = if *level == '1' { "" } else { "&#x2003;" };
+        let anchor = &to.anchor;
+        format!("{indent}<a href=\"#{anchor}\">{text}</a><br>\n")
+    });
+    let contents: String = contents.collect();
+    for other in PAGES.into_iter().filter(|other| *other != page) {
+        let said = other.rsplit_once('.').map(|(name, section)| format!("{name}({section})"));
+        let said = said.unwrap_or_default();
+        let link = format!("<a href=\"{}\">{said}</a>", name_of(other, language));
+        body = body.replace(&said, &link);
+    }
+    let (tongue, other, switch) = match language {
+        Language::English => ("en", Language::Japanese, "日本語"),
+        Language::Japanese => ("ja", Language::English, "English"),
+    };
+    let before = before.replace("<html>", &format!("<html lang=\"{tongue}\">"));
+    let before = before.replace("</head>", &format!("{STYLE}</head>"));
+    let switch = format!("<p><a href=\"{}\">{switch}</a></p>\n", name_of(page, other));
+    Ok(format!("{before}{switch}<p>{contents}</p>\n<div class=\"manual-text\">{body}"))
+}
+
+/// Gives the headings these anchors, in their order.
+fn anchored(body: &str, anchors: &[Heading]) -> std::result::Result<String, String> {
+    let mut anchors = anchors.iter();
+    let mut pieces = body.split("<h");
+    let mut anchored = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let parts = piece.split_once('>').and_then(|(tag, rest)| {
+            let (inside, after) = rest.split_once("</h")?;
+            Some((tag.chars().next().filter(|level| ['1', '2'].contains(level))?, inside, after))
+        });
+        let Some((level, inside, after)) = parts else {
+            anchored.extend(["<h", piece]);
+            continue;
+        };
+        let text = without_tags(inside);
+        let to = anchors.next().ok_or_else(|| format!("the heading {text} has no anchor"))?;
+        let (class, to) = (if level == '1' { "Sh" } else { "Ss" }, &to.anchor);
+        let link = format!("<a class=\"permalink\" href=\"#{to}\">{text}</a>");
+        anchored.extend([format!("<h{level} class=\"{class}\" id=\"{to}\">{link}</h{after}")]);
+    }
+    Ok(anchored)
+}
+
+/// Fails when a link leads to no anchor of the page and to no other page.
+fn require_links(text: &str) -> std::result::Result<(), String> {
+    let values = |name: &'static str| {
+        text.split(name).skip(1).filter_map(|rest| rest.split_once('"')).map(|(value, _)| value)
+    };
+    let anchors: BTreeSet<&str> = values(" id=\"").collect();
+    let files: BTreeSet<String> = PAGES
+        .into_iter()
+        .flat_map(|page| [Language::English, Language::Japanese].map(|one| name_of(page, one)))
+        .collect();
+    let leads = |link: &&str| match link.strip_prefix('#') {
+        Some(anchor) => anchors.contains(anchor),
+        None => files.contains(*link),
+    };
+    match values("href=\"").find(|link| !leads(link)) {
+        Some(link) => Err(format!("the link {link} leads nowhere")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn japanese_lines_are_joined_without_a_blank_and_others_stay() {
+        assert_eq!(joined("あ。\n    い IMAP\n    う\n"), "あ。い IMAP\nう\n");
+        assert_eq!(joined("<pre>a\n  あ\nい</pre>\n"), "<pre>a\n  あ\nい</pre>\n");
+        assert_eq!(decoded("&#x3042;&#x27;&lt;"), "あ&#x27;&lt;");
+    }
+
+    #[test]
+    fn a_japanese_page_gets_the_english_anchors_and_links() {
+        let english = headings("<h1 class=\"Sh\" id=\"FILES\"><a href=\"#FILES\">FILES</a></h1>");
+        let text = "<html><head></head><div class=\"manual-text\">\
+                    <h1 class=\"Sh\">ファイル</h1>「ファイル」、dovecot-ark(8)";
+        let made = finished(text, "dovecot-ark-guide.7", Language::Japanese, &english);
+        let made = made.expect("a page");
+        for words in [
+            "<h1 class=\"Sh\" id=\"FILES\">",
+            "「<a href=\"#FILES\">ファイル</a>」",
+            "<a href=\"dovecot-ark.8.ja.html\">dovecot-ark(8)</a>",
+        ] {
+            assert!(made.contains(words), "{words}: {made}");
+        }
+        assert_eq!(require_links(&made), Ok(()));
+        let broken = made.replace("id=\"FILES\"", "");
+        assert_eq!(require_links(&broken), Err("the link #FILES leads nowhere".to_owned()));
+    }
+}
