@@ -80,9 +80,9 @@ pub(crate) fn perform(
         Excuse::erase(root);
     }
     let name = action.to_string();
-    history::note(system, root, &name, tag, Outcome::Begun);
+    history::note(system, root, &name, tag.as_str(), Outcome::Begun);
     let done = change(system, settings, root, &mut Notes::read(system, root));
-    history::note(system, root, &name, tag, Outcome::of(&done));
+    history::note(system, root, &name, tag.as_str(), Outcome::of(&done));
     done
 }
 
@@ -113,7 +113,7 @@ fn check(tag: &Tag, system: &impl System, settings: &Settings, root: &Path) -> R
         return Ok(());
     }
     let name = Action::QuickCheck.to_string();
-    history::failed(system, root, &name, tag, Outcome::of(&checked));
+    history::failed(system, root, &name, tag.as_str(), Outcome::of(&checked));
     checked
 }
 
