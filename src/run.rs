@@ -1,6 +1,7 @@
 //! A run of the program: the command line, the log, the dispatch, and the exit status.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,6 +33,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are no errors. Where they cannot be printed, the status speaks.
             if error.use_stderr() {
+                if is_plugin(std::env::args_os()) {
+                    let text = error.render().to_string();
+                    let first = text.lines().next().unwrap_or_default();
+                    return status::misused(first.trim_start_matches("error: ")).into();
+                }
                 let _ = log::Stderr::default().write_all(error.render().to_string().as_bytes());
                 return Exit::Usage.into();
             }
@@ -68,6 +74,16 @@ pub fn run() -> ExitCode {
         Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
     };
     exit.into()
+}
+
+/// Whether a command line that is wrong was meant for a monitoring system.
+fn is_plugin(words: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<OsString> = words.skip(1).collect();
+    let has_form = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word == "--format" || word.starts_with("--format=")
+    };
+    words.first().is_some_and(|verb| verb == "status") && words.iter().any(has_form)
 }
 
 /// Tells a person why something did not work.
@@ -163,6 +179,20 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_command_line_of_a_plugin_is_told_from_others() {
+        let is_plugin = |line: &str| {
+            super::is_plugin(std::iter::once("x").chain(line.split(' ')).map(OsString::from))
+        };
+        for line in ["status --format nagios --x", "status --format=nagios -t", "status --format x"]
+        {
+            assert!(is_plugin(line), "{line}");
+        }
+        for line in ["status --json --x", "doctor --format nagios", "", "restore status --format"] {
+            assert!(!is_plugin(line), "{line}");
+        }
+    }
 
     #[test]
     fn what_other_programs_say_reaches_the_terminal_as_one_safe_line() {

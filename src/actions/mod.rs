@@ -74,7 +74,13 @@ pub(crate) fn perform(
         Action::QuickCheck => {
             let checked = check(tag, system, settings, root).told();
             if let (Some(tag), Err(_)) = (tag, &checked) {
-                history::failed(system, root, &action.to_string(), tag, Outcome::of(&checked));
+                history::failed(
+                    system,
+                    root,
+                    &action.to_string(),
+                    tag.as_str(),
+                    Outcome::of(&checked),
+                );
             }
             return checked;
         }
@@ -90,7 +96,7 @@ pub(crate) fn perform(
     }
     let note = |outcome| {
         if let Some(tag) = tag {
-            history::note(system, root, &action.to_string(), tag, outcome);
+            history::note(system, root, &action.to_string(), tag.as_str(), outcome);
         }
     };
     note(Outcome::Begun);

@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use super::notes::{read, write};
 use crate::files::RUN_FOLDER;
-use crate::lifekeeper::tag::Tag;
 use crate::log::stamp;
 use crate::system::System;
 use crate::text::{MAX_LINE, cut, escaped, one_line};
@@ -147,7 +146,7 @@ fn event(system: &impl System, root: &Path, name: &str) -> Option<Event> {
 }
 
 /// Notes that an action which changes something has begun, or what became of it.
-pub(crate) fn note(system: &impl System, root: &Path, action: &str, tag: &Tag, outcome: Outcome) {
+pub(crate) fn note(system: &impl System, root: &Path, action: &str, tag: &str, outcome: Outcome) {
     match &outcome {
         Outcome::Begun => {}
         Outcome::Done => passed(root),
@@ -158,7 +157,7 @@ pub(crate) fn note(system: &impl System, root: &Path, action: &str, tag: &Tag, o
 }
 
 /// Notes a failure. Several in a row are one fault, which has lasted since the first.
-pub(crate) fn failed(system: &impl System, root: &Path, action: &str, tag: &Tag, outcome: Outcome) {
+pub(crate) fn failed(system: &impl System, root: &Path, action: &str, tag: &str, outcome: Outcome) {
     let since = event(system, root, FAULT).map_or_else(|| now(system), |first| first.since);
     write(root, FAULT, &new(system, action, tag, outcome, since));
 }
@@ -170,8 +169,8 @@ pub(crate) fn passed(root: &Path) {
     let _ = fs::rename(folder.join(FAULT), folder.join(PAST));
 }
 
-fn new(system: &impl System, action: &str, tag: &Tag, outcome: Outcome, since: u64) -> Event {
-    let (action, tag) = (action.to_owned(), tag.to_string());
+fn new(system: &impl System, action: &str, tag: &str, outcome: Outcome, since: u64) -> Event {
+    let (action, tag) = (action.to_owned(), tag.to_owned());
     Event { action, tag, outcome, since, at: now(system), era: system.era() }
 }
 
@@ -186,8 +185,8 @@ mod tests {
     use crate::test_root::TestRoot;
 
     fn fail(machine: &Machine, root: &TestRoot, action: &str, cause: &str) {
-        let tag = Tag::parse("dovecot").expect("a tag");
-        failed(machine, root.path(), action, &tag, Outcome::Failed(cause.into()));
+        let tag = "dovecot";
+        failed(machine, root.path(), action, tag, Outcome::Failed(cause.into()));
     }
 
     #[test]
@@ -199,9 +198,9 @@ mod tests {
         assert!(!root.path().join("run").exists());
         fail(&machine, &root, "quickCheck", "no greeting");
         machine.sleep(Duration::from_mins(1));
-        let tag = Tag::parse("dovecot").expect("a tag");
+        let tag = "dovecot";
         let outcome = Outcome::of(&Err::<(), _>("no\u{202e} start\nat all"));
-        note(&machine, root.path(), "recover", &tag, outcome);
+        note(&machine, root.path(), "recover", tag, outcome);
         machine.sleep(Duration::from_secs(5));
         let fault = read().fault.expect("a fault");
         assert_eq!((&*fault.action, fault.age(&machine).as_secs()), ("recover", 5));
@@ -209,7 +208,7 @@ mod tests {
         assert_eq!(fault.outcome.cause(), Some("no\\u{202e} start | at all"));
         assert_eq!(read().last.expect("an action").outcome, fault.outcome);
 
-        note(&machine, root.path(), "restore", &tag, Outcome::Done);
+        note(&machine, root.path(), "restore", tag, Outcome::Done);
         let History { last, fault: none, past } = read();
         assert_eq!((none, past), (None, Some(fault)));
         assert_eq!(last.map(|one| one.outcome), Some(Outcome::Done));
@@ -220,8 +219,8 @@ mod tests {
     #[test]
     fn an_action_that_was_killed_has_begun_and_not_ended() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let tag = Tag::parse("dovecot").expect("a tag");
-        note(&machine, root.path(), "remove", &tag, Outcome::Begun);
+        let tag = "dovecot";
+        note(&machine, root.path(), "remove", tag, Outcome::Begun);
         let History { last, fault, .. } = History::read(&machine, root.path());
         assert_eq!((last.map(|one| one.outcome), fault), (Some(Outcome::Begun), None));
     }

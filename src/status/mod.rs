@@ -106,6 +106,13 @@ pub(crate) fn without(how: &cli::Status, cause: Error) -> Result<Exit, Error> {
     }
 }
 
+/// Tells a monitoring system why there is no status, where the command line was wrong: without it a
+/// plugin's status 2 would be CRITICAL.
+pub(crate) fn misused(cause: &str) -> Exit {
+    let _ = show::print(&plugin::unknown(cause));
+    Exit::Monitored(Plugin::Unknown)
+}
+
 /// The exit of a status that could not be had.
 pub(crate) const fn failure(how: &cli::Status) -> Exit {
     match how.format {

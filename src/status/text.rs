@@ -211,9 +211,8 @@ mod tests {
     #[test]
     fn the_last_action_and_the_time_of_a_fault_are_told() {
         let scene = Scene::stopped();
-        let tag = crate::lifekeeper::tag::Tag::parse("dovecot").expect("a tag");
         let text = |outcome| {
-            history::note(&scene.machine, scene.root.path(), "recover", &tag, outcome);
+            history::note(&scene.machine, scene.root.path(), "recover", "dovecot", outcome);
             text(&scene.report())
         };
         let killed = text(Outcome::Begun);

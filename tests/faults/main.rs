@@ -21,6 +21,7 @@ mod configuration;
 mod connections;
 mod evidence;
 mod frozen;
+mod greener;
 mod holder;
 mod library;
 mod login;

@@ -1,4 +1,5 @@
-//! The configuration of other programs that may start Dovecot: monit, supervisord, Pacemaker.
+//! The configuration of other programs that may start Dovecot: supervisors that name it, and files
+//! with commands, of which only one that starts or restarts it counts.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -12,6 +13,33 @@ const PROGRAMS: [(&str, &[&str]); 3] = [
     ("supervisord", &["etc/supervisord.conf", "etc/supervisord.d", "etc/supervisor"]),
     ("Pacemaker", &["var/lib/pacemaker/cib/cib.xml"]),
 ];
+
+/// Each kind of file with commands, and where such files are.
+const HOOKS: [(&str, &[&str]); 5] = [
+    (
+        "cron",
+        &[
+            "etc/crontab",
+            "etc/anacrontab",
+            "etc/cron.d",
+            "etc/cron.hourly",
+            "etc/cron.daily",
+            "etc/cron.weekly",
+            "etc/cron.monthly",
+            "var/spool/cron",
+        ],
+    ),
+    ("rc.local", &["etc/rc.local", "etc/rc.d/rc.local"]),
+    ("keepalived", &["etc/keepalived"]),
+    (
+        "certbot",
+        &["etc/letsencrypt/renewal-hooks", "etc/letsencrypt/renewal", "etc/letsencrypt/cli.ini"],
+    ),
+    ("logrotate", &["etc/logrotate.conf", "etc/logrotate.d"]),
+];
+
+/// The verbs of service commands that also start what is stopped. `try-restart` and `reload` do not.
+const VERBS: [&str; 4] = ["start", "restart", "reload-or-restart", "force-restart"];
 
 /// A folder of what is not in effect (Debian's monit).
 const NOT_IN_EFFECT: &str = "conf-available";
@@ -41,13 +69,22 @@ pub(crate) fn gather(root: &Path) -> Vec<Mention> {
     let mut mentions = Vec::new();
     for (program, places) in PROGRAMS {
         for place in places {
-            walk(root, Path::new(place), program, MAX_DEPTH, &mut mentions);
+            walk(root, Path::new(place), (program, mentioned), MAX_DEPTH, &mut mentions);
+        }
+    }
+    for (program, places) in HOOKS {
+        for place in places {
+            walk(root, Path::new(place), (program, commanded), MAX_DEPTH, &mut mentions);
         }
     }
     mentions
 }
 
-fn walk(root: &Path, place: &Path, program: &str, depth: usize, mentions: &mut Vec<Mention>) {
+/// A program, and what says whether a text of it counts, and whether it starts Dovecot.
+type Reader<'a> = (&'a str, fn(&str) -> Option<bool>);
+
+fn walk(root: &Path, place: &Path, reader: Reader<'_>, depth: usize, mentions: &mut Vec<Mention>) {
+    let (program, judge) = reader;
     let path = root.join(place);
     let Ok(data) = fs::metadata(&path) else { return };
     if data.is_dir() && depth > 0 && !place.ends_with(NOT_IN_EFFECT) {
@@ -55,7 +92,7 @@ fn walk(root: &Path, place: &Path, program: &str, depth: usize, mentions: &mut V
         let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
         names.sort();
         for name in names {
-            walk(root, &place.join(name), program, depth - 1, mentions);
+            walk(root, &place.join(name), reader, depth - 1, mentions);
         }
     } else if data.is_file() {
         let mut text = Vec::new();
@@ -63,7 +100,7 @@ fn walk(root: &Path, place: &Path, program: &str, depth: usize, mentions: &mut V
         if read.is_err() {
             return;
         }
-        if let Some(starts) = mentioned(&String::from_utf8_lossy(&text)) {
+        if let Some(starts) = judge(&String::from_utf8_lossy(&text)) {
             let (program, file) = (program.to_owned(), format!("/{}", place.display()));
             mentions.push(Mention { program, file, starts });
         }
@@ -78,10 +115,57 @@ fn mentioned(text: &str) -> Option<bool> {
     lines().any(names).then(|| lines().any(starts))
 }
 
+/// Whether a text has a command that starts or restarts Dovecot, and if so, whether nothing in it asks
+/// before whether Dovecot is active. A wrong yes has somebody read a file; a wrong no lets a standby
+/// run beside the active node.
+fn commanded(text: &str) -> Option<bool> {
+    let lines = || text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let is_dovecot = |word: &str| {
+        let name = word.rsplit('/').next().unwrap_or(word);
+        matches!(name, "dovecot" | "dovecot.service" | "rcdovecot")
+    };
+    let starts = |command: &str| {
+        let words = || command.split(|c: char| c.is_whitespace() || "\"'()=`".contains(c));
+        words().any(is_dovecot) && words().any(|word| VERBS.contains(&word))
+    };
+    let is_guarded = || lines().any(|line| line.contains("is-active"));
+    lines().flat_map(|line| line.split([';', '&', '|'])).any(starts).then(|| !is_guarded())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::test_root::TestRoot;
+
+    #[test]
+    fn a_command_counts_where_it_would_start_a_stopped_dovecot() {
+        for (text, expected) in [
+            ("0 3 * * * root systemctl restart dovecot\n", Some(true)),
+            ("renew_hook = systemctl restart dovecot.service", Some(true)),
+            ("  postrotate\n    /etc/init.d/dovecot restart >/dev/null\n", Some(true)),
+            ("notify_master \"/usr/bin/systemctl start dovecot\"", Some(true)),
+            ("service postfix reload; service dovecot start", Some(true)),
+            ("systemctl is-active dovecot && systemctl restart dovecot", Some(false)),
+            ("# systemctl restart dovecot", None),
+            ("systemctl try-restart dovecot", None),
+            ("systemctl reload dovecot", None),
+            ("doveadm reload; systemctl restart nginx", None),
+            ("systemctl restart dovecot-exporter", None),
+            ("", None),
+        ] {
+            assert_eq!(commanded(text), expected, "{text}");
+        }
+        let root = TestRoot::new();
+        root.write("etc/cron.d/mail", "0 3 * * * root service dovecot restart\n");
+        root.write("etc/logrotate.d/dovecot", "postrotate\n doveadm log reopen\n");
+        root.write("etc/letsencrypt/renewal-hooks/deploy/x", "systemctl restart dovecot\n");
+        let found: Vec<String> = gather(root.path())
+            .into_iter()
+            .map(|one| format!("{} {}", one.program, one.file))
+            .collect();
+        let hook = "certbot /etc/letsencrypt/renewal-hooks/deploy/x";
+        assert_eq!(found, ["cron /etc/cron.d/mail", hook]);
+    }
 
     #[test]
     fn files_that_name_dovecot_are_found_and_comments_are_not() {

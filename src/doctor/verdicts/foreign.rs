@@ -28,6 +28,19 @@ pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
                     "a standby, where Dovecot does not run, would be reported as broken",
                     format!("take Dovecot out of {file}, then `monit reload`"),
                 ),
+                "cron" | "rc.local" | "keepalived" | "certbot" | "logrotate" => {
+                    let what = format!("a file of {program} starts or restarts Dovecot: {file}");
+                    let cure = format!(
+                        "in {file}, restart it with `systemctl try-restart`, or let `doveadm \
+                         reload` do: neither starts a Dovecot that is stopped"
+                    );
+                    if *starts {
+                        Finding::error(Check::Supervisor, what, why, cure)
+                    } else {
+                        let what = format!("{what} (it asks first whether it is active)");
+                        Finding::warning(Check::Supervisor, what, why, cure)
+                    }
+                }
                 _ => {
                     let cure = format!("take Dovecot out of {file}, then `supervisorctl update`");
                     Finding::error(Check::Supervisor, what, why, cure)
@@ -38,7 +51,8 @@ pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::ok(
             Check::Supervisor,
-            "neither monit, supervisord nor Pacemaker has it",
+            "neither monit, supervisord nor Pacemaker has it, and no file of cron, rc.local, \
+             keepalived, certbot or logrotate starts it",
         ));
     }
     findings
@@ -56,6 +70,8 @@ mod tests {
             ("monit", false, Level::Warning),
             ("supervisord", false, Level::Error),
             ("Pacemaker", false, Level::Error),
+            ("cron", true, Level::Error),
+            ("certbot", false, Level::Warning),
         ] {
             let mention = Mention { program: program.into(), file: "/etc/x".into(), starts };
             let findings = assess(&[mention]);
