@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::log::{self, Audience};
 use crate::system::real::Machine;
 use crate::text::one_line;
-use crate::{doctor, install, settings, show, status};
+use crate::{completions, doctor, install, settings, show, status};
 
 /// All files are read below this folder.
 const ROOT: &str = "/";
@@ -58,7 +58,12 @@ pub fn run() -> ExitCode {
         ),
         Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, &how).map(|()| Exit::Success)),
-        Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
+        Command::Completions { shell: Some(shell), .. } => {
+            told(completions::script(shell).map(|()| Exit::Success))
+        }
+        Command::Completions { .. } => {
+            told(completions::tags(&machine, root).map(|()| Exit::Success))
+        }
     };
     exit.into()
 }
