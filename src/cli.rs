@@ -55,8 +55,11 @@ pub(crate) enum Command {
     /// Print what makes a shell complete this command line
     Completions {
         /// The shell
-        #[arg(value_enum)]
-        shell: Shell,
+        #[arg(value_enum, required_unless_present = "tags")]
+        shell: Option<Shell>,
+        /// Print the tags that a shell offers
+        #[arg(long, hide = true, conflicts_with = "shell")]
+        tags: bool,
     },
 }
 
@@ -87,7 +90,7 @@ pub(crate) struct Install {
     /// A resource that Dovecot needs; repeatable
     #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
     pub(crate) depends_on: Vec<Tag>,
-    /// The longest that LifeKeeper lets quickCheck take
+    /// The longest that LifeKeeper lets quickCheck take, 20 to 3600
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(QUICKCHECK_TIMEOUT))]
     pub(crate) quickcheck_timeout: Option<u32>,
     /// Prepare a node to which the resource will be extended
@@ -119,7 +122,7 @@ pub(crate) struct Uninstall {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Doctor {
     /// The resource's tag
-    #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]
+    #[arg(short = 't', long, value_parser = Tag::parse, default_value = "dovecot")]
     pub(crate) tag: Tag,
     /// Look at this node alone
     #[arg(long)]
@@ -133,7 +136,7 @@ pub(crate) struct Doctor {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Status {
     /// The resource's tag
-    #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]
+    #[arg(short = 't', long, value_parser = Tag::parse, default_value = "dovecot")]
     pub(crate) tag: Tag,
     /// Print JSON for a program
     #[arg(long, conflicts_with = "format")]

@@ -7,6 +7,7 @@ pub mod actions;
 mod boot;
 pub mod cli;
 mod command;
+mod completions;
 pub mod doctor;
 pub mod dovecot;
 mod error;

@@ -18,7 +18,7 @@ use crate::log::{self, Audience};
 use crate::ocf::{self, Call, Verb};
 use crate::system::real::Machine;
 use crate::text::one_line;
-use crate::{doctor, install, settings, show, status};
+use crate::{completions, doctor, install, settings, show, status};
 
 /// All files are read below this folder.
 const ROOT: &str = "/";
@@ -71,7 +71,12 @@ pub fn run() -> ExitCode {
             told(show::print(State::of(&folder).word()).map(|()| Exit::Success))
         }
         Command::Ocf(what) => Exit::Agent(serve_agent(&what.action, &machine)),
-        Command::Completions { shell } => told(show::completions(shell).map(|()| Exit::Success)),
+        Command::Completions { shell: Some(shell), .. } => {
+            told(completions::script(shell).map(|()| Exit::Success))
+        }
+        Command::Completions { .. } => {
+            told(completions::tags(&machine, root).map(|()| Exit::Success))
+        }
     };
     exit.into()
 }

@@ -1,13 +1,11 @@
-//! What a person or a program asks to see: the settings, and what a shell completes.
+//! What a person or a program asks to see: texts, documents, and the settings.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use clap::CommandFactory;
-use clap_complete::{generate, shells};
 use serde::Serialize;
 
-use crate::cli::{self, Cli, Shell};
+use crate::cli;
 use crate::error::Error;
 use crate::settings::{self, Report, Source};
 
@@ -19,27 +17,6 @@ use crate::settings::{self, Report, Source};
 pub(crate) fn settings(root: &Path, how: &cli::Settings) -> Result<(), Error> {
     let (_, report) = settings::read(root);
     if how.json { print_json(&report) } else { print(&as_table(&report)) }
-}
-
-/// Prints what makes a shell complete this command line.
-///
-/// # Errors
-///
-/// As [`print()`].
-pub(crate) fn completions(shell: Shell) -> Result<(), Error> {
-    print(&completed_by(shell))
-}
-
-/// Writes the script of a shell.
-fn completed_by(shell: Shell) -> String {
-    let (mut command, mut script) = (Cli::command(), Vec::new());
-    let name = command.get_name().to_owned();
-    match shell {
-        Shell::Bash => generate(shells::Bash, &mut command, name, &mut script),
-        Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
-        Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
-    }
-    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Prints a text on standard output.
@@ -84,20 +61,4 @@ fn as_table(report: &Report) -> String {
     });
     let warnings = report.warnings.iter().map(|warning| format!("warning: {warning}\n"));
     rows.chain(warnings).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_shell_completes_each_command() {
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            let script = completed_by(shell);
-            for command in Cli::command().get_subcommands() {
-                let name = command.get_name();
-                assert!(script.contains(name), "{shell:?} does not know {name}");
-            }
-        }
-    }
 }

@@ -24,10 +24,13 @@ const FAULT_THREADS: &str = "--test-threads=6";
 /// Clusters have heartbeats, which a machine that is too busy would miss.
 const CLUSTER_THREADS: &str = "--test-threads=2";
 
-/// What checks the macros of the manual pages; its tests leave out what is missing.
-const LINTERS: [Tool; 2] = [
+/// What checks the macros of the manual pages, and the shells that complete; the tests leave out what
+/// is missing.
+const LINTERS: [Tool; 4] = [
     Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" },
     Tool { program: "groff", apt: "groff", rpm: "groff" },
+    Tool { program: "zsh", apt: "zsh", rpm: "zsh" },
+    Tool { program: "fish", apt: "fish", rpm: "fish" },
 ];
 
 /// What one step leaves for another.
@@ -42,7 +45,7 @@ struct Run {
 type Step = (&'static str, fn(&mut Run) -> Result<()>);
 
 /// The steps, cheapest first.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("machine", |_| machine()),
     ("format", |_| subcommand(&["fmt", "--all", "--check"])),
     ("lints", |_| {
@@ -52,6 +55,9 @@ const STEPS: [Step; 15] = [
     ("unit tests", |_| subcommand(&["test", "--workspace", "--bins", "--lib", "--locked"])),
     ("manual", |_| {
         subcommand(&["test", "--package", "dovecot-ark", "--test", "manual", "--locked"])
+    }),
+    ("completion", |_| {
+        subcommand(&["test", "--package", "dovecot-ark", "--test", "completion", "--locked"])
     }),
     ("package, begun", |run| {
         // Its compiler is busy for minutes in which the tests on nodes mostly wait.
