@@ -42,7 +42,7 @@ struct Run {
 type Step = (&'static str, fn(&mut Run) -> Result<()>);
 
 /// The steps, cheapest first.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("machine", |_| machine()),
     ("format", |_| subcommand(&["fmt", "--all", "--check"])),
     ("lints", |_| {
@@ -60,7 +60,8 @@ const STEPS: [Step; 15] = [
     }),
     ("images of the nodes", |_| {
         lab::prepare()?;
-        [Suite::Bullseye, Suite::Trixie].into_iter().try_for_each(lab::prepare_suite)
+        let others = [Suite::Bullseye, Suite::Trixie, Suite::Pacemaker];
+        others.into_iter().try_for_each(lab::prepare_suite)
     }),
     ("tests of the lab", |_| {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
@@ -74,6 +75,7 @@ const STEPS: [Step; 15] = [
         Ok(())
     }),
     ("tests on clusters", |_| node_tests("cluster", CLUSTER_THREADS)),
+    ("tests under Pacemaker", |_| node_tests("pacemaker", CLUSTER_THREADS)),
     ("tests of the package", |_| node_tests("package", NODE_THREADS)),
 ];
 
