@@ -66,7 +66,8 @@ const STEPS: [Step; 16] = [
     }),
     ("images of the nodes", |_| {
         lab::prepare()?;
-        [Suite::Bullseye, Suite::Trixie].into_iter().try_for_each(lab::prepare_suite)
+        let others = [Suite::Bullseye, Suite::Trixie, Suite::Pacemaker];
+        others.into_iter().try_for_each(lab::prepare_suite)
     }),
     ("tests of the lab", |_| {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
@@ -80,6 +81,7 @@ const STEPS: [Step; 16] = [
         Ok(())
     }),
     ("tests on clusters", |_| node_tests("cluster", CLUSTER_THREADS)),
+    ("tests under Pacemaker", |_| node_tests("pacemaker", CLUSTER_THREADS)),
     ("tests of the package", |_| node_tests("package", NODE_THREADS)),
 ];
 

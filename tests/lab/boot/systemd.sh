@@ -11,10 +11,11 @@ export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 # Makes /proc/sys/net writable; the network namespace is the node's own.
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 # So is CAP_NET_ADMIN, given below: in a cluster the node itself takes and gives up an address.
+# Corosync locks its memory.
 # Not exec'd: this shell stays pid 1 of the outer namespace, and what ends it ends all of the node.
 sh -c 'echo $$ >"/sys/fs/cgroup/$1/cgroup.procs"
 exec systemd-nspawn --quiet --directory="$3" --boot --register=no --keep-unit \
 	--machine="$2" --hostname="$2" --resolv-conf=off --timezone=off --link-journal=no \
-	--network-namespace-path=/proc/self/ns/net --capability=CAP_NET_ADMIN \
+	--network-namespace-path=/proc/self/ns/net --capability=CAP_NET_ADMIN,CAP_IPC_LOCK \
 	--console=pipe' launcher "$node" "$4" "$root"
 exit 1

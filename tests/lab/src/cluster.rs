@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::image::Suite;
 use crate::node::Node;
 use crate::poller::Poller;
 use crate::rack::{NODES, Rack, host};
@@ -53,7 +54,16 @@ impl Cluster {
     ///
     /// When the caller is not root, the image cannot be built, or a node does not boot.
     pub fn bare() -> Result<Self> {
-        let rack = Rack::start()?;
+        Self::bare_on(Suite::Bookworm)
+    }
+
+    /// Starts two clean nodes that are another Debian, as [`Cluster::bare`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::bare`].
+    pub fn bare_on(suite: Suite) -> Result<Self> {
+        let rack = Rack::start(suite)?;
         let cluster = Self { nodes: Arc::default(), dying: Mutex::default(), rack };
         on_both(|node| cluster.boot(node))?;
         Ok(cluster)

@@ -22,6 +22,9 @@ const PACKAGES: &str = "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,ip
 /// What other distributions install packages with, what signs and lists them, and what the kit's
 /// package has a file for; on Debian 12 alone.
 const MANAGERS: &str = "dnf,zypper,createrepo-c,gpg,gpg-agent,logrotate";
+/// The real engine, its agents and what reads its answers; kmod and rsyslog are what they expect.
+const ENGINE: &str =
+    "pacemaker,pacemaker-cli-utils,corosync,resource-agents,kmod,libxml2-utils,python3";
 const LOCAL_CONF: &str = include_str!("../image/local.conf");
 const LOCAL_CONF_2_4: &str = include_str!("../image/local-2.4.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");
@@ -43,6 +46,8 @@ pub enum Suite {
     Bookworm,
     /// Debian 13: Dovecot 2.4.1, systemd 257.
     Trixie,
+    /// Debian 12 with Corosync 3.1 and Pacemaker 2.1.
+    Pacemaker,
 }
 
 impl Suite {
@@ -50,7 +55,7 @@ impl Suite {
     fn name(self) -> &'static str {
         match self {
             Self::Bullseye => "bullseye",
-            Self::Bookworm => "bookworm",
+            Self::Bookworm | Self::Pacemaker => "bookworm",
             Self::Trixie => "trixie",
         }
     }
@@ -59,6 +64,7 @@ impl Suite {
     fn packages(self) -> String {
         match self {
             Self::Bookworm => format!("{PACKAGES},{MANAGERS}"),
+            Self::Pacemaker => format!("{PACKAGES},{ENGINE}"),
             Self::Bullseye | Self::Trixie => PACKAGES.to_owned(),
         }
     }
@@ -67,7 +73,7 @@ impl Suite {
     fn local_conf(self) -> &'static str {
         match self {
             Self::Trixie => LOCAL_CONF_2_4,
-            Self::Bullseye | Self::Bookworm => LOCAL_CONF,
+            Self::Bullseye | Self::Bookworm | Self::Pacemaker => LOCAL_CONF,
         }
     }
 
@@ -185,7 +191,7 @@ mod tests {
     #[test]
     fn the_name_is_a_folder_and_the_same_each_time() {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        for suite in [Suite::Bullseye, Suite::Bookworm, Suite::Trixie] {
+        for suite in [Suite::Bullseye, Suite::Bookworm, Suite::Trixie, Suite::Pacemaker] {
             let name = name(suite);
             assert_eq!(name, super::name(suite));
             assert!(name.starts_with(suite.name()) && name.chars().all(plain), "{name}");

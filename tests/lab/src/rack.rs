@@ -47,8 +47,8 @@ pub(crate) struct Rack {
 
 impl Rack {
     /// Sets up a rack with a clean disk for each node; the image is built before, if need be.
-    pub(crate) fn start() -> Result<Self> {
-        let image = image::ensure(Suite::Bookworm)?;
+    pub(crate) fn start(suite: Suite) -> Result<Self> {
+        let image = image::ensure(suite)?;
         let nodes = NODES.map(|node| [host(node), address(node).to_string()]);
         let clients = CLIENTS.to_string();
         let words = [image.folder.as_os_str(), image.name.as_ref(), clients.as_ref()];
