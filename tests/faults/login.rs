@@ -182,7 +182,7 @@ fn ask_pam(scene: &Scene, program: &str) {
             "sed -i '/^passdb passwd-file/,/^}/d' /etc/dovecot/local.conf
              echo 'passdb pam {' >>/etc/dovecot/local.conf; echo '}' >>/etc/dovecot/local.conf"
         }
-        lab::Suite::Bullseye | lab::Suite::Bookworm => {
+        _ => {
             "sed -i 's/driver = passwd-file/driver = pam/; /args = scheme=PLAIN/d' \
              /etc/dovecot/local.conf"
         }

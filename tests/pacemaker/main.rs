@@ -103,7 +103,7 @@ fn dovecot_lives_under_pacemaker() {
     assert_eq!(scene.cluster.serving().expect("the nodes"), [1]);
     scene.on(2, "systemctl stop dovecot.socket");
     assert_eq!(agent(&scene, 1, "monitor", probe).0, 0);
-    let refused = agent(&scene, 1, "monitor", "OCF_CHECK_LEVEL=20");
+    let refused = agent(&scene, 1, "monitor", "OCF_CHECK_LEVEL=30");
     assert_eq!(refused.0, 6, "{refused:?}");
 
     let mark = Instant::now();
