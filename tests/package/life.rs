@@ -101,23 +101,36 @@ fn an_upgrade_in_service_changes_nothing_until_the_next_action() {
     }
 }
 
+/// The file that lets the kit be erased under a resource.
+const CONSENT: &str = "/etc/dovecot-ark/erase";
+
 #[test]
-fn who_erases_the_kit_under_a_resource_is_told_how_to_go_on() {
+fn the_kit_is_not_erased_under_a_resource_unless_a_file_says_so() {
     for init in KINDS {
         let kit = in_service(init, &format!("rpm -i {}", file(PREVIOUS)));
         rpm(&kit, &format!("-U {}", file(VERSION)));
         let (master, copied) = (kit.master(), copies(&kit));
         look_seldom(&kit);
-        let said = rpm(&kit, "-e dovecot-ark");
+        let said = kit.sh("rpm -e dovecot-ark 2>&1; rpm -q dovecot-ark");
         for words in [
-            "dovecot-ark: warning: the resource \"dovecot\" is still registered with LifeKeeper",
-            "install the package again at once",
+            "dovecot-ark: not erased: the resource \"dovecot\" is still registered with LifeKeeper",
             "halts this node",
             "\"dovecot-ark uninstall --tag dovecot\"",
-            "/var/lib/dovecot-ark",
+            CONSENT,
+            &format!("\ndovecot-ark-{VERSION}"),
         ] {
             assert!(said.contains(words), "{init}: {words}: {said}");
         }
+        assert_eq!(kit.master(), master, "{init}: as it was");
+        kit.sh(&format!("mkdir -p /etc/dovecot-ark; touch {CONSENT}"));
+        let said = rpm(&kit, "-e dovecot-ark");
+        let told =
+            format!("dovecot-ark: erased because there is {CONSENT}: the resource \"dovecot\"");
+        assert!(
+            said.contains(&told) && said.contains("install the package again"),
+            "{init}: {said}"
+        );
+        kit.sh("rm -r /etc/dovecot-ark");
         assert_eq!((kit.master(), copies(&kit)), (master, copied), "{init}: nothing is touched");
         assert!(kit.node.exists(RECORD).expect("a look"), "{init}: what uninstall needs stays");
 
@@ -169,7 +182,7 @@ fn a_resource_elsewhere_and_one_of_another_kit_are_told_apart() {
     kit.sh(&format!(
         "mkdir -p {folder}; cp {STUBS}/quickCheck {folder}/post; echo exit >{folder}/x"
     ));
-    let said = rpm(&kit, "-e dovecot-ark");
+    let said = kit.sh("rpm -e dovecot-ark 2>&1 || :");
     assert!(said.contains("the resource \"post\""), "{said}");
     assert_eq!(said.matches("still registered").count(), 1, "{said}");
 }
