@@ -16,7 +16,7 @@ pub const QUICKCHECK_TIMEOUT: RangeInclusive<i64> = 20..=3600;
 
 /// Dovecot under SIOS LifeKeeper for Linux.
 #[derive(Debug, Parser)]
-#[command(name = "dovecot-ark", version, about, disable_help_subcommand = true)]
+#[command(name = "dovecot-ark", version, about)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -295,8 +295,23 @@ mod tests {
     }
 
     #[test]
+    fn a_typo_is_answered_with_what_was_meant() {
+        for (line, meant) in [
+            ("instal", "install"),
+            ("quickcheck -t T", "quickCheck"),
+            ("install --dryrun", "--dry-run"),
+            ("status --format nagio", "nagios"),
+        ] {
+            let error = read(line).expect_err(line).to_string();
+            assert!(error.contains(&format!("'{meant}'")), "{line}: {error}");
+        }
+    }
+
+    #[test]
     fn help_is_what_was_asked_for_first() {
-        for line in ["--help", "restore --help", "restore -h -t T", "--version"] {
+        for line in
+            ["help", "help install", "--help", "restore --help", "restore -h -t T", "--version"]
+        {
             assert_eq!(read(line).expect_err(line).exit_code(), 0, "{line}");
         }
     }

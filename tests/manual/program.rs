@@ -30,7 +30,9 @@ pub(crate) fn commands() -> Vec<String> {
     let help = printed(&["--help"]);
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let names = listed.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
-    names.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+    // That of clap, which both pages name beside `--help`.
+    let names = names.filter_map(|line| line.split_whitespace().next()).filter(|it| *it != "help");
+    names.map(str::to_owned).collect()
 }
 
 /// The options of a command, but not the one for help.
