@@ -144,7 +144,7 @@ fn the_settings_are_shown_to_people_and_programs(kit: &Kit) {
     let text = kit.sh("dovecot-ark settings --json");
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(json["file"], "/etc/default/LifeKeeper");
-    assert_eq!(json["settings"].as_array().map(Vec::len), Some(10));
+    assert_eq!(json["settings"].as_array().map(Vec::len), Some(14));
     assert_eq!(
         json["settings"][2],
         serde_json::json!({
