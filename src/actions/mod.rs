@@ -22,7 +22,7 @@ use crate::dovecot::history::{self, Outcome};
 use crate::dovecot::notes::{Excuse, Logins, Notes};
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
-use crate::probe::attempt::Depth;
+use crate::probe::endpoint::Depth;
 use crate::settings::Settings;
 use crate::system::System;
 use lock::{Share, Turn};

@@ -158,7 +158,7 @@ pub(crate) fn startable(
 mod tests {
     use super::*;
     use crate::command::End;
-    use crate::probe::attempt::Depth;
+    use crate::probe::endpoint::Depth;
     use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State};
     use crate::test_root::TestRoot;
 

@@ -19,7 +19,7 @@ use crate::dovecot::unit::{self, Manager, Motion};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{configuration, identity, own_log, places, service};
 use crate::error::Error;
-use crate::probe::attempt::Depth;
+use crate::probe::endpoint::Depth;
 use crate::process::Process;
 use crate::settings::Settings;
 use crate::system::System;
@@ -238,7 +238,7 @@ fn pass(
 mod tests {
     use super::{Duration, Error, LIMIT, MOTION_WAIT, Notes, Settings, System, checks};
     use crate::command::End;
-    use crate::probe::attempt::Depth;
+    use crate::probe::endpoint::Depth;
     use crate::probe::endpoint::Endpoint;
     use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, details, words};
     use crate::system::{Burials, WATCH_LEAD};

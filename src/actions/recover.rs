@@ -15,7 +15,7 @@ use crate::dovecot::unit::{self, Manager};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{login, mistake, saturation};
 use crate::error::Error;
-use crate::probe::attempt::Depth;
+use crate::probe::endpoint::Depth;
 use crate::probe::login::place;
 use crate::settings::{Login, LoginFault, Settings};
 use crate::system::System;

@@ -22,7 +22,7 @@ use super::notes::Logins;
 use super::saturation;
 use crate::command::{Command, CommandOutput, End};
 use crate::files::{self, below};
-use crate::probe::attempt::Depth;
+use crate::probe::endpoint::Depth;
 use crate::probe::login::{self, Step, Trouble, Visit, Visited};
 use crate::probe::reply::{self, Reason};
 use crate::probe::socket::VISITOR;

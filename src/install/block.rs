@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::invariants;
     use crate::lifekeeper::defaults::FILE;
-    use crate::probe::attempt::Depth;
+    use crate::probe::endpoint::Depth;
     use crate::settings::{self, Settings, Source};
     use crate::test_bytes::{self, pieces};
     use crate::test_root::TestRoot;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::actions::Occasion;
-use crate::probe::attempt::Depth;
+use crate::probe::endpoint::Depth;
 use crate::settings::{self, Row, Settings};
 
 /// Begins the name of each parameter.

@@ -6,24 +6,6 @@ use std::time::Duration;
 use super::login::Visited;
 use crate::text::seconds;
 
-/// How deep an endpoint is tried.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Depth {
-    /// It must accept a connection.
-    Connect,
-    /// It must greet, behind TLS where that comes first.
-    Greeting,
-    /// The same, and one of them must show a mailbox to an account of the check's own.
-    Login,
-}
-
-impl Depth {
-    /// Whether the words of a server are listened to.
-    pub(crate) const fn listens(self) -> bool {
-        matches!(self, Self::Greeting | Self::Login)
-    }
-}
-
 /// For whom one waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Silence {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::probe::attempt::Depth;
 use crate::text::excerpt;
 
 /// Used when an entry names no time-out.
@@ -15,6 +14,24 @@ pub const MAX_TIMEOUT: u64 = 15;
 
 /// The longest name of a network interface, in bytes (`IFNAMSIZ` without its end).
 const MAX_ZONE: usize = 15;
+
+/// How deep an endpoint is tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Depth {
+    /// It must accept a connection.
+    Connect,
+    /// It must greet, behind TLS where that comes first.
+    Greeting,
+    /// The same, and one of them must show a mailbox to an account of the check's own.
+    Login,
+}
+
+impl Depth {
+    /// Whether the words of a server are listened to.
+    pub(crate) const fn listens(self) -> bool {
+        matches!(self, Self::Greeting | Self::Login)
+    }
+}
 
 /// One entry of the list.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -14,8 +14,7 @@ use serde::Serialize;
 
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
 use crate::lifekeeper::template::Template;
-use crate::probe::attempt::Depth;
-use crate::probe::endpoint::Endpoint;
+use crate::probe::endpoint::{Depth, Endpoint};
 use crate::system::System;
 use crate::text::excerpt;
 use values::{

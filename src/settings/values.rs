@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{LoginFault, Switch, Wait};
 use crate::lifekeeper::template::Template;
-use crate::probe::attempt::Depth;
+use crate::probe::endpoint::Depth;
 use crate::probe::login::word;
 
 /// Rounds of a start or stop command.

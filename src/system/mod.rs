@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use crate::command::{Command, CommandOutput};
 use crate::error::Error;
-use crate::probe::attempt::{Attempt, Depth, Silence};
-use crate::probe::endpoint::Endpoint;
+use crate::probe::attempt::{Attempt, Silence};
+use crate::probe::endpoint::{Depth, Endpoint};
 use crate::probe::login::Visit;
 use crate::process::{Pipe, Process, ProcessEntry, Signal};
 
