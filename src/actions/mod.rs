@@ -102,13 +102,16 @@ pub(crate) fn perform(
     note(Outcome::Begun);
     let done = change(system, settings, root, &mut Notes::read(system, root));
     note(Outcome::of(&done));
-    match action {
+    match (action, tag) {
         // From now on a login must succeed once before one that fails is a fault.
-        Action::Restore if done.is_ok() && settings.probe == Depth::Login => {
+        (Action::Restore, Some(_)) if done.is_ok() && settings.probe == Depth::Login => {
             Logins::restored(system, root);
         }
-        Action::Restore | Action::Remove => Logins::erase(root),
-        Action::QuickCheck | Action::Recover => {}
+        // An engine without a recover; how deep it looks it says at each look.
+        (Action::Restore, None) if done.is_ok() => Logins::restarted(system, root),
+        (Action::Remove, None) => Logins::stopped(system, root),
+        (Action::Restore | Action::Remove, _) => Logins::erase(root),
+        (Action::QuickCheck | Action::Recover, _) => {}
     }
     done
 }

@@ -533,6 +533,26 @@ mod tests {
     }
 
     #[test]
+    fn what_succeeded_before_a_restart_counts_after_it_and_not_after_a_later_start() {
+        for (pause, counts) in [(2, true), (59, true), (60, false), (3600, false)] {
+            let (root, machine) = (TestRoot::new(), Machine::running());
+            let hangs = || {
+                let found = Finding::Failed(Kind::Hanging, "x".into());
+                weigh(&machine, root.path(), LoginFault::Store, found)
+            };
+            Logins::restarted(&machine, root.path());
+            Logins::stopped(&machine, root.path());
+            Logins::restarted(&machine, root.path());
+            assert!(matches!(hangs(), Login::Warned(_)), "none has succeeded");
+            Logins::arm(&machine, root.path());
+            Logins::stopped(&machine, root.path());
+            machine.sleep(Duration::from_secs(pause));
+            Logins::restarted(&machine, root.path());
+            assert_eq!(matches!(hangs(), Login::Failed(_)), counts, "{pause} s");
+        }
+    }
+
+    #[test]
     fn the_mail_is_where_doveadm_says_in_each_version() {
         for (answer, folder) in [
             ("home\t/srv/a\nmail\tmaildir:~/Maildir:INDEX=/x\n", Some("/srv/a/Maildir")),

@@ -256,16 +256,23 @@ pub(crate) struct Logins {
     pub(crate) armed: bool,
     /// When that restore ended, in milliseconds since the boot, if there was one.
     restored: Option<u64>,
+    /// When a stop ended that may be the first half of a restart, the same.
+    #[serde(default)]
+    stopped: Option<u64>,
     /// The boot that this counts from.
     era: String,
 }
+
+/// How soon a start must follow a stop to be a restart. A cluster engine that repairs a resource gives
+/// both within a second or two.
+const RESTART_TIME: Duration = Duration::from_mins(1);
 
 impl Logins {
     /// Reads it; nothing is known where there is no note, or one of another boot.
     pub(crate) fn read(system: &impl System, root: &Path) -> Self {
         let era = system.era();
         let known = read(root, LOGIN).filter(|logins: &Self| logins.era == era);
-        known.unwrap_or(Self { armed: false, restored: None, era })
+        known.unwrap_or(Self { armed: false, restored: None, stopped: None, era })
     }
 
     /// How long ago the cluster's last restore ended.
@@ -283,8 +290,33 @@ impl Logins {
 
     /// Notes that a restore has ended: what succeeded before it says nothing any more.
     pub(crate) fn restored(system: &impl System, root: &Path) {
-        let now = u64::try_from(system.since_boot().as_millis()).unwrap_or(u64::MAX);
-        write(root, LOGIN, &Self { armed: false, restored: Some(now), era: system.era() });
+        let restored = Some(millis(system));
+        let era = system.era();
+        write(root, LOGIN, &Self { armed: false, restored, stopped: None, era });
+    }
+
+    /// Notes that a stop has ended, for an engine that repairs by a stop and a start.
+    pub(crate) fn stopped(system: &impl System, root: &Path) {
+        let known = Self::read(system, root);
+        if known.armed {
+            write(root, LOGIN, &Self { stopped: Some(millis(system)), ..known });
+        } else {
+            Self::erase(root);
+        }
+    }
+
+    /// Notes that a start has ended, for such an engine. Behind a stop within [`RESTART_TIME`] it was a
+    /// repair: what succeeded before it counts, and nobody waits for a lock of a dead node. Without that
+    /// a store that hangs here would be restarted again and again and never be moved. A wrong yes moves
+    /// a resource that was moved away and back within the time; on the other node nothing is armed.
+    pub(crate) fn restarted(system: &impl System, root: &Path) {
+        let known = Self::read(system, root);
+        let left = known.stopped.map(|stopped| millis(system).saturating_sub(stopped));
+        if left.is_some_and(|left| u128::from(left) < RESTART_TIME.as_millis()) {
+            write(root, LOGIN, &Self { restored: None, stopped: None, ..known });
+        } else {
+            Self::restored(system, root);
+        }
     }
 
     /// Forgets it.
@@ -292,6 +324,11 @@ impl Logins {
         // There is almost never one.
         let _ = fs::remove_file(root.join(files::RUN_FOLDER).join(LOGIN));
     }
+}
+
+/// The time since the boot, in milliseconds.
+fn millis(system: &impl System) -> u64 {
+    u64::try_from(system.since_boot().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Counts a check that listens to the greeting, and says whether it is each tenth's turn. Where the
