@@ -4,5 +4,5 @@
 [ "$1" = 0 ] || exit 0
 rm -rf /run/dovecot-ark
 rmdir /usr/lib/dovecot-ark /usr/share/doc/dovecot-ark /usr/share/licenses/dovecot-ark \
-	/var/lib/dovecot-ark 2>/dev/null
+	/usr/lib/ocf/resource.d/dovecot-ark /var/lib/dovecot-ark 2>/dev/null
 exit 0
