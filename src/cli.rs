@@ -14,12 +14,32 @@ use crate::lifekeeper::wanted::Switchback;
 /// What LifeKeeper may be told to give quickCheck, in seconds.
 pub const QUICKCHECK_TIMEOUT: RangeInclusive<i64> = 20..=3600;
 
+/// What a monitoring system may give its plugin, in seconds; the status ends after 60 by itself.
+pub const PLUGIN_TIMEOUT: RangeInclusive<i64> = 1..=60;
+
+/// How long before its end a certificate may be reported, in days.
+pub const CERTIFICATE_DAYS: RangeInclusive<i64> = 0..=3650;
+
 /// Dovecot under SIOS LifeKeeper for Linux.
 #[derive(Debug, Parser)]
 #[command(name = "dovecot-ark", version, about)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// When to colour what people read; `NO_COLOR` is heard too
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// What to do.
@@ -144,6 +164,22 @@ pub(crate) struct Status {
     /// Print in another form
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) plugin: Plugin,
+}
+
+/// What a monitoring system says to its plugin.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Plugin {
+    /// Give up with UNKNOWN after so long, 1 to 60
+    #[arg(long, value_name = "SECONDS", requires = "format", value_parser = clap::value_parser!(u8).range(PLUGIN_TIMEOUT))]
+    pub(crate) timeout: Option<u8>,
+    /// WARNING where a certificate ends in fewer days, 0 to 3650
+    #[arg(short = 'w', long, value_name = "DAYS", requires = "format", value_parser = clap::value_parser!(u16).range(CERTIFICATE_DAYS))]
+    pub(crate) warning: Option<u16>,
+    /// CRITICAL where a certificate ends in fewer days, 0 to 3650
+    #[arg(short = 'c', long, value_name = "DAYS", requires = "format", value_parser = clap::value_parser!(u16).range(CERTIFICATE_DAYS))]
+    pub(crate) critical: Option<u16>,
 }
 
 /// Another form of the status.

@@ -87,6 +87,13 @@ impl Agent {
 }
 
 impl Plugin {
+    /// The one that asks for more: what cannot be told hides nothing that is known to be bad.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        let order = [Self::Ok, Self::Unknown, Self::Warning, Self::Critical];
+        let place = |found| order.iter().position(|one| *one == found);
+        if place(other) > place(self) { other } else { self }
+    }
+
     const fn status(self) -> u8 {
         match self {
             Self::Ok => 0,

@@ -121,6 +121,12 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
     File::open(folder).and_then(|file| file.sync_all()).map_err(Error::file("writing", folder))
 }
 
+/// The name that this host gives itself; empty where it does not tell.
+pub(crate) fn host(root: &Path) -> String {
+    let name = fs::read_to_string(root.join("proc/sys/kernel/hostname")).unwrap_or_default();
+    name.trim().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,10 +23,13 @@ mod ocf;
 pub mod probe;
 mod process;
 mod run;
+#[cfg(test)]
+mod schemas;
 mod secret;
 pub mod settings;
 mod show;
 mod status;
+mod stderr;
 mod system;
 #[cfg(test)]
 mod test_bytes;

@@ -5,17 +5,14 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, LineWriter, Write};
-use std::os::fd::AsFd;
+use std::io::{self, LineWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fmt};
 
 use log::{LevelFilter, Log, Metadata, Record, warn};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -23,6 +20,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use crate::files;
 use crate::settings::Switch;
+use crate::stderr::Stderr;
 use crate::text::one_line;
 
 /// The kit's own log, below the root folder.
@@ -30,12 +28,6 @@ const FILE: &str = "var/log/dovecot-ark.log";
 
 /// The kit's name as a component of LifeKeeper.
 const COMPONENT: &str = "dovecot-ark";
-
-/// How long standard error is waited for in all.
-const STDERR_WAIT: Duration = Duration::from_secs(1);
-
-/// What a pipe takes in one piece (`PIPE_BUF` in `limits.h` of Linux).
-const PIPE_BUF: usize = 4096;
 
 /// Who hears what is logged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -144,47 +136,6 @@ fn zone_file() -> PathBuf {
 fn is_readable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| data.is_file() || data.is_dir())
         || fs::symlink_metadata(path).is_err()
-}
-
-/// Standard error, which is given up when nobody reads it: a full pipe must not hold an action.
-#[derive(Debug)]
-pub(crate) struct Stderr {
-    /// How long it may still be waited for.
-    left: Duration,
-}
-
-impl Default for Stderr {
-    fn default() -> Self {
-        Self { left: STDERR_WAIT }
-    }
-}
-
-impl Write for Stderr {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut errors = io::stderr();
-        let start = Instant::now();
-        loop {
-            let left = self.left.saturating_sub(start.elapsed());
-            let limit = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-            match poll(&mut [PollFd::new(errors.as_fd(), PollFlags::POLLOUT)], limit) {
-                // The end of a child interrupts the wait.
-                Err(Errno::EINTR) if !left.is_zero() => {}
-                Ok(0) | Err(Errno::EINTR) => {
-                    self.left = Duration::ZERO;
-                    // Lost, as it would be with a reader who has gone.
-                    return Ok(bytes.len());
-                }
-                Ok(_) | Err(_) => break,
-            }
-        }
-        self.left = self.left.saturating_sub(start.elapsed());
-        // So much goes into a pipe that takes anything, at once.
-        errors.write(bytes.get(..PIPE_BUF).unwrap_or(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Puts LifeKeeper's shape before a message.

@@ -5,19 +5,21 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ::log::{error, warn};
 
 use crate::actions::{self, Action};
-use crate::cli::{self, Cli, Command, Resource};
+use crate::cli::{self, Cli, Command, Format, Resource};
 use crate::dovecot::login::State;
 use crate::dovecot::notes;
 use crate::error::Error;
 use crate::exit::{Agent, Exit};
 use crate::log::{self, Audience};
 use crate::ocf::{self, Call, Verb};
+use crate::stderr::Stderr;
 use crate::system::real::Machine;
-use crate::text::one_line;
+use crate::text::{one_line, seconds};
 use crate::{completions, doctor, install, settings, show, status};
 
 /// All files are read below this folder.
@@ -36,15 +38,16 @@ pub fn run() -> ExitCode {
                 if is_plugin(std::env::args_os()) {
                     let text = error.render().to_string();
                     let first = text.lines().next().unwrap_or_default();
-                    return status::misused(first.trim_start_matches("error: ")).into();
+                    return status::untold(first.trim_start_matches("error: ")).into();
                 }
-                let _ = log::Stderr::default().write_all(error.render().to_string().as_bytes());
+                let _ = Stderr::default().write_all(error.render().to_string().as_bytes());
                 return Exit::Usage.into();
             }
             let _ = error.print();
             return Exit::Success.into();
         }
     };
+    show::choose(cli.color);
     let exit = match cli.command {
         Command::QuickCheck(resource) => perform(Action::QuickCheck, &resource, &machine),
         Command::Restore(resource) => perform(Action::Restore, &resource, &machine),
@@ -94,7 +97,7 @@ fn is_plugin(words: impl Iterator<Item = OsString>) -> bool {
 /// Tells a person why something did not work.
 fn told(outcome: Result<Exit, Error>) -> Exit {
     outcome.unwrap_or_else(|cause| {
-        let _ = log::Stderr::default().write_all(complaint(&cause).as_bytes());
+        let _ = Stderr::default().write_all(complaint(&cause).as_bytes());
         Exit::Failure
     })
 }
@@ -106,12 +109,32 @@ fn complaint(cause: &Error) -> String {
 
 /// Shows the status, and ends at its limit if anything hangs.
 fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
+    let limit = how.plugin.timeout.map_or(status::LIMIT, |limit| Duration::from_secs(limit.into()));
+    let say = match how.format {
+        Some(Format::Nagios) => |limit| {
+            let _ = status::untold(&given_up(limit));
+        },
+        None => |limit| {
+            let _ = told(Err(Error::Refused(given_up(limit))));
+        },
+    };
     // Where the kernel gives no alarm, each thing that is waited for has its own limit.
-    let _ = machine.end_after(status::LIMIT, status::failure(how));
+    let _ = machine.end_after(limit, status::failure(how), say);
+    machine.watch();
     let shown = machine
         .require_root("showing the status")
         .and_then(|()| status::status(machine, Path::new(ROOT), how));
     told(shown.or_else(|cause| status::without(how, cause)))
+}
+
+/// Why the program gives up after so long.
+fn given_up(limit: Duration) -> String {
+    format!("no result after {} s: giving up", seconds(limit))
+}
+
+/// Logs that the program gives up.
+fn log_end(limit: Duration) {
+    error!("{}", given_up(limit));
 }
 
 /// Performs an action of the resource agent.
@@ -129,7 +152,7 @@ fn serve_agent(action: &str, machine: &Machine) -> Agent {
     if let (Verb::Monitor, Some(left)) = (verb, call.settings.left(machine)) {
         // Where the kernel gives no alarm, each thing that is waited for has its own limit.
         let limit = left.min(actions::QUICK_CHECK_LIMIT);
-        let _ = machine.end_after(limit, Exit::Agent(Agent::Failed));
+        let _ = machine.end_after(limit, Exit::Agent(Agent::Failed), log_end);
     }
     if let Err(cause) = machine.require_root("performing an action") {
         ocf::tell(&cause.to_string());
@@ -151,7 +174,7 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     let root = Path::new(ROOT);
     // Before anything that could wait.
     let alarm = match action {
-        Action::QuickCheck => machine.end_after(actions::QUICK_CHECK_LIMIT, Exit::Failure),
+        Action::QuickCheck => machine.end_after(actions::QUICK_CHECK_LIMIT, Exit::Failure, log_end),
         Action::Restore | Action::Remove | Action::Recover => Ok(()),
     };
     let (settings, report) = settings::read(root);

@@ -3,6 +3,7 @@
 # they hold something: a record of what an installation changed is still needed to give it back.
 [ "$1" = 0 ] || exit 0
 rm -rf /run/dovecot-ark
-rmdir /usr/lib/dovecot-ark /usr/share/doc/dovecot-ark /usr/share/licenses/dovecot-ark \
+rmdir /usr/share/dovecot-ark/schema /usr/share/dovecot-ark /usr/lib/dovecot-ark \
+	/usr/share/doc/dovecot-ark /usr/share/licenses/dovecot-ark \
 	/usr/lib/ocf/resource.d/dovecot-ark /var/lib/dovecot-ark 2>/dev/null
 exit 0

@@ -27,8 +27,8 @@ const MAX_DESCRIPTORS: usize = 4096;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Holder {
     /// What it does, in its own words: `remove`.
-    action: String,
-    pub(super) pid: i32,
+    pub(crate) action: String,
+    pub(crate) pid: i32,
     /// When it must have ended, on the clock of the boot, where it is known.
     deadline: Option<Duration>,
     /// The process, if it is to be seen.

@@ -22,6 +22,7 @@ use crate::dovecot::unit::{self, Manager, Unit};
 use crate::error::Error;
 use crate::process::{Process, Signal};
 use crate::settings::{Settings, Wait};
+use crate::stderr;
 use crate::system::System;
 
 /// How far apart the two looks are that prove that nobody is left: a dying master can fork one last
@@ -253,6 +254,7 @@ impl<'a, S: System> Watch<'a, S> {
     /// Looks until nobody is left or the time is over.
     fn within(&mut self, mode: Wait, wait: Duration) -> Result<Family, Error> {
         let system = self.system;
+        let _shown = stderr::waiting("waiting for Dovecot's processes to end", wait);
         let seen = until(system, mode, wait, || {
             let family = self.settled()?;
             Ok(if family.is_gone() { Seen::Yes(family) } else { Seen::No(family) })

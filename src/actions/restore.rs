@@ -18,6 +18,7 @@ use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places
 use crate::error::Error;
 use crate::process::Process;
 use crate::settings::{Settings, Wait};
+use crate::stderr;
 use crate::system::System;
 
 /// The pause between the two good looks that are a success: a Dovecot whose authentication is
@@ -79,6 +80,7 @@ pub(super) fn restore(
         let wait = settings.bounded(system, settings.restore_wait, KEPT);
         let end = system.now() + wait;
         let look = || checks::check(system, settings, root, notes, Care::Once, limit());
+        let _shown = stderr::waiting("waiting for Dovecot to be in operation", wait);
         seen = match until(system, settings.wait, wait, || {
             let first = look()?;
             let pause = pause.min(end.saturating_sub(system.now()));

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::show::Tone;
 use crate::text::{cut, one_line};
 
 /// The longest text that is shown, in characters: what a command says may be endless.
@@ -10,6 +11,7 @@ const MAX_TEXT: usize = 800;
 /// What is looked at. The names stay the same from version to version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Check {
     /// LifeKeeper is installed and runs.
     #[serde(rename = "lifekeeper")]
@@ -98,6 +100,7 @@ impl Check {
 /// How a precondition stands.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) enum Level {
     /// It holds.
     Ok,
@@ -108,6 +111,15 @@ pub(super) enum Level {
 }
 
 impl Level {
+    /// How the word looks.
+    pub(super) const fn tone(self) -> Tone {
+        match self {
+            Self::Ok => Tone::Good,
+            Self::Warning => Tone::Odd,
+            Self::Error => Tone::Bad,
+        }
+    }
+
     /// The word for it.
     pub(super) const fn word(self) -> &'static str {
         match self {
@@ -120,6 +132,7 @@ impl Level {
 
 /// How one precondition stands on a node, or on all of them together.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Finding {
     /// The node; `None` when it is about all nodes.
     pub(super) node: Option<String>,

@@ -9,28 +9,6 @@
 //! Contents of files that the configuration only names, such as lists of users, and secrets, which
 //! Dovecot hides, are not compared.
 //!
-//! # Output for programs
-//!
-//! `doctor --json` prints one document:
-//!
-//! ```json
-//! {"format": 1, "kit": "0.1.0", "tag": "dovecot",
-//!  "nodes": [{"node": "node1", "alive": true, "reached": true, "facts": {}}],
-//!  "findings": [{"node": "node1", "check": "boot", "level": "error",
-//!                "what": "…", "why": "…", "cure": "…"}],
-//!  "errors": 1, "warnings": 0}
-//! ```
-//!
-//! * `format` is 1 as long as only keys are added.
-//! * `nodes`: this node first. `alive` is LifeKeeper's word; `reached` says whether the node has
-//!   looked at itself; `facts`, null otherwise, is what it saw, and may change in each version.
-//! * `findings`: `node` is null for what is about all nodes together. `level` is `ok`, `warning` or
-//!   `error`. `why` and `cure` are null exactly when it is `ok`. The names in `check` stay: those
-//!   of [`finding::Check`].
-//!
-//! `doctor --local --json` looks at this node alone and prints `format`, `kit`, `node`, `facts` and
-//! `findings`. This is what the nodes ask of each other.
-//!
 //! The exit status is 0 when no finding is an error.
 
 mod facts;
@@ -49,6 +27,8 @@ use crate::system::System;
 use facts::Facts;
 use finding::{Finding, Level};
 use peers::Node;
+#[cfg(test)]
+pub(crate) use show::{Cluster, Local};
 
 /// Looks at this node and, unless it is told not to, at all others that are alive, and prints what
 /// is to be said of them. Takes at most 70 s for each node.
@@ -61,7 +41,7 @@ pub(crate) fn doctor(system: &impl System, root: &Path, how: &Doctor) -> Result<
     let mut findings = verdicts::assess(&facts);
     if how.local {
         if how.json {
-            print_json(&show::local(&facts, &findings))?;
+            print_json(root, &show::local(&facts, &findings))?;
         } else {
             print(&show::as_text(&findings))?;
         }
@@ -80,7 +60,7 @@ pub(crate) fn doctor(system: &impl System, root: &Path, how: &Doctor) -> Result<
             facts: Some(facts.clone()),
         };
         let nodes = [vec![here], peers].concat();
-        print_json(&show::whole(how.tag.as_str(), &nodes, &findings))?;
+        print_json(root, &show::cluster(how.tag.as_str(), &nodes, &findings))?;
     } else {
         print(&show::as_text(&findings))?;
     }

@@ -10,13 +10,9 @@ use super::finding::{Check, Finding};
 use super::verdicts;
 use crate::command::CommandOutput;
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::show::{FORMAT, KIT};
+use crate::stderr;
 use crate::system::System;
-
-/// The version of the documents.
-pub(super) const FORMAT: u64 = 1;
-
-/// The kit's version.
-pub(super) const KIT: &str = env!("CARGO_PKG_VERSION");
 
 /// How long a peer may take to look at itself; see [`Facts::gather`].
 const LIMIT: Duration = Duration::from_secs(75);
@@ -26,6 +22,7 @@ const PROGRAM: &str = "/usr/sbin/dovecot-ark";
 
 /// A node of the cluster, and what it saw of itself.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Node {
     /// Its name.
     #[serde(rename = "node")]
@@ -34,7 +31,8 @@ pub(super) struct Node {
     pub(super) alive: bool,
     /// Whether it answered.
     pub(super) reached: bool,
-    /// What it answered.
+    /// What it saw; `null` where it did not answer. This may change in each version.
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     pub(super) facts: Option<Facts>,
 }
 
@@ -129,7 +127,9 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
         return (node(true, None), finding.on(name));
     }
     let line = format!("{PROGRAM} doctor --local --json --tag={tag}");
+    let shown = stderr::waiting(format!("waiting for the answer of {name}"), LIMIT);
     let ended = engine.remote(system, name, &line, LIMIT);
+    drop(shown);
     match read(&ended.answer, name) {
         Ok(facts) => {
             let finding =
@@ -245,11 +245,11 @@ mod tests {
             ("}{".to_owned(), Some(&Unread::Nothing)),
             ("{\"format\": 1, ".to_owned(), Some(&Unread::Nothing)),
             (format!("{}1{}", "[".repeat(1000), "]".repeat(1000)), Some(&Unread::Nothing)),
-            (newer(change("format", 2.into())), Some(&other)),
+            (newer(change("format", (FORMAT + 1).into())), Some(&other)),
             (newer(lacking.clone()), Some(&other)),
             (newer(change("facts", "no".into())), Some(&other)),
             (lacking.to_string(), None),
-            (change("format", 2.into()).to_string(), None),
+            (change("format", (FORMAT + 1).into()).to_string(), None),
             (change("facts", json!([1, 2])).to_string(), None),
             (change("facts", json!(healthy("node3"))).to_string(), None),
             ("{}".to_owned(), None),

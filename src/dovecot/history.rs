@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::notes::{read, write};
 use crate::files::RUN_FOLDER;
-use crate::log::stamp;
+use crate::log::{readable, stamp};
 use crate::system::System;
 use crate::text::{MAX_LINE, cut, escaped, one_line};
 
@@ -89,13 +89,27 @@ impl Event {
     }
 }
 
+/// What became of an action, in one word.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Word {
+    /// It has begun, and not said that it ended.
+    Begun,
+    /// It succeeded.
+    Done,
+    /// It failed.
+    Failed,
+}
+
 /// An event as others are told of it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Told {
     /// `quickCheck`, `restore`, `remove` or `recover`.
     pub(crate) action: String,
-    /// `begun`, `done` or `failed`; what has begun and does not run was killed.
-    pub(crate) outcome: String,
+    /// What became of it; what has begun and does not run was killed.
+    pub(crate) outcome: Word,
     /// When it ended, or began: local time as RFC 3339 writes it.
     pub(crate) time: String,
     /// When the first of several failures in a row was noted.
@@ -104,17 +118,39 @@ pub(crate) struct Told {
     pub(crate) cause: Option<String>,
 }
 
+/// Whether an action that has begun still runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Runs {
+    /// It does.
+    Yes,
+    /// It does not, so that it was killed.
+    No,
+}
+
+impl Told {
+    /// The words for people, the same wherever they look.
+    pub(crate) fn words(&self, runs: Runs) -> String {
+        let (action, time) = (&self.action, readable(&self.time));
+        match (self.outcome, &self.cause, runs) {
+            (Word::Begun, _, Runs::Yes) => format!("{action}, begun {time}"),
+            (Word::Begun, _, Runs::No) => format!("{action}, begun {time}, was killed"),
+            (_, Some(cause), _) => format!("{action} failed {time}: {}", one_line(cause)),
+            (_, None, _) => format!("{action} succeeded {time}"),
+        }
+    }
+}
+
 impl Event {
     /// Tells it with the times of this node's clock.
     pub(crate) fn told(&self, system: &impl System) -> Told {
         let outcome = match &self.outcome {
-            Outcome::Begun => "begun",
-            Outcome::Done => "done",
-            Outcome::Failed(_) => "failed",
+            Outcome::Begun => Word::Begun,
+            Outcome::Done => Word::Done,
+            Outcome::Failed(_) => Word::Failed,
         };
         Told {
             action: escaped(&self.action),
-            outcome: outcome.to_owned(),
+            outcome,
             time: stamp(self.age(system)),
             since: stamp(self.age_of_first(system)),
             cause: self.outcome.cause().map(one_line),

@@ -12,6 +12,7 @@ use log::{debug, warn};
 use super::notes::RunningCommand;
 use super::unit::ASK_LIMIT;
 use crate::command::{Command, CommandOutput, End};
+use crate::stderr;
 use crate::system::System;
 
 /// The longest that `status` may take; with the rest of quickCheck it must stay below the time that
@@ -188,6 +189,7 @@ fn change(
         warn!("{}", missing());
         return Outcome::Ended;
     };
+    let _shown = stderr::waiting(format!("waiting for `{command}`"), limit);
     let start = system.now();
     // It begins when it is noted: else an action that is killed in between leaves one of which the
     // next knows nothing.

@@ -1,8 +1,12 @@
 //! What follows from a look at Dovecot, in one word.
 
+use serde::Serialize;
+
 /// The words that actions, status and manual share.
 #[must_use]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Verdict {
     /// In operation.
     Up,
@@ -33,10 +37,9 @@ impl Verdict {
         Self::Unknown,
     ];
 
-    /// What follows while an action runs, whatever the checks would see; `action` begins with its
-    /// name.
+    /// What follows while an action of this name runs, whatever the checks would see.
     pub(crate) fn during(action: &str) -> Self {
-        if action.starts_with("remove") { Self::Stopping } else { Self::Starting }
+        if action == "remove" { Self::Stopping } else { Self::Starting }
     }
 
     /// The word for people and programs.
@@ -70,8 +73,8 @@ mod tests {
 
     #[test]
     fn an_action_says_what_dovecot_is_about_to_be() {
-        assert_eq!(Verdict::during("remove, pid 4242"), Verdict::Stopping);
-        assert_eq!(Verdict::during("restore, pid 4242"), Verdict::Starting);
-        assert_eq!(Verdict::during("recover, pid 4242"), Verdict::Starting);
+        assert_eq!(Verdict::during("remove"), Verdict::Stopping);
+        assert_eq!(Verdict::during("restore"), Verdict::Starting);
+        assert_eq!(Verdict::during("recover"), Verdict::Starting);
     }
 }

@@ -16,6 +16,7 @@ use crate::lifekeeper::resources::{Instance, on};
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::Start;
+use crate::stderr;
 use crate::system::System;
 
 /// The longest that LifeKeeper may take to move a resource, or to create it and bring it into
@@ -319,6 +320,7 @@ impl<S: System> Resource<'_, S> {
     }
 
     fn run(&self, command: &Command, limit: Duration) -> CommandOutput {
+        let _shown = stderr::waiting(format!("waiting for `{command}`"), limit);
         let ended = self.system.run(command, limit);
         debug!("`{command}`: {ended}");
         ended

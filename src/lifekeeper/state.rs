@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// LifeKeeper's states of a resource.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum State {
     /// In service, protected.
     Isp,

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::exit::Agent;
 use crate::log::{self, Audience};
 use crate::settings::Settings;
+use crate::stderr::Stderr;
 use crate::system::System;
 use crate::text::{cut, one_line};
 use environment::Environment;
@@ -197,7 +198,7 @@ pub(crate) fn metadata() -> String {
 /// Says on standard error why.
 pub(crate) fn tell(reason: &str) {
     let reason = cut(&one_line(reason), LONGEST);
-    let _ = log::Stderr::default().write_all(format!("{REASON}{reason}\n").as_bytes());
+    let _ = Stderr::default().write_all(format!("{REASON}{reason}\n").as_bytes());
 }
 
 #[cfg(test)]

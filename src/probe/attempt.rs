@@ -30,6 +30,13 @@ pub(crate) struct Attempt {
     pub(crate) visited: Option<Visited>,
 }
 
+impl Attempt {
+    /// The whole days that the server's certificate has left, below 0 when it has ended.
+    pub(crate) fn certificate_days(&self) -> Option<i64> {
+        self.certificate.map(|left| left.div_euclid(24 * 60 * 60))
+    }
+}
+
 /// Why a connection did not come about.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Refusal {

@@ -184,6 +184,7 @@ impl Default for Settings {
 
 /// The settings, and all that a person may want to know of them.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Report {
     /// The file they were read from.
     pub(crate) file: String,
@@ -195,6 +196,7 @@ pub(crate) struct Report {
 
 /// One parameter as it holds.
 #[derive(Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Row {
     /// Its name.
     pub(crate) key: &'static str,
@@ -209,6 +211,7 @@ pub(crate) struct Row {
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Source {
     /// It was not set, or not understood.
     Default,

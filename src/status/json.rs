@@ -1,39 +1,37 @@
-//! The status for a program.
-//!
-//! The shape is stable: `format` stays 1 as long as no field changes its meaning or goes. New
-//! fields may come, and every field is always there, `null` where nothing can be said. Times are in
-//! seconds, to the microsecond.
+//! The status for a program. Times are in seconds, to the microsecond.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Report;
 use super::protection::{Here, Peer, Protection};
+use super::{Report, Running};
 use crate::dovecot::history::Told;
 use crate::dovecot::look::{self, Look};
 use crate::dovecot::service::Status;
+use crate::dovecot::verdict::Verdict;
+use crate::lifekeeper::state::State;
+use crate::probe::attempt::Attempt;
 
-/// The whole of it.
+/// What `status --json` says.
 #[derive(Debug, Serialize)]
-pub(super) struct Document {
-    /// 1, the number of this shape.
-    format: u32,
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Content {
     /// The resource's tag.
     tag: String,
-    /// `up`: in operation. `degraded`: the same, and somebody should look. `failed`: a process lives, and something else is wrong. `stopped`: no
-    /// process lives. `starting`, `stopping`: an action runs, so that nothing follows from the checks.
-    /// `unknown`: the processes cannot be seen.
-    verdict: &'static str,
-    /// When it became so, local time as RFC 3339 writes it; `null` where that is not known.
+    /// `up`: in operation. `degraded`: the same, and somebody should look. `failed`: a process
+    /// lives, and something else is wrong. `stopped`: no process lives. `starting`, `stopping`: an
+    /// action runs, so that nothing follows from the checks. `unknown`: the processes cannot be seen.
+    verdict: Verdict,
+    /// When it became so: local time as RFC 3339 writes it; `null` where that is not known.
     since: Option<String>,
     /// What is wrong, a sentence each; empty when the verdict is `up` or `degraded`.
     causes: Vec<String>,
     /// What is odd and no fault: a status that did not answer, two masters, settings that are not
     /// understood.
     warnings: Vec<String>,
-    /// The action that runs now and its process, such as `remove, pid 4242`.
-    action: Option<String>,
+    /// The action that runs now.
+    action: Option<Running>,
     /// The last action that changed something; `null` when none is known since the boot.
     last: Option<Told>,
     /// The three checks.
@@ -44,6 +42,7 @@ pub(super) struct Document {
 
 /// The three checks.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Checks {
     process: Process,
     /// One for each entry of `APP_DOVECOT_IP_LIST`, in its order.
@@ -51,51 +50,95 @@ struct Checks {
     service: Service,
 }
 
-/// Check 1.
+/// Check 1: is there a master?
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Process {
-    /// `found` or `not found`.
-    result: &'static str,
+    result: Found,
     /// The masters that live.
     pids: Vec<i32>,
     /// How long the look took.
     seconds: f64,
 }
 
-/// Check 2, one entry.
+/// Whether a master lives.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum Found {
+    /// One lives.
+    Found,
+    /// None lives.
+    #[serde(rename = "not found")]
+    NotFound,
+}
+
+/// Check 2, one entry: does it greet?
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Connection {
     /// The entry's address and port.
     endpoint: String,
-    /// `connected`, `failed`, `unknown` when the check itself could not tell, or `not tried`: nobody
-    /// connects where no process lives or an action runs.
-    result: &'static str,
+    result: Reached,
     /// Why it did not connect.
     cause: Option<String>,
     /// How long it took.
     seconds: Option<f64>,
+    /// How many whole days the server's certificate has left, below 0 when it has ended; `null`
+    /// without TLS.
+    certificate_days: Option<i64>,
 }
 
-/// Check 3.
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum Reached {
+    /// It came about, and what was to be seen there was seen.
+    Connected,
+    /// It did not.
+    Failed,
+    /// The check itself could not tell.
+    Unknown,
+    /// Nobody connects where no process lives or an action runs.
+    #[serde(rename = "not tried")]
+    NotTried,
+}
+
+/// Check 3: what does the service manager say?
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Service {
-    /// `alive`, `dead`, or `unknown` when there was no answer.
-    result: &'static str,
+    result: Says,
     /// Why it is not alive.
     cause: Option<String>,
     /// How long the answer took.
     seconds: f64,
 }
 
+/// What the service manager says.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum Says {
+    /// It runs.
+    Alive,
+    /// It does not.
+    Dead,
+    /// There was no answer.
+    Unknown,
+}
+
 /// What LifeKeeper says.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LifeKeeper {
     /// Whether it runs here; `null` when it does not say.
     running: Option<bool>,
     /// Its name of this node.
     node: Option<String>,
-    /// The resource's state here: `ISP`, `ISU`, `OSU`, `OSF` or `ILLSTATE`.
-    state: Option<&'static str>,
+    /// The resource's state here.
+    state: Option<State>,
     /// Why the state, or where the resource was extended to, is not known.
     cause: Option<String>,
     /// The other systems to which the resource was extended.
@@ -104,6 +147,7 @@ struct LifeKeeper {
 
 /// The resource on another system.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PeerResource {
     /// LifeKeeper's name of that system.
     system: String,
@@ -112,18 +156,17 @@ struct PeerResource {
     /// The resource's tag there.
     tag: String,
     /// The resource's state there.
-    state: Option<&'static str>,
+    state: Option<State>,
     /// Why the state is not known.
     cause: Option<String>,
 }
 
-impl Document {
+impl Content {
     pub(super) fn new(report: &Report) -> Self {
         let look = &report.look;
         Self {
-            format: 1,
             tag: report.tag.to_string(),
-            verdict: report.verdict().word(),
+            verdict: report.verdict(),
             since: report.since.clone(),
             causes: report.causes(),
             warnings: report.warnings(),
@@ -131,7 +174,11 @@ impl Document {
             last: report.last.clone(),
             checks: Checks {
                 process: Process {
-                    result: if look.checks.masters.is_empty() { "not found" } else { "found" },
+                    result: if look.checks.masters.is_empty() {
+                        Found::NotFound
+                    } else {
+                        Found::Found
+                    },
                     pids: look.checks.masters.iter().map(|master| master.pid).collect(),
                     seconds: seconds(look.process_time),
                 },
@@ -145,34 +192,40 @@ impl Document {
 
 fn connection(look::Connection { endpoint, attempt }: &look::Connection) -> Connection {
     let (result, cause) = match attempt.as_ref().map(|attempt| &attempt.outcome) {
-        Ok(Ok(())) => ("connected", None),
-        Ok(Err(cause)) if cause.tells_nothing() => ("unknown", Some(cause.to_string())),
-        Ok(Err(cause)) => ("failed", Some(cause.to_string())),
-        Err(cause) => ("not tried", Some((*cause).to_owned())),
+        Ok(Ok(())) => (Reached::Connected, None),
+        Ok(Err(cause)) if cause.tells_nothing() => (Reached::Unknown, Some(cause.to_string())),
+        Ok(Err(cause)) => (Reached::Failed, Some(cause.to_string())),
+        Err(cause) => (Reached::NotTried, Some((*cause).to_owned())),
     };
-    let seconds = attempt.as_ref().ok().map(|attempt| seconds(attempt.took));
-    Connection { endpoint: endpoint.to_string(), result, cause, seconds }
+    let attempt = attempt.as_ref().ok();
+    Connection {
+        endpoint: endpoint.to_string(),
+        result,
+        cause,
+        seconds: attempt.map(|attempt| seconds(attempt.took)),
+        certificate_days: attempt.and_then(Attempt::certificate_days),
+    }
 }
 
 fn service(look: &Look) -> Service {
     let (result, cause) = match &look.checks.status {
-        Status::Alive => ("alive", None),
-        Status::Dead(cause) => ("dead", Some(cause.clone())),
-        Status::Unknown(cause) => ("unknown", Some(cause.clone())),
+        Status::Alive => (Says::Alive, None),
+        Status::Dead(cause) => (Says::Dead, Some(cause.clone())),
+        Status::Unknown(cause) => (Says::Unknown, Some(cause.clone())),
     };
     Service { result, cause, seconds: seconds(look.service_time) }
 }
 
 fn lifekeeper(protection: &Protection) -> LifeKeeper {
     let (state, here_cause) = match &protection.here {
-        Here::Known(state) => (Some(state.word()), None),
+        Here::Known(state) => (Some(*state), None),
         Here::Unprotected(cause) | Here::NotKnown(cause) => (None, Some(cause.clone())),
     };
     let other = |peer: &Peer| PeerResource {
         system: peer.system.clone(),
         alive: peer.alive,
         tag: peer.tag.clone(),
-        state: peer.state.as_ref().ok().map(|state| state.word()),
+        state: peer.state.as_ref().ok().copied(),
         cause: peer.state.as_ref().err().cloned(),
     };
     LifeKeeper {
@@ -199,13 +252,12 @@ mod tests {
     use serde_json::{Value, json};
 
     fn value(scene: &Scene) -> Value {
-        serde_json::to_value(Document::new(&scene.report())).expect("a document")
+        serde_json::to_value(Content::new(&scene.report())).expect("a document")
     }
 
     #[test]
     fn the_shape_is_as_it_was_promised() {
         let expected = json!({
-            "format": 1,
             "tag": "dovecot",
             "verdict": "up",
             "causes": [],
@@ -219,6 +271,7 @@ mod tests {
                     "result": "connected",
                     "cause": null,
                     "seconds": 0.001,
+                    "certificate_days": null,
                 }],
                 "service": { "result": "alive", "cause": null, "seconds": 0.01 },
             },
@@ -256,10 +309,10 @@ mod tests {
             (all.endpoint, all.result, all.cause.expect("a cause"))
         };
         let (endpoint, result, cause) = of("plain:", Refusal::NotTried("no room".into()));
-        assert_eq!((&*endpoint, result), ("plain:192.0.2.1:993", "unknown"));
+        assert_eq!((&*endpoint, result), ("plain:192.0.2.1:993", Reached::Unknown));
         assert_eq!(cause, "not checked: no room");
         let (endpoint, result, _) = of("connect:", Refusal::Closed);
-        assert_eq!((&*endpoint, result), ("connect:192.0.2.1:993", "failed"));
+        assert_eq!((&*endpoint, result), ("connect:192.0.2.1:993", Reached::Failed));
     }
 
     #[test]
@@ -273,9 +326,10 @@ mod tests {
             "result": "not tried",
             "cause": "an action is running",
             "seconds": null,
+            "certificate_days": null,
         }]);
         assert_eq!(stopped["verdict"], "stopping");
-        assert_eq!(stopped["action"], "remove, pid 4242");
+        assert_eq!(stopped["action"], json!({ "name": "remove", "pid": 4242 }));
         assert_eq!(stopped["causes"][0], "no process named dovecot");
         assert_eq!(stopped["checks"]["process"]["result"], "not found");
         assert_eq!(stopped["checks"]["connections"], untried);

@@ -3,17 +3,20 @@
 //! Looking changes nothing: no lock is held against an action, no connection wakes a Dovecot that
 //! is stopped. Whatever does not answer is told as such, and all of it has an end.
 
-mod json;
+pub(crate) mod json;
 mod plugin;
 mod protection;
 mod text;
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::actions;
 use crate::cli::{self, Format};
-use crate::dovecot::history::{Event, History, Outcome, Told};
+use crate::dovecot::history::{Event, History, Outcome, Runs, Told};
 use crate::dovecot::look::{self, Busy, Look};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
@@ -35,8 +38,8 @@ pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 struct Report {
     tag: Tag,
-    /// The action of the kit that runs for the resource, in its own words.
-    action: Option<String>,
+    /// The action of the kit that runs for the resource.
+    action: Option<Running>,
     /// What was not understood of the settings.
     misread: Vec<String>,
     look: Look,
@@ -47,14 +50,37 @@ struct Report {
     last: Option<Told>,
 }
 
+/// An action that runs.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Running {
+    /// `restore`, `remove`, `recover` or `install`.
+    name: String,
+    /// Its process.
+    pid: i32,
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, pid {}", self.name, self.pid)
+    }
+}
+
 impl Report {
     fn verdict(&self) -> Verdict {
-        self.action.as_deref().map_or_else(|| self.look.verdict(), Verdict::during)
+        let action = self.action.as_ref();
+        action.map_or_else(|| self.look.verdict(), |action| Verdict::during(&action.name))
     }
 
     /// What is wrong.
     fn causes(&self) -> Vec<String> {
         if self.verdict().is_up() { Vec::new() } else { self.look.causes() }
+    }
+
+    /// The last action that changed something, in words.
+    fn last(&self) -> Option<String> {
+        let runs = if self.action.is_some() { Runs::Yes } else { Runs::No };
+        self.last.as_ref().map(|told| told.words(runs))
     }
 
     /// What is odd and changes no verdict.
@@ -74,19 +100,19 @@ impl Report {
 ///
 /// Any error from writing the output.
 pub(crate) fn status(system: &impl System, root: &Path, how: &cli::Status) -> Result<Exit, Error> {
-    let (exit, text) = written(&report(system, root, &how.tag), how)?;
+    let (exit, text) = written(root, &report(system, root, &how.tag), how)?;
     show::print(&text).map(|()| exit)
 }
 
 /// The exit that a form gives, and the form.
-fn written(report: &Report, how: &cli::Status) -> Result<(Exit, String), Error> {
+fn written(root: &Path, report: &Report, how: &cli::Status) -> Result<(Exit, String), Error> {
     if how.format == Some(Format::Nagios) {
-        let (found, line) = plugin::plugin(report);
+        let (found, line) = plugin::plugin(report, how.plugin);
         return Ok((Exit::Monitored(found), line));
     }
     let exit = if report.verdict().is_up() { Exit::Success } else { Exit::Failure };
     let text =
-        if how.json { show::json(&json::Document::new(report))? } else { text::text(report) };
+        if how.json { show::json(root, &json::Content::new(report))? } else { text::text(report) };
     Ok((exit, text))
 }
 
@@ -106,9 +132,9 @@ pub(crate) fn without(how: &cli::Status, cause: Error) -> Result<Exit, Error> {
     }
 }
 
-/// Tells a monitoring system why there is no status, where the command line was wrong: without it a
-/// plugin's status 2 would be CRITICAL.
-pub(crate) fn misused(cause: &str) -> Exit {
+/// Tells a monitoring system why there is no status: where the command line was wrong, the exit
+/// status 2 of every other command would be CRITICAL.
+pub(crate) fn untold(cause: &str) -> Exit {
     let _ = show::print(&plugin::unknown(cause));
     Exit::Monitored(Plugin::Unknown)
 }
@@ -129,9 +155,10 @@ fn report(system: &impl System, root: &Path, tag: &Tag) -> Report {
     let busy = if before.is_some() { Busy::Yes } else { Busy::No };
     let look = look::look(system, root, &settings, busy);
     // One that began meanwhile makes what was seen worthless as well.
-    let action = before.or_else(running).map(|holder| holder.to_string());
+    let action = before
+        .or_else(running)
+        .map(|holder| Running { name: one_line(&holder.action), pid: holder.pid });
     let protection = protection::protection(system, root, tag);
-    let action = action.map(|words| one_line(&words));
     let history = History::read(system, root);
     let since = action.is_none().then(|| since(system, &look, &history)).flatten();
     let last = history.last.map(|event| event.told(system));
@@ -213,13 +240,15 @@ mod tests {
     }
 
     fn asked(format: Option<Format>) -> cli::Status {
-        cli::Status { tag: Tag::parse("dovecot").expect("a tag"), json: false, format }
+        let (tag, plugin) = (Tag::parse("dovecot").expect("a tag"), cli::Plugin::default());
+        cli::Status { tag, json: false, format, plugin }
     }
 
     #[test]
     fn the_exit_says_whether_dovecot_is_in_operation_and_to_a_monitoring_system_more() {
-        let exit =
-            |scene: &Scene, format| written(&scene.report(), &asked(format)).expect("a status").0;
+        let exit = |scene: &Scene, format| {
+            written(scene.root.path(), &scene.report(), &asked(format)).expect("a status").0
+        };
         let (up, down) = (Scene::protected(), Scene::stopped());
         assert_eq!(exit(&up, None), Exit::Success);
         assert_eq!(exit(&down, None), Exit::Failure);
@@ -266,18 +295,19 @@ mod tests {
         let words = "two masters of Dovecot run: pid 100, pid 200 (dovecot-ark doctor says more)";
         assert_eq!(report.warnings(), [words]);
         for (format, exit, line) in [
-            (None, Exit::Success, format!("\nwarning: {words}\n")),
+            (None, Exit::Success, format!(" {words}\n")),
             (
                 Some(Format::Nagios),
                 Exit::Monitored(Plugin::Warning),
                 format!("DOVECOT WARNING - degraded: {words}; in service on node1 | processes=2;"),
             ),
         ] {
-            let (found, text) = written(&report, &asked(format)).expect("a status");
+            let (found, text) =
+                written(scene.root.path(), &report, &asked(format)).expect("a status");
             assert!(found == exit && text.contains(&line), "{text}");
         }
         let json = cli::Status { json: true, ..asked(None) };
-        let (exit, text) = written(&report, &json).expect("a status");
+        let (exit, text) = written(scene.root.path(), &report, &json).expect("a status");
         assert!(exit == Exit::Success && text.contains(&format!("\"{words}\"")), "{text}");
 
         // Where something is wrong, it is told as what it is: the rows have the pids.

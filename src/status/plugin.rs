@@ -3,24 +3,75 @@
 
 use super::Report;
 use super::protection::{Elsewhere, Here, Protection};
-use crate::dovecot::look::Look;
+use crate::cli;
+use crate::dovecot::look::{Connection, Look};
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
 use crate::lifekeeper::state::State;
 use crate::probe::attempt::Attempt;
+use crate::probe::endpoint::Endpoint;
 use crate::text::{cut, one_line};
 
 /// The longest part of the text before and behind its semicolon, in characters. With performance
 /// data both fit into the 1024 bytes that old ways to a plugin carry.
-const MAX_PART: usize = 350;
+const MAX_PART: usize = 200;
+
+/// How many entries of the list may be told apart in the performance data, for the same reason.
+const MAX_ENTRIES: usize = 8;
 
 /// Tells what the plugin found, and the line that it prints.
-pub(super) fn plugin(report: &Report) -> (Plugin, String) {
+pub(super) fn plugin(report: &Report, limits: cli::Plugin) -> (Plugin, String) {
     let verdict = report.verdict();
-    let (seen, said) = (seen(report), said(&report.protection, verdict));
+    let (mut seen, said) = (seen(report), said(&report.protection, verdict));
+    let first_end = first_end(&report.look);
+    let mut found = judge(verdict, &report.protection);
+    if let Some((days, endpoint)) = first_end {
+        let worse = judge_certificate(days, limits);
+        if worse != Plugin::Ok {
+            seen = format!("{}; {seen}", certificate(days, endpoint));
+            found = found.worse(worse);
+        }
+    }
     let text = [seen, said].map(|part| cut(&one_line(&part), MAX_PART)).join("; ");
-    let found = judge(verdict, &report.protection);
-    (found, line(found, &text, &performance(&report.look)))
+    let days = first_end.map(|(days, _)| days_left(days, limits)).unwrap_or_default();
+    (found, line(found, &text, &(performance(&report.look) + &days)))
+}
+
+/// The certificate that ends first, in whole days from now, and its entry.
+fn first_end(look: &Look) -> Option<(i64, &Endpoint)> {
+    let tried = look
+        .connections
+        .iter()
+        .filter_map(|one| Some((one.attempt.as_ref().ok()?.certificate_days()?, &one.endpoint)));
+    tried.min_by_key(|(days, _)| *days)
+}
+
+/// What follows from a certificate that ends in so many days. Without limits nothing: `doctor` warns.
+fn judge_certificate(days: i64, limits: cli::Plugin) -> Plugin {
+    let is_below = |limit: Option<u16>| limit.is_some_and(|limit| days < limit.into());
+    match (is_below(limits.critical), is_below(limits.warning)) {
+        (true, _) => Plugin::Critical,
+        (false, true) => Plugin::Warning,
+        (false, false) => Plugin::Ok,
+    }
+}
+
+/// When a certificate ends, in words.
+fn certificate(days: i64, endpoint: &Endpoint) -> String {
+    let end = match days {
+        ..=-1 => "has ended".to_owned(),
+        0 => "ends within a day".to_owned(),
+        1 => "ends in 1 day".to_owned(),
+        _ => format!("ends in {days} days"),
+    };
+    format!("the certificate of {endpoint} {end}")
+}
+
+/// The days that the first certificate has left, with the limits as the guidelines write them: alert
+/// below.
+fn days_left(days: i64, limits: cli::Plugin) -> String {
+    let range = |limit: Option<u16>| limit.map(|limit| format!("{limit}:")).unwrap_or_default();
+    format!(" certificate_days={days};{};{}", range(limits.warning), range(limits.critical))
 }
 
 /// The line of a plugin that could not look.
@@ -44,7 +95,7 @@ pub(super) fn unknown(cause: &str) -> String {
 ///
 /// While an action of the kit runs it is WARNING: what is seen then is on its way to something
 /// else, and every action has an end. UNKNOWN is left for what keeps the plugin from looking.
-fn judge(verdict: Verdict, protection: &Protection) -> Plugin {
+pub(super) fn judge(verdict: Verdict, protection: &Protection) -> Plugin {
     let elsewhere = matches!(protection.elsewhere(), Elsewhere::On(_));
     match (&protection.here, verdict) {
         (_, Verdict::Unknown) => Plugin::Unknown,
@@ -61,9 +112,10 @@ fn judge(verdict: Verdict, protection: &Protection) -> Plugin {
     }
 }
 
-/// What the checks saw.
+/// What the checks saw. What a stop came from, only the last action tells.
 fn seen(report: &Report) -> String {
     let verdict = report.verdict();
+    let last = report.last().map(|words| format!(", last action: {words}"));
     match (verdict, &report.action) {
         (_, Some(action)) => format!("{}: {action} is running", verdict.word()),
         (Verdict::Degraded, _) => {
@@ -72,6 +124,7 @@ fn seen(report: &Report) -> String {
         (Verdict::Failed | Verdict::Unknown, _) => {
             format!("{}: {}", verdict.word(), report.causes().join("; "))
         }
+        (Verdict::Stopped, _) => format!("{}{}", verdict.word(), last.unwrap_or_default()),
         _ => verdict.word().to_owned(),
     }
 }
@@ -111,7 +164,7 @@ fn said(protection: &Protection, verdict: Verdict) -> String {
 }
 
 /// How many masters there are and how many connections came about, and how long each check took:
-/// of the connections the longest. `U` is what was not tried.
+/// of the connections the longest, and the first of them each. `U` is what was not tried.
 fn performance(look: &Look) -> String {
     let tried: Vec<&Attempt> =
         look.connections.iter().filter_map(|one| one.attempt.as_ref().ok()).collect();
@@ -125,10 +178,16 @@ fn performance(look: &Look) -> String {
     };
     let processes = look.checks.masters.len();
     let (process_time, service_time) = (seconds(look.process_time), seconds(look.service_time));
+    let each = |one: &Connection| {
+        let time =
+            one.attempt.as_ref().map_or_else(|_| "U".to_owned(), |tried| seconds(tried.took));
+        format!(" '{}'={time};;;0", one.endpoint)
+    };
+    let each: String = look.connections.iter().take(MAX_ENTRIES).map(each).collect();
     format!(
         "processes={processes};;;0 process_time={process_time};;;0 \
          connections={connected};;;0;{all} connection_time={longest};;;0 \
-         service_time={service_time};;;0"
+         service_time={service_time};;;0{each}"
     )
 }
 
@@ -155,6 +214,7 @@ mod tests {
     use super::super::tests::Scene;
     use super::*;
     use crate::command::End;
+    use crate::dovecot::history::{self, Outcome};
     use crate::system::fake::Port;
     use std::time::Duration;
 
@@ -265,7 +325,7 @@ mod tests {
 
     #[track_caller]
     fn assert_line(scene: &Scene, found: Plugin, expected: &str) {
-        let (plugin, line) = plugin(&scene.report());
+        let (plugin, line) = plugin(&scene.report(), cli::Plugin::default());
         assert_eq!((plugin, &*line), (found, &*format!("{expected}\n")));
     }
 
@@ -276,7 +336,8 @@ mod tests {
             &scene,
             Plugin::Ok,
             "DOVECOT OK - up; in service on node1 | processes=1;;;0 process_time=0.000000s;;;0 \
-             connections=1;;;0;1 connection_time=0.001000s;;;0 service_time=0.010000s;;;0",
+             connections=1;;;0;1 connection_time=0.001000s;;;0 service_time=0.010000s;;;0 \
+             '127.0.0.1:143'=0.001000s;;;0",
         );
 
         let list = "APP_DOVECOT_IP_LIST='127.0.0.1:143:2 192.0.2.1:993:2'\n";
@@ -287,7 +348,8 @@ mod tests {
             Plugin::Critical,
             "DOVECOT CRITICAL - failed: 192.0.2.1:993: no connection after 2 s; in service on node1 \
              | processes=1;;;0 process_time=0.000000s;;;0 connections=1;;;0;2 \
-             connection_time=2.000000s;;;0 service_time=0.010000s;;;0",
+             connection_time=2.000000s;;;0 service_time=0.010000s;;;0 \
+             '127.0.0.1:143'=0.001000s;;;0 '192.0.2.1:993'=2.000000s;;;0",
         );
 
         let scene = Scene::protected();
@@ -297,13 +359,15 @@ mod tests {
             Plugin::Warning,
             "DOVECOT WARNING - degraded: no status, the verdict rests on process and ports: \
              `service dovecot status`: no end after 5 s; in service on node1 | processes=1;;;0 process_time=0.000000s;;;0 connections=1;;;0;1 \
-             connection_time=0.001000s;;;0 service_time=5.000000s;;;0",
+             connection_time=0.001000s;;;0 service_time=5.000000s;;;0 \
+             '127.0.0.1:143'=0.001000s;;;0",
         );
     }
 
     #[test]
     fn what_was_not_tried_has_no_number() {
-        let untried = "connections=U;;;0;1 connection_time=U;;;0 service_time=0.010000s;;;0";
+        let untried = "connections=U;;;0;1 connection_time=U;;;0 service_time=0.010000s;;;0 \
+                       '127.0.0.1:143'=U;;;0";
         let scene = Scene::protected();
         let _lock = scene.busy();
         assert_line(
@@ -314,7 +378,7 @@ mod tests {
                  processes=1;;;0 process_time=0.000000s;;;0 {untried}"
             ),
         );
-        let (found, line) = plugin(&Scene::stopped().report());
+        let (found, line) = plugin(&Scene::stopped().report(), cli::Plugin::default());
         assert_eq!(found, Plugin::Critical);
         assert!(
             line.starts_with("DOVECOT CRITICAL - stopped; nothing protects it: looking"),
@@ -326,13 +390,60 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_that_ends_is_judged_by_the_limits_that_were_given() {
+        use Plugin::{Critical, Ok as Fine, Warning};
+        let limits = |warning, critical| cli::Plugin { timeout: None, warning, critical };
+        for (days, given, found, range) in [
+            (13, limits(None, None), Fine, ";;"),
+            (14, limits(Some(14), Some(7)), Fine, ";14:;7:"),
+            (13, limits(Some(14), Some(7)), Warning, ";14:;7:"),
+            (6, limits(Some(14), Some(7)), Critical, ";14:;7:"),
+            (-1, limits(Some(0), None), Warning, ";0:;"),
+            (6, limits(None, Some(7)), Critical, ";;7:"),
+        ] {
+            assert_eq!(judge_certificate(days, given), found, "{days} {given:?}");
+            assert_eq!(days_left(days, given), format!(" certificate_days={days}{range}"));
+        }
+        let scene = Scene::protected();
+        let mut report = scene.report();
+        let tried = report.look.connections[0].attempt.as_mut().expect("a try");
+        tried.certificate = Some(3 * 24 * 60 * 60 + 5);
+        let (found, line) = plugin(&report, limits(Some(14), None));
+        let words = "DOVECOT WARNING - the certificate of 127.0.0.1:143 ends in 3 days; up; in";
+        assert!(found == Warning && line.starts_with(words), "{line}");
+        assert!(line.ends_with(" certificate_days=3;14:;\n"), "{line}");
+        let (found, line) = plugin(&report, cli::Plugin::default());
+        assert!(found == Fine && line.starts_with("DOVECOT OK - up; in"), "{line}");
+        let tried = report.look.connections[0].attempt.as_mut().expect("a try");
+        tried.certificate = Some(-1);
+        let (_, line) = plugin(&report, limits(Some(0), None));
+        assert!(line.contains("the certificate of 127.0.0.1:143 has ended; up"), "{line}");
+    }
+
+    #[test]
+    fn what_a_stop_came_from_is_told() {
+        let scene = Scene::protected();
+        scene.machine.change(100, |master| master.state = 'Z');
+        let (tag, root) = ("dovecot", scene.root.path());
+        let fault = Outcome::Failed("no greeting".into());
+        history::note(&scene.machine, root, "recover", tag, fault);
+        let (found, line) = plugin(&scene.report(), cli::Plugin::default());
+        assert_eq!(found, Plugin::Critical);
+        assert!(
+            line.starts_with("DOVECOT CRITICAL - stopped, last action: recover failed 20"),
+            "{line}"
+        );
+        assert!(line.contains(": no greeting; in service on node1 | "), "{line}");
+    }
+
+    #[test]
     fn a_line_is_one_line_with_one_bar_and_fits_into_a_kilobyte() {
         let scene = Scene::protected();
         let pages = "a|b\n".repeat(1000);
         let long = "x".repeat(1000);
         scene.machine.reply("status", move |_| (End::NotRun(pages.clone()), Duration::ZERO));
         scene.machine.answer("ins_list -t dovecot", End::NotRun(long), Duration::ZERO, "");
-        let (_, line) = plugin(&scene.report());
+        let (_, line) = plugin(&scene.report(), cli::Plugin::default());
         assert_eq!((line.matches('|').count(), line.lines().count()), (1, 1), "{line}");
         assert!(line.len() < 1024, "{}", line.len());
         assert_eq!(unknown("a|b\nc"), "DOVECOT UNKNOWN - a/b / c\n");

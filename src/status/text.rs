@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::Report;
 use super::protection::{Here, Peer, Protection};
-use crate::dovecot::history::Told;
+use super::{Report, plugin};
 use crate::dovecot::look::{Connection, Look};
 use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
+use crate::exit::Plugin;
 use crate::log::readable;
+use crate::show::{self, Tone};
 use crate::text::{cut, one_line};
 
 /// The longest cause that is shown, in characters. The words of a service command may fill pages;
@@ -44,10 +45,11 @@ pub(super) fn text(report: &Report) -> String {
 
     let mut lines = vec![format!("{}: {}", report.tag, verdict(report))];
     lines.extend(checks.into_iter().map(line));
-    lines.extend(report.last.iter().map(|told| last(told, report.action.is_some())));
+    lines.extend(report.last().map(|words| format!("last action: {}", cut(&words, MAX_CAUSE))));
     lines.push(cut(&one_line(&lifekeeper(&report.protection)), MAX_CAUSE));
     lines.extend(peers.into_iter().map(line));
-    let warning = |cause: &String| format!("warning: {}", cut(&one_line(cause), MAX_CAUSE));
+    let head = show::toned(Tone::Odd, "warning:");
+    let warning = |cause: &String| format!("{head} {}", cut(&one_line(cause), MAX_CAUSE));
     lines.extend(report.warnings().iter().map(warning));
     lines.join("\n") + "\n"
 }
@@ -55,7 +57,7 @@ pub(super) fn text(report: &Report) -> String {
 fn verdict(report: &Report) -> String {
     let verdict = report.verdict();
     let since = report.since.as_deref().map(readable).map(|time| format!(" since {time}"));
-    let word = format!("{}{}", verdict.word(), since.unwrap_or_default());
+    let word = show::toned(tone(report), verdict.word()) + &since.unwrap_or_default();
     match (verdict, &report.action, &report.look.blind) {
         (_, Some(action), _) => format!("{word}: {action} is running"),
         (Verdict::Unknown, _, Some(cause)) => format!("{word}: {cause}"),
@@ -63,17 +65,12 @@ fn verdict(report: &Report) -> String {
     }
 }
 
-/// The line about the last action that changed something.
-fn last(told: &Told, runs: bool) -> String {
-    let Told { action, outcome, time, cause, .. } = told;
-    let time = readable(time);
-    match (outcome.as_str(), cause) {
-        ("begun", _) if runs => format!("last action: {action}, begun {time}"),
-        ("begun", _) => format!("last action: {action}, begun {time}, was killed"),
-        (_, Some(cause)) => {
-            format!("last action: {action} failed {time}: {}", cut(&one_line(cause), MAX_CAUSE))
-        }
-        _ => format!("last action: {action} succeeded {time}"),
+/// How the verdict looks: as a monitoring system would judge it, so that a standby is no alarm.
+fn tone(report: &Report) -> Tone {
+    match plugin::judge(report.verdict(), &report.protection) {
+        Plugin::Ok => Tone::Good,
+        Plugin::Warning | Plugin::Unknown => Tone::Odd,
+        Plugin::Critical => Tone::Bad,
     }
 }
 
@@ -142,13 +139,18 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(10);
 
+    /// What is seen where no colours are.
+    fn plain(report: &Report) -> String {
+        anstream::adapter::strip_str(&text(report)).to_string()
+    }
+
     #[track_caller]
     fn assert_text(scene: &Scene, lines: &[&str]) {
         let mut report = scene.report();
         if let Some(since) = &mut report.since {
             "2026-11-29T03:10:02+09:00".clone_into(since);
         }
-        let text = text(&report);
+        let text = plain(&report);
         assert_eq!(text.lines().collect::<Vec<_>>(), lines);
         assert!(text.ends_with('\n'));
     }
@@ -213,7 +215,7 @@ mod tests {
         let scene = Scene::stopped();
         let text = |outcome| {
             history::note(&scene.machine, scene.root.path(), "recover", "dovecot", outcome);
-            text(&scene.report())
+            plain(&scene.report())
         };
         let killed = text(Outcome::Begun);
         assert!(killed.starts_with("dovecot: stopped\n"), "{killed}");
@@ -231,7 +233,7 @@ mod tests {
     fn a_running_action_is_named() {
         let scene = Scene::protected();
         let _lock = scene.busy();
-        let text = text(&scene.report());
+        let text = plain(&scene.report());
         assert!(text.starts_with("dovecot: stopping: remove, pid 4242 is running\n"), "{text}");
         assert!(text.contains("  127.0.0.1:143         -  not tried: an action is running\n"));
     }

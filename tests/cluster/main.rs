@@ -11,6 +11,8 @@
 
 mod doctor;
 mod install;
+#[path = "../schema/mod.rs"]
+mod schema;
 mod status;
 
 use std::time::{Duration, Instant};

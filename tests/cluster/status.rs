@@ -6,6 +6,8 @@ use std::time::Instant;
 use lab::{Finished, LKROOT, TAG};
 use serde_json::{Value, json};
 
+use crate::schema::document;
+
 impl Scene {
     fn status(&self, node: usize, form: &[&str]) -> Finished {
         let node = self.cluster.node(node).expect("the node");
@@ -16,9 +18,7 @@ impl Scene {
     /// The JSON form, and its exit status.
     fn told(&self, node: usize) -> (Value, Option<i32>) {
         let ended = self.status(node, &["--json"]);
-        let value =
-            serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended:?}"));
-        (value, ended.status)
+        (document("status", &ended.stdout), ended.status)
     }
 
     /// Insists on what the plugin finds and how its line begins, up to the numbers.

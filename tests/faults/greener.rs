@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::schema::document;
+
 use crate::rows;
 use crate::scene::{SURE, Scene};
 
@@ -40,11 +42,10 @@ fn no_fault_is_greener_to_doctor_than_to_status(scene: &Scene) {
 /// Prints what each says, and holds doctor to status.
 fn compare(scene: &Scene, fault: &str) {
     let check = scene.begin("quickCheck").wait(SURE).expect("the end of quickCheck").status;
-    let document = |command: &str| -> Value {
-        let said = scene.sh(&format!("dovecot-ark {command} --json || true"));
-        serde_json::from_str(&said).expect("a document")
+    let told = |command: &str, shape: &str| {
+        document(shape, &scene.sh(&format!("dovecot-ark {command} --json || true")))
     };
-    let (status, doctor) = (document("status"), document("doctor --local"));
+    let (status, doctor) = (told("status", "status"), told("doctor --local", "doctor-local"));
     let restore = scene.begin("restore").wait(SURE).expect("the end of restore").status;
     let verdict = status.get("verdict").and_then(Value::as_str).unwrap_or_default();
     let findings = doctor.get("findings").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -30,6 +30,8 @@ mod peers;
 mod pid_file;
 mod report;
 mod scene;
+#[path = "../schema/mod.rs"]
+mod schema;
 mod service;
 mod start_again;
 mod starts;

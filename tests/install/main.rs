@@ -15,4 +15,6 @@ mod kit;
 mod life;
 mod rounds;
 mod sabotage;
+#[path = "../schema/mod.rs"]
+mod schema;
 mod single;

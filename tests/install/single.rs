@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::schema::document;
+
 use crate::kit::{Dialect, Init, Kit, RECORD};
 
 /// The configuration of another Dovecot, which listens nowhere.
@@ -27,7 +29,7 @@ impl Kit {
     #[track_caller]
     fn found(&self, check: &str) -> Vec<(String, String)> {
         let ended = self.ark(&["doctor", "--local", "--json"]);
-        let document: Value = serde_json::from_str(&ended.stdout).expect("a document");
+        let document = document("doctor-local", &ended.stdout);
         let findings = document.get("findings").and_then(Value::as_array).expect("findings");
         let text = |finding: &Value, name: &str| {
             finding.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -55,7 +57,7 @@ impl Kit {
         let start = Instant::now();
         loop {
             let ended = self.ark(&["status", "--json"]);
-            let document: Value = serde_json::from_str(&ended.stdout).expect("a document");
+            let document = document("status", &ended.stdout);
             let pids =
                 document.pointer("/checks/process/pids").and_then(Value::as_array).expect("pids");
             if pids.len() == count {

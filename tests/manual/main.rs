@@ -214,26 +214,14 @@ fn each_message_in_the_pages_is_one_of_the_program() {
     }
 }
 
-/// Keys of `status` that no machine without LifeKeeper, or on which no action was called, prints. The
-/// tests of clusters and of the last action read them.
-const OF_A_CLUSTER: [&str; 3] = ["system", "outcome", "time"];
-
-/// A page's examples of documents hold no other key than the documents. A name of several words is
-/// nobody else's, so the program's file is asked; a short one might stand anywhere in it, and is looked
-/// for in real documents.
 #[test]
 fn each_field_of_json_in_the_pages_is_one_of_the_program() {
-    let (words, printed) = (program::words(), program::json_keys());
+    let known = program::json_keys();
     for Manual { page, .. } in manuals() {
         let fields = page.part("JSON").split("\":").filter_map(|before| before.rsplit('"').next());
         let fields: BTreeSet<&str> = fields.filter(|name| !name.contains(' ')).collect();
         assert!(fields.len() > 30, "{}: {fields:?}", page.file);
-        let is_known = |field: &&str| {
-            printed.contains(*field)
-                || OF_A_CLUSTER.contains(field)
-                || field.contains('_') && words.contains(*field)
-        };
-        let unknown: Vec<&str> = fields.into_iter().filter(|field| !is_known(field)).collect();
+        let unknown: Vec<&str> = fields.into_iter().filter(|it| !known.contains(*it)).collect();
         assert_eq!(unknown, Vec::<&str>::new(), "{}", page.file);
     }
 }

@@ -35,7 +35,10 @@ pub(crate) fn commands() -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The options of a command, but not the one for help.
+/// The options that every command takes: each page names them once, before the commands.
+pub(crate) const COMMON: [&str; 2] = ["--color", "--help"];
+
+/// The options of a command alone.
 pub(crate) fn options(command: &str) -> Vec<Choice> {
     let mut options: Vec<Choice> = Vec::new();
     for line in printed(&[command, "--help"]).lines().map(str::trim) {
@@ -50,7 +53,9 @@ pub(crate) fn options(command: &str) -> Vec<Choice> {
             option.words.extend(line.strip_prefix("- ").and_then(|_| inside("- ", ":")));
         }
     }
-    options.retain(|option| option.spellings.iter().all(|spelling| spelling != "--help"));
+    options.retain(|option| {
+        option.spellings.iter().all(|spelling| !COMMON.contains(&spelling.as_str()))
+    });
     options
 }
 
@@ -81,24 +86,21 @@ pub(crate) fn written() -> Vec<(String, String)> {
     entries.map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned())).collect()
 }
 
-/// The keys of the documents that the program prints on this machine, whatever it is.
+/// The keys of the documents for programs, after the schemas that are shipped.
 pub(crate) fn json_keys() -> BTreeSet<String> {
-    fn keys(value: &Value, known: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(fields) => fields.iter().for_each(|(key, value)| {
-                known.insert(key.clone());
-                keys(value, known);
-            }),
-            Value::Array(values) => values.iter().for_each(|value| keys(value, known)),
-            _ => (),
+    fn keys(schema: &Value, known: &mut BTreeSet<String>) {
+        let inner = schema.as_object().into_iter().flatten();
+        for (key, value) in inner {
+            if key == "properties" {
+                known.extend(value.as_object().into_iter().flatten().map(|(name, _)| name.clone()));
+            }
+            keys(value, known);
         }
     }
     let mut known = BTreeSet::new();
-    for command in [["settings", "--json"], ["status", "--json"], ["doctor", "--json"]] {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_dovecot-ark"));
-        let output = program.args(command).output().expect("running the program");
-        let document = serde_json::from_slice(&output.stdout);
-        keys(&document.unwrap_or_else(|cause| panic!("{command:?}: {cause}")), &mut known);
+    for file in fs::read_dir(root().join("pkg/schema")).expect("the schemas") {
+        let text = fs::read_to_string(file.expect("a schema").path()).expect("a schema");
+        keys(&serde_json::from_str(&text).expect("a schema"), &mut known);
     }
     known
 }

@@ -2,7 +2,6 @@
 
 use lab::{DEFAULTS, Init};
 
-use crate::kit::Kit;
 use crate::packaged::{
     FOLDER, PREVIOUS, VERSION, assert_verified, files, in_service, look_seldom, state,
 };

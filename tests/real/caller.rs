@@ -2,6 +2,7 @@
 
 use crate::holder::begin_long_remove;
 use crate::kit::Kit;
+use crate::schema::document;
 use std::time::Duration;
 
 on_each_node!(
@@ -142,7 +143,7 @@ fn the_settings_are_shown_to_people_and_programs(kit: &Kit) {
         assert!(table.contains(line), "{table}");
     }
     let text = kit.sh("dovecot-ark settings --json");
-    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let json = document("settings", &text);
     assert_eq!(json["file"], "/etc/default/LifeKeeper");
     assert_eq!(json["settings"].as_array().map(Vec::len), Some(14));
     assert_eq!(

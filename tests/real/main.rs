@@ -31,7 +31,10 @@ mod holder;
 mod kit;
 mod load;
 mod removes;
+#[path = "../schema/mod.rs"]
+mod schema;
 mod status;
+mod terminal;
 
 /// Lays the kit on a node, as it was built for the tests.
 fn lay(node: &lab::Node) {

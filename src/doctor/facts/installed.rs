@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::fact::Fact;
 use crate::command::Command;
 use crate::error::Error;
+use crate::files;
 use crate::lifekeeper::installation::{LifeKeeper, Version};
+use crate::show;
 use crate::system::System;
 
 /// Where LifeKeeper keeps its licences (manual).
@@ -44,15 +46,14 @@ impl Installed {
         root: &Path,
         found: Result<&LifeKeeper, &Error>,
     ) -> Self {
-        let host = fs::read_to_string(root.join("proc/sys/kernel/hostname")).unwrap_or_default();
         let node = found.map_err(ToString::to_string).and_then(|lifekeeper| {
             let running = lifekeeper.require_running(system);
             running.and_then(|()| lifekeeper.node(system)).map_err(|cause| cause.to_string())
         });
         let version = found.map_err(ToString::to_string).and_then(|one| one.version(system));
         Self {
-            host: host.trim().to_owned(),
-            kit: env!("CARGO_PKG_VERSION").to_owned(),
+            host: files::host(root),
+            kit: show::KIT.to_owned(),
             lifekeeper: found.map(|one| one.folder().display().to_string()).into(),
             node: node.into(),
             version: version.map(|version| version.to_string()).into(),

@@ -3,7 +3,7 @@
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::checks::Checked;
 use crate::doctor::finding::{Check, Finding};
-use crate::dovecot::history::Told;
+use crate::dovecot::history::{Runs, Word};
 use crate::dovecot::verdict::Verdict;
 use crate::lifekeeper::state::State;
 use crate::log::readable;
@@ -95,7 +95,7 @@ fn last(facts: &Facts, checked: &Checked) -> Finding {
         };
         let stands_by = facts.resource.registration().is_some_and(|one| one.state == State::Osu);
         let (what, why) = (
-            format!("{}{since}", told(fault)),
+            format!("{}{since}", fault.words(Runs::No)),
             "nothing has succeeded since, neither a check nor another action",
         );
         let cure = "fix the cause, then bring it into service or run `dovecot-ark recover -t ";
@@ -107,32 +107,26 @@ fn last(facts: &Facts, checked: &Checked) -> Finding {
         };
     }
     match &checked.last {
-        Some(one) if one.outcome == "begun" && checked.action.is_none() => Finding::warning(
+        Some(one) if one.outcome == Word::Begun && checked.action.is_none() => Finding::warning(
             Check::Action,
-            format!("{} began {} and was killed", one.action, readable(&one.time)),
+            one.words(Runs::No),
             "LifeKeeper takes what it did not finish for failed, or waits for it",
             "see /var/log/dovecot-ark.log for how far it came",
         ),
         Some(one) => {
-            let past = checked.past.as_ref().map(|past| format!("; before, {}", told(past)));
-            Finding::ok(Check::Action, format!("{}{}", told(one), past.unwrap_or_default()))
+            let past =
+                checked.past.as_ref().map(|past| format!("; before, {}", past.words(Runs::No)));
+            Finding::ok(
+                Check::Action,
+                format!("{}{}", one.words(Runs::Yes), past.unwrap_or_default()),
+            )
         }
         None => match &checked.past {
             Some(past) => {
-                Finding::ok(Check::Action, format!("{}, and succeeded later", told(past)))
+                Finding::ok(Check::Action, format!("{}, and succeeded later", past.words(Runs::No)))
             }
             None => Finding::ok(Check::Action, "no action has been called since the boot"),
         },
-    }
-}
-
-fn told(event: &Told) -> String {
-    let Told { action, outcome, time, cause, .. } = event;
-    let time = readable(time);
-    match (outcome.as_str(), cause) {
-        (_, Some(cause)) => format!("{action} failed {time}: {cause}"),
-        ("begun", None) => format!("{action} runs since {time}"),
-        _ => format!("{action} succeeded {time}"),
     }
 }
 
@@ -141,6 +135,7 @@ mod tests {
     use super::*;
     use crate::doctor::facts::healthy;
     use crate::doctor::finding::Level;
+    use crate::dovecot::history::Told;
 
     /// What status makes of a verdict, in doctor's levels: its exit status 0 is no error.
     fn least(verdict: Verdict) -> Level {
@@ -182,22 +177,22 @@ mod tests {
     #[test]
     fn a_failure_that_nothing_has_ended_is_an_error_with_its_time_and_cause() {
         let mut facts = healthy("node1");
-        let event = |outcome: &str, cause: Option<&str>| Told {
+        let event = |outcome: Word, cause: Option<&str>| Told {
             action: "recover".into(),
-            outcome: outcome.into(),
+            outcome,
             time: "2026-11-29T03:10:02+09:00".into(),
             since: "2026-11-29T03:08:00+09:00".into(),
             cause: cause.map(str::to_owned),
         };
         let checked = |facts: &mut Facts| facts.checks.clone().expect("checks");
         let mut seen = checked(&mut facts);
-        seen.fault = Some(event("failed", Some("starting Dovecot: no")));
+        seen.fault = Some(event(Word::Failed, Some("starting Dovecot: no")));
         let finding = last(&facts, &seen);
         let what = "recover failed 2026-11-29 03:10:02: starting Dovecot: no, failing since \
                     2026-11-29 03:08:00";
         assert_eq!((finding.level, &*finding.what), (Level::Error, what));
         seen.past = seen.fault.take();
-        seen.last = Some(event("done", None));
+        seen.last = Some(event(Word::Done, None));
         let finding = last(&facts, &seen);
         assert_eq!(finding.level, Level::Ok);
         assert!(
@@ -205,7 +200,7 @@ mod tests {
                 .what
                 .ends_with("before, recover failed 2026-11-29 03:10:02: starting Dovecot: no")
         );
-        seen.last = Some(event("begun", None));
+        seen.last = Some(event(Word::Begun, None));
         assert_eq!(last(&facts, &seen).level, Level::Warning, "killed");
         seen.action = Some("recover, pid 7".into());
         assert_eq!(last(&facts, &seen).level, Level::Ok, "it runs");

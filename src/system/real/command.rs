@@ -27,6 +27,7 @@ use super::limits::{Core, Limits};
 use super::watchdog;
 use crate::command::{Capture, Command, CommandOutput, End, Start};
 use crate::secret::Secret;
+use crate::stderr;
 use crate::system::{Burials, KILL_WAIT, PROGRAM_FOLDERS};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
@@ -162,6 +163,7 @@ impl Commands {
     pub(super) fn sleep(&self, time: Duration) {
         let end = Instant::now() + time;
         loop {
+            stderr::tick();
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -179,6 +181,7 @@ impl Commands {
     /// Sleeps until a child has ended, or it is time to look again, and looks.
     fn pause(&self, left: Duration) {
         pause(left, self.signal.as_ref());
+        stderr::tick();
         self.look();
     }
 }

@@ -67,20 +67,32 @@ impl Machine {
     }
 
     /// Ends the program with `exit` if it still runs so many seconds from now, whatever it hangs
-    /// in. The kernel's alarm does it: a thread would have to be started at each quickCheck.
+    /// in, and has `say` say so. The kernel's alarm does it: a thread would have to be started at each quickCheck.
     ///
     /// # Errors
     ///
     /// When the kernel takes no handler for the alarm.
     #[expect(clippy::unused_self, reason = "only who has a machine may have an end set to itself")]
-    pub(crate) fn end_after(&self, limit: Duration, exit: Exit) -> io::Result<()> {
+    pub(crate) fn end_after(
+        &self,
+        limit: Duration,
+        exit: Exit,
+        say: watchdog::GiveUp,
+    ) -> io::Result<()> {
         let always = Arc::new(AtomicBool::new(true));
         flag::register_conditional_shutdown(SIGALRM, exit.status().into(), always)?;
         // A caller may have blocked it.
         SigSet::from(KernelSignal::SIGALRM).thread_unblock()?;
         alarm::set(u32::try_from(limit.as_secs()).unwrap_or(u32::MAX));
-        watchdog::end_after(limit, exit);
+        watchdog::end_after(limit, exit, say);
         Ok(())
+    }
+
+    /// Has the end said whatever hangs: without this, only from the first command on, so that a
+    /// check pays for no thread that it does not need.
+    #[expect(clippy::unused_self, reason = "only who has a machine may have an end set to itself")]
+    pub(crate) fn watch(&self) {
+        watchdog::watch();
     }
 }
 

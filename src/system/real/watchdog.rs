@@ -8,33 +8,40 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::error;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::exit::Exit;
 use crate::system::WATCH_LEAD;
-use crate::text::seconds;
 
-/// When the program is ended, and with what status.
-static END: OnceLock<(Instant, Duration, Exit)> = OnceLock::new();
+/// Says that the program gives up after so long.
+pub(crate) type GiveUp = fn(Duration);
+
+/// When the program is ended, after how long, with what status, and who says it.
+static END: OnceLock<(Instant, Duration, Exit, GiveUp)> = OnceLock::new();
 
 /// The process groups of the commands that run.
 static GROUPS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// Sets the end of the program.
-pub(super) fn end_after(limit: Duration, exit: Exit) {
-    let _ = END.set((Instant::now() + limit.saturating_sub(WATCH_LEAD), limit, exit));
+pub(super) fn end_after(limit: Duration, exit: Exit, say: GiveUp) {
+    let _ = END.set((Instant::now() + limit.saturating_sub(WATCH_LEAD), limit, exit, say));
 }
 
 /// Takes note of a command that runs.
 pub(super) fn know(group: Option<i32>) {
-    static THREAD: OnceLock<()> = OnceLock::new();
-    let (Some(group), Some((end, limit, exit))) = (group, END.get()) else { return };
+    let Some(group) = group.filter(|_| END.get().is_some()) else { return };
     groups().push(group);
+    watch();
+}
+
+/// Starts the thread, once.
+pub(super) fn watch() {
+    static THREAD: OnceLock<()> = OnceLock::new();
+    let Some((end, limit, exit, say)) = END.get() else { return };
     THREAD.get_or_init(|| {
         // Without it, the alarm ends the program alone.
-        let _ = thread::Builder::new().stack_size(STACK).spawn(|| wait(*end, *limit, *exit));
+        let _ = thread::Builder::new().stack_size(STACK).spawn(|| wait(*end, *limit, *exit, *say));
     });
 }
 
@@ -48,13 +55,13 @@ pub(super) fn forget(group: Option<i32>) {
     }
 }
 
-fn wait(end: Instant, limit: Duration, exit: Exit) {
+fn wait(end: Instant, limit: Duration, exit: Exit, say: GiveUp) {
     thread::sleep(end.saturating_duration_since(Instant::now()));
     for group in &*groups() {
         let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
     }
     // Whoever cannot be told must not hold the end: the alarm comes.
-    error!("no result after {} s: giving up", seconds(limit));
+    say(limit);
     std::process::exit(exit.status().into());
 }
 

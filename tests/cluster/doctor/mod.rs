@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use lab::{ACTIONS, Cluster, Finished, Init, LKROOT, Node, STUBS, TAG};
 use serde_json::Value;
 
+use crate::schema::document;
+
 use faults::{Cure, FAULTS};
 
 /// How long a power cut may take to be noticed.
@@ -47,8 +49,7 @@ fn doctor(node: &Node, options: &[&str]) -> Finished {
 #[track_caller]
 fn examine(node: &Node) -> (Value, Option<i32>) {
     let done = doctor(node, &["--json"]);
-    let document = serde_json::from_str(&done.stdout);
-    (document.unwrap_or_else(|cause| panic!("{cause}: {done:?}")), done.status)
+    (document("doctor", &done.stdout), done.status)
 }
 
 /// The findings of a check and a level, on a node or on all together.
@@ -87,7 +88,7 @@ fn a_healthy_cluster_has_no_error_and_stays_as_it_is() {
     assert!(masters[0].is_some() && masters[1].is_none(), "{masters:?}");
     for node in &nodes {
         let (document, status) = examine(node);
-        assert_eq!((status, &document["errors"]), (Some(0), &0.into()), "{document:#}");
+        assert_eq!((status, &document["count"]["error"]), (Some(0), &0.into()), "{document:#}");
         let seen = document["nodes"].as_array().expect("nodes");
         assert_eq!(seen.len(), 2);
         assert!(seen.iter().all(|one| one["alive"] == true && one["reached"] == true));
@@ -126,7 +127,7 @@ fn each_fault_of_a_node_is_found_from_the_other_and_cured_as_told() {
         let [finding] = of_it.as_slice() else {
             panic!("{}: {:#}", fault.make, document["findings"]);
         };
-        let errors = document["errors"].as_u64().expect("a number");
+        let errors = document["count"]["error"].as_u64().expect("a number");
         assert_eq!(status, Some(i32::from(errors > 0)), "{}", fault.make);
         assert!(fault.level != "error" || errors > 0, "{}", fault.make);
         assert_eq!(before, [picture(&here), picture(&there)], "{}", fault.make);
@@ -293,8 +294,8 @@ fn whatever_a_command_answers_becomes_a_finding() {
             let done = doctor(&here, &["--json"]);
             sh(node, &format!("mv {program}.real {program}"));
             assert_eq!(done.stderr, "", "{case}");
-            let document: Value = serde_json::from_str(&done.stdout).expect(&case);
-            let errors = document["errors"].as_u64().expect("a number");
+            let document = document("doctor", &done.stdout);
+            let errors = document["count"]["error"].as_u64().expect("a number");
             assert_eq!(done.status, Some(i32::from(errors > 0)), "{case}");
             // Of lktest only the exit status counts.
             if !program.ends_with("lktest") || answer.contains("exit") {
