@@ -41,6 +41,22 @@ pub(crate) struct Listener {
     pub(crate) port: u16,
     /// The addresses, as they are written: `*`, `::`, an address or a name.
     pub(crate) addresses: Vec<String>,
+    /// What it does first.
+    #[serde(default)]
+    pub(crate) opening: Opening,
+}
+
+/// What a listener does first with a client.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Opening {
+    /// It greets, or speaks a protocol in which the client begins.
+    #[default]
+    Plain,
+    /// It waits for the client's TLS (`ssl = yes`).
+    Tls,
+    /// It waits for the header of a load balancer (`haproxy = yes`).
+    Proxied,
 }
 
 impl fmt::Display for Listener {
@@ -87,6 +103,15 @@ pub(crate) fn settings(system: &impl System, instance: &Instance) -> Result<Sett
     ask(system, instance, tool, &["-n"]).map(|dump| flatten(&dump))
 }
 
+/// The names of the files of keys, by the names of their settings, where a dump hides them: 2.0 to 2.3
+/// do unless they are asked for secrets. Nothing else of that answer is kept.
+pub(crate) fn hidden_key_files(system: &impl System, instance: &Instance) -> Settings {
+    let told = ask(system, instance, "doveconf", &["-n", "-P"]).map(|dump| flatten(&dump));
+    let mut told = told.unwrap_or_default();
+    told.retain(|name, value| name.ends_with("_key") && value.starts_with('<'));
+    told
+}
+
 /// The TCP ports on which Dovecot is to listen with this configuration.
 ///
 /// # Errors
@@ -96,7 +121,7 @@ pub(crate) fn listeners(
     system: &impl System,
     instance: &Instance,
 ) -> Result<Vec<Listener>, String> {
-    let names = ["protocols", "listen", "service"];
+    let names = ["protocols", "listen", "ssl", "service"];
     values(system, instance, &names).map(|settings| listeners_in(&settings))
 }
 
@@ -241,6 +266,7 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
 /// The listeners of the enabled protocols, from `protocols`, `listen` and `service`.
 pub(crate) fn listeners_in(settings: &Settings) -> Vec<Listener> {
     let protocols = words(settings, "protocols");
+    let has_tls = settings.get("ssl").is_none_or(|value| value != "no");
     let everywhere = words(settings, "listen");
     let mut listeners = Vec::new();
     for (name, value) in settings {
@@ -258,10 +284,19 @@ pub(crate) fn listeners_in(settings: &Settings) -> Vec<Listener> {
         // Its own addresses are `address` up to 2.3, then `listen`.
         let own = ["address", "listen"].map(|key| words(settings, &format!("{place}/{key}")));
         let own = own.into_iter().find(|addresses| !addresses.is_empty());
+        let says_yes =
+            |key: &str| settings.get(&format!("{place}/{key}")).is_some_and(|value| value == "yes");
         listeners.push(Listener {
             name: format!("{}{listener}", service.trim_start_matches("service ")),
             port,
             addresses: own.unwrap_or_else(|| everywhere.clone()),
+            opening: if says_yes("haproxy") {
+                Opening::Proxied
+            } else if has_tls && says_yes("ssl") {
+                Opening::Tls
+            } else {
+                Opening::Plain
+            },
         });
     }
     listeners
@@ -533,7 +568,8 @@ service auth {
         ] {
             let words = addresses.split(' ').filter(|word| !word.is_empty());
             let addresses = words.map(str::to_owned).collect();
-            let listener = Listener { name: "x".into(), port: 143, addresses };
+            let opening = Opening::Plain;
+            let listener = Listener { name: "x".into(), port: 143, addresses, opening };
             let address = address.parse().expect(address);
             assert_eq!(listener.covers(address), covered, "{listener:?} {address}");
             assert!(covered || !listener.lists(address), "{listener:?} {address}");

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::statvfs::statvfs;
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::configuration::{self, Listener};
 use super::identity::{Census, Family};
@@ -44,14 +44,17 @@ pub(crate) fn look(
     }
     // Before 2.0 nobody tells where it would listen.
     let listeners = configuration::listeners(system, instance).unwrap_or_default();
-    let full = full_folders(root, places);
+    let folders = unwritable_folders(root, places);
     let own = Census::new(system, root, settings, notes).take(system)?;
-    Ok([full, missing_addresses(system, &listeners), taken_ports(system, &own, &listeners)]
-        .concat())
+    let addresses = missing_addresses(&system.addresses(), &listeners).into_iter();
+    let addresses = addresses.map(|address| {
+        format!("{address} is not an address of this node (is the IP resource below this one in service?)")
+    });
+    Ok([folders, addresses.collect(), taken_ports(system, &own, &listeners)].concat())
 }
 
-/// The folders in which no file can be made.
-fn full_folders(root: &Path, places: &Places) -> Vec<String> {
+/// The folders in which no file can be made, and why.
+pub(crate) fn unwritable_folders(root: &Path, places: &Places) -> Vec<String> {
     let log = places.log.as_deref().and_then(Path::parent);
     let mut full: Vec<String> = Vec::new();
     for folder in places.base.iter().map(PathBuf::as_path).chain(log) {
@@ -59,6 +62,10 @@ fn full_folders(root: &Path, places: &Places) -> Vec<String> {
         let Ok(left) = statvfs(&below(root, folder)) else { continue };
         let folder = folder.display();
         // Some file systems have no count of files.
+        if left.flags().contains(FsFlags::ST_RDONLY) {
+            full.push(format!("the file system of {folder} is read-only"));
+            continue;
+        }
         match (left.blocks_free(), left.files(), left.files_free()) {
             (0, _, _) => full.push(format!("no space is left on the file system of {folder}")),
             (_, 1.., 0) => full.push(format!("no inode is left on the file system of {folder}")),
@@ -68,27 +75,16 @@ fn full_folders(root: &Path, places: &Places) -> Vec<String> {
     full
 }
 
-/// The addresses that Dovecot would listen on, and this node does not have.
-fn missing_addresses(system: &impl System, listeners: &[Listener]) -> Vec<String> {
+/// The addresses that Dovecot would listen on and a node with these `own` does not have; none where
+/// its own are not known.
+pub(crate) fn missing_addresses(own: &BTreeSet<IpAddr>, listeners: &[Listener]) -> Vec<IpAddr> {
     let wanted: BTreeSet<IpAddr> = listeners
         .iter()
         .flat_map(|listener| &listener.addresses)
         .filter_map(|word| word.trim_start_matches('[').trim_end_matches(']').parse().ok())
         .filter(|address: &IpAddr| !address.is_unspecified())
         .collect();
-    if wanted.is_empty() {
-        return Vec::new();
-    }
-    let own = system.addresses();
-    let missing = wanted.iter().filter(|address| !own.is_empty() && !own.contains(address));
-    missing
-        .map(|address| {
-            format!(
-                "{address} is not an address of this node (is the IP resource below this one in \
-                 service?)"
-            )
-        })
-        .collect()
+    wanted.into_iter().filter(|address| !own.is_empty() && !own.contains(address)).collect()
 }
 
 /// The ports that somebody else has, who is no Dovecot and no systemd that hands them over.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::configuration::{self, Listener, Settings};
+use super::configuration::{self, Listener, Opening, Settings};
 use super::instance::Instance;
 use crate::command::{Command, CommandOutput, End};
 use crate::probe::attempt::Refusal;
@@ -256,6 +256,7 @@ fn listeners(settings: &Settings) -> Vec<Listener> {
         name: service.into(),
         port,
         addresses: vec!["*".into(), "::".into()],
+        opening: Opening::Plain,
     };
     USUAL.into_iter().map(usual).collect()
 }

@@ -190,6 +190,12 @@ pub(crate) fn bare(service: &str) -> &str {
     service.strip_suffix(".service").unwrap_or(service)
 }
 
+/// The commands that stop units and keep them from starting at boot: systemd 219 knows no
+/// `disable --now`.
+pub(crate) fn disabled(units: &str) -> String {
+    format!("systemctl disable {units}; systemctl stop {units}")
+}
+
 /// The name of the unit of a service.
 pub(crate) fn name(service: &str) -> String {
     format!("{}.service", bare(service))

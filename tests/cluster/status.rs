@@ -27,9 +27,14 @@ impl Scene {
         let ended = self.status(node, &["--format", "nagios"]);
         assert_eq!(ended.status, Some(status), "{ended:?}");
         let (said, numbers) = ended.stdout.split_once(" | ").expect("performance data");
+        // What a stop came from is told in between.
+        let last = said.split_once(", last action: ");
+        let both =
+            last.and_then(|(before, last)| Some(format!("{before};{}", last.split_once(';')?.1)));
+        let said = both.as_deref().unwrap_or(said);
         assert!(said.starts_with(text), "{said}");
         assert!(
-            numbers.starts_with("processes=") && numbers.matches('=').count() == 5,
+            numbers.starts_with("processes=") && numbers.matches('=').count() == 6,
             "{numbers}"
         );
         assert_eq!((ended.stdout.lines().count(), &*ended.stderr), (1, ""));

@@ -1,16 +1,19 @@
-//! The certificates that Dovecot's configuration names.
-//!
-//! Which key belongs to a certificate cannot be told: up to 2.3 Dovecot hides the name of its file.
+//! The certificates that Dovecot's configuration names, and their keys.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustls::InconsistentKeys;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, End};
-use crate::dovecot::configuration::Settings;
+use crate::dovecot::configuration::{self, Settings};
 use crate::system::System;
 
 /// The settings that name a certificate's file: of 1.x, of 2.x, and of 2.4 in its two spellings.
@@ -39,6 +42,34 @@ pub(crate) struct Certificate {
     pub(crate) file: String,
     /// How it stands.
     pub(crate) state: State,
+    /// What was seen of its key, if that is known. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) key: Option<Key>,
+}
+
+/// The key of a certificate.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Key {
+    /// Its file.
+    pub(crate) file: String,
+    /// Whether it belongs to the certificate.
+    pub(crate) state: KeyState,
+}
+
+/// Whether a key belongs to its certificate.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeyState {
+    /// It does.
+    Matches,
+    /// It belongs to another.
+    Mismatches,
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+    /// It is no key.
+    Garbage,
+    /// It cannot be told: it is encrypted, or of a kind that is not known here.
+    Unknown,
 }
 
 /// How a certificate stands.
@@ -56,27 +87,78 @@ pub(crate) enum State {
 }
 
 /// Looks at the certificates, unless Dovecot does without TLS.
-pub(crate) fn gather(system: &impl System, root: &Path, settings: &Settings) -> Vec<Certificate> {
+pub(crate) fn gather(
+    system: &impl System,
+    root: &Path,
+    settings: &Settings,
+    hidden_keys: impl FnOnce() -> Settings,
+) -> Vec<Certificate> {
     if settings.get("ssl").is_some_and(|value| value == "no") {
         return Vec::new();
     }
-    let mut files: Vec<&str> =
-        settings.iter().filter_map(|(name, value)| file(name, value)).collect();
-    files.sort_unstable();
-    files.dedup();
+    let is_hidden = |(name, value): (&String, &String)| {
+        name.ends_with("ssl_key") && value.starts_with(configuration::HIDDEN)
+    };
+    let hidden = if settings.iter().any(is_hidden) { hidden_keys() } else { Settings::new() };
+    let mut files: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for (name, value) in settings {
+        let Some(certificate) = file(name, value) else { continue };
+        let key = key_of(name);
+        let key = hidden.get(&key).or_else(|| settings.get(&key)).and_then(|value| path(value));
+        let known = files.entry(certificate).or_default();
+        *known = known.or(key);
+    }
     let mut openssl = system.program("openssl");
-    let mut look = |file: &str| {
+    let mut look = |(file, key): (&str, Option<&str>)| {
         let state = state(system, root, file, &mut openssl);
-        Certificate { file: file.to_owned(), state }
+        let key = key.filter(|_| !matches!(state, State::Unreadable(_) | State::Garbage));
+        let key = key.map(|key| Key { file: key.to_owned(), state: key_state(root, file, key) });
+        Certificate { file: file.to_owned(), state, key }
     };
     files.into_iter().take(MAX_LOOKED_AT).map(&mut look).collect()
+}
+
+/// The setting of the key that belongs to a certificate's.
+fn key_of(certificate: &str) -> String {
+    let (section, name) = certificate.rsplit_once('/').map_or(("", certificate), |both| both);
+    let slash = if section.is_empty() { "" } else { "/" };
+    format!("{section}{slash}{}", name.replace("cert", "key"))
+}
+
+/// Whether a key belongs to a certificate: of a chain, to the first.
+fn key_state(root: &Path, certificate: &str, key: &str) -> KeyState {
+    let text = |file: &str| read(&root.join(file.trim_start_matches('/')));
+    let key = match text(key) {
+        Ok(key) if key.contains(MARK) && key.contains("PRIVATE KEY-----") => key,
+        Ok(_) => return KeyState::Garbage,
+        Err(cause) => return KeyState::Unreadable(cause.to_string()),
+    };
+    let told = || {
+        let certificate =
+            CertificateDer::from_pem_slice(text(certificate).ok()?.as_bytes()).ok()?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).ok()?;
+        let key = rustls::crypto::ring::sign::any_supported_type(&key).ok()?;
+        Some(CertifiedKey::new(vec![certificate], key).keys_match())
+    };
+    match told() {
+        Some(Ok(())) => KeyState::Matches,
+        Some(Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch))) => {
+            KeyState::Mismatches
+        }
+        Some(Err(_)) | None => KeyState::Unknown,
+    }
 }
 
 /// The file that a setting names, if it names a certificate's.
 fn file<'a>(name: &str, value: &'a str) -> Option<&'a str> {
     let name = name.rsplit('/').next()?;
+    path(value).filter(|_| SETTINGS.contains(&name))
+}
+
+/// The file that a value names.
+fn path(value: &str) -> Option<&str> {
     let file = value.trim_start_matches('<').trim();
-    (SETTINGS.contains(&name) && file.starts_with('/')).then_some(file)
+    file.starts_with('/').then_some(file)
 }
 
 /// How a certificate stands. An openssl that hangs is not asked again.
@@ -147,7 +229,7 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
         };
-        let found = gather(&machine, root.path(), &settings("yes"));
+        let found = gather(&machine, root.path(), &settings("yes"), Settings::new);
         let states: Vec<_> = found.iter().map(|one| (one.file.as_str(), &one.state)).collect();
         let [bad, good, none] = states.as_slice() else { panic!("{states:?}") };
         assert_eq!(
@@ -155,6 +237,49 @@ mod tests {
             (&("/etc/bad.pem", &State::Garbage), &("/etc/good.pem", &State::Good))
         );
         assert!(matches!(none.1, State::Unreadable(cause) if cause.contains("No such file")));
-        assert_eq!(gather(&machine, root.path(), &settings("no")), []);
+        assert_eq!(gather(&machine, root.path(), &settings("no"), Settings::new), []);
+    }
+
+    /// A certificate that has signed itself, and its key.
+    fn pair() -> (String, String) {
+        let pair = rcgen::generate_simple_self_signed(["mail.example.com".to_owned()]);
+        let pair = pair.expect("a certificate");
+        (pair.cert.pem(), pair.signing_key.serialize_pem())
+    }
+
+    #[test]
+    fn a_key_is_held_to_its_certificate_where_its_file_is_known() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let [(certificate, own), (_, other)] = [pair(), pair()];
+        root.write("etc/one.pem", &certificate);
+        for (case, key, expected) in [
+            ("its own", own.as_str(), KeyState::Matches),
+            ("another's", &other, KeyState::Mismatches),
+            ("a certificate", &certificate, KeyState::Garbage),
+            ("encrypted", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII=\n", KeyState::Unknown),
+        ] {
+            root.write("etc/one.key", key);
+            let settings = |key: &str| -> Settings {
+                [("local a/ssl_cert", "</etc/one.pem"), ("local a/ssl_key", key)]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into()
+            };
+            let hidden = || settings("</etc/one.key");
+            let found = gather(&machine, root.path(), &settings("# hidden, use -P"), hidden);
+            let [one] = found.as_slice() else { panic!("{found:?}") };
+            let key = one.key.as_ref().expect("its key");
+            assert_eq!((&*key.file, &key.state), ("/etc/one.key", &expected), "{case}");
+            // 2.4 hides no name; a section's own certificate may have the key of the whole.
+            let known: Settings = [
+                ("a/ssl_server_cert_file", "/etc/one.pem"),
+                ("a/ssl_server_key_file", "/etc/one.key"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+            let found = gather(&machine, root.path(), &known, || panic!("nothing is hidden"));
+            assert_eq!(found[0].key.as_ref().map(|key| &key.state), Some(&expected), "{case}");
+        }
+        let lone = [("ssl_cert".to_owned(), "</etc/one.pem".to_owned())].into();
+        assert_eq!(gather(&machine, root.path(), &lone, Settings::new)[0].key, None);
     }
 }

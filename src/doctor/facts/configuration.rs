@@ -8,7 +8,7 @@ use super::fact::Fact;
 use crate::dovecot::configuration::{self, Listener, Settings};
 use crate::dovecot::instance::Instance;
 use crate::dovecot::mistake::{self, Readable};
-use crate::dovecot::notes::Notes;
+use crate::dovecot::{obstacles, places};
 use crate::system::System;
 
 /// What Dovecot says of its configuration.
@@ -25,18 +25,20 @@ pub(crate) struct Configuration {
     /// That Dovecot is not installed, in words.
     #[serde(default)]
     pub(crate) missing: Option<String>,
+    /// What keeps Dovecot from writing its files, a sentence each. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) obstacles: Vec<String>,
 }
 
 impl Configuration {
     /// Asks Dovecot.
-    pub(crate) fn gather(system: &impl System, root: &Path, service: &str) -> Self {
-        let instance = Instance::find(system, root, service, &Notes::read(system, root));
-        let settings = configuration::settings(system, &instance);
+    pub(crate) fn gather(system: &impl System, root: &Path, instance: &Instance) -> Self {
+        let settings = configuration::settings(system, instance);
         let listeners = match &settings {
-            Ok(_) => configuration::listeners(system, &instance),
+            Ok(_) => configuration::listeners(system, instance),
             Err(cause) => Err(cause.clone()),
         };
-        let mistake = settings.as_ref().ok().and_then(|_| match mistake::look(system, &instance) {
+        let mistake = settings.as_ref().ok().and_then(|_| match mistake::look(system, instance) {
             Readable::Yes => None,
             Readable::No(mistake) => Some(Fact::Known(mistake)),
             Readable::Unknown(cause) => Some(Fact::Unknown(cause)),
@@ -46,6 +48,7 @@ impl Configuration {
             listeners: listeners.into(),
             mistake,
             missing: instance.missing(system),
+            obstacles: obstacles::unwritable_folders(root, &places::places(system, instance)),
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::settings::{Report, Settings};
 /// The key of LifeKeeper's limit for what one node does for another, in seconds.
 pub(crate) const REMOTE_KEY: &str = "REMOTETIMEOUT";
 
+/// The key of the time between two checks, in seconds.
+pub(crate) const INTERVAL_KEY: &str = "LKCHECKINTERVAL";
+
 /// The settings, and what LifeKeeper's defaults file says of time.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Limits {
@@ -24,7 +27,8 @@ pub(crate) struct Limits {
     pub(crate) warnings: Vec<String>,
     /// How LifeKeeper writes the tag in the keys of this resource.
     pub(crate) converted_tag: String,
-    /// What is set of the two keys for the limit of its quickCheck, and of `REMOTETIMEOUT`.
+    /// What is set of the two keys for the limit of its quickCheck, of `REMOTETIMEOUT` and of
+    /// `LKCHECKINTERVAL`.
     pub(crate) set: BTreeMap<String, String>,
     /// How long the checks may take before they have their verdict, in seconds.
     pub(crate) checks: u64,
@@ -43,7 +47,12 @@ impl Limits {
             let found = defaults::read(root, key, &[key]).take(key)?;
             Some((key.to_owned(), found.value))
         };
-        let set = keys.iter().map(String::as_str).chain([REMOTE_KEY]).filter_map(read).collect();
+        let set = keys
+            .iter()
+            .map(String::as_str)
+            .chain([REMOTE_KEY, INTERVAL_KEY])
+            .filter_map(read)
+            .collect();
         let rows = report.settings.into_iter();
         Self {
             settings: rows.map(|row| (row.key.to_owned(), row.value)).collect(),

@@ -16,6 +16,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dovecot::configuration::hidden_key_files;
+use crate::dovecot::instance::Instance;
+use crate::dovecot::notes::Notes;
 use crate::install::record;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
@@ -68,11 +71,13 @@ impl Facts {
         let installed = Installed::gather(system, root, found.as_ref());
         // Where the engine does not run, each of its commands may wait for it.
         let engine = found.ok().filter(|_| installed.node.known().is_some());
-        let configuration = Configuration::gather(system, root, &settings.service);
+        let instance = Instance::find(system, root, &settings.service, &Notes::read(system, root));
+        let configuration = Configuration::gather(system, root, &instance);
         let settings_of_dovecot = configuration.settings.known();
+        let hidden_keys = || hidden_key_files(system, &instance);
         Self {
             certificates: settings_of_dovecot
-                .map(|settings| certificates::gather(system, root, settings))
+                .map(|settings| certificates::gather(system, root, settings, hidden_keys))
                 .unwrap_or_default(),
             configuration,
             service: Service::gather(system, root, &settings.service),

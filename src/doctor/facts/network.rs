@@ -10,7 +10,7 @@ use super::fact::Fact;
 use crate::dovecot::cgroup;
 use crate::dovecot::identity::Census;
 use crate::dovecot::notes::Notes;
-use crate::probe::endpoint::Endpoint;
+use crate::probe::endpoint::{Depth, Endpoint, Mode};
 use crate::process::Process;
 use crate::settings::Settings;
 use crate::system::System;
@@ -40,6 +40,33 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     /// Its time-out.
     pub(crate) seconds: u64,
+    /// What the checks ask there. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) asked: Asked,
+}
+
+/// What is asked of a port.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Asked {
+    /// To accept a connection.
+    #[default]
+    Connection,
+    /// A greeting.
+    Greeting,
+    /// TLS, and a greeting behind it.
+    Tls,
+}
+
+impl Asked {
+    fn of(endpoint: &Endpoint, depth: Depth) -> Self {
+        match endpoint.mode {
+            _ if !depth.listens() => Self::Connection,
+            Mode::Connect => Self::Connection,
+            Mode::Plain => Self::Greeting,
+            Mode::Tls => Self::Tls,
+        }
+    }
 }
 
 /// The pids of Dovecot's processes.
@@ -78,6 +105,7 @@ impl Network {
             address: endpoint.address,
             port: endpoint.port,
             seconds: endpoint.timeout.as_secs(),
+            asked: Asked::of(endpoint, settings.probe),
         };
         let ports = endpoints.iter().map(|endpoint| endpoint.port).collect();
         let pids = |list: &[Process]| {

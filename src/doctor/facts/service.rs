@@ -1,6 +1,6 @@
 //! Dovecot as a service of the node, as the service manager and the links of a SysV init show it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -91,7 +91,14 @@ pub(crate) struct Unit {
     pub(crate) restart: String,
     /// Whom systemd kills when it stops.
     pub(crate) kill_mode: String,
+    /// The units whose start starts it, but the targets of the boot. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) pulled_in_by: Vec<String>,
 }
+
+/// The properties that name the units whose start starts this one (`systemd.unit(5)`, the inverse of
+/// `Wants=`, `Requires=` and `BindsTo=`).
+const PULLED_IN_BY: [&str; 3] = ["WantedBy", "RequiredBy", "BoundBy"];
 
 impl Service {
     /// Looks at the service of this name.
@@ -127,9 +134,12 @@ impl Service {
 
 fn show(system: &impl System, name: &str) -> Result<Units, String> {
     let systemctl = system.program("systemctl").ok_or("there is no systemctl")?;
-    let properties = "--property=LoadState,UnitFileState,FragmentPath,Restart,KillMode";
+    let properties = format!(
+        "--property=LoadState,UnitFileState,FragmentPath,Restart,KillMode,{}",
+        PULLED_IN_BY.join(",")
+    );
     let [service, socket] = ["service", "socket"].map(|kind| format!("{name}.{kind}"));
-    let command = Command::new(systemctl, &["show", properties, &service, &socket]).asked();
+    let command = Command::new(systemctl, &["show", &properties, &service, &socket]).asked();
     let ended = system.run(&command, LIMIT);
     // What is printed counts: systemd 219 fails for a property that a socket does not have.
     match parse(&ended.answer) {
@@ -169,6 +179,17 @@ fn shutdown(system: &impl System, name: &str) -> Shutdown {
     }
 }
 
+/// The units whose start starts this one. What is linked to the targets of the boot is enabled, and
+/// told as such.
+fn pulled_in_by(properties: &BTreeMap<&str, &str>) -> Vec<String> {
+    let lists = PULLED_IN_BY.iter().filter_map(|name| properties.get(name));
+    let units: BTreeSet<&str> = lists.flat_map(|list| list.split_ascii_whitespace()).collect();
+    let is_boot = |unit: &&str| {
+        ["multi-user.target", "graphical.target", "default.target", "sockets.target"].contains(unit)
+    };
+    units.into_iter().filter(|unit| !is_boot(unit)).map(str::to_owned).collect()
+}
+
 /// Reads the properties of the two units, which an empty line parts.
 fn parse(answer: &str) -> Option<Units> {
     let mut blocks = answer.split("\n\n").filter(|block| !block.trim().is_empty()).map(|block| {
@@ -181,6 +202,7 @@ fn parse(answer: &str) -> Option<Units> {
             fragment_path: get("FragmentPath"),
             restart: get("Restart"),
             kill_mode: get("KillMode"),
+            pulled_in_by: pulled_in_by(&properties),
         };
         Some(unit).filter(|unit| !unit.load_state.is_empty())
     });
@@ -198,11 +220,13 @@ mod tests {
     #[test]
     fn the_answer_of_systemctl_is_read_and_what_is_none_is_refused() {
         let answer = "Restart=no\nKillMode=control-group\nLoadState=loaded\n\
+                      WantedBy=multi-user.target mail.service\nRequiredBy=webmail.service\n\
             FragmentPath=/lib/systemd/system/dovecot.service\nUnitFileState=disabled\n\n\
             LoadState=not-found\nFragmentPath=\nUnitFileState=\n";
         let units = parse(answer).expect("two units");
         assert_eq!((&*units.service.restart, &*units.service.load_state), ("no", "loaded"));
         assert_eq!(units.service.fragment_path, "/lib/systemd/system/dovecot.service");
+        assert_eq!(units.service.pulled_in_by, ["mail.service", "webmail.service"]);
         assert_eq!((&*units.socket.load_state, &*units.socket.restart), ("not-found", ""));
         for garbage in ["", "\n\n", "x", "LoadState=loaded\n", "x=1\n\ny=2\n", &answer.repeat(2)] {
             assert!(parse(garbage).is_none(), "{garbage:?}");
@@ -236,7 +260,7 @@ mod tests {
         machine.state().unit = FakeUnit { socket: true, ..FakeUnit::default() };
         let files = "LoadState=loaded\nUnitFileState=disabled\n\nLoadState=loaded\n";
         let line = "systemctl show \
-                    --property=LoadState,UnitFileState,FragmentPath,Restart,KillMode \
+                    --property=LoadState,UnitFileState,FragmentPath,Restart,KillMode,WantedBy,RequiredBy,BoundBy \
                     dovecot.service dovecot.socket";
         machine.answer(line, End::Exited(1), Duration::ZERO, files);
         let service = Service::gather(&machine, TestRoot::new().path(), "dovecot");

@@ -3,15 +3,15 @@
 //! Dovecot takes a configuration whose certificate is missing, and then does not start; with one
 //! that is no certificate it starts, greets, and serves nobody over TLS.
 
-use crate::doctor::facts::certificates::{Certificate, State};
+use crate::doctor::facts::certificates::{Certificate, Key, KeyState, State};
 use crate::doctor::finding::{Check, Finding};
 
 /// Assesses the certificates.
 pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = certificates
         .iter()
-        .filter_map(|Certificate { file, state }| match state {
-            State::Good => None,
+        .filter_map(|Certificate { file, state, key }| match state {
+            State::Good => key.as_ref().and_then(|key| assess_key(file, key)),
             State::Unreadable(cause) => Some(Finding::error(
                 Check::Certificate,
                 format!("the certificate {file} cannot be read: {cause}"),
@@ -21,7 +21,7 @@ pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
             State::Garbage => Some(Finding::warning(
                 Check::Certificate,
                 format!("{file} is no certificate"),
-                "Dovecot starts and greets, and resets each connection with TLS",
+                USELESS,
                 format!("openssl x509 -noout -text -in {file}, and put a certificate there"),
             )),
             State::Ending => Some(Finding::warning(
@@ -39,6 +39,36 @@ pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
     findings
 }
 
+/// Assesses the key of a usable certificate. What cannot be told is no finding: Dovecot may have a
+/// password for it.
+fn assess_key(certificate: &str, key: &Key) -> Option<Finding> {
+    let file = &key.file;
+    match &key.state {
+        KeyState::Matches | KeyState::Unknown => None,
+        KeyState::Mismatches => Some(Finding::error(
+            Check::Certificate,
+            format!("the key {file} does not belong to the certificate {certificate}"),
+            USELESS,
+            format!("put the key of {certificate} into {file}, on each node"),
+        )),
+        KeyState::Garbage => Some(Finding::error(
+            Check::Certificate,
+            format!("{file} is no private key"),
+            USELESS,
+            format!("put the key of {certificate} into {file}, on each node"),
+        )),
+        KeyState::Unreadable(cause) => Some(Finding::error(
+            Check::Certificate,
+            format!("the key {file} cannot be read: {cause}"),
+            "Dovecot does not start without it, on a failover neither",
+            format!("put the key of {certificate} into {file}, on each node"),
+        )),
+    }
+}
+
+/// What a Dovecot does with what is no certificate, or with a key of another.
+const USELESS: &str = "Dovecot starts and greets, and resets each connection with TLS";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,10 +82,27 @@ mod tests {
             (State::Garbage, Level::Warning),
             (State::Ending, Level::Warning),
         ] {
-            let findings = assess(&[Certificate { file: "/etc/a".into(), state }]);
+            let findings = assess(&[Certificate { file: "/etc/a".into(), state, key: None }]);
             let [finding] = findings.as_slice() else { panic!("{findings:?}") };
             assert_eq!(finding.level, level, "{finding:?}");
         }
         assert_eq!(assess(&[]), []);
+    }
+
+    #[test]
+    fn a_key_that_dovecot_cannot_use_is_an_error() {
+        for (state, level) in [
+            (KeyState::Matches, Level::Ok),
+            (KeyState::Unknown, Level::Ok),
+            (KeyState::Mismatches, Level::Error),
+            (KeyState::Garbage, Level::Error),
+            (KeyState::Unreadable("No such file".into()), Level::Error),
+        ] {
+            let key = Some(Key { file: "/etc/b".into(), state });
+            let findings =
+                assess(&[Certificate { file: "/etc/a".into(), state: State::Good, key }]);
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            assert_eq!(finding.level, level, "{finding:?}");
+        }
     }
 }

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::configuration::Configuration;
 use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::network::Place;
+use crate::doctor::facts::network::{Asked, Place};
 use crate::doctor::finding::{Check, Finding};
-use crate::dovecot::configuration::Listener;
+use crate::dovecot::configuration::{Listener, Opening};
+use crate::dovecot::obstacles;
 
 /// Assesses the configuration of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
-    let Configuration { settings, listeners, mistake, missing } = &facts.configuration;
+    let Configuration { settings, listeners, mistake, missing, obstacles } = &facts.configuration;
     if let Some(missing) = missing {
         let why = "without Dovecot its configuration cannot be read, and restore fails here";
         let cure = "install Dovecot in the version that the other nodes have";
@@ -39,7 +40,10 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         }
     };
     let listeners = match listeners {
-        Fact::Known(listeners) => assess_listeners(listeners, &facts.network.places),
+        Fact::Known(listeners) => {
+            let missing = missing_addresses(facts, listeners);
+            [assess_listeners(listeners, &facts.network.places), missing].concat()
+        }
         Fact::Unknown(cause) => vec![Finding::warning(
             Check::Listener,
             format!("where Dovecot is to listen is not known: {cause}"),
@@ -47,8 +51,12 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             "dovecot -n, and compare its addresses and ports with APP_DOVECOT_IP_LIST",
         )],
     };
-    [vec![settings], listeners].concat()
+    [vec![settings], unwritable(obstacles), listeners].concat()
 }
+
+/// Why an entry that can never succeed matters.
+const NEVER: &str =
+    "each check of this entry fails, so LifeKeeper takes a sound Dovecot for a dead one";
 
 fn assess_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
     let odd: Vec<Finding> = places.iter().filter_map(|place| uncovered(listeners, place)).collect();
@@ -61,7 +69,7 @@ fn assess_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
 
 /// What is wrong when no listener covers an entry of the list.
 fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
-    let why = "each check of this entry fails, so LifeKeeper takes a sound Dovecot for a dead one";
+    let why = NEVER;
     let same_port: Vec<&Listener> =
         listeners.iter().filter(|listener| listener.port == place.port).collect();
     if same_port.is_empty() {
@@ -82,8 +90,10 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
              Dovecot's configuration",
         ));
     }
-    if same_port.iter().any(|listener| listener.covers(place.address)) {
-        return None;
+    let covering = same_port.iter().filter(|listener| listener.covers(place.address));
+    let openings: Vec<Opening> = covering.map(|listener| listener.opening).collect();
+    if !openings.is_empty() {
+        return misunderstood(place, &openings);
     }
     let addresses: Vec<String> =
         same_port.iter().flat_map(|listener| listener.addresses.clone()).collect();
@@ -102,20 +112,88 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
     ))
 }
 
+/// What is wrong when a listener that covers an entry does not do first what the entry asks for.
+fn misunderstood(place: &Place, openings: &[Opening]) -> Option<Finding> {
+    let name = &place.name;
+    let (what, mark) = match (place.asked, openings) {
+        (Asked::Greeting, [Opening::Tls]) => ("Dovecot waits for TLS there (ssl = yes)", "tls:"),
+        (Asked::Tls, [Opening::Plain]) => ("Dovecot speaks no TLS there at once", "plain:"),
+        (Asked::Greeting | Asked::Tls, [Opening::Proxied]) => {
+            ("Dovecot waits for a load balancer there (haproxy = yes)", "connect:")
+        }
+        // With several listeners it is not known which of them the kernel chooses.
+        _ => return None,
+    };
+    let entry = name.split_once(':').filter(|(mark, _)| ["plain", "tls"].contains(mark));
+    let entry = entry.map_or(name.as_str(), |(_, entry)| entry);
+    Some(Finding::error(
+        Check::Listener,
+        format!("{name}: {what}"),
+        NEVER,
+        format!("write {mark}{entry} in APP_DOVECOT_IP_LIST, or change Dovecot's configuration"),
+    ))
+}
+
+/// The addresses that Dovecot is to listen on and this node does not have. Where the resource stands
+/// by they may come with it: only those that no resource below brings are told then.
+fn missing_addresses(facts: &Facts, listeners: &[Listener]) -> Vec<Finding> {
+    let Fact::Known(own) = &facts.network.addresses else { return Vec::new() };
+    let missing = obstacles::missing_addresses(own, listeners);
+    let findings = missing.into_iter().filter_map(|address| {
+        let comes = facts.resource.address_tags(address);
+        let what = format!("{address} in Dovecot's `listen` is not an address of this node");
+        let why = "Dovecot does not start at all without one of its addresses";
+        match (facts.resource.is_in_service(), comes.first()) {
+            (true, Some(tag)) => {
+                let restore = format!("perform_action -t {tag} -a restore");
+                Some(Finding::error(Check::Listener, what, why, facts.installed.command(&restore)))
+            }
+            (false, Some(_)) => None,
+            (_, None) => {
+                let cure = format!(
+                    "listen = *, :: in Dovecot's configuration, or create an IP resource for \
+                     {address} and let the resource depend on it"
+                );
+                Some(if facts.resource.is_in_service() {
+                    Finding::error(Check::Listener, what, why, cure)
+                } else {
+                    Finding::warning(Check::Listener, what, why, cure)
+                })
+            }
+        }
+    });
+    findings.collect()
+}
+
+/// What keeps Dovecot from writing its files.
+fn unwritable(obstacles: &[String]) -> Vec<Finding> {
+    let finding = |obstacle: &String| {
+        Finding::error(
+            Check::Dovecot,
+            obstacle,
+            "Dovecot cannot write its pid file or its log there, and does not start",
+            "make room there (df -h; df -i), or mount it writable",
+        )
+    };
+    obstacles.iter().map(finding).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::doctor::facts::healthy;
     use crate::doctor::finding::Level;
+    use crate::lifekeeper::state::State;
 
     fn listener(port: u16, addresses: &str) -> Listener {
         let addresses = addresses.split(' ').map(str::to_owned).collect();
-        Listener { name: "imap-login imap".into(), port, addresses }
+        Listener { name: "imap-login imap".into(), port, addresses, opening: Opening::Plain }
     }
 
     fn place(address: &str, port: u16) -> Place {
         let address: IpAddr = address.parse().expect(address);
-        Place { name: format!("{address}:{port}"), address, port, seconds: 2 }
+        let (name, asked) = (format!("{address}:{port}"), Asked::Greeting);
+        Place { name, address, port, seconds: 2, asked }
     }
 
     #[test]
@@ -138,6 +216,66 @@ mod tests {
         }
         let none = uncovered(&[], &place("127.0.0.1", 143)).expect("an error");
         assert!(none.what.ends_with("only on none"), "{}", none.what);
+    }
+
+    #[test]
+    fn an_entry_that_asks_for_what_a_listener_does_not_do_first_is_an_error() {
+        let of = |opening, asked, mark: &str| {
+            let listener = Listener { opening, ..listener(1143, "*") };
+            let name = format!("{mark}127.0.0.1:1143");
+            uncovered(&[listener], &Place { name, asked, ..place("127.0.0.1", 1143) })
+        };
+        use Opening::{Plain, Proxied, Tls};
+        for (opening, asked, mark, cure) in [
+            (Plain, Asked::Greeting, "", None),
+            (Tls, Asked::Tls, "tls:", None),
+            (Tls, Asked::Connection, "", None),
+            (Tls, Asked::Greeting, "", Some("write tls:127.0.0.1:1143 in APP")),
+            (Plain, Asked::Tls, "tls:", Some("write plain:127.0.0.1:1143 in APP")),
+            (Proxied, Asked::Greeting, "", Some("write connect:127.0.0.1:1143 in APP")),
+        ] {
+            let finding = of(opening, asked, mark);
+            let told = finding.as_ref().and_then(|one| one.cure.as_deref());
+            assert_eq!(told.is_some(), cure.is_some(), "{opening:?} {asked:?}");
+            assert!(told.unwrap_or_default().starts_with(cure.unwrap_or_default()), "{told:?}");
+        }
+        let two = [listener(1143, "*"), Listener { opening: Tls, ..listener(1143, "127.0.0.1") }];
+        assert_eq!(uncovered(&two, &place("127.0.0.1", 1143)), None, "which of them is not known");
+    }
+
+    #[test]
+    fn an_address_that_dovecot_is_to_listen_on_must_be_here_or_come_with_the_resource() {
+        let mut facts = healthy("node1");
+        let found = |facts: &Facts, address: &str| {
+            let found = missing_addresses(facts, &[listener(143, address)]);
+            found.first().map(|one| one.level)
+        };
+        assert_eq!(found(&facts, "192.0.2.10"), None, "it is here");
+        assert_eq!(found(&facts, "*"), None);
+        assert_eq!(
+            found(&facts, "192.0.2.99"),
+            Some(Level::Error),
+            "in service, and nobody has it"
+        );
+        facts.resource.addresses.insert("ip-99".into(), ["192.0.2.99".parse().expect("it")].into());
+        assert_eq!(found(&facts, "192.0.2.99"), Some(Level::Error), "its resource is not up");
+        if let Fact::Known(Some(one)) = &mut facts.resource.registered {
+            one.state = State::Osu;
+        }
+        assert_eq!(found(&facts, "192.0.2.99"), None, "it comes with the resource");
+        assert_eq!(found(&facts, "192.0.2.98"), Some(Level::Warning));
+    }
+
+    #[test]
+    fn a_directory_that_nobody_can_write_to_is_an_error() {
+        let mut facts = healthy("node1");
+        facts.configuration.obstacles = vec!["the file system of /run/dovecot is read-only".into()];
+        let found = assess(&facts);
+        let errors = found.iter().filter(|one| one.level == Level::Error);
+        assert_eq!(
+            errors.map(|one| one.what.as_str()).collect::<Vec<_>>(),
+            facts.configuration.obstacles
+        );
     }
 
     #[test]

@@ -4,12 +4,15 @@
 //! protection off.
 
 use crate::doctor::facts::Facts;
-use crate::doctor::facts::limits::{Limits, REMOTE_KEY};
+use crate::doctor::facts::limits::{INTERVAL_KEY, Limits, REMOTE_KEY};
 use crate::doctor::finding::{Check, Finding};
 use crate::lifekeeper::installation::{Version, quick_check_keys};
 
 /// What LifeKeeper's limit is when nobody sets it, in seconds (manual).
 const REMOTE_USUAL: u64 = 900;
+
+/// The time between two checks when nobody sets it, in seconds (manual).
+const INTERVAL_USUAL: u64 = 120;
 
 /// Assesses the settings and the limits of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -31,7 +34,36 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     }
     findings.extend(quick_check(limits, facts.installed.lifekeeper_version()));
     findings.push(remote(limits));
+    findings.push(interval(limits));
     findings
+}
+
+/// How long a dead Dovecot goes unnoticed: on average half of the time between two checks.
+fn interval(limits: &Limits) -> Finding {
+    let set = limits
+        .set
+        .get(INTERVAL_KEY)
+        .map(|value| value.parse().ok().filter(|seconds: &u64| *seconds > 0).ok_or(value));
+    let seconds = match set {
+        None => INTERVAL_USUAL,
+        Some(Ok(seconds)) => seconds,
+        Some(Err(value)) => {
+            return Finding::warning(
+                Check::TimeLimit,
+                format!("{INTERVAL_KEY}={value} is no number of seconds"),
+                "how often LifeKeeper checks its resources is not known",
+                format!("set {INTERVAL_KEY}={INTERVAL_USUAL} in /etc/default/LifeKeeper"),
+            );
+        }
+    };
+    Finding::ok(
+        Check::TimeLimit,
+        format!(
+            "LifeKeeper checks every {seconds} s ({INTERVAL_KEY}): a dead Dovecot goes unnoticed for \
+             {} s on average; a check takes Dovecot 20 ms of processor time for each entry",
+            seconds.div_ceil(2)
+        ),
+    )
 }
 
 /// Whether LifeKeeper grants quickCheck the time it may take.
@@ -155,6 +187,23 @@ mod tests {
 
     /// A file, LifeKeeper's version, what is found, and a word of it.
     type Case = (&'static str, Option<&'static str>, Level, &'static str);
+
+    #[test]
+    fn the_time_between_two_checks_is_told_with_what_it_means() {
+        let mut facts = healthy("node1");
+        let told = |facts: &Facts| {
+            let found = interval(&facts.limits);
+            (found.level, found.what)
+        };
+        let (level, what) = told(&facts);
+        assert!(level == Level::Ok && what.contains("every 120 s") && what.contains("for 60 s on"));
+        facts.limits.set.insert(INTERVAL_KEY.into(), "5".into());
+        assert!(told(&facts).1.contains("every 5 s") && told(&facts).1.contains("for 3 s on"));
+        for garbage in ["0", "x", ""] {
+            facts.limits.set.insert(INTERVAL_KEY.into(), garbage.into());
+            assert_eq!(told(&facts).0, Level::Warning, "{garbage}");
+        }
+    }
 
     #[test]
     fn a_limit_that_ends_the_checks_is_an_error_and_one_that_ends_quick_check_a_warning() {

@@ -136,6 +136,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
 mod tests {
     use super::*;
     use crate::doctor::facts::healthy;
+    use crate::doctor::facts::network::Asked;
     use crate::doctor::finding::Level;
 
     fn socket(address: &str, pid: i32, name: &str) -> Socket {
@@ -145,8 +146,13 @@ mod tests {
 
     #[test]
     fn a_port_must_be_dovecots_while_it_runs_and_free_while_it_does_not() {
-        let place =
-            Place { name: "x:143".into(), address: [127, 0, 0, 1].into(), port: 143, seconds: 2 };
+        let place = Place {
+            name: "x:143".into(),
+            address: [127, 0, 0, 1].into(),
+            port: 143,
+            seconds: 2,
+            asked: Asked::Greeting,
+        };
         let runs = Running { masters: vec![100], others: vec![101], strangers: vec![] };
         let orphans = Running { masters: vec![], ..runs.clone() };
         let gone = Running::default();

@@ -140,7 +140,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
             if triggers.len() == 1 { "is" } else { "are" }
         ),
         format!("{event} would start Dovecot, also where LifeKeeper has it out of service"),
-        format!("systemctl disable --now {}", triggers.join(" ")),
+        unit::disabled(&triggers.join(" ")),
     )
 }
 
@@ -165,6 +165,18 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
             format!(
                 "remove Upholds={name}.service from {upholders} (systemctl cat {upholders}), then \
                  systemctl daemon-reload"
+            ),
+        ));
+    }
+    if !unit.pulled_in_by.is_empty() {
+        let others = unit.pulled_in_by.join(" ");
+        findings.push(Finding::warning(
+            Check::Supervisor,
+            format!("{name}.service is started together with {others}"),
+            "who starts one of them starts Dovecot, also where LifeKeeper has it out of service",
+            format!(
+                "remove {name}.service from Wants=, Requires= and BindsTo= of {others} \
+                 (systemctl cat {others}), then systemctl daemon-reload"
             ),
         ));
     }
@@ -204,6 +216,7 @@ mod tests {
             fragment_path: "/usr/lib/systemd/system/dovecot.service".into(),
             restart: "no".into(),
             kill_mode: "control-group".into(),
+            pulled_in_by: Vec::new(),
         }
     }
 
@@ -287,7 +300,7 @@ mod tests {
             let finding = triggered("dovecot", &state);
             assert_eq!((finding.level, &*finding.what), (level, what));
             assert!(finding.why.unwrap_or_default().starts_with(event), "{triggers}");
-            let cure = format!("systemctl disable --now {triggers}");
+            let cure = format!("systemctl disable {triggers}; systemctl stop {triggers}");
             assert_eq!(finding.cure, (level == Level::Error).then_some(cure));
         }
         let unknown = triggered("dovecot", &Fact::Unknown("no end after 5 s".into()));
@@ -337,6 +350,16 @@ mod tests {
         facts.service.units = Some(Fact::Unknown("no end after 5 s".into()));
         let levels: Vec<_> = assess(&facts).iter().map(|finding| finding.level).collect();
         assert_eq!(levels, [Level::Warning]);
+    }
+
+    #[test]
+    fn a_unit_whose_start_starts_dovecot_is_a_warning() {
+        let mut own = unit("loaded", "disabled");
+        assert_eq!(supervised("dovecot", &own, None)[0].level, Level::Ok);
+        own.pulled_in_by = vec!["webmail.service".into()];
+        let found = supervised("dovecot", &own, None);
+        assert_eq!(found[0].level, Level::Warning);
+        assert_eq!(found[0].what, "dovecot.service is started together with webmail.service");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{Running, Stranger};
 use crate::doctor::finding::{Check, Finding};
+use crate::dovecot::unit;
 
 /// Assesses the masters and the tags of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -66,8 +67,8 @@ fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
             format!("the only master of Dovecot, pid {pid}, belongs to {unit}, not to {service}"),
             "LifeKeeper protects nothing: remove leaves this master alone, quickCheck counts it",
             format!(
-                "set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its unit, or stop it: \
-                 systemctl disable --now {unit}"
+                "set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its unit, or stop it: {}",
+                unit::disabled(unit)
             ),
         );
     }
@@ -83,7 +84,7 @@ fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
         what,
         "quickCheck counts its master, remove leaves it alone; on the same mail store it would run \
          beside the Dovecot of another node",
-        format!("systemctl disable --now {unit}, unless its mail store and its ports are its own"),
+        format!("{}, unless its mail store and its ports are its own", unit::disabled(unit)),
     )
 }
 
@@ -137,7 +138,7 @@ mod tests {
         use Level::{Error, Ok, Warning};
         let ends = "dovecot-ark recover -t dovecot, which ends them all and starts one; \
                     or stop the one too many: ps -fp 100,200";
-        let other = "systemctl disable --now second.service";
+        let other = "systemctl disable second.service; systemctl stop second.service";
         for (own, strangers, level, what, cure) in [
             (&[][..], &[][..], Ok, "no master of Dovecot runs", ""),
             (&[100], &[], Ok, "one master of Dovecot runs: pid 100", ""),
