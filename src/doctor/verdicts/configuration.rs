@@ -220,12 +220,12 @@ mod tests {
 
     #[test]
     fn an_entry_that_asks_for_what_a_listener_does_not_do_first_is_an_error() {
+        use Opening::{Plain, Proxied, Tls};
         let of = |opening, asked, mark: &str| {
             let listener = Listener { opening, ..listener(1143, "*") };
             let name = format!("{mark}127.0.0.1:1143");
             uncovered(&[listener], &Place { name, asked, ..place("127.0.0.1", 1143) })
         };
-        use Opening::{Plain, Proxied, Tls};
         for (opening, asked, mark, cure) in [
             (Plain, Asked::Greeting, "", None),
             (Tls, Asked::Tls, "tls:", None),
