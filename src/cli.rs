@@ -96,6 +96,9 @@ pub(crate) struct Install {
     /// Prepare a node to which the resource will be extended
     #[arg(long, conflicts_with_all = ["switchback", "no_start", "depends_on"])]
     pub(crate) standby: bool,
+    /// Put a resource of other scripts into this kit's hands, on all nodes; Dovecot goes on
+    #[arg(long, conflicts_with_all = ["switchback", "no_start"])]
+    pub(crate) take_over: bool,
     /// Print the plan and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -113,6 +116,9 @@ pub(crate) struct Uninstall {
     /// Delete the resource with LifeKeeper's low-level command where lkcli cannot
     #[arg(long)]
     pub(crate) use_ins_remove: bool,
+    /// Give a resource that was taken over back on this node alone, as another node asks
+    #[arg(long, hide = true)]
+    pub(crate) hand_back: bool,
     /// Print the plan and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
