@@ -77,6 +77,7 @@ pub(crate) struct Resource {
 
 /// What to install, and how.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
 pub(crate) struct Install {
     /// The resource's tag
     #[arg(long, value_parser = Tag::parse_new, default_value = "dovecot")]
@@ -106,6 +107,7 @@ pub(crate) struct Install {
 
 /// What to take out.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
 pub(crate) struct Uninstall {
     /// The resource's tag
     #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]

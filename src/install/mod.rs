@@ -296,7 +296,12 @@ mod tests {
 
     /// A node with a LifeKeeper that has no resources, where nothing is installed.
     pub(super) fn node() -> (TestRoot, Machine) {
-        let (root, machine) = (TestRoot::new(), Machine::new());
+        node_with(Machine::new())
+    }
+
+    /// The same node on this machine.
+    pub(super) fn node_with(machine: Machine) -> (TestRoot, Machine) {
+        let root = TestRoot::new();
         root.write(defaults::FILE, SETTINGS);
         for name in ["bin/ins_list", "lkadm/subsys/gen/app/bin/creapphier"] {
             root.write_program(&format!("opt/LifeKeeper/{name}"));

@@ -196,7 +196,7 @@ pub(super) fn plan<S: System>(
         }
     } else {
         let found = found.map_or_else(|| resource.ours(), |found| Ok(Some(found)))?;
-        steps.extend(resource_steps(resource, what, &settings, found, &mut warnings)?);
+        steps.extend(resource_steps(resource, what, &settings, found.as_ref(), &mut warnings)?);
     }
     steps.extend(taking.into_iter().flatten());
     if let Some(cause) = unreadable(system, root, &settings) {
@@ -330,7 +330,7 @@ fn resource_steps<S: System>(
     resource: &Resource<'_, S>,
     what: &Install,
     settings: &Settings,
-    found: Option<resources::Instance>,
+    found: Option<&resources::Instance>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Step>, Error> {
     let Resource { system, lifekeeper, tag } = *resource;
@@ -345,7 +345,7 @@ fn resource_steps<S: System>(
     }
     let mut steps = Vec::new();
     let start = if what.no_start { Start::Later } else { Start::Now };
-    match &found {
+    match found {
         Some(found) if found.state == State::Isp => {}
         Some(found) => warnings.push(format!("{tag} is {} on this node", found.state)),
         None => {

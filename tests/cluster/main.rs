@@ -12,6 +12,7 @@
 mod doctor;
 mod install;
 mod status;
+mod take_over;
 
 use std::time::{Duration, Instant};
 

@@ -16,3 +16,4 @@ mod life;
 mod rounds;
 mod sabotage;
 mod single;
+mod take_over;
