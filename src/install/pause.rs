@@ -18,7 +18,7 @@ const REASON: &str = "dovecot-ark: the programs of the resource are replaced";
 /// and start one. It harms nobody if that takes longer: a program is replaced in one step, and
 /// whichever of the two is run, it finds the same Dovecot. A longer time would harm: meanwhile nobody
 /// watches it.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(500);
 
 /// How long one that runs is waited for; the original's have no limit of their own.
 const LIMIT: Duration = Duration::from_mins(2);

@@ -157,6 +157,7 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
     // No other run waits while a person thinks.
     let confirmed = if what.yes { None } else { Some(confirm(&make_plan(system, root, what)?)?) };
     let _alone = Alone::take(system, root)?;
+    tidy(root)?;
     let mut plan = make_plan(system, root, what)?;
     if confirmed.is_some_and(|confirmed| confirmed != plan.lines(CONFIRMED)) {
         return Err(Error::Refused(
@@ -165,7 +166,6 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
                 .into(),
         ));
     }
-    tidy(root)?;
     if let Ok(lifekeeper) = LifeKeeper::find(root) {
         let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
         tidy_programs(&resource, root)?;

@@ -8,7 +8,7 @@ use crate::kit::{Dialect, Init, Kit};
 const TAKE_OVER: [&str; 2] = ["install", "--take-over"];
 
 /// A node whose Dovecot the original kit protects.
-fn original(init: Init, dialect: Dialect) -> Kit {
+pub(crate) fn original(init: Init, dialect: Dialect) -> Kit {
     let kit = Kit::new(init, dialect);
     kit.node.lay_original().expect("the original kit");
     kit.create_of(ORIGINALS, "dovecot", "Yes");
@@ -36,7 +36,8 @@ fn assert_copies(kit: &Kit, programs: &str) {
 
 #[test]
 fn a_resource_of_the_original_kit_is_taken_over_and_given_back_while_dovecot_goes_on() {
-    for (init, dialect) in [(Init::SysV, Dialect::None), (Init::Systemd, Dialect::Guess)] {
+    let (init, dialect) = (Init::SysV, Dialect::None);
+    {
         let kit = original(init, dialect);
         let (start, master_before) = (kit.tree(), master(&kit));
         let would = kit.done(&[&TAKE_OVER[..], &["--dry-run"]].concat());
