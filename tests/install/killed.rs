@@ -344,8 +344,14 @@ fn kill_taking(scene: &Scene, [from, to]: [&Side; 2], then: Then, only: &[&str])
     assert_eq!(scene.kit.node.master().expect("the process table"), master);
 }
 
-/// Between two of these nothing is written.
+/// Between two of these nothing is written that lasts.
 const WRITES: &[&str] = &["rename"];
+
+/// All that change something but those that open a file: while the node's processes are looked at,
+/// how many files are opened is a matter of time.
+fn counted() -> Vec<&'static str> {
+    CALLS.iter().copied().filter(|name| !name.starts_with("open")).collect()
+}
 
 #[test]
 fn a_take_over_killed_at_a_write_is_taken_back_by_uninstall() {
@@ -359,7 +365,7 @@ fn a_take_over_and_a_giving_back_killed_anywhere_are_finished_or_taken_back() {
     let scene = taken(Init::SysV);
     for sides in [[&scene.bare, &scene.installed], [&scene.installed, &scene.bare]] {
         for then in [Then::Same, Then::Opposite] {
-            kill_taking(&scene, sides, then, &[]);
+            kill_taking(&scene, sides, then, &counted());
         }
     }
 }
