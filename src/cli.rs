@@ -97,6 +97,7 @@ pub(crate) struct Resource {
 
 /// What to install, and how.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
 pub(crate) struct Install {
     /// The resource's tag
     #[arg(long, value_parser = Tag::parse_new, default_value = "dovecot")]
@@ -116,6 +117,9 @@ pub(crate) struct Install {
     /// Prepare a node to which the resource will be extended
     #[arg(long, conflicts_with_all = ["switchback", "no_start", "depends_on"])]
     pub(crate) standby: bool,
+    /// Put a resource of other scripts into this kit's hands, on all nodes; Dovecot goes on
+    #[arg(long, conflicts_with_all = ["switchback", "no_start"])]
+    pub(crate) take_over: bool,
     /// Print the plan and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -123,6 +127,7 @@ pub(crate) struct Install {
 
 /// What to take out.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
 pub(crate) struct Uninstall {
     /// The resource's tag
     #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]
@@ -133,6 +138,9 @@ pub(crate) struct Uninstall {
     /// Delete the resource with LifeKeeper's low-level command where lkcli cannot
     #[arg(long)]
     pub(crate) use_ins_remove: bool,
+    /// Give a resource that was taken over back on this node alone, as another node asks
+    #[arg(long, hide = true)]
+    pub(crate) hand_back: bool,
     /// Print the plan and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -7,10 +7,15 @@
 mod alone;
 pub(crate) mod block;
 mod deed;
+mod hand_back;
+mod pause;
+mod peer;
 mod plan;
+mod programs;
 pub(crate) mod record;
 mod replace;
 mod resource;
+mod take_over;
 mod uninstall;
 
 use std::path::Path;
@@ -34,6 +39,8 @@ use alone::Alone;
 use block::{Entry, Extent};
 use deed::UNCHANGED;
 use plan::{Plan, Step};
+use programs::Program;
+use record::{Record, Taken};
 use resource::{Deletion, Failure, Resource};
 
 pub(crate) use uninstall::uninstall;
@@ -48,7 +55,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
     let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
     if what.dry_run {
         let plan = plan::plan(&resource, root, what)?;
-        let steps = plan.steps.iter().map(|step| step.deed().planned("would"));
+        let steps = plan.steps.iter().map(|step| step.planned("would"));
         let warnings = plan.warnings.iter().map(|warning| format!("warning: {warning}\n"));
         let nothing = plan.steps.is_empty().then(|| "nothing to do\n".to_owned());
         let text: String = warnings.chain(steps).chain(nothing).collect();
@@ -58,6 +65,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
     logged("install", root, &what.tag, || {
         let _alone = Alone::take(system, root)?;
         tidy(root)?;
+        tidy_programs(&resource, root)?;
         let plan = plan::plan(&resource, root, what)?;
         for warning in &plan.warnings {
             say(&format!("warning: {warning}"));
@@ -103,6 +111,12 @@ fn tidy(root: &Path) -> Result<(), Error> {
         let _ = std::fs::remove_dir(folder);
     }
     Ok(())
+}
+
+/// Takes away what a killed run has left beside the programs of a resource.
+fn tidy_programs<S: System>(resource: &Resource<'_, S>, root: &Path) -> Result<(), Error> {
+    let programs = programs::of(resource.lifekeeper, root, resource.tag);
+    programs.iter().try_for_each(Program::tidy)
 }
 
 /// Does the steps; when one fails, undoes those before it.
@@ -159,7 +173,27 @@ fn take<'a, S: System>(
             })
         }
         Step::Depend(edge) => resource.depend(edge),
+        Step::Peer(peer) => peer.take_over(resource),
+        Step::Pause => resource.pause(),
+        Step::Programs(programs) => programs.iter().try_for_each(Program::replace),
+        Step::Check => resource.try_quick_check(),
+        Step::Resume => {
+            resource.resume()?;
+            note_resumed(resource, root, &plan.record)
+        }
     }
+}
+
+/// Notes that the resource is ISP again.
+fn note_resumed<S: System>(
+    resource: &Resource<'_, S>,
+    root: &Path,
+    record: &Record,
+) -> Result<(), Error> {
+    let mut record = record.clone();
+    let taken = record.taken(resource.tag).map(|taken| Taken { paused: false, ..taken });
+    record.note_taken(resource.tag, taken);
+    record.save(root)
 }
 
 /// Undoes a step that was taken, or was begun and failed. Before the first of them, so many
@@ -193,8 +227,31 @@ fn undo<S: System>(
             give_dovecot_back(resource.system, root, masters)
         }
         Step::Depend(edge) if resource.depends(edge)? => resource.undepend(edge),
-        Step::Depend(_) => Ok(()),
+        Step::Depend(_) | Step::Check => Ok(()),
+        Step::Peer(peer) => peer.hand_back(resource),
+        Step::Pause => give_service_back(resource),
+        Step::Programs(programs) => {
+            if let Err(cause) = programs.iter().try_for_each(Program::give_back) {
+                // Dovecot must be watched again, by whichever programs.
+                if plan.record.taken(resource.tag).is_some_and(|taken| taken.paused) {
+                    give_service_back(resource)?;
+                }
+                return Err(cause);
+            }
+            programs::forget(root, resource.tag)
+        }
+        // Only where the programs are to be given back.
+        Step::Resume => resource.pause(),
     }
+}
+
+/// Lets LifeKeeper watch the resource again, unless it is in service elsewhere.
+fn give_service_back<S: System>(resource: &Resource<'_, S>) -> Result<(), Error> {
+    if let Some(node) = resource.serves_elsewhere()? {
+        say(&format!("{} is in service on {node} meanwhile, and stays OSU here", resource.tag));
+        return Ok(());
+    }
+    resource.resume()
 }
 
 /// Lets Dovecot run again, or no longer, as before the resource was created.
@@ -239,7 +296,12 @@ mod tests {
 
     /// A node with a LifeKeeper that has no resources, where nothing is installed.
     pub(super) fn node() -> (TestRoot, Machine) {
-        let (root, machine) = (TestRoot::new(), Machine::new());
+        node_with(Machine::new())
+    }
+
+    /// The same node on this machine.
+    pub(super) fn node_with(machine: Machine) -> (TestRoot, Machine) {
+        let root = TestRoot::new();
         root.write(defaults::FILE, SETTINGS);
         for name in ["bin/ins_list", "lkadm/subsys/gen/app/bin/creapphier"] {
             root.write_program(&format!("opt/LifeKeeper/{name}"));
@@ -272,6 +334,7 @@ mod tests {
             depends_on: Vec::new(),
             quickcheck_timeout: None,
             standby: false,
+            take_over: false,
             dry_run: false,
         }
     }

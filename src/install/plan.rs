@@ -7,9 +7,12 @@ use std::path::Path;
 
 use super::block::{self, Entry};
 use super::deed::Deed;
+use super::peer::Peer;
+use super::programs::Program;
 use super::record::{self, Record, Role};
 use super::replace::Original;
 use super::resource::{Edge, Resource};
+use super::take_over;
 use crate::boot::links;
 use crate::boot::links::Boot;
 use crate::cli::Install;
@@ -20,6 +23,7 @@ use crate::dovecot::{identity, mistake};
 use crate::error::Error;
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::resources;
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::{Start, Wanted};
@@ -28,7 +32,7 @@ use crate::system::{PROGRAM_FOLDERS, System};
 use crate::text::excerpt;
 
 /// The folder with the four programs that LifeKeeper copies.
-const PROGRAMS: &str = "/usr/lib/dovecot-ark";
+pub(super) const PROGRAMS: &str = "/usr/lib/dovecot-ark";
 
 /// Noted about the resource in LifeKeeper.
 const INFO: &str = "dovecot-ark";
@@ -60,6 +64,16 @@ pub(super) enum Step {
     Create(Command, Start),
     /// Making it depend on another.
     Depend(Edge),
+    /// Taking it over on another node.
+    Peer(Peer),
+    /// Marking it OSU, so that LifeKeeper leaves it alone.
+    Pause,
+    /// Putting the kit's programs in the place of others.
+    Programs(Vec<Program>),
+    /// Letting the new quickCheck say that Dovecot is in operation.
+    Check,
+    /// Marking it ISP again.
+    Resume,
 }
 
 impl Step {
@@ -82,8 +96,38 @@ impl Step {
                 let there = there.as_ref().map_or(String::new(), |system| format!(" on {system}"));
                 Deed::new("making", "make", format!("{parent} depend on {child}{there}"))
             }
+            Self::Peer(Peer { node, tag, .. }) => {
+                Deed::new("taking", "take", format!("{tag} over on {node}"))
+            }
+            Self::Pause => pausing(),
+            Self::Programs(programs) => {
+                let actions: Vec<&str> = programs.iter().map(|program| program.action).collect();
+                let what = format!("LifeKeeper's copies by this kit's: {}", actions.join(", "));
+                Deed::new("replacing", "replace", what)
+            }
+            Self::Check => Deed::new("checking", "check", "Dovecot with the new quickCheck".into()),
+            Self::Resume => resuming(),
         }
     }
+
+    /// The lines of a plan.
+    pub(super) fn planned(&self, modal: &str) -> String {
+        let line = self.deed().planned(modal);
+        let Self::Peer(peer) = self else { return line };
+        let there = peer.plan.iter().map(|line| format!("{}: {line}\n", peer.node));
+        std::iter::once(line).chain(there).collect()
+    }
+}
+
+/// Marking a resource OSU, in words.
+pub(super) fn pausing() -> Deed {
+    let what = "the resource OSU, so that LifeKeeper leaves it alone; Dovecot goes on";
+    Deed::new("marking", "mark", what.into())
+}
+
+/// Marking a resource ISP again, in words.
+pub(super) fn resuming() -> Deed {
+    Deed::new("marking", "mark", "the resource ISP again".into())
 }
 
 impl fmt::Display for Step {
@@ -134,6 +178,15 @@ pub(super) fn plan<S: System>(
 
     let role = if what.standby { Role::Standby } else { Role::Primary };
     record.note_resource(tag, role, &own_keys);
+    let taking = if what.take_over {
+        let after = take_over::file_after(&file.bytes, &steps);
+        let taking = take_over::plan(resource, root, what, &after, &mut record, noted.as_ref())?;
+        warnings.extend(taking.warnings);
+        Some((taking.found, taking.steps))
+    } else {
+        None
+    };
+    let (found, taking) = taking.unzip();
     if what.standby {
         if !identity::living_masters(system, root)?.is_empty() {
             warnings.push(format!(
@@ -142,8 +195,10 @@ pub(super) fn plan<S: System>(
             ));
         }
     } else {
-        steps.extend(resource_steps(resource, what, &settings, &mut warnings)?);
+        let found = found.map_or_else(|| resource.ours(), |found| Ok(Some(found)))?;
+        steps.extend(resource_steps(resource, what, &settings, found.as_ref(), &mut warnings)?);
     }
+    steps.extend(taking.into_iter().flatten());
     if let Some(cause) = unreadable(system, root, &settings) {
         let starts = |step: &Step| matches!(step, Step::Create(_, Start::Now));
         let told = format!(
@@ -275,6 +330,7 @@ fn resource_steps<S: System>(
     resource: &Resource<'_, S>,
     what: &Install,
     settings: &Settings,
+    found: Option<&resources::Instance>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Step>, Error> {
     let Resource { system, lifekeeper, tag } = *resource;
@@ -289,8 +345,7 @@ fn resource_steps<S: System>(
     }
     let mut steps = Vec::new();
     let start = if what.no_start { Start::Later } else { Start::Now };
-    let found = resource.ours()?;
-    match &found {
+    match found {
         Some(found) if found.state == State::Isp => {}
         Some(found) => warnings.push(format!("{tag} is {} on this node", found.state)),
         None => {

@@ -69,6 +69,21 @@ struct Prepared {
     /// The keys that were written for it alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<String>,
+    /// What was done to it, if other programs served it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<Taken>,
+}
+
+/// How far a resource was taken over on this node.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Taken {
+    /// Whether it is marked OSU for a moment, and was ISP.
+    #[serde(default)]
+    pub(crate) paused: bool,
+    /// Whether this node had been prepared for it before.
+    #[serde(default)]
+    pub(crate) prepared: bool,
 }
 
 /// What this node is to a resource.
@@ -178,12 +193,24 @@ impl Record {
 
     /// Notes what this node is to a resource, and the keys that were written for it alone.
     pub(crate) fn note_resource(&mut self, tag: &Tag, role: Role, keys: &[String]) {
-        let new = || Prepared { role, keys: Vec::new() };
+        let new = || Prepared { role, keys: Vec::new(), taken: None };
         let noted = self.resources.entry(tag.to_string()).or_insert_with(new);
         for key in keys {
             if !noted.keys.contains(key) {
                 noted.keys.push(key.clone());
             }
+        }
+    }
+
+    /// How far a resource was taken over on this node, if it was.
+    pub(crate) fn taken(&self, tag: &Tag) -> Option<Taken> {
+        self.resources.get(tag.as_str()).and_then(|noted| noted.taken)
+    }
+
+    /// Notes how far a resource is taken over on this node, where that is prepared for it.
+    pub(crate) fn note_taken(&mut self, tag: &Tag, taken: Option<Taken>) {
+        if let Some(noted) = self.resources.get_mut(tag.as_str()) {
+            noted.taken = taken;
         }
     }
 

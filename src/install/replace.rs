@@ -84,22 +84,56 @@ impl Original {
     /// When the new file cannot be written, or somebody changed the old one meanwhile. The old one
     /// stands then.
     pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), Error> {
-        let dress = |file: &File| {
-            fchown(file, Some(self.owner.0), Some(self.owner.1))?;
-            file.set_permissions(fs::Permissions::from_mode(self.mode))?;
-            for (name, value) in &self.attributes {
-                // The file system may have given the same label to the new file already.
-                if file.get_xattr(name)?.as_ref() != Some(value) {
-                    file.set_xattr(name, value)?;
-                }
+        write(&self.path, bytes, |file| self.dress(file, self.mode), || self.check())
+    }
+
+    /// Puts a program in the file's place, with its owner and attributes; everybody may run it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Original::replace`].
+    pub(super) fn replace_by_program(&self, bytes: &[u8]) -> Result<(), Error> {
+        write(&self.path, bytes, |file| self.dress(file, 0o755), || self.check())
+    }
+
+    /// Puts another file in the file's place, with the other's mode, owner and attributes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Original::replace`].
+    pub(super) fn replace_by(&self, other: &Self) -> Result<(), Error> {
+        write(&self.path, &other.bytes, |file| other.dress(file, other.mode), || self.check())
+    }
+
+    /// Writes the same file at another place, in one step, and its folder if that is missing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(super) fn copy_to(&self, path: &Path) -> Result<(), Error> {
+        make_folder(path)?;
+        write(path, &self.bytes, |file| self.dress(file, self.mode), || Ok(()))
+    }
+
+    /// Gives a new file what is this file's own beside its content.
+    fn dress(&self, file: &File, mode: u32) -> io::Result<()> {
+        fchown(file, Some(self.owner.0), Some(self.owner.1))?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        for (name, value) in &self.attributes {
+            // The file system may have given the same label to the new file already.
+            if file.get_xattr(name)?.as_ref() != Some(value) {
+                file.set_xattr(name, value)?;
             }
-            Ok(())
-        };
-        let check = || match fs::symlink_metadata(&self.path)? {
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the file is still the one that was read.
+    fn check(&self) -> io::Result<()> {
+        match fs::symlink_metadata(&self.path)? {
             now if identity(&now) == self.identity => Ok(()),
             _ => Err(io::Error::other("somebody else changed it meanwhile; try again")),
-        };
-        write(&self.path, bytes, dress, check)
+        }
     }
 }
 
@@ -118,15 +152,16 @@ fn identity(data: &fs::Metadata) -> (u64, u64, i64, i64) {
 ///
 /// When it cannot be written; an old one stands then.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(folder)
-            .map_err(Error::file("making", folder))?;
-    }
+    make_folder(path)?;
     let dress = |file: &File| file.set_permissions(fs::Permissions::from_mode(0o644));
     write(path, bytes, dress, || Ok(()))
+}
+
+/// Makes the folder of a file if that is missing.
+fn make_folder(path: &Path) -> Result<(), Error> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
+    made.map_err(Error::file("making", folder))
 }
 
 /// Takes away what a run that was killed has left beside a file.

@@ -87,7 +87,7 @@ impl<S: System> Resource<'_, S> {
             let tag = self.tag;
             return Err(Error::Refused(format!(
                 "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
-                 {cause}; choose another tag"
+                 {cause}; choose another tag, or take it over with --take-over"
             )));
         }
     }
@@ -310,7 +310,17 @@ impl<S: System> Resource<'_, S> {
         Ok(())
     }
 
-    fn succeed(&self, program: &str, words: &[&str], limit: Duration) -> Result<(), Error> {
+    /// Runs a command of LifeKeeper that must succeed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Command`] when it does not.
+    pub(super) fn succeed(
+        &self,
+        program: &str,
+        words: &[&str],
+        limit: Duration,
+    ) -> Result<(), Error> {
         let command = self.lifekeeper.command(program, words);
         let ended = self.run(&command, limit);
         if ended.succeeded() {
@@ -360,17 +370,22 @@ impl Edge {
 }
 
 /// Whether a resource is a Generic Application, as the kit's are.
-fn is_application(resource: &Instance) -> bool {
+pub(super) fn is_application(resource: &Instance) -> bool {
     (resource.app.as_str(), resource.kind.as_str()) == ("gen", "app")
 }
 
-/// Whether a program does nothing but call this kit: its last line says so, whichever version of
-/// the kit wrote the rest.
+/// Whether a program does nothing but call this kit.
 fn calls_kit(path: &Path, action: &str) -> Result<bool, Error> {
     let text = fs::read(path).map_err(Error::file("reading", path))?;
-    let text = String::from_utf8_lossy(&text);
+    Ok(is_of_kit(&text, action))
+}
+
+/// Whether a program of this text does nothing but call this kit: its last line says so, whichever
+/// version of the kit wrote the rest.
+pub(super) fn is_of_kit(text: &[u8], action: &str) -> bool {
+    let text = String::from_utf8_lossy(text);
     let last = text.lines().rfind(|line| !line.trim().is_empty());
-    Ok(last == Some(&format!("exec /usr/sbin/dovecot-ark {action} \"$@\"")))
+    last == Some(&format!("exec /usr/sbin/dovecot-ark {action} \"$@\""))
 }
 
 #[cfg(test)]

@@ -9,10 +9,13 @@ use std::path::Path;
 
 use super::block::{self, Entry, Extent};
 use super::deed::{Deed, UNCHANGED};
-use super::record::{self, Record};
+use super::peer::Peer;
+use super::programs::{self, Program};
+use super::record::{self, Record, Taken};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
-use super::{Alone, logged, remove_entries, say, tidy};
+use super::{Alone, give_service_back, logged, note_resumed, plan, remove_entries, say, tidy};
+use super::{hand_back, tidy_programs};
 use crate::boot::links::Boot;
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
@@ -22,19 +25,34 @@ use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::state::State;
+use crate::lifekeeper::tag::Tag;
 use crate::settings;
 use crate::show;
 use crate::system::System;
 
 /// One change.
 #[derive(Debug)]
-enum Step {
+pub(super) enum Step {
     /// Taking the resource out of LifeKeeper.
     TakeOut { tag: String, state: State, by: Deletion },
     /// Taking entries out of LifeKeeper's defaults file.
     Entries(Vec<Entry>, Extent),
     /// Giving the start at boot back.
     Boot(Boot),
+    /// Giving a resource that was taken over back on another node.
+    Peer(Peer),
+    /// Noting that it will be marked OSU for a moment.
+    Note,
+    /// Marking it OSU.
+    Pause,
+    /// Giving its old programs back.
+    GiveBack(Vec<Program>),
+    /// Marking it ISP again.
+    Resume,
+    /// Removing the old programs that were kept.
+    ForgetPrograms,
+    /// Forgetting that it was taken over, where the node had been prepared for it before.
+    ForgetTaking,
     /// Forgetting the resource, while others stay.
     Forget,
     /// Removing the record.
@@ -63,6 +81,24 @@ impl Step {
             Self::Boot(boot) => {
                 let what = format!("back the start at boot: {}", links::describe(boot));
                 Deed::new("giving", "give", what)
+            }
+            Self::Peer(Peer { node, tag, .. }) => {
+                Deed::new("giving", "give", format!("{tag} back on {node}"))
+            }
+            Self::Note => Deed::new("noting", "note", format!("that in /{}", record::FILE)),
+            Self::Pause => plan::pausing(),
+            Self::GiveBack(programs) => {
+                let actions: Vec<&str> = programs.iter().map(|program| program.action).collect();
+                let what = format!("the old programs back to LifeKeeper: {}", actions.join(", "));
+                Deed::new("giving", "give", what)
+            }
+            Self::Resume => plan::resuming(),
+            Self::ForgetPrograms => {
+                Deed::new("removing", "remove", "the old programs that were kept".into())
+            }
+            Self::ForgetTaking => {
+                let what = format!("in /{} that it was taken over", record::FILE);
+                Deed::new("forgetting", "forget", what)
             }
             Self::Forget => {
                 Deed::new("forgetting", "forget", format!("the resource in /{}", record::FILE))
@@ -110,7 +146,7 @@ pub(crate) fn uninstall(
     what: &Uninstall,
 ) -> Result<Exit, Error> {
     if what.dry_run {
-        let lines = plan(system, root, what)?.lines("would");
+        let lines = make_plan(system, root, what)?.lines("would");
         show::print(&format!("{lines}{UNCHANGED}"))?;
         return Ok(Exit::Success);
     }
@@ -119,9 +155,10 @@ pub(crate) fn uninstall(
 
 fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error> {
     // No other run waits while a person thinks.
-    let confirmed = if what.yes { None } else { Some(confirm(&plan(system, root, what)?)?) };
+    let confirmed = if what.yes { None } else { Some(confirm(&make_plan(system, root, what)?)?) };
     let _alone = Alone::take(system, root)?;
-    let mut plan = plan(system, root, what)?;
+    tidy(root)?;
+    let mut plan = make_plan(system, root, what)?;
     if confirmed.is_some_and(|confirmed| confirmed != plan.lines(CONFIRMED)) {
         return Err(Error::Refused(
             "uninstalling: what there is to do has changed since the question; nothing has been \
@@ -129,7 +166,10 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
                 .into(),
         ));
     }
-    tidy(root)?;
+    if let Ok(lifekeeper) = LifeKeeper::find(root) {
+        let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
+        tidy_programs(&resource, root)?;
+    }
     if plan.steps.is_empty() {
         say(NOTHING);
         return Ok(());
@@ -141,14 +181,17 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
     for kept in &plan.kept {
         say(&kept.to_string());
     }
-    say(&format!("done: {}", outcome(system, root, &plan)?));
+    say(&format!("done: {}", outcome(system, root, &what.tag, &plan)?));
     Ok(())
 }
 
 /// Whether Dovecot runs now, as it is seen.
-fn outcome(system: &impl System, root: &Path, plan: &Plan) -> Result<String, Error> {
+fn outcome(system: &impl System, root: &Path, tag: &Tag, plan: &Plan) -> Result<String, Error> {
     let stopped =
         |step: &Step| matches!(step, Step::TakeOut { state, .. } if state.is_in_service());
+    if let Some(served) = handed_back(system, root, tag, plan)? {
+        return Ok(served);
+    }
     let masters = identity::living_masters(system, root)?;
     let (settings, _) = settings::read(root);
     Ok(match masters.first() {
@@ -159,6 +202,24 @@ fn outcome(system: &impl System, root: &Path, plan: &Plan) -> Result<String, Err
         ),
         None => "Dovecot is stopped on this node".into(),
     })
+}
+
+/// How LifeKeeper has a resource that was given back.
+fn handed_back(
+    system: &impl System,
+    root: &Path,
+    tag: &Tag,
+    plan: &Plan,
+) -> Result<Option<String>, Error> {
+    let gives = |step: &Step| matches!(step, Step::GiveBack(_));
+    if !plan.steps.iter().any(gives) {
+        return Ok(None);
+    }
+    let lifekeeper = LifeKeeper::find(root)?;
+    let found = lifekeeper.instance(system, None, tag.as_str())?;
+    Ok(found.map(|found| {
+        format!("{} is {} on this node, with the programs it had before", found.tag, found.state)
+    }))
 }
 
 /// Said when there is no resource and no record.
@@ -189,13 +250,21 @@ fn confirm(plan: &Plan) -> Result<String, Error> {
     }
 }
 
-fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan, Error> {
+fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan, Error> {
     let record = Record::read(root)?.unwrap_or_default();
+    let taken = record.taken(&what.tag);
     let mut plan = Plan::default();
     match LifeKeeper::find(root) {
         Ok(lifekeeper) => {
             let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
-            if let Some(step) = taking_out(&resource, what)? {
+            if let Some(taken) = taken {
+                let back = hand_back::plan(&resource, root, what, taken)?;
+                plan.steps.extend(back.steps);
+                plan.kept.extend(back.kept);
+            } else if what.hand_back {
+                hand_back::require_nothing(&resource, root)?;
+                return Ok(plan);
+            } else if let Some(step) = taking_out(&resource, what)? {
                 plan.steps.push(step);
                 let children = lifekeeper.children(system, None, what.tag.as_str())?;
                 if !children.is_empty() {
@@ -209,6 +278,13 @@ fn plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan, Err
         Err(cause) => return Err(cause),
     }
     if !record.tags().iter().any(|tag| *tag == what.tag.as_str()) {
+        return Ok(Plan { record, ..plan });
+    }
+    if programs::are_kept(root, &what.tag) {
+        plan.steps.push(Step::ForgetPrograms);
+    }
+    if what.hand_back && taken.is_some_and(|taken| taken.prepared) {
+        plan.steps.push(Step::ForgetTaking);
         return Ok(Plan { record, ..plan });
     }
     let is_last = record.tags().len() == 1;
@@ -310,13 +386,10 @@ fn take(
     step: &Step,
 ) -> Result<(), Error> {
     match step {
-        Step::TakeOut { by, .. } => {
+        Step::TakeOut { .. } | Step::Peer(_) | Step::Pause | Step::GiveBack(_) | Step::Resume => {
             let lifekeeper = LifeKeeper::find(root)?;
             let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
-            for left in resource.take_out(by)? {
-                say(&format!("warning: still there: {left}"));
-            }
-            Ok(())
+            take_at_lifekeeper(&resource, root, record, step)
         }
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
@@ -324,6 +397,16 @@ fn take(
                 say("the start at boot was set by somebody since; it is left alone");
             }
             Ok(())
+        }
+        Step::Note => {
+            let taken = record.taken(&what.tag).map(|taken| Taken { paused: true, ..taken });
+            record.note_taken(&what.tag, taken);
+            record.save(root)
+        }
+        Step::ForgetPrograms => programs::forget(root, &what.tag),
+        Step::ForgetTaking => {
+            record.note_taken(&what.tag, None);
+            record.save(root)
         }
         Step::Forget => {
             record.forget(&what.tag);
@@ -333,10 +416,48 @@ fn take(
     }
 }
 
+/// Takes a step for which LifeKeeper is asked. Once the resource is marked OSU, it is marked ISP again
+/// whatever fails: Dovecot must be watched, by whichever programs.
+fn take_at_lifekeeper<S: System>(
+    resource: &Resource<'_, S>,
+    root: &Path,
+    record: &mut Record,
+    step: &Step,
+) -> Result<(), Error> {
+    let paused = match step {
+        Step::TakeOut { by, .. } => {
+            for left in resource.take_out(by)? {
+                say(&format!("warning: still there: {left}"));
+            }
+            return Ok(());
+        }
+        Step::Peer(peer) => {
+            if let Err(cause) = peer.hand_back(resource) {
+                let (node, tag) = (&peer.node, &peer.tag);
+                say(&format!(
+                    "warning: {tag} is not given back on {node}: {cause}; run dovecot-ark uninstall \
+                     --tag {tag} there"
+                ));
+            }
+            return Ok(());
+        }
+        Step::Pause => resource.pause(),
+        Step::GiveBack(programs) => programs.iter().try_for_each(Program::give_back),
+        Step::Resume => {
+            resource.resume()?;
+            return note_resumed(resource, root, record);
+        }
+        _ => return Ok(()),
+    };
+    if paused.is_err() && record.taken(resource.tag).is_some_and(|taken| taken.paused) {
+        give_service_back(resource)?;
+    }
+    paused
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lifekeeper::tag::Tag;
     use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
 
@@ -348,6 +469,7 @@ mod tests {
             dry_run: false,
             yes: false,
             use_ins_remove: false,
+            hand_back: false,
         };
         let mut record = Record::default();
         record.note_resource(&what.tag, record::Role::Standby, &[]);
@@ -380,7 +502,8 @@ mod tests {
     fn what_was_changed_since_and_what_install_never_wrote_is_named_as_kept() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let tag = Tag::parse("dovecot").expect("a tag");
-        let what = Uninstall { tag, dry_run: true, yes: false, use_ins_remove: false };
+        let what =
+            Uninstall { tag, dry_run: true, yes: false, use_ins_remove: false, hand_back: false };
         let mut record = Record::default();
         record.note_entries(&block::defaults());
         record.note_resource(&what.tag, record::Role::Standby, &[]);
@@ -389,7 +512,7 @@ mod tests {
         let changed = file.replace("DEBUG=0", "DEBUG=1") + "APP_DOVECOT_WAIT=fixed\n";
         let planned = |file: &str| {
             root.write(defaults::FILE, file);
-            plan(&machine, root.path(), &what).expect("a plan").lines("would")
+            make_plan(&machine, root.path(), &what).expect("a plan").lines("would")
         };
         let kept = "would keep in /etc/default/LifeKeeper: APP_DOVECOT_DEBUG, APP_DOVECOT_WAIT\n";
         assert!(planned(&changed).ends_with(kept), "{}", planned(&changed));

@@ -13,7 +13,7 @@ fn ark(cluster: &Cluster, node: usize, words: &[&str]) -> Finished {
 }
 
 #[track_caller]
-fn done(cluster: &Cluster, node: usize, words: &[&str]) -> String {
+pub(crate) fn done(cluster: &Cluster, node: usize, words: &[&str]) -> String {
     let ended = ark(cluster, node, words);
     assert_eq!(ended.status, Some(0), "node {node}: {words:?}: {ended:#?}");
     ended.stdout
@@ -27,13 +27,13 @@ fn refused(cluster: &Cluster, node: usize, words: &[&str]) -> String {
     ended.stderr
 }
 
-fn sh(cluster: &Cluster, node: usize, script: &str) -> String {
+pub(crate) fn sh(cluster: &Cluster, node: usize, script: &str) -> String {
     let ended = cluster.node(node).expect("the node").sh(script).expect("a script");
     assert_eq!(ended.status, Some(0), "node {node}: {script}: {ended:#?}");
     ended.stdout
 }
 
-fn trees(cluster: &Cluster) -> [Tree; 2] {
+pub(crate) fn trees(cluster: &Cluster) -> [Tree; 2] {
     NODES.map(|node| cluster.node(node).expect("the node").tree(&FOLDERS).expect("a look"))
 }
 

@@ -14,6 +14,7 @@ mod install;
 #[path = "../schema/mod.rs"]
 mod schema;
 mod status;
+mod take_over;
 
 use std::time::{Duration, Instant};
 

@@ -45,9 +45,14 @@ impl Kit {
 
     /// Makes a resource of the kit's four programs as a person does, and leaves it out of service.
     pub(crate) fn create_by_hand(&self, tag: &str) {
-        let [check, restore, remove, recover] = ACTIONS.map(|action| format!("{STUBS}/{action}"));
+        self.create_of(STUBS, tag, "No");
+    }
+
+    /// Makes a resource of the four programs of a folder; `start` is Yes or No.
+    pub(crate) fn create_of(&self, folder: &str, tag: &str, start: &str) {
+        let [check, restore, remove, recover] = ACTIONS.map(|action| format!("{folder}/{action}"));
         let create = format!("{LKROOT}/lkadm/subsys/gen/app/bin/creapphier");
-        let words = format!("{restore} {remove} {tag} '' intelligent {check} {recover} No");
+        let words = format!("{restore} {remove} {tag} '' intelligent {check} {recover} {start}");
         self.sh(&format!("{create} $({LKROOT}/bin/lcduname) {words}"));
     }
 

@@ -18,3 +18,4 @@ mod sabotage;
 #[path = "../schema/mod.rs"]
 mod schema;
 mod single;
+mod take_over;

@@ -197,6 +197,10 @@ impl System for Machine {
         let mut state = self.state();
         let line = command.to_string();
         state.note(line.clone());
+        if let Some(mut effect) = state.effects.remove(&line) {
+            effect(&mut state);
+            state.effects.insert(line.clone(), effect);
+        }
         let program = line.split(' ').next().unwrap_or_default();
         if let Some(found) = state.answers.get(&line).or_else(|| state.answers.get(program)) {
             let (end, took, answer, output) = found.clone();

@@ -22,6 +22,8 @@ pub(crate) const MASTER: i32 = 100;
 type Event = Box<dyn FnOnce(&mut State) + Send>;
 type Reply = Box<dyn FnMut(&mut State) -> (End, Duration) + Send>;
 
+type Effect = Box<dyn FnMut(&mut State) + Send>;
+
 /// How a command ends, after how long, and what it prints.
 type Answer = (End, Duration, String, String);
 
@@ -35,6 +37,7 @@ pub(crate) struct State {
     events: Vec<(Duration, Event)>,
     replies: HashMap<String, Reply>,
     answers: HashMap<String, Answer>,
+    effects: HashMap<String, Effect>,
     /// Every command given and every signal sent, with its time in milliseconds.
     pub(crate) journal: Vec<(u128, String)>,
     /// Ports that accept a connection exactly while a master lives, unless told here.
@@ -180,6 +183,7 @@ impl Machine {
             events: Vec::new(),
             replies: HashMap::new(),
             answers: HashMap::new(),
+            effects: HashMap::new(),
             journal: Vec::new(),
             ports: HashMap::new(),
             visits: VecDeque::new(),
@@ -235,7 +239,12 @@ impl Machine {
     /// Says how a command ends that is not the service's, after how long, and what it prints; the
     /// whole line names it, or the program alone all its other lines.
     pub(crate) fn answer(&self, line: &str, end: End, took: Duration, text: &str) {
-        self.state().answers.insert(line.into(), (end, took, text.into(), String::new()));
+        self.state().answer(line, end, took, text);
+    }
+
+    /// Says what a command does when it is given, beside its answer.
+    pub(crate) fn effect(&self, line: &str, effect: impl FnMut(&mut State) + Send + 'static) {
+        self.state().effects.insert(line.into(), Box::new(effect));
     }
 
     /// The same for what it prints on standard error, after 10 ms.
@@ -282,6 +291,11 @@ impl Machine {
 }
 
 impl State {
+    /// As [`Machine::answer`].
+    pub(crate) fn answer(&mut self, line: &str, end: End, took: Duration, text: &str) {
+        self.answers.insert(line.into(), (end, took, text.into(), String::new()));
+    }
+
     fn entry(&mut self, pid: i32) -> Option<&mut Entry> {
         self.processes.iter_mut().find(|entry| entry.process.pid == pid)
     }

@@ -34,7 +34,9 @@ Usage: cargo xtask COMMAND        (as root: all of them make real nodes)
              Dovecot: no false alarm
     deaths   masters killed beside updates of systemd: the next check sees each
     frozen   masters frozen while login processes greet by themselves: the next check sees
-             each; then checks of the busy one without an alarm";
+             each; then checks of the busy one without an alarm
+    takeovers  a cluster of the original kit taken over and given back under a client that stays
+             logged in, and as often again with a kill";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

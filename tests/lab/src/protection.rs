@@ -54,9 +54,18 @@ impl Cluster {
     ///
     /// When a command of LifeKeeper fails; the message holds its words.
     pub fn protect(&self) -> Result<()> {
+        self.protect_by(STUBS)
+    }
+
+    /// Puts Dovecot under protection by the four programs of another folder, as [`Cluster::protect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::protect`].
+    pub fn protect_by(&self, programs: &str) -> Result<()> {
         self.create_children()?;
         let node = self.node(1)?;
-        let stub = |action: &str| format!("{STUBS}/{action}");
+        let stub = |action: &str| format!("{programs}/{action}");
         let creapphier = format!("{LKROOT}/lkadm/subsys/gen/app/bin/creapphier");
         let (restore, remove) = (stub("restore"), stub("remove"));
         let (check, recover) = (stub("quickCheck"), stub("recover"));

@@ -1,0 +1,112 @@
+//! How a resource that was taken over is given back to the programs that it had before, while
+//! Dovecot goes on.
+
+use std::path::Path;
+
+use super::deed::Deed;
+use super::peer::Peer;
+use super::programs::{self, Program};
+use super::record::Taken;
+use super::resource::{Resource, is_application};
+use super::uninstall::Step;
+use crate::cli::Uninstall;
+use crate::dovecot::identity;
+use crate::error::Error;
+use crate::lifekeeper::state::State;
+use crate::system::System;
+
+/// The steps, and what stays.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    pub(super) kept: Vec<Deed>,
+}
+
+/// Plans it. Where the resource is in service, all nodes give it back; elsewhere this node alone.
+///
+/// # Errors
+///
+/// Whatever stands against it.
+pub(super) fn plan<S: System>(
+    resource: &Resource<'_, S>,
+    root: &Path,
+    what: &Uninstall,
+    taken: Taken,
+) -> Result<Plan, Error> {
+    let Resource { system, lifekeeper, tag } = *resource;
+    lifekeeper.require_running(system)?;
+    let mut plan = Plan::default();
+    let Some(found) = resource.look()? else { return Ok(plan) };
+    let here = programs::of(lifekeeper, root, tag);
+    let ours = if is_application(&found) { ours(here)? } else { Vec::new() };
+    for program in &ours {
+        // Looked at before anything is changed.
+        program.kept()?;
+    }
+    let leads = found.state == State::Isp || taken.paused;
+    if what.hand_back && found.state.is_in_service() {
+        return Err(Error::Refused(format!(
+            "giving {tag} back: it is in service on this node; run dovecot-ark uninstall here"
+        )));
+    }
+    if leads && !what.hand_back {
+        elsewhere(resource, &mut plan)?;
+    }
+    let serves = match found.state {
+        State::Isp => true,
+        State::Osu => taken.paused && !identity::living_masters(system, root)?.is_empty(),
+        _ => false,
+    };
+    if serves && (taken.paused || !ours.is_empty()) {
+        plan.steps.extend([Step::Note, Step::Pause, Step::GiveBack(ours), Step::Resume]);
+    } else if !ours.is_empty() {
+        plan.steps.push(Step::GiveBack(ours));
+    }
+    Ok(plan)
+}
+
+/// Makes sure that nothing of this kit's is here, where nothing is noted of it.
+///
+/// # Errors
+///
+/// When LifeKeeper's copies call this kit: no old ones are kept for them.
+pub(super) fn require_nothing<S: System>(
+    resource: &Resource<'_, S>,
+    root: &Path,
+) -> Result<(), Error> {
+    if ours(programs::of(resource.lifekeeper, root, resource.tag))?.is_empty() {
+        return Ok(());
+    }
+    let tag = resource.tag;
+    let cause = "its programs here are this kit's, and no old ones are kept";
+    Err(Error::Refused(format!("giving {tag} back: {cause}")))
+}
+
+/// Adds the other nodes.
+fn elsewhere<S: System>(resource: &Resource<'_, S>, plan: &mut Plan) -> Result<(), Error> {
+    let Resource { system, lifekeeper, tag } = *resource;
+    for other in lifekeeper.equivalents(system, tag)? {
+        let (node, tag) = (&other.system, &other.tag);
+        if lifekeeper.is_alive(system, node) {
+            plan.steps.push(Step::Peer(Peer::new(node, tag, String::new())?));
+        } else {
+            let what = format!(
+                "{tag} on {node}, which LifeKeeper does not call alive; when it is back, run \
+                 dovecot-ark uninstall --tag {tag} there"
+            );
+            plan.kept.push(Deed::new("keeping", "keep", what));
+        }
+    }
+    Ok(())
+}
+
+/// Those that call this kit.
+fn ours(programs: Vec<Program>) -> Result<Vec<Program>, Error> {
+    let mut ours = Vec::new();
+    for program in programs {
+        if program.is_ours()? {
+            ours.push(program);
+        }
+    }
+    Ok(ours)
+}

@@ -1,0 +1,125 @@
+//! Another node, on which the kit does a part of this node's work over LifeKeeper's own channel.
+
+use std::time::Duration;
+
+use super::resource::Resource;
+use super::say;
+use crate::command::CommandOutput;
+use crate::error::Error;
+use crate::lifekeeper::tag::Tag;
+use crate::system::System;
+use crate::text::{excerpt, one_line};
+
+/// The kit's program there.
+const PROGRAM: &str = "/usr/sbin/dovecot-ark";
+
+/// The longest that it may take there: above the wait for another run.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// How a line of a plan begins.
+const WOULD: &str = "would ";
+
+/// How a warning begins.
+const WARNING: &str = "warning: ";
+
+/// The other node, and the tag that the resource has there.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) node: String,
+    pub(super) tag: Tag,
+    /// What is wanted there beside: options of `install`.
+    options: String,
+    /// What the node says that it would do, a line each.
+    pub(super) plan: Vec<String>,
+}
+
+impl Peer {
+    /// Names it.
+    ///
+    /// # Errors
+    ///
+    /// When the tag is none that can be passed on.
+    pub(super) fn new(node: &str, tag: &str, options: String) -> Result<Self, Error> {
+        let parsed = Tag::parse_new(tag).map_err(|cause| {
+            let tag = excerpt(tag);
+            Error::Refused(format!("looking at {tag} on {node}: {cause}"))
+        })?;
+        Ok(Self { node: node.to_owned(), tag: parsed, options, plan: Vec::new() })
+    }
+
+    /// Asks what it would do to take the resource over there. Returns its warnings.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot.
+    pub(super) fn ask<S: System>(
+        &mut self,
+        resource: &Resource<'_, S>,
+    ) -> Result<Vec<String>, Error> {
+        let answer = self.run(resource, &format!("{} --dry-run", self.taking()))?;
+        let with = |begin: &str| {
+            let lines = answer.lines().map(str::trim).filter(|line| line.starts_with(begin));
+            lines.map(one_line).collect::<Vec<_>>()
+        };
+        self.plan = with(WOULD);
+        let warnings = with(WARNING);
+        let begin = |line: String| line.trim_start_matches(WARNING).to_owned();
+        Ok(warnings.into_iter().map(|line| format!("{}: {}", self.node, begin(line))).collect())
+    }
+
+    /// Takes the resource over there.
+    ///
+    /// # Errors
+    ///
+    /// When it fails there, where all is undone then, or there is no answer.
+    pub(super) fn take_over<S: System>(&self, resource: &Resource<'_, S>) -> Result<(), Error> {
+        let answer = self.run(resource, &self.taking())?;
+        self.relay(&answer);
+        Ok(())
+    }
+
+    /// Gives back there what taking it over changed.
+    ///
+    /// # Errors
+    ///
+    /// When it fails there, or there is no answer.
+    pub(super) fn hand_back<S: System>(&self, resource: &Resource<'_, S>) -> Result<(), Error> {
+        let answer =
+            self.run(resource, &format!("uninstall --yes --hand-back --tag={}", self.tag))?;
+        self.relay(&answer);
+        Ok(())
+    }
+
+    fn taking(&self) -> String {
+        format!("install --take-over --standby --tag={}{}", self.tag, self.options)
+    }
+
+    fn run<S: System>(&self, resource: &Resource<'_, S>, words: &str) -> Result<String, Error> {
+        let line = format!("{PROGRAM} {words}");
+        let ended = resource.lifekeeper.remote(resource.system, &self.node, &line, LIMIT);
+        if ended.succeeded() {
+            return Ok(ended.answer);
+        }
+        let node = &self.node;
+        Err(Error::Refused(format!(
+            "{node}: `{line}`: {}: {}; the same version of the package must be there",
+            ended.end,
+            reason(&ended)
+        )))
+    }
+
+    /// Tells what was said there.
+    fn relay(&self, answer: &str) {
+        for line in answer.lines().filter(|line| !line.trim().is_empty()) {
+            say(&format!("{}: {}", self.node, one_line(line)));
+        }
+    }
+}
+
+/// Why it failed: the kit's own words where there are any, for LifeKeeper may print others around
+/// them.
+fn reason(ended: &CommandOutput) -> String {
+    let said = format!("{}\n{}", ended.answer, ended.output);
+    let kit = said.lines().find_map(|line| line.trim().strip_prefix("dovecot-ark: "));
+    kit.map_or_else(|| excerpt(said.trim()), one_line)
+}

@@ -1,0 +1,142 @@
+//! LifeKeeper's copies of a resource's four programs, replaced by the kit's, and given back.
+//!
+//! Each is replaced in one step, so that whoever runs it runs the old one or the new one, whole; one
+//! that runs goes on as it began. The old one is kept before, with all that belongs to it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::plan::PROGRAMS;
+use super::replace::{self, Original};
+use super::resource::is_of_kit;
+use crate::error::Error;
+use crate::files::{below, sync_folder};
+use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::tag::Tag;
+
+/// Below it the old programs are kept, in a folder for each tag.
+const KEPT: &str = "var/lib/dovecot-ark/taken-over";
+
+/// One of the four.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub(super) action: &'static str,
+    /// LifeKeeper's copy.
+    copy: PathBuf,
+    /// Where the old one is kept.
+    kept: PathBuf,
+    /// What takes its place.
+    new: PathBuf,
+}
+
+/// The programs of a resource on this node. One that LifeKeeper does not have is left out.
+pub(super) fn of(lifekeeper: &LifeKeeper, root: &Path, tag: &Tag) -> Vec<Program> {
+    let program = |copy: crate::lifekeeper::copies::Copy| {
+        Some(Program {
+            action: copy.action,
+            copy: copy.path?,
+            kept: folder(root, tag).join(copy.action),
+            new: below(root, Path::new(PROGRAMS)).join(copy.action),
+        })
+    };
+    lifekeeper.copies(tag).into_iter().filter_map(program).collect()
+}
+
+impl Program {
+    /// Whether it does nothing but call this kit.
+    ///
+    /// # Errors
+    ///
+    /// When it is no regular file, or cannot be read.
+    pub(super) fn is_ours(&self) -> Result<bool, Error> {
+        Ok(is_of_kit(&Original::read(&self.copy)?.bytes, self.action))
+    }
+
+    /// Keeps the old one and puts the kit's in its place; nothing if it is there already.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or written, or the kit's is not there afterwards.
+    pub(super) fn replace(&self) -> Result<(), Error> {
+        let old = Original::read(&self.copy)?;
+        if is_of_kit(&old.bytes, self.action) {
+            return Ok(());
+        }
+        let new = fs::read(&self.new).map_err(Error::file("reading", &self.new))?;
+        old.copy_to(&self.kept)?;
+        old.replace_by_program(&new)?;
+        if self.is_ours()? {
+            return Ok(());
+        }
+        let cause = "it does not call this kit after it was replaced";
+        Err(Error::file("looking at", &self.copy)(cause))
+    }
+
+    /// Gives the old one back; nothing if the kit's is not there.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or written, or the old one is not there afterwards.
+    pub(super) fn give_back(&self) -> Result<(), Error> {
+        let now = Original::read(&self.copy)?;
+        if !is_of_kit(&now.bytes, self.action) {
+            return Ok(());
+        }
+        let old = self.kept()?;
+        now.replace_by(&old)?;
+        if Original::read(&self.copy)?.bytes == old.bytes {
+            return Ok(());
+        }
+        let cause = "it is not the old one after that was given back";
+        Err(Error::file("looking at", &self.copy)(cause))
+    }
+
+    /// The old one.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or cannot be read.
+    pub(super) fn kept(&self) -> Result<Original, Error> {
+        Original::read(&self.kept)
+    }
+
+    /// Takes away what a run that was killed has left beside the two.
+    ///
+    /// # Errors
+    ///
+    /// When it is there and cannot be removed.
+    pub(super) fn tidy(&self) -> Result<(), Error> {
+        replace::tidy(&self.copy)?;
+        replace::tidy(&self.kept)
+    }
+}
+
+/// Whether old programs are kept for a tag.
+pub(super) fn are_kept(root: &Path, tag: &Tag) -> bool {
+    folder(root, tag).exists()
+}
+
+/// Removes the old programs that are kept for a tag, and the folder above them when nobody else has
+/// put something there.
+///
+/// # Errors
+///
+/// When they are there and cannot be removed.
+pub(super) fn forget(root: &Path, tag: &Tag) -> Result<(), Error> {
+    let folder = folder(root, tag);
+    match fs::remove_dir_all(&folder) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::file("removing", &folder)(cause));
+        }
+        Err(_) | Ok(()) => {}
+    }
+    let above = root.join(KEPT);
+    // Where those of another tag are kept, it stays.
+    let _ = fs::remove_dir(&above);
+    if above.parent().is_some_and(Path::is_dir) { sync_folder(&above) } else { Ok(()) }
+}
+
+fn folder(root: &Path, tag: &Tag) -> PathBuf {
+    root.join(KEPT).join(tag.file_name())
+}

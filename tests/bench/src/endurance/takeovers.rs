@@ -1,0 +1,165 @@
+//! A cluster of the original kit is taken over and given back, again and again, under a client that
+//! stays logged in; and as often killed in between, at moments spread over the whole of it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lab::kit::ORIGINALS;
+use lab::{
+    ACTIONS, Cluster, Dialect, Error, Finished, Imap, LKROOT, NODES, Result, STUBS, TAG, Tree,
+    USERS,
+};
+
+use super::{Place, Tools, spread};
+
+/// Longest wait for an answer of the client.
+const ANSWER: Duration = Duration::from_secs(10);
+/// All that is changed, and much that must not be.
+const FOLDERS: [&str; 3] = ["/etc", "/var/lib", "/opt/LifeKeeper/subsys"];
+
+const TAKE_OVER: [&str; 2] = ["install", "--take-over"];
+/// Without lkcli; it must make no difference, for nothing is deleted.
+const GIVE_BACK: [&str; 2] = ["uninstall", "--yes"];
+
+/// The cluster, and what must not change.
+struct Scene {
+    cluster: Cluster,
+    before: Vec<Tree>,
+    master: u32,
+    session: Imap,
+}
+
+/// Takes over and gives back so often, and as often again with a kill.
+pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
+    let standin = lab::program("lifekeeper-standin")?;
+    let cluster = Cluster::start(&tools.kit, &standin, Dialect::None)?;
+    for node in NODES {
+        cluster.node(node)?.lay_original()?;
+        let enable = "systemctl enable --quiet dovecot.service dovecot.socket";
+        cluster.node(node)?.sh(enable)?.succeeded("enabling Dovecot's start at boot")?;
+    }
+    let watch = cluster.watch();
+    cluster.protect_by(ORIGINALS)?;
+    let poller = cluster.poll()?;
+    let mut session = cluster.client()?.imap(ANSWER)?;
+    let (user, password) = USERS[1];
+    session.login(user, password)?;
+    poller.wait_for_success(Instant::now(), ANSWER)?;
+    let (before, master) = (trees(&cluster)?, master(&cluster)?);
+    let mut scene = Scene { cluster, before, master, session };
+
+    let (mut taking, mut giving) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        taking.push(scene.done(&TAKE_OVER)?.took);
+        scene.assert_served_by(STUBS)?;
+        giving.push(scene.done(&GIVE_BACK)?.took);
+        scene.assert_as_before()?;
+    }
+    println!("taken over: {}", spread(taking.iter().map(Duration::as_secs_f64)));
+    println!("given back: {}", spread(giving.iter().map(Duration::as_secs_f64)));
+    let mut killed = 0;
+    for number in 0..count {
+        for (words, times) in [(TAKE_OVER, &taking), (GIVE_BACK, &giving)] {
+            let longest = times.iter().max().copied().unwrap_or_default();
+            killed += u32::from(scene.kill(&words, longest * number / count)?);
+            if (number + u32::from(words == GIVE_BACK)) % 2 == 0 {
+                scene.done(&words)?;
+            } else {
+                scene.opposite(&words)?;
+            }
+            // Where it begins the next time.
+            if words == TAKE_OVER {
+                scene.done(&TAKE_OVER)?;
+                scene.assert_served_by(STUBS)?;
+            } else {
+                scene.opposite(&TAKE_OVER)?;
+                scene.assert_as_before()?;
+            }
+        }
+    }
+    println!("{killed} of {} runs killed before their end", count * 2);
+    let outages = poller.stop().outages();
+    let seen = watch.stop();
+    println!(
+        "the client: {} outages; two masters: {} times; the master is pid {} to the end",
+        outages.len(),
+        seen.violations.len(),
+        scene.master
+    );
+    if outages.is_empty() && seen.violations.is_empty() {
+        return Ok(());
+    }
+    Err(Error::failed("taking over a cluster", format!("{outages:?}; {:?}", seen.violations)))
+}
+
+impl Scene {
+    fn ark(&self, words: &[&str]) -> Result<Finished> {
+        self.cluster.node(1)?.run(&[&["/usr/sbin/dovecot-ark"], words].concat())
+    }
+
+    fn done(&self, words: &[&str]) -> Result<Finished> {
+        self.ark(words)?.succeeded(format!("running dovecot-ark {}", words.join(" ")))
+    }
+
+    /// Takes back what these words began; there may be nothing of it, and then it is refused.
+    fn opposite(&self, words: &[&str]) -> Result<()> {
+        if words == GIVE_BACK {
+            return self.done(&TAKE_OVER).map(drop);
+        }
+        let ended = self.ark(&GIVE_BACK)?;
+        if ended.success() || ended.stderr.contains("is not this kit's") {
+            return Ok(());
+        }
+        ended.succeeded("giving back").map(drop)
+    }
+
+    /// Kills a run after this time; tells whether it had not ended.
+    fn kill(&self, words: &[&str], after: Duration) -> Result<bool> {
+        let words = [&["/usr/sbin/dovecot-ark"], words].concat();
+        let node = self.cluster.node(1)?;
+        let running = node.spawn(&words)?;
+        thread::sleep(after);
+        let pids = node.sh("pidof -s dovecot-ark")?;
+        running.kill();
+        Ok(pids.success())
+    }
+
+    /// Insists that LifeKeeper has the resource in service, and runs these programs on both nodes.
+    fn assert_served_by(&mut self, programs: &str) -> Result<()> {
+        for node in NODES {
+            for action in ACTIONS {
+                let folder = if action == "recover" { "recovery" } else { "actions" };
+                let copy = format!("{LKROOT}/subsys/gen/resources/app/{folder}/!{action}/{TAG}");
+                let compare = format!("cmp '{copy}' {programs}/{action}");
+                self.cluster.node(node)?.sh(&compare)?.succeeded("comparing the programs")?;
+            }
+        }
+        let state = self.cluster.state(1, TAG)?;
+        let now = master(&self.cluster)?;
+        if state != "ISP" || now != self.master {
+            let cause = format!("{TAG} is {state}, the master is pid {now}, not {}", self.master);
+            return Err(Error::failed("looking at node 1", cause));
+        }
+        self.session.noop()
+    }
+
+    fn assert_as_before(&mut self) -> Result<()> {
+        self.assert_served_by(ORIGINALS)?;
+        for (before, now) in self.before.iter().zip(trees(&self.cluster)?) {
+            let changes = before.changes(&now);
+            if !changes.is_empty() {
+                return Err(Error::failed("comparing the nodes", changes.join("; ")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn trees(cluster: &Cluster) -> Result<Vec<Tree>> {
+    NODES.iter().map(|node| cluster.node(*node)?.tree(&FOLDERS)).collect()
+}
+
+fn master(cluster: &Cluster) -> Result<u32> {
+    let master = cluster.node(1)?.master()?;
+    master.ok_or_else(|| Error::failed("looking for Dovecot's master", "it does not run"))
+}

@@ -1,0 +1,69 @@
+//! A resource of the original kit, taken over and given back while Dovecot goes on.
+
+use lab::{ACTIONS, LKROOT, kit::ORIGINALS};
+
+use crate::kit::{Dialect, Init, Kit};
+
+/// What takes it over.
+const TAKE_OVER: [&str; 2] = ["install", "--take-over"];
+
+/// A node whose Dovecot the original kit protects.
+pub(crate) fn original(init: Init, dialect: Dialect) -> Kit {
+    let kit = Kit::new(init, dialect);
+    kit.node.lay_original().expect("the original kit");
+    kit.create_of(ORIGINALS, "dovecot", "Yes");
+    kit
+}
+
+/// LifeKeeper's copy of an action's program.
+fn copy(action: &str) -> String {
+    let folder = if action == "recover" { "recovery" } else { "actions" };
+    format!("{LKROOT}/subsys/gen/resources/app/{folder}/!{action}/dovecot")
+}
+
+fn master(kit: &Kit) -> u32 {
+    kit.node.master().expect("the process table").expect("Dovecot runs")
+}
+
+/// Insists that LifeKeeper runs the original's programs, or the kit's.
+#[track_caller]
+fn assert_copies(kit: &Kit, programs: &str) {
+    for action in ACTIONS {
+        kit.sh(&format!("cmp '{}' {programs}/{action}", copy(action)));
+    }
+    assert_eq!(kit.state("dovecot").as_deref(), Some("ISP"));
+}
+
+#[test]
+fn a_resource_of_the_original_kit_is_taken_over_and_given_back_while_dovecot_goes_on() {
+    let (init, dialect) = (Init::SysV, Dialect::None);
+    {
+        let kit = original(init, dialect);
+        let (start, master_before) = (kit.tree(), master(&kit));
+        let would = kit.done(&[&TAKE_OVER[..], &["--dry-run"]].concat());
+        for line in [
+            "would mark the resource OSU",
+            "would replace LifeKeeper's copies by",
+            "would mark the resource ISP again\n",
+        ] {
+            assert!(would.contains(line), "{would}");
+        }
+        assert!(would.ends_with("nothing was changed\n"), "{would}");
+        kit.assert_untouched(&start, "a dry run");
+
+        let said = kit.done(&TAKE_OVER);
+        assert!(said.ends_with("done: dovecot is ISP on this node\n"), "{said}");
+        assert_copies(&kit, lab::STUBS);
+        assert_eq!(master(&kit), master_before, "{init}: {said}");
+        assert!(kit.done(&TAKE_OVER).contains("nothing to do"));
+
+        let said = kit.uninstall("");
+        assert!(said.ends_with("is ISP on this node, with the programs it had before\n"), "{said}");
+        assert_copies(&kit, ORIGINALS);
+        assert_eq!(master(&kit), master_before, "{init}: {said}");
+        // LifeKeeper notes why a state was set.
+        let mut changes = start.changes(&kit.tree());
+        changes.retain(|line| !line.contains("/opt/LifeKeeper/config"));
+        assert_eq!(changes, [""; 0], "{init}, {dialect}");
+    }
+}
