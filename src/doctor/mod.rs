@@ -51,7 +51,7 @@ use finding::{Finding, Level};
 use peers::Node;
 
 /// Looks at this node and, unless it is told not to, at all others that are alive, and prints what
-/// is to be said of them. Takes at most 70 s for each node.
+/// is to be said of them. Takes at most 85 s for each node.
 ///
 /// # Errors
 ///

@@ -131,6 +131,7 @@ mod tests {
         assert_eq!(
             keys(&document["facts"]),
             [
+                "account",
                 "certificates",
                 "checks",
                 "configuration",

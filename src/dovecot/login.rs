@@ -175,6 +175,11 @@ fn origin(endpoint: &Endpoint) -> IpAddr {
     }
 }
 
+/// From where the account of the check would log in, if an entry of the list speaks its protocols.
+pub(crate) fn origin_of(endpoints: &[Endpoint]) -> Option<IpAddr> {
+    login::place(endpoints).map(origin)
+}
+
 /// The command that asks the authentication by itself whether it lets an account in.
 pub(crate) fn test(
     system: &impl System,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::Report;
 use super::protection::{Here, Peer, Protection};
 use crate::dovecot::history::Told;
+use crate::dovecot::login;
 use crate::dovecot::look::{self, Look};
 use crate::dovecot::service::Status;
 
@@ -48,6 +49,8 @@ struct Checks {
     process: Process,
     /// One for each entry of `APP_DOVECOT_IP_LIST`, in its order.
     connections: Vec<Connection>,
+    /// The look at a mailbox, with `APP_DOVECOT_PROBE=login`; `null` when none was made.
+    login: Option<Login>,
     service: Service,
 }
 
@@ -74,6 +77,15 @@ struct Connection {
     cause: Option<String>,
     /// How long it took.
     seconds: Option<f64>,
+}
+
+/// What check 2 saw behind a greeting.
+#[derive(Debug, Serialize)]
+struct Login {
+    /// `passed`, `failed`, or `warned` when it did not pass and that is no fault.
+    result: &'static str,
+    /// Why it did not pass.
+    cause: Option<String>,
 }
 
 /// Check 3.
@@ -136,6 +148,7 @@ impl Document {
                     seconds: seconds(look.process_time),
                 },
                 connections: look.connections.iter().map(connection).collect(),
+                login: look.checks.login.as_ref().map(login),
                 service: service(look),
             },
             lifekeeper: lifekeeper(&report.protection),
@@ -152,6 +165,15 @@ fn connection(look::Connection { endpoint, attempt }: &look::Connection) -> Conn
     };
     let seconds = attempt.as_ref().ok().map(|attempt| seconds(attempt.took));
     Connection { endpoint: endpoint.to_string(), result, cause, seconds }
+}
+
+fn login(seen: &login::Login) -> Login {
+    let (result, cause) = match seen {
+        login::Login::Passed => ("passed", None),
+        login::Login::Warned(words) => ("warned", Some(words.clone())),
+        login::Login::Failed(words) => ("failed", Some(words.clone())),
+    };
+    Login { result, cause }
 }
 
 fn service(look: &Look) -> Service {
@@ -220,6 +242,7 @@ mod tests {
                     "cause": null,
                     "seconds": 0.001,
                 }],
+                "login": null,
                 "service": { "result": "alive", "cause": null, "seconds": 0.01 },
             },
             "lifekeeper": {
@@ -295,6 +318,22 @@ mod tests {
         let lost = value(&scene);
         assert_eq!(lost["lifekeeper"]["state"], "ISP");
         assert!(lost["lifekeeper"]["cause"].as_str().is_some_and(|cause| cause.contains("what?")));
+    }
+
+    #[test]
+    fn a_look_at_a_mailbox_is_told_with_what_follows_from_it() {
+        let scene = Scene::protected();
+        scene.root.write("etc/default/LifeKeeper", "APP_DOVECOT_PROBE=login\n");
+        let untold = &value(&scene)["checks"]["login"];
+        assert_eq!(untold["result"], "warned");
+        let cause = untold["cause"].as_str().expect("a cause");
+        assert!(cause.starts_with("no login was tried: /etc/dovecot-ark/login: "), "{cause}");
+        let told = |seen| {
+            let Login { result, cause } = super::login(&seen);
+            (result, cause)
+        };
+        assert_eq!(told(login::Login::Passed), ("passed", None));
+        assert_eq!(told(login::Login::Failed("x".into())), ("failed", Some("x".into())));
     }
 
     #[test]
