@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::dovecot::login::LOOK_VERB;
+use crate::dovecot::login::{LOOK_VERB, user_name};
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::Switchback;
 
@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Show each parameter, its value, and where it comes from
     Settings(Settings),
+    /// Make the account of the login check: its password, its file, its mailbox
+    LoginAccount(LoginAccount),
     /// Say in what state a directory's file system is
     #[command(name = LOOK_VERB, hide = true)]
     LookAtStore {
@@ -195,6 +197,20 @@ pub(crate) struct Plugin {
 pub(crate) enum Format {
     /// One line, performance data and exit status of a monitoring plugin.
     Nagios,
+}
+
+/// Which account to make.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LoginAccount {
+    /// The account's name; dovecot-ark, or the one in the file, if none is given
+    #[arg(long, value_parser = user_name)]
+    pub(crate) user: Option<String>,
+    /// Make a new password where the file exists
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Use the account in the file, and change nothing of it
+    #[arg(long, conflicts_with_all = ["user", "overwrite"])]
+    pub(crate) keep: bool,
 }
 
 /// How to show the settings.

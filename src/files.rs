@@ -51,14 +51,22 @@ pub(crate) fn own_folder(root: &Path) -> Result<PathBuf, String> {
 /// As [`own_folder`].
 pub(crate) fn existing_folder(root: &Path) -> Result<PathBuf, String> {
     let folder = root.join(RUN_FOLDER);
+    require_own_folder(&folder).map_err(|cause| format!("using {}: {cause}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Whether a directory is root's own: a real one that nobody else may write.
+///
+/// # Errors
+///
+/// What it is instead, in words.
+pub(crate) fn require_own_folder(folder: &Path) -> Result<(), String> {
     // A link is not followed: what it leads to is somebody else's choice.
-    let is_own = match fs::symlink_metadata(&folder) {
+    match fs::symlink_metadata(folder) {
         Ok(data) if data.is_dir() => is_roots(&data),
         Ok(_) => Err("it is no directory".into()),
         Err(cause) => Err(cause.to_string()),
-    };
-    is_own.map_err(|cause| format!("using {}: {cause}", folder.display()))?;
-    Ok(folder)
+    }
 }
 
 /// Opens a file if it is root's own: a regular file with one name that nobody else may write. Links

@@ -70,6 +70,11 @@ pub fn run() -> ExitCode {
         ),
         Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, &how).map(|()| Exit::Success)),
+        Command::LoginAccount(how) => told(
+            machine
+                .require_root("making an account")
+                .and_then(|()| install::login_account(&machine, root, &how)),
+        ),
         Command::LookAtStore { folder } => {
             told(show::print(State::of(&folder).word()).map(|()| Exit::Success))
         }

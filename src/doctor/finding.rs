@@ -26,6 +26,8 @@ pub enum Check {
     Verdict,
     /// The last actions.
     Action,
+    /// The account of the login check.
+    Account,
     /// Dovecot's configuration.
     Configuration,
     /// The certificates of its ports.
@@ -68,13 +70,14 @@ pub enum Check {
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::LifeKeeper,
         Self::Licence,
         Self::Dovecot,
         Self::Kit,
         Self::Verdict,
         Self::Action,
+        Self::Account,
         Self::Configuration,
         Self::Certificate,
         Self::Listener,

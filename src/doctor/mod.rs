@@ -31,7 +31,7 @@ use peers::Node;
 pub(crate) use show::{Cluster, Local};
 
 /// Looks at this node and, unless it is told not to, at all others that are alive, and prints what
-/// is to be said of them. Takes at most 70 s for each node.
+/// is to be said of them. Takes at most 85 s for each node.
 ///
 /// # Errors
 ///

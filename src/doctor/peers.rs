@@ -15,7 +15,7 @@ use crate::stderr;
 use crate::system::System;
 
 /// How long a peer may take to look at itself; see [`Facts::gather`].
-const LIMIT: Duration = Duration::from_secs(75);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// The kit's program there.
 const PROGRAM: &str = "/usr/sbin/dovecot-ark";
@@ -53,7 +53,7 @@ enum Unread {
     Garbage(String),
 }
 
-/// Asks all other nodes that are alive, and assesses each of them; each may take 80 s.
+/// Asks all other nodes that are alive, and assesses each of them; each may take 95 s.
 pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>, Vec<Finding>) {
     let engine = match LifeKeeper::find(root) {
         Ok(engine) if here.installed.node.known().is_some() => engine,

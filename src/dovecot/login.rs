@@ -11,6 +11,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Read;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,14 +23,14 @@ use super::notes::Logins;
 use super::saturation;
 use crate::command::{Command, CommandOutput, End};
 use crate::files::{self, below};
-use crate::probe::endpoint::Depth;
+use crate::probe::endpoint::{Depth, Endpoint};
 use crate::probe::login::{self, Step, Trouble, Visit, Visited};
 use crate::probe::reply::{self, Reason};
 use crate::probe::socket::VISITOR;
 use crate::secret::Secret;
 use crate::settings::{LoginFault, Settings};
 use crate::system::System;
-use crate::text::seconds;
+use crate::text::{one_line, seconds};
 
 /// How long after a restore by the cluster a store may be slow: the lock of a dead node held SELECT
 /// for 124 s.
@@ -117,6 +118,19 @@ pub(crate) fn account(root: &Path, file: &Path) -> Result<(String, Secret), Stri
     Ok((user, Secret::new(password)))
 }
 
+/// Says what is wrong with the name of an account, if anything is. Dovecot looks names up in lower
+/// case and takes no other characters than these by its defaults (`auth_username_format`,
+/// `auth_username_chars`); at the beginning a hyphen would be an option of its tools.
+pub(crate) fn user_name(text: &str) -> Result<String, String> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-@".contains(&b);
+    let user = login::word(text)?;
+    if user.bytes().all(allowed) && !user.starts_with('-') {
+        Ok(user)
+    } else {
+        Err("a user of lower-case letters, digits and . _ - @ is expected".into())
+    }
+}
+
 /// What is to be looked at, where that is asked for.
 ///
 /// # Errors
@@ -143,13 +157,63 @@ pub(crate) struct Question<S: System> {
 /// Asks the authentication by itself whether it accepts the account, and the master which of its
 /// services are full; does not wait for the answers.
 pub(crate) fn ask<S: System>(system: &S, instance: &Instance, visit: &Visit) -> Question<S> {
-    let address = format!("rip={VISITOR}");
-    let words = ["auth", "test", "-x", "service=imap", "-x", &address, &visit.user];
-    let account = instance.command(system, "doveadm", &words);
-    let account = account.map(|command| system.start(&command.told(visit.password.clone())));
+    let account = test(system, instance, (&visit.user, &visit.password), origin(&visit.endpoint));
+    let account = account.map(|command| system.start(&command));
     let services = instance.command(system, "doveadm", &["service", "status"]);
     let services = services.map(|command| system.start(&command.asked()));
     Question { begun: system.now(), account, services }
+}
+
+/// The address from which a visit comes, as Dovecot sees it: an address of this node is reached from
+/// itself. Dovecot delays all logins of an address from which others have failed, so the question
+/// beside a visit must be one from the same: answered at once, it would make a store that hangs of
+/// that delay.
+fn origin(endpoint: &Endpoint) -> IpAddr {
+    match endpoint.address {
+        IpAddr::V4(address) if address.is_loopback() => VISITOR.into(),
+        address => address,
+    }
+}
+
+/// From where the account of the check would log in, if an entry of the list speaks its protocols.
+pub(crate) fn origin_of(endpoints: &[Endpoint]) -> Option<IpAddr> {
+    login::place(endpoints).map(origin)
+}
+
+/// The command that asks the authentication by itself whether it lets an account in.
+pub(crate) fn test(
+    system: &impl System,
+    instance: &Instance,
+    (user, password): (&str, &Secret),
+    from: IpAddr,
+) -> Option<Command> {
+    let address = format!("rip={from}");
+    let words = ["auth", "test", "-x", "service=imap", "-x", &address, user];
+    let command = instance.command(system, "doveadm", &words)?;
+    Some(command.told(password.clone()))
+}
+
+/// What the authentication by itself says of an account.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Opinion {
+    /// It lets the account in.
+    Accepts,
+    /// It does not.
+    Refuses,
+    /// It does not answer.
+    Silent,
+    /// It cannot be asked, for this reason.
+    Unknown(String),
+}
+
+/// What the end of [`test`] says.
+pub(crate) fn opinion(ended: &CommandOutput) -> Opinion {
+    match ended.end {
+        End::Exited(0) => Opinion::Accepts,
+        End::Exited(REFUSED) => Opinion::Refuses,
+        End::TimedOut(_) => Opinion::Silent,
+        _ => Opinion::Unknown(one_line(&ended.to_string())),
+    }
 }
 
 /// Says what a visit found. Takes at most [`LOOK_LIMIT`] beyond the visit's own limit, and no longer
@@ -251,13 +315,15 @@ fn hear<S: System>(
         told(&account),
         told(&services)
     );
-    match account.map(|ended| ended.end) {
-        Some(End::Exited(0)) => {}
-        Some(End::Exited(REFUSED)) => return of(Kind::Account, "the account is refused"),
-        Some(End::TimedOut(_)) => {
+    match account.as_ref().map(opinion) {
+        Some(Opinion::Accepts) => {}
+        Some(Opinion::Refuses) => return of(Kind::Account, "the account is refused"),
+        Some(Opinion::Silent) => {
             return of(Kind::Authentication, "the authentication does not answer");
         }
-        Some(_) | None => return of(Kind::Unknown, "the authentication cannot be asked by itself"),
+        Some(Opinion::Unknown(_)) | None => {
+            return of(Kind::Unknown, "the authentication cannot be asked by itself");
+        }
     }
     let full = services.map(|ended| saturation::full_services(&ended.answer)).unwrap_or_default();
     let service = if [110, 995].contains(&visit.endpoint.port) { "pop3" } else { "imap" };
@@ -435,8 +501,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_user_is_what_dovecot_takes_by_its_defaults_and_no_option() {
+        for user in ["dovecot-ark", "ark_1.x@mail.example.com"] {
+            assert_eq!(user_name(user).as_deref(), Ok(user));
+        }
+        for user in ["-a", "Ark", "a*", "a?", "a:b", "a\"b", "a/b", "a+b"] {
+            let error = user_name(user).expect_err(user);
+            assert_eq!(error, "a user of lower-case letters, digits and . _ - @ is expected");
+        }
+        assert_eq!(user_name("").expect_err("none"), "it is empty");
+    }
+
+    #[test]
+    fn the_question_beside_a_login_comes_from_where_the_login_comes() {
+        for (entry, from) in
+            [("127.0.0.1:143", "127.0.0.143"), ("[::1]:143", "::1"), ("192.0.2.1:143", "192.0.2.1")]
+        {
+            let endpoint = Endpoint::parse(entry).expect("an entry");
+            assert_eq!(origin(&endpoint).to_string(), from, "{entry}");
+        }
+    }
+
     fn visit() -> Visit {
-        let endpoint = crate::probe::endpoint::Endpoint::default();
+        let endpoint = Endpoint::default();
         let (user, mailbox) = ("ark".into(), "dovecot-ark".into());
         let limit = Duration::from_secs(8);
         Visit { endpoint, user, password: Secret::new("sesame".into()), mailbox, limit }

@@ -4,6 +4,7 @@
 //! first step notes the others; a step that fails lets the earlier ones be undone. Who is killed
 //! between two steps is called again, and the new plan holds what is left to do.
 
+mod account;
 mod alone;
 pub(crate) mod block;
 mod deed;
@@ -43,6 +44,7 @@ use programs::Program;
 use record::{Record, Taken};
 use resource::{Deletion, Failure, Resource};
 
+pub(crate) use account::login_account;
 pub(crate) use uninstall::uninstall;
 
 /// Creates the resource, adds default settings, takes Dovecot's start at boot off.

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use xattr::FileExt;
 
 use crate::error::Error;
-use crate::files::sync_folder;
+use crate::files::{require_own_folder, sync_folder};
 
 /// A larger file is refused, in bytes. Real ones have a few kilobytes.
 const MAX_FILE: u64 = 8 << 20;
@@ -162,6 +162,41 @@ fn make_folder(path: &Path) -> Result<(), Error> {
     let Some(folder) = path.parent() else { return Ok(()) };
     let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
     made.map_err(Error::file("making", folder))
+}
+
+/// What becomes of a file that is there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Existing {
+    /// It stays, and nothing is written.
+    Refuse,
+    /// It is replaced.
+    Replace,
+}
+
+/// Writes a file that root alone may read, in one step, and its directory if that is missing. The
+/// directory must be root's own.
+///
+/// # Errors
+///
+/// When it cannot be written; an old one stands then.
+pub(super) fn create_secret(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Error> {
+    if let Some(folder) = path.parent() {
+        match DirBuilder::new().mode(0o755).create(folder) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::file("making", folder)(cause));
+            }
+            Err(_) | Ok(()) => require_own_folder(folder).map_err(Error::file("using", folder))?,
+        }
+    }
+    // It is made for root alone; the umask can only take from that.
+    let dress = |file: &File| file.set_permissions(fs::Permissions::from_mode(0o600));
+    let check = || match existing {
+        Existing::Refuse if fs::symlink_metadata(path).is_ok() => {
+            Err(io::Error::other("somebody else made it meanwhile"))
+        }
+        Existing::Refuse | Existing::Replace => Ok(()),
+    };
+    write(path, bytes, dress, check)
 }
 
 /// Takes away what a run that was killed has left beside a file.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::protection::{Here, Peer, Protection};
 use super::{Report, Running};
 use crate::dovecot::history::Told;
+use crate::dovecot::login;
 use crate::dovecot::look::{self, Look};
 use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
@@ -47,6 +48,8 @@ struct Checks {
     process: Process,
     /// One for each entry of `APP_DOVECOT_IP_LIST`, in its order.
     connections: Vec<Connection>,
+    /// The look at a mailbox, with `APP_DOVECOT_PROBE=login`; `null` when none was made.
+    login: Option<Login>,
     service: Service,
 }
 
@@ -103,6 +106,28 @@ enum Reached {
     /// Nobody connects where no process lives or an action runs.
     #[serde(rename = "not tried")]
     NotTried,
+}
+
+/// What check 2 saw behind a greeting.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Login {
+    result: Visited,
+    /// Why it did not pass.
+    cause: Option<String>,
+}
+
+/// What became of a look at a mailbox.
+#[derive(Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum Visited {
+    /// It was opened.
+    Passed,
+    /// It was not, and that is no fault.
+    Warned,
+    /// It was not.
+    Failed,
 }
 
 /// Check 3: what does the service manager say?
@@ -183,6 +208,7 @@ impl Content {
                     seconds: seconds(look.process_time),
                 },
                 connections: look.connections.iter().map(connection).collect(),
+                login: look.checks.login.as_ref().map(login),
                 service: service(look),
             },
             lifekeeper: lifekeeper(&report.protection),
@@ -205,6 +231,15 @@ fn connection(look::Connection { endpoint, attempt }: &look::Connection) -> Conn
         seconds: attempt.map(|attempt| seconds(attempt.took)),
         certificate_days: attempt.and_then(Attempt::certificate_days),
     }
+}
+
+fn login(seen: &login::Login) -> Login {
+    let (result, cause) = match seen {
+        login::Login::Passed => (Visited::Passed, None),
+        login::Login::Warned(words) => (Visited::Warned, Some(words.clone())),
+        login::Login::Failed(words) => (Visited::Failed, Some(words.clone())),
+    };
+    Login { result, cause }
 }
 
 fn service(look: &Look) -> Service {
@@ -273,6 +308,7 @@ mod tests {
                     "seconds": 0.001,
                     "certificate_days": null,
                 }],
+                "login": null,
                 "service": { "result": "alive", "cause": null, "seconds": 0.01 },
             },
             "lifekeeper": {
@@ -349,6 +385,22 @@ mod tests {
         let lost = value(&scene);
         assert_eq!(lost["lifekeeper"]["state"], "ISP");
         assert!(lost["lifekeeper"]["cause"].as_str().is_some_and(|cause| cause.contains("what?")));
+    }
+
+    #[test]
+    fn a_look_at_a_mailbox_is_told_with_what_follows_from_it() {
+        let scene = Scene::protected();
+        scene.root.write("etc/default/LifeKeeper", "APP_DOVECOT_PROBE=login\n");
+        let untold = &value(&scene)["checks"]["login"];
+        assert_eq!(untold["result"], "warned");
+        let cause = untold["cause"].as_str().expect("a cause");
+        assert!(cause.starts_with("no login was tried: /etc/dovecot-ark/login: "), "{cause}");
+        let told = |seen| {
+            let Login { result, cause } = super::login(&seen);
+            (result, cause)
+        };
+        assert_eq!(told(login::Login::Passed), (Visited::Passed, None));
+        assert_eq!(told(login::Login::Failed("x".into())), (Visited::Failed, Some("x".into())));
     }
 
     #[test]

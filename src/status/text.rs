@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::protection::{Here, Peer, Protection};
 use super::{Report, plugin};
+use crate::dovecot::login::Login;
 use crate::dovecot::look::{Connection, Look};
 use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
@@ -88,6 +89,7 @@ fn check_rows(look: &Look) -> Vec<Row> {
     };
     let mut rows = vec![Row::timed("process", Some(look.process_time), &process)];
     rows.extend(look.connections.iter().map(connection_row));
+    rows.extend(look.checks.login.as_ref().map(login_row));
     rows.push(Row::timed("service", Some(look.service_time), &service));
     rows
 }
@@ -101,6 +103,15 @@ fn connection_row(Connection { endpoint, attempt }: &Connection) -> Row {
     };
     let took = attempt.as_ref().ok().map(|tried| tried.took);
     Row::timed(&endpoint.to_string(), took, &words)
+}
+
+fn login_row(login: &Login) -> Row {
+    let words = match login {
+        Login::Passed => "passed".to_owned(),
+        Login::Warned(cause) => format!("no fault: {cause}"),
+        Login::Failed(cause) => format!("failed: {cause}"),
+    };
+    Row::timed("login", None, &words)
 }
 
 fn lifekeeper(protection: &Protection) -> String {
@@ -227,6 +238,21 @@ mod tests {
         assert!(failed.starts_with("dovecot: stopped since 20"), "{failed}");
         assert!(line(&failed, ": starting Dovecot: \\u{202e}x"), "{failed}");
         assert!(line(&text(Outcome::Done), " succeeded 20"));
+    }
+
+    #[test]
+    fn a_look_at_a_mailbox_has_a_row() {
+        let row = |login: Login| login_row(&login).words;
+        assert_eq!(row(Login::Passed), "       -  passed");
+        assert_eq!(row(Login::Warned("x".into())), "       -  no fault: x");
+        assert_eq!(row(Login::Failed("x".into())), "       -  failed: x");
+        let scene = Scene::protected();
+        scene.root.write("etc/default/LifeKeeper", "APP_DOVECOT_PROBE=login\n");
+        let text = text(&scene.report());
+        assert!(
+            text.contains("\n  login                 -  no fault: no login was tried: "),
+            "{text}"
+        );
     }
 
     #[test]

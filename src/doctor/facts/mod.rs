@@ -1,5 +1,6 @@
 //! All that is looked at on one node. A peer sends it as JSON, so nothing in here is judged yet.
 
+pub(super) mod account;
 pub(super) mod certificates;
 pub(super) mod checks;
 pub(super) mod configuration;
@@ -24,6 +25,7 @@ use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 use crate::settings;
 use crate::system::System;
+use account::Account;
 use certificates::Certificate;
 use checks::Checked;
 use configuration::Configuration;
@@ -55,6 +57,9 @@ pub(crate) struct Facts {
     /// The verdict of the checks, and the last actions. Earlier kits do not tell.
     #[serde(default)]
     pub(crate) checks: Option<Checked>,
+    /// The account of the login check, where the check logs in. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) account: Option<Account>,
     /// The tags for which install has prepared this node.
     pub(crate) tags: Fact<Vec<String>>,
     /// The resource, as LifeKeeper on this node knows it.
@@ -62,7 +67,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Gathers what can be seen on this node. Takes 70 s where LifeKeeper, rpm, Dovecot and systemd
+    /// Gathers what can be seen on this node. Takes 85 s where LifeKeeper, rpm, Dovecot and systemd
     /// all hang, and changes nothing: where no master lives no connection is made, because one may
     /// start a Dovecot that is to be stopped.
     pub(crate) fn gather(system: &impl System, root: &Path, tag: &Tag) -> Self {
@@ -85,6 +90,7 @@ impl Facts {
             limits: Limits::gather(root, tag, &settings, report),
             network: Network::gather(system, root, &settings),
             checks: Some(Checked::gather(system, root, tag, &settings)),
+            account: Account::gather(system, root, &settings),
             tags: record::tags(root).into(),
             resource: Resource::gather(system, root, engine.as_ref(), tag),
             installed,

@@ -22,7 +22,9 @@ pub(crate) fn assess(nodes: &[&Facts]) -> Vec<Finding> {
     if nodes.len() < 2 {
         return Vec::new();
     }
-    [versions(nodes), configuration(nodes), settings(nodes), copies(nodes), alone(nodes)].concat()
+    let account = account(nodes).into_iter().collect();
+    [versions(nodes), configuration(nodes), settings(nodes), account, copies(nodes), alone(nodes)]
+        .concat()
 }
 
 /// What the nodes have of a thing.
@@ -133,6 +135,20 @@ fn settings(nodes: &[&Facts]) -> Vec<Finding> {
             "make the APP_DOVECOT_ lines of /etc/default/LifeKeeper equal on all nodes",
         )
     }]
+}
+
+/// Whether the login checks of all nodes use one account. Whether the passwords are one cannot be told
+/// without them.
+fn account(nodes: &[&Facts]) -> Option<Finding> {
+    match compare(nodes, |facts| facts.account.as_ref()?.user.known().map(|user| &**user)) {
+        Comparison::Differing(users) => Some(Finding::warning(
+            Check::Account,
+            format!("the login check's accounts differ: {users}"),
+            "after a failover the check may not get in, and then it only warns",
+            "copy the file with the account from one node to the others (scp -p)",
+        )),
+        Comparison::Same(_) | Comparison::Nothing => None,
+    }
 }
 
 /// Each setting that differs, with the value that each node has.
@@ -288,7 +304,11 @@ mod tests {
     #[test]
     fn what_differs_is_named_with_its_nodes() {
         type Change = fn(&mut Facts);
-        let cases: [(Check, Level, &str, Change); 9] = [
+        let cases: [(Check, Level, &str, Change); 10] = [
+            (Check::Account, Level::Warning, "ark on node1, other on node2", |there| {
+                let account = there.account.as_mut().expect("an account");
+                account.user = Fact::Known("other".into());
+            }),
             (Check::LifeKeeper, Level::Error, "9.8.1 on node2, 9.9.0 on node1", |there| {
                 there.installed.version = Fact::Known("9.8.1".into());
             }),

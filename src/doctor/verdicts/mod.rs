@@ -3,6 +3,7 @@
 pub(super) mod cluster;
 pub(super) mod extension;
 
+mod account;
 mod certificates;
 mod checks;
 mod configuration;
@@ -23,6 +24,7 @@ pub(super) fn assess(facts: &Facts) -> Vec<Finding> {
     let findings = [
         installed::assess(facts),
         checks::assess(facts),
+        account::assess(facts.account.as_ref()),
         configuration::assess(facts),
         certificates::assess(&facts.certificates),
         service::assess(facts),

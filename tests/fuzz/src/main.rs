@@ -16,10 +16,11 @@ const PARSER: &str = "FUZZ_PARSER";
 type Check = fn(&[u8]);
 
 /// The parsers, under the names of their seeds.
-const PARSERS: [(&str, Check); 9] = [
+const PARSERS: [(&str, Check); 10] = [
     ("settings", invariants::settings),
     ("entry", invariants::entry),
     ("greeting", invariants::greeting),
+    ("reply", invariants::reply),
     ("lists", lists),
     ("lkcli", invariants::lkcli),
     ("configuration", invariants::configuration),
