@@ -36,6 +36,8 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
          what the kit costs, beside others and beside the bare commands
   failovers [ROUNDS]
          how long there is no mail after a fault, and whose time that is
+  failovers --engine pacemaker [ROUNDS]
+         the same under real Pacemaker, beside the agents that one would take else
   endurance [PART [COUNT] [PLACE]]
          thousands of checks and removes; `cargo xtask endurance help` lists the parts";
 
