@@ -37,6 +37,11 @@ fn dovecot_lives_under_pacemaker() {
     let refused = agent(&trial, 1, "monitor", "OCF_CHECK_LEVEL=30");
     assert_eq!(refused.0, 6, "{refused:?}");
 
+    // One Dovecot under two engines: the doctor, who is LifeKeeper's, names the other one's resource.
+    let looked = node(&trial, 1).run(&["dovecot-ark", "doctor", "--local"]).expect("a look");
+    let named = "a resource of Pacemaker too, dovecot (ocf:dovecot-ark:dovecot)";
+    assert!(!looked.success() && looked.stdout.contains(named), "{looked:?}");
+
     mail(&mut trial, "killed", 1, |cluster, node| signal_master(cluster, node, "KILL"));
     mail(&mut trial, "frozen", 1, |cluster, node| signal_master(cluster, node, "STOP"));
     mail(&mut trial, "moved", 2, |cluster, _| cluster.move_to(2));

@@ -11,6 +11,7 @@ mod demo;
 mod faults;
 mod fuzz;
 mod manual;
+mod pacemaker;
 mod rpm;
 mod test;
 
@@ -24,7 +25,9 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
 
   test   format, lints, documentation, unit tests, tests on real nodes
-  demo   the four actions on a private real Dovecot, then a cluster's life, shown step by step
+  demo [pacemaker]
+         the four actions on a private real Dovecot, then a cluster's life, shown step by step; or a
+         cluster's life under real Corosync and Pacemaker
   rpm [--check]
          the package, below target/rpm; with --check built twice and compared
   manual the manual pages as HTML, below target/html
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::run(),
         ["demo"] => demo::run(),
+        ["demo", "pacemaker"] => demo::pacemaker(),
         ["fuzz", words @ ..] => match fuzz::Wanted::read(words) {
             Some(wanted) => fuzz::run(&wanted),
             None => return usage(),

@@ -7,6 +7,8 @@ use lab::{Agent, Error, Node, Pacemaker, Result};
 const SERVER: &str = include_str!("../../../faults/silent.pl");
 /// Where its program lies on a node.
 const LAID: &str = "/usr/local/lib/silent.pl";
+/// Over which mailboxes it is mounted.
+const STORE: &str = "/srv/vmail/alice@example.com";
 /// Where its pid is, and that of a stranger.
 const STORE_PID: &str = "/run/silent.pid";
 const STRANGER_PID: &str = "/run/stranger.pid";
@@ -101,7 +103,7 @@ impl Fault {
                  if [ -s {STORE_PID} ]; then
                      kill -s KILL $(cat {STORE_PID})
                      rm {STORE_PID}
-                     umount -l -t fuse /srv/vmail || true
+                     umount -l -t fuse {STORE} || true
                  fi"
             );
             node.sh(&line)?.succeeded("removing a fault's traces")?;
@@ -120,20 +122,35 @@ fn freeze_authentication(node: &Node) -> Result<()> {
     processes.iter().try_for_each(|process| node.signal(process.pid, "STOP"))
 }
 
-/// Mounts a store that is silent, as an unreachable NFS server is.
+/// Mounts a store that is silent over the mailboxes of the client and of the check, as a volume that
+/// hangs; the file system below it is well, and its own agent sees nothing.
 ///
-/// Its server hears nothing at all once it is mounted: who waits can be killed.
+/// Its server hears nothing at all once it is mounted: who waits can be killed, as with NFS.
 fn hang_store(node: &Node) -> Result<()> {
     node.write(LAID, SERVER)?;
     let line = format!(
-        "[ -e /dev/fuse ] || mknod /dev/fuse c 10 229
-         setsid perl {LAID} /srv/vmail 0 /run/silent.kinds '^$' >/dev/null 2>&1 & echo $! >{STORE_PID}
+        "user={STORE}
+         [ -e /dev/fuse ] || mknod /dev/fuse c 10 229
+         setsid perl {LAID} $user 0 /run/silent.kinds '^$' >/dev/null 2>&1 & echo $! >{STORE_PID}
          for i in $(seq 100); do
-             ! grep -q ' /srv/vmail fuse' /proc/self/mounts || break
+             ! grep -q \" $user fuse\" /proc/self/mounts || break
              sleep 0.02
          done
          kill -s STOP $(cat {STORE_PID})
-         grep -q ' /srv/vmail fuse' /proc/self/mounts"
+         grep -q \" $user fuse\" /proc/self/mounts"
     );
     node.sh(&line)?.succeeded("letting the store hang").map(drop)
+}
+
+/// Lets the last start be long ago, once a login has succeeded: soon after a start a store that hangs is
+/// taken for one whose locks of a dead node are still held.
+pub(super) fn age_start(node: &Node) -> Result<()> {
+    let line = "
+        for i in $(seq 100); do
+            ! grep -q '\"armed\":true' /run/dovecot-ark/.login || break
+            sleep 0.2
+        done
+        grep -q '\"armed\":true' /run/dovecot-ark/.login &&
+        sed -i 's/\"restored\":[0-9]*/\"restored\":0/' /run/dovecot-ark/.login";
+    node.sh(line)?.succeeded("letting the start be long ago").map(drop)
 }

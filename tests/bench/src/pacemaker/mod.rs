@@ -72,15 +72,19 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
 
 /// Plays all faults of an agent once, on a cluster of its own.
 fn play(kit: &Path, agent: Agent, record: &mut Record) -> Result<()> {
-    // With one login that fails the group goes: on the other node the store may be well.
-    let threshold = if agent == Agent::Login { 1 } else { 5 };
-    let plan = Plan { monitor: "5s", threshold, ..Plan::new(kit, agent) };
+    // With one login that fails the group goes: on the other node the store may be well. Who waits for
+    // the store ends by signals alone, and a short limit brings them early.
+    let (threshold, stop) = if agent == Agent::Login { (1, "20s") } else { (5, "150s") };
+    let plan = Plan { monitor: "5s", threshold, stop, ..Plan::new(kit, agent) };
     let cluster = Pacemaker::start(&plan)?;
     record.set(&Setting::of(&*cluster.node(1)?)?)?;
     let mut trial = Trial::begin(cluster)?;
     for fault in Fault::of(agent) {
         let before = record.samples.iter().filter(|one| one.agent == agent && one.fault == fault);
         let nth = u32::try_from(before.count() + 1).unwrap_or(u32::MAX);
+        if agent == Agent::Login {
+            fault::age_start(&*trial.cluster.node(trial.serving()?.0)?)?;
+        }
         thread::sleep(Duration::from_secs(MONITOR.into()).mul_f64(phase(nth)));
         let limit = if agent == Agent::Login { NEVER_STORED } else { NEVER };
         let came = trial.event(limit, |cluster, node| fault.happen(cluster, node))?;
