@@ -130,6 +130,7 @@ fn hang_store(node: &Node) -> Result<()> {
     node.write(LAID, SERVER)?;
     let line = format!(
         "user={STORE}
+         install -d -o vmail -g vmail -m 0700 $user
          [ -e /dev/fuse ] || mknod /dev/fuse c 10 229
          setsid perl {LAID} $user 0 /run/silent.kinds '^$' >/dev/null 2>&1 & echo $! >{STORE_PID}
          for i in $(seq 100); do
