@@ -463,6 +463,21 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_action_with_a_deadline_waits_for_half_of_it_and_then_ends_the_holder() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let file = held(&root, &machine, Action::Restore).file;
+        let half = Duration::from_secs(10);
+        // The kernel releases it when the process is dead.
+        machine.state().after(half + PAUSE * 2, move |_| drop(file));
+        let times = (LONGEST, Some(half * 2));
+        let turn = Turn::take(&machine, root.path(), None, Action::Remove, times);
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(machine.now() >= half && machine.now() < half + PAUSE * 4, "{:?}", machine.now());
+        assert_eq!(machine.deeds(), ["KILL 700"]);
+        assert!(words().concat().contains("restore, pid 700: this action must end soon"));
+    }
+
+    #[test]
     fn a_holder_that_nothing_ends_is_not_waited_for_for_ever() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let _held = held_until(&root, &machine, Action::Restore, OTHER, machine.since_boot());

@@ -229,6 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn a_remove_with_a_deadline_ends_all_in_its_time_though_the_lock_is_held_and_all_hangs() {
+        for seconds in [10, 20, 60] {
+            let (root, machine) = (TestRoot::new(), Machine::running());
+            let lock = lock::tests::held(&root, &machine, Action::Restore);
+            machine.change(100, |master| master.state = 'T');
+            machine.reply("stop", |_| (End::Exited(0), Duration::MAX));
+            let limit = Duration::from_secs(seconds);
+            // The kernel releases it when the process is dead.
+            machine.state().after(limit / 2 + Duration::from_millis(100), move |_| drop(lock));
+            let settings = Settings { deadline: Some(limit), ..Settings::default() };
+            let done = perform(Action::Remove, None, &machine, &settings, root.path());
+            assert!(done.is_ok(), "{seconds} s: {done:?}");
+            assert!(machine.masters().is_empty());
+            assert!(machine.now() < limit, "{seconds} s: {:?}", machine.now());
+        }
+    }
+
+    #[test]
     fn an_action_waits_for_another_as_long_as_a_recover_may_take() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let _lock = lock::tests::held(&root, &machine, Action::Recover);

@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lab::{Error, Finished, IMAP, Init, Node, Result, STUBS, USERS};
+use lab::{Error, Finished, IMAP, Init, Node, Result, STUBS, Suite, USERS};
 
 use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
-use crate::{cluster, kit, rpm};
+use crate::{cluster, kit, pacemaker, rpm};
 
 /// What a login answers when it works.
 const LOGGED_IN: &str = "logged in";
@@ -93,6 +93,18 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("{:<18} {:>9}", "all", shown(times.iter().map(|(_, took)| *took).sum()));
     Ok(())
+}
+
+/// Shows a cluster's life under Pacemaker.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn pacemaker() -> Result<()> {
+    let kit = rpm::tree(&build("dovecot-ark")?)?;
+    heading("what nodes are made of (packages and an image, a minute or so, once)");
+    lab::prepare_suite(Suite::Pacemaker)?;
+    pacemaker::show(&kit)
 }
 
 /// Shows the four actions on a node of each kind.

@@ -11,6 +11,7 @@ mod demo;
 mod faults;
 mod fuzz;
 mod manual;
+mod pacemaker;
 mod rpm;
 mod test;
 
@@ -24,7 +25,9 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
 
   test   format, lints, documentation, unit tests, tests on real nodes
-  demo   the four actions on a private real Dovecot, then a cluster's life, shown step by step
+  demo [pacemaker]
+         the four actions on a private real Dovecot, then a cluster's life, shown step by step; or a
+         cluster's life under real Corosync and Pacemaker
   rpm [--check]
          the package, below target/rpm; with --check built twice and compared
   manual the manual pages as HTML, below target/html
@@ -36,6 +39,8 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
          what the kit costs, beside others and beside the bare commands
   failovers [ROUNDS]
          how long there is no mail after a fault, and whose time that is
+  failovers --engine pacemaker [ROUNDS]
+         the same under real Pacemaker, beside the agents that one would take else
   endurance [PART [COUNT] [PLACE]]
          thousands of checks and removes; `cargo xtask endurance help` lists the parts";
 
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::run(),
         ["demo"] => demo::run(),
+        ["demo", "pacemaker"] => demo::pacemaker(),
         ["fuzz", words @ ..] => match fuzz::Wanted::read(words) {
             Some(wanted) => fuzz::run(&wanted),
             None => return usage(),

@@ -7,11 +7,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+/// The other cluster engine.
+const PACEMAKER: &str = "Pacemaker";
+
 /// Each program, and the files or folders of its configuration.
 const PROGRAMS: [(&str, &[&str]); 3] = [
     ("monit", &["etc/monitrc", "etc/monit.conf", "etc/monit.d", "etc/monit"]),
     ("supervisord", &["etc/supervisord.conf", "etc/supervisord.d", "etc/supervisor"]),
-    ("Pacemaker", &["var/lib/pacemaker/cib/cib.xml"]),
+    (PACEMAKER, &["var/lib/pacemaker/cib/cib.xml"]),
 ];
 
 /// Each kind of file with commands, and where such files are.
@@ -62,6 +65,10 @@ pub(crate) struct Mention {
     pub(crate) file: String,
     /// Whether the file also says that something is to be started.
     pub(crate) starts: bool,
+    /// Dovecot's resource, where the program is another cluster engine: its name and its agent. The
+    /// kit did not look for it before 0.2.
+    #[serde(default)]
+    pub(crate) resource: Option<String>,
 }
 
 /// Looks for files that name Dovecot outside of comments.
@@ -100,9 +107,11 @@ fn walk(root: &Path, place: &Path, reader: Reader<'_>, depth: usize, mentions: &
         if read.is_err() {
             return;
         }
-        if let Some(starts) = judge(&String::from_utf8_lossy(&text)) {
+        let text = String::from_utf8_lossy(&text);
+        if let Some(starts) = judge(&text) {
+            let resource = (program == PACEMAKER).then(|| resource(&text)).flatten();
             let (program, file) = (program.to_owned(), format!("/{}", place.display()));
-            mentions.push(Mention { program, file, starts });
+            mentions.push(Mention { program, file, starts, resource });
         }
     }
 }
@@ -113,6 +122,23 @@ fn mentioned(text: &str) -> Option<bool> {
     let names = |line: &str| line.to_ascii_lowercase().contains("dovecot");
     let starts = |line: &str| line.to_ascii_lowercase().contains("start");
     lines().any(names).then(|| lines().any(starts))
+}
+
+/// The first resource of Pacemaker's configuration that is a Dovecot, as `crm_mon(8)` writes it: `mail
+/// (ocf:dovecot-ark:dovecot)`. Its agent, or the unit or script that it starts, has that name.
+fn resource(cib: &str) -> Option<String> {
+    let is_resource = |one: &&str| one.starts_with("primitive ") || one.starts_with("template ");
+    cib.split('<').filter(is_resource).find_map(|element| {
+        let (element, _) = element.split_once('>')?;
+        let value = |name: &str| {
+            let (_, rest) = element.split_once(&format!(" {name}=\""))?;
+            rest.split_once('"').map(|(value, _)| value)
+        };
+        let (class, kind) = (value("class")?, value("type")?);
+        let is_dovecot = matches!(kind.split(['.', '@']).next(), Some("dovecot"));
+        let provider = value("provider").map(|name| format!(":{name}")).unwrap_or_default();
+        is_dovecot.then(|| format!("{} ({class}{provider}:{kind})", value("id").unwrap_or(kind)))
+    })
 }
 
 /// Whether a text has a command that starts or restarts Dovecot, and if so, whether nothing in it asks
@@ -165,6 +191,28 @@ mod tests {
             .collect();
         let hook = "certbot /etc/letsencrypt/renewal-hooks/deploy/x";
         assert_eq!(found, ["cron /etc/cron.d/mail", hook]);
+    }
+
+    #[test]
+    fn a_resource_of_pacemaker_that_is_a_dovecot_is_named_with_its_agent() {
+        for (cib, expected) in [
+            (
+                r#"<primitive id="ip-dovecot" class="ocf" provider="heartbeat" type="IPaddr2"/>
+                   <primitive class="ocf" provider="dovecot-ark" type="dovecot" id="mail"><op/>"#,
+                Some("mail (ocf:dovecot-ark:dovecot)"),
+            ),
+            (r#"<primitive id="a" class="systemd" type="dovecot"/>"#, Some("a (systemd:dovecot)")),
+            (
+                r#"<template id="t" class="service" type="dovecot.service">"#,
+                Some("t (service:dovecot.service)"),
+            ),
+            (r#"<primitive id="dovecot" class="ocf" provider="x" type="Filesystem"/>"#, None),
+            (r#"<primitive id="a" class="systemd" type="dovecot-exporter"/>"#, None),
+            (r#"<primitive id="a" class="systemd" type="dovecot"#, None),
+            ("", None),
+        ] {
+            assert_eq!(resource(cib).as_deref(), expected, "{cib}");
+        }
     }
 
     #[test]

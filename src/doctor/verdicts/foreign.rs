@@ -11,11 +11,17 @@ pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
                restart it where it is in service";
     let mut findings: Vec<Finding> = mentions
         .iter()
-        .map(|Mention { program, file, starts }| {
+        .map(|Mention { program, file, starts, resource }| {
             let what = format!("{program} knows of Dovecot: {file}");
             match program.as_str() {
                 "Pacemaker" => {
-                    let cure = "crm_resource --list, then take Dovecot's resource out of Pacemaker";
+                    let what = resource.as_ref().map_or(what, |resource| {
+                        format!("Dovecot is a resource of Pacemaker too, {resource}: {file}")
+                    });
+                    let why = "each engine would stop, start and move it behind the other's back: \
+                               Dovecot may run on two nodes at once";
+                    let cure = "leave it to one engine: here, crm_resource --list, then take it out of \
+                                Pacemaker; or dovecot-ark uninstall, and leave it to Pacemaker";
                     Finding::error(Check::Supervisor, what, why, cure)
                 }
                 "monit" if *starts => {
@@ -73,10 +79,19 @@ mod tests {
             ("cron", true, Level::Error),
             ("certbot", false, Level::Warning),
         ] {
-            let mention = Mention { program: program.into(), file: "/etc/x".into(), starts };
-            let findings = assess(&[mention]);
-            assert_eq!((findings.len(), findings[0].level), (1, level), "{program} {starts}");
+            let (program, file) = (program.to_owned(), "/etc/x".to_owned());
+            let mention = Mention { program, file, starts, resource: None };
+            let findings = assess(std::slice::from_ref(&mention));
+            assert_eq!((findings.len(), findings[0].level), (1, level), "{mention:?}");
         }
         assert_eq!(assess(&[])[0].level, Level::Ok);
+        let mention = Mention {
+            program: "Pacemaker".into(),
+            file: "/x".into(),
+            starts: false,
+            resource: Some("mail (systemd:dovecot)".into()),
+        };
+        let what = "Dovecot is a resource of Pacemaker too, mail (systemd:dovecot): /x";
+        assert_eq!(assess(&[mention])[0].what, what);
     }
 }

@@ -7,6 +7,7 @@ mod crowd;
 mod draw;
 mod endurance;
 mod failovers;
+mod pacemaker;
 mod samples;
 
 use std::env;
@@ -21,6 +22,9 @@ Usage: cargo xtask COMMAND        (as root: all of them make real nodes)
   failovers [ROUNDS]
          power cuts and killed masters in a row, 20 of each if nothing is said, and half as
          many frozen masters: whose the downtimes are; writes pkg/bench/failovers.md
+  failovers --engine pacemaker [ROUNDS]
+         faults under real Pacemaker with this kit and with two other agents, 10 rounds if nothing is
+         said, added to those in pkg/bench/failovers-pacemaker.tsv; writes the page beside it
   endurance [PART [COUNT] [PLACE]]
          load, leaks, cost and size one after the other, or one part; PLACE is sysv, systemd or
          v24, and a count without a place is shared by the places of the part:
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         ["bench"] => Some(bench::run(bench::Rounds::Full)),
         ["bench", "--quick"] => Some(bench::run(bench::Rounds::Quick)),
         ["failovers"] => Some(failovers::run(failovers::ROUNDS)),
+        ["failovers", "--engine", "pacemaker"] => Some(pacemaker::run(pacemaker::ROUNDS)),
+        ["failovers", "--engine", "pacemaker", rounds] => rounds.parse().ok().map(pacemaker::run),
         ["failovers", rounds] => rounds.parse().ok().map(failovers::run),
         ["endurance", words @ ..] => endurance::Wanted::read(words).map(|one| endurance::run(&one)),
         _ => None,

@@ -47,6 +47,16 @@ pub(super) const FAULTS: &[Fault] = &[
         by: Cure::AsTold,
     },
     Fault {
+        make: "mkdir -p /var/lib/pacemaker/cib && echo '<cib><primitive id=\"mail\" class=\"ocf\" \
+               provider=\"dovecot-ark\" type=\"dovecot\"/></cib>' >/var/lib/pacemaker/cib/cib.xml",
+        check: "supervisor",
+        level: "error",
+        node: Some("node2"),
+        what: "a resource of Pacemaker too, mail (ocf:dovecot-ark:dovecot)",
+        cure: "leave it to one engine",
+        by: Cure::By("rm -r /var/lib/pacemaker"),
+    },
+    Fault {
         make: "systemctl mask --quiet dovecot.service",
         check: "service",
         level: "error",

@@ -1,9 +1,10 @@
-//! Two nodes with a network between them, shared storage, and disks that survive a power cut.
+//! Nodes with a network between them, shared storage, and disks that survive a power cut.
 //!
 //! [`Cluster::bare`] has nothing but Dovecot installed; [`Cluster::start`] adds the kit and
 //! LifeKeeper's stand-in. All of it hangs on one process, the rack: dropping the cluster, or the
 //! death of this process, leaves nothing behind.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::image::Suite;
 use crate::node::Node;
 use crate::poller::Poller;
-use crate::rack::{NODES, Rack, host};
+use crate::rack::{MOST, NODES, Rack, host};
 use crate::watch::Watch;
 
 /// The folder that both nodes see; the file-system resource binds its subfolder `block`.
@@ -23,7 +24,7 @@ const BURIAL: Duration = Duration::from_millis(500);
 
 /// The nodes that are on.
 #[derive(Debug, Default)]
-pub(crate) struct Slots([Mutex<Option<Arc<Node>>>; NODES.len()]);
+pub(crate) struct Slots([Mutex<Option<Arc<Node>>>; MOST]);
 
 impl Slots {
     /// Returns a node; none when it is off or there is no such node.
@@ -45,6 +46,7 @@ pub struct Cluster {
     /// Nodes that are off, and wait for the end of commands that were started in them from here.
     dying: Mutex<Vec<Arc<Node>>>,
     rack: Rack,
+    size: usize,
 }
 
 impl Cluster {
@@ -54,22 +56,41 @@ impl Cluster {
     ///
     /// When the caller is not root, the image cannot be built, or a node does not boot.
     pub fn bare() -> Result<Self> {
-        Self::bare_on(Suite::Bookworm)
+        Self::bare_on(Suite::Bookworm, NODES.len())
     }
 
-    /// Starts two clean nodes that are another Debian, as [`Cluster::bare`].
+    /// Starts so many clean nodes that are another Debian, as [`Cluster::bare`].
     ///
     /// # Errors
     ///
-    /// As [`Cluster::bare`].
-    pub fn bare_on(suite: Suite) -> Result<Self> {
-        let rack = Rack::start(suite)?;
-        let cluster = Self { nodes: Arc::default(), dying: Mutex::default(), rack };
-        on_both(|node| cluster.boot(node))?;
+    /// As [`Cluster::bare`], and when there are to be more than three.
+    pub fn bare_on(suite: Suite, size: usize) -> Result<Self> {
+        if size > MOST {
+            return Err(Error::failed("starting a cluster", format!("{size} nodes are too many")));
+        }
+        let rack = Rack::start(suite, size)?;
+        let cluster = Self { nodes: Arc::default(), dying: Mutex::default(), rack, size };
+        on_each(cluster.nodes(), |node| cluster.boot(node))?;
         Ok(cluster)
     }
 
-    /// Returns node 1 or 2.
+    /// Returns the nodes' numbers, whether they are on or off.
+    #[must_use]
+    pub fn nodes(&self) -> RangeInclusive<usize> {
+        1..=self.size
+    }
+
+    /// Returns the first node that is on.
+    ///
+    /// # Errors
+    ///
+    /// When none is.
+    pub fn any(&self) -> Result<Arc<Node>> {
+        let node = self.nodes().find_map(|node| self.node(node).ok());
+        node.ok_or_else(|| Error::failed("using a node", "none is on"))
+    }
+
+    /// Returns a node by its number, from 1 on.
     ///
     /// It stays the node of this boot: after a power cut or a boot it must be asked for again.
     ///
@@ -162,7 +183,7 @@ impl Cluster {
     /// When a process table cannot be read.
     pub fn serving(&self) -> Result<Vec<usize>> {
         let mut serving = Vec::new();
-        for node in NODES {
+        for node in self.nodes() {
             if let Ok(found) = self.node(node)
                 && found.master()?.is_some()
             {
@@ -190,7 +211,7 @@ impl Cluster {
         self.client().map(Poller::start)
     }
 
-    /// Begins to watch that Dovecot does not run on both nodes at once.
+    /// Begins to watch that Dovecot does not run on two nodes at once.
     #[must_use]
     pub fn watch(&self) -> Watch {
         Watch::start(Arc::clone(&self.nodes))
@@ -205,7 +226,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let on = NODES.into_iter().filter_map(|node| self.nodes.hold(node)?.take());
+        let on = self.nodes().filter_map(|node| self.nodes.hold(node)?.take());
         let dying = self.dying.get_mut().unwrap_or_else(PoisonError::into_inner);
         // A test may still hold a node: it ends here all the same.
         for node in on.chain(dying.drain(..)) {
@@ -216,10 +237,18 @@ impl Drop for Cluster {
 
 /// Does `work` for both nodes at once.
 pub(crate) fn on_both(work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    on_each(NODES, work)
+}
+
+/// Does `work` for these nodes at once.
+pub(crate) fn on_each(
+    nodes: impl IntoIterator<Item = usize>,
+    work: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<()> {
     thread::scope(|scope| {
         let work = &work;
-        let both = NODES.map(|node| scope.spawn(move || work(node)));
-        both.into_iter().try_for_each(|one| {
+        let all: Vec<_> = nodes.into_iter().map(|node| scope.spawn(move || work(node))).collect();
+        all.into_iter().try_for_each(|one| {
             one.join().unwrap_or_else(|_| Err(Error::failed("preparing a node", "a panic")))
         })
     })

@@ -1,22 +1,23 @@
-//! Two nodes with real Corosync and Pacemaker, whose fencing is the lab's power switch.
+//! Nodes with real Corosync and Pacemaker, whose fencing is the lab's power switch.
 //!
 //! The group is a file system, an address and Dovecot, as the kit's manual shows it.
 
+use std::fmt::Write;
 use std::fs;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::client::FLOATING;
-use crate::cluster::{Cluster, SHARED, on_both};
+use crate::cluster::{Cluster, SHARED, on_each};
 use crate::error::{Error, Result};
-use crate::image::Suite;
+use crate::image::{Suite, USERS};
 use crate::lifekeeper::succeed;
 use crate::node::Node;
-use crate::rack::{NODES, host};
+use crate::rack::{NODES, address, host};
 
 const COROSYNC: &str = include_str!("../pacemaker/corosync.conf");
 const CIB: &str = include_str!("../pacemaker/cib.xml");
@@ -26,6 +27,8 @@ const FENCE: &str = include_str!("../pacemaker/fence_lab");
 const CIB_FILE: &str = "/var/lib/pacemaker/cib/cib.xml";
 /// The stub of the agent, where the kit is a program alone.
 const AGENT: &str = "/usr/lib/ocf/resource.d/dovecot-ark";
+/// The account of the monitor that logs in.
+const LOGIN_FILE: &str = "/etc/dovecot-ark/login";
 /// Longest time until the cluster has formed and started its group.
 const FORMED: Duration = Duration::from_secs(40);
 /// Between two looks of the power switch.
@@ -36,6 +39,8 @@ const SWITCH: Duration = Duration::from_millis(20);
 pub enum Agent {
     /// This kit's, `ocf:dovecot-ark:dovecot`.
     Kit,
+    /// This kit's, where each monitor logs in.
+    Login,
     /// That of resource-agents, `ocf:heartbeat:dovecot`.
     Heartbeat,
     /// None: the unit itself, `systemd:dovecot`.
@@ -46,7 +51,7 @@ impl Agent {
     /// Returns its attributes in the configuration.
     fn attributes(self) -> &'static str {
         match self {
-            Self::Kit => r#"class="ocf" provider="dovecot-ark" type="dovecot""#,
+            Self::Kit | Self::Login => r#"class="ocf" provider="dovecot-ark" type="dovecot""#,
             Self::Heartbeat => r#"class="ocf" provider="heartbeat" type="dovecot""#,
             Self::Systemd => r#"class="systemd" type="dovecot""#,
         }
@@ -54,14 +59,89 @@ impl Agent {
 
     /// Returns its parameters in the configuration.
     fn parameters(self) -> String {
-        if self != Self::Kit {
+        let list = format!("{FLOATING}:2");
+        match self {
+            Self::Kit => attributes("dovecot", &[("ip_list", &list)]),
+            Self::Login => attributes(
+                "dovecot",
+                &[
+                    ("ip_list", &list),
+                    ("login_file", LOGIN_FILE),
+                    ("login_mailbox", "INBOX"),
+                    ("login_timeout", "3"),
+                ],
+            ),
+            Self::Heartbeat | Self::Systemd => String::new(),
+        }
+    }
+
+    /// Returns the attributes of its monitor in the configuration.
+    fn level(self) -> String {
+        if self != Self::Login {
             return String::new();
         }
-        format!(
-            "<instance_attributes id=\"dovecot-attributes\">\
-             <nvpair id=\"dovecot-list\" name=\"ip_list\" value=\"{FLOATING}:2\"/>\
-             </instance_attributes>"
-        )
+        attributes("dovecot-monitor", &[("OCF_CHECK_LEVEL", "20")])
+    }
+}
+
+/// Writes names and values as the configuration has them.
+fn attributes(of: &str, values: &[(&str, &str)]) -> String {
+    let mut text = format!("<instance_attributes id=\"{of}-attributes\">");
+    for (name, value) in values {
+        let _ = write!(text, "<nvpair id=\"{of}-{name}\" name=\"{name}\" value=\"{value}\"/>");
+    }
+    text + "</instance_attributes>"
+}
+
+/// What a cluster is to be; times are as the configuration takes them: `5s`.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The kit's program, its package, or a directory laid as the package lays it.
+    pub kit: PathBuf,
+    /// What puts Dovecot under Pacemaker.
+    pub agent: Agent,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// Between two monitors.
+    pub monitor: &'static str,
+    /// How long a stop may take.
+    pub stop: &'static str,
+    /// After so many failures on a node the group goes to another.
+    pub threshold: u32,
+}
+
+impl Plan {
+    /// Plans a cluster of two nodes, with the times that the kit's manual shows.
+    #[must_use]
+    pub fn new(kit: &Path, agent: Agent) -> Self {
+        let nodes = NODES.len();
+        Self { kit: kit.to_owned(), agent, nodes, monitor: "10s", stop: "150s", threshold: 5 }
+    }
+
+    /// Writes the configuration of Pacemaker.
+    fn cib(&self) -> String {
+        let hosts: Vec<String> = (1..=self.nodes).map(host).collect();
+        CIB.replace("@AGENT@", self.agent.attributes())
+            .replace("@PARAMETERS@", &self.agent.parameters())
+            .replace("@HOSTS@", &hosts.join(" "))
+            .replace("@MONITOR@", self.monitor)
+            .replace("@LEVEL@", &self.agent.level())
+            .replace("@STOP@", self.stop)
+            .replace("@THRESHOLD@", &self.threshold.to_string())
+    }
+
+    /// Writes the configuration of Corosync.
+    fn corosync(&self) -> String {
+        let mut nodes = String::new();
+        for node in 1..=self.nodes {
+            let (name, address) = (host(node), address(node));
+            let _ = write!(
+                nodes,
+                "  node {{\n    name: {name}\n    nodeid: {node}\n    ring0_addr: {address}\n  }}\n"
+            );
+        }
+        let two = if self.nodes == NODES.len() { "1" } else { "0" };
+        COROSYNC.replace("@NODES@", &nodes).replace("@TWO@", two)
     }
 }
 
@@ -82,24 +162,18 @@ impl Deref for Pacemaker {
 }
 
 impl Pacemaker {
-    /// Starts two nodes and waits until Dovecot is in service on node 1; `monitor` and `stop` are as
-    /// the configuration takes them: `5s`.
+    /// Starts the nodes and waits until Dovecot is in service on node 1.
     ///
     /// # Errors
     ///
     /// When a node does not boot, or the cluster does not form.
-    pub fn start(kit: &Path, agent: Agent, monitor: &str, stop: &str) -> Result<Self> {
-        let cluster = Arc::new(Cluster::bare_on(Suite::Pacemaker)?);
-        let cib = CIB
-            .replace("@AGENT@", agent.attributes())
-            .replace("@PARAMETERS@", &agent.parameters())
-            .replace("@MONITOR@", monitor)
-            .replace("@STOP@", stop);
+    pub fn start(plan: &Plan) -> Result<Self> {
+        let cluster = Arc::new(Cluster::bare_on(Suite::Pacemaker, plan.nodes)?);
         succeed(&*cluster.node(1)?, &["mkdir", "-p", &folder()])?;
-        on_both(|node| {
+        on_each(cluster.nodes(), |node| {
             let node = cluster.node(node)?;
-            node.install(kit)?;
-            lay(&node, &cib)
+            install_agent(&node, &plan.kit)?;
+            lay(&node, plan)
         })?;
         let ended = Arc::new(AtomicBool::new(false));
         let (there, of_it) = (Arc::clone(&ended), Arc::clone(&cluster));
@@ -121,9 +195,7 @@ impl Pacemaker {
     ///
     /// When no node is on.
     pub fn state(&self) -> Result<String> {
-        let node = NODES.into_iter().find_map(|node| self.node(node).ok());
-        let node = node.ok_or_else(|| Error::failed("asking Pacemaker", "no node is on"))?;
-        Ok(node.run(&["crm_mon", "-1", "-n", "-r", "-f"])?.stdout)
+        Ok(self.any()?.run(&["crm_mon", "-1", "-n", "-r", "-f"])?.stdout)
     }
 
     /// Waits until what `crm_mon` shows is as wanted.
@@ -156,17 +228,49 @@ impl Pacemaker {
     ///
     /// When no node is on.
     pub fn fenced(&self) -> Result<Vec<usize>> {
-        let node = NODES.into_iter().find_map(|node| self.node(node).ok());
-        let node = node.ok_or_else(|| Error::failed("asking the switch", "no node is on"))?;
+        let node = self.any()?;
         let was_cut = |number: &usize| node.exists(&format!("{}/{}.off", folder(), host(*number)));
-        NODES
-            .into_iter()
+        self.nodes()
             .filter_map(|number| match was_cut(&number) {
                 Ok(true) => Some(Ok(number)),
                 Ok(false) => None,
                 Err(cause) => Some(Err(cause)),
             })
             .collect()
+    }
+
+    /// Moves the group to a node, as an administrator does.
+    ///
+    /// # Errors
+    ///
+    /// When no node is on, or Pacemaker refuses.
+    pub fn move_to(&self, node: usize) -> Result<()> {
+        let host = host(node);
+        let argv = ["crm_resource", "--move", "--resource", "mail", "--node", &host];
+        succeed(&*self.any()?, &argv).map(drop)
+    }
+
+    /// Lets the group be anywhere again after a move.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pacemaker::move_to`].
+    pub fn move_freely(&self) -> Result<()> {
+        succeed(&*self.any()?, &["crm_resource", "--clear", "--resource", "mail"]).map(drop)
+    }
+
+    /// Switches a node on again that was cut, and waits until it is a member.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come back.
+    pub fn back(&self, node: usize) -> Result<()> {
+        self.any()?.sh(&format!("rm -f {}/{}.*", folder(), host(node)))?;
+        self.boot(node)?;
+        let online = format!("Node {}: online", host(node));
+        self.wait_until("a node is back", FORMED, |state| {
+            state.lines().any(|line| line.trim_start_matches([' ', '*']).starts_with(&online))
+        })
     }
 }
 
@@ -190,20 +294,36 @@ fn folder() -> String {
     format!("{SHARED}/fence")
 }
 
+/// Installs the kit on a node, with its agent.
+///
+/// # Errors
+///
+/// As [`Node::install`].
+pub fn install_agent(node: &Node, kit: &Path) -> Result<()> {
+    node.install(kit)?;
+    if node.exists(AGENT)? {
+        return Ok(());
+    }
+    let stub =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../installer/ocf"));
+    succeed(node, &["mkdir", "-p", AGENT])?;
+    let stub = stub.map_err(Error::io("reading the agent's stub"))?;
+    node.write_program(&format!("{AGENT}/dovecot"), &stub)
+}
+
 /// Lays the configuration on a node, and starts the cluster's programs.
-fn lay(node: &Node, cib: &str) -> Result<()> {
+fn lay(node: &Node, plan: &Plan) -> Result<()> {
     succeed(node, &["systemctl", "stop", "pacemaker", "corosync"])?;
     succeed(node, &["/bin/sh", "-c", "rm -rf /var/lib/pacemaker/cib/*"])?;
-    node.write("/etc/corosync/corosync.conf", COROSYNC)?;
+    node.write("/etc/corosync/corosync.conf", &plan.corosync())?;
     node.write_program("/usr/sbin/fence_lab", FENCE)?;
-    if !node.exists(AGENT)? {
-        let stub =
-            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../installer/ocf"));
-        succeed(node, &["mkdir", "-p", AGENT])?;
-        let stub = stub.map_err(Error::io("reading the agent's stub"))?;
-        node.write_program(&format!("{AGENT}/dovecot"), &stub)?;
+    if plan.agent == Agent::Login {
+        let (user, password) = USERS[0];
+        succeed(node, &["mkdir", "-p", "-m", "0755", "/etc/dovecot-ark"])?;
+        node.write(LOGIN_FILE, &format!("{user}:{password}\n"))?;
+        succeed(node, &["chmod", "0600", LOGIN_FILE])?;
     }
-    node.write(CIB_FILE, cib)?;
+    node.write(CIB_FILE, &plan.cib())?;
     succeed(node, &["chown", "hacluster:haclient", CIB_FILE])?;
     succeed(node, &["chmod", "0600", CIB_FILE])?;
     succeed(node, &["systemctl", "enable", "--quiet", "corosync", "pacemaker"])?;
@@ -212,9 +332,9 @@ fn lay(node: &Node, cib: &str) -> Result<()> {
 
 /// Cuts the nodes that somebody wants to be cut; each stays off until it is booted.
 fn serve(cluster: &Cluster) {
-    for node in NODES {
-        let mut peer = NODES.into_iter().filter(|other| *other != node);
-        let Some(peer) = peer.find_map(|other| cluster.node(other).ok()) else { continue };
+    for node in cluster.nodes() {
+        let mut peers = cluster.nodes().filter(|other| *other != node);
+        let Some(peer) = peers.find_map(|other| cluster.node(other).ok()) else { continue };
         let place = |what: &str| format!("{}/{}.{what}", folder(), host(node));
         if peer.exists(&place("cut")).unwrap_or_default()
             && cluster.power_cut(node).is_ok()

@@ -18,8 +18,10 @@ use crate::namespaces::Namespaces;
 use crate::node::{Init, Node};
 use crate::{cgroup, image};
 
-/// The nodes' numbers.
+/// The nodes' numbers, where nothing else is said.
 pub const NODES: [usize; 2] = [1, 2];
+/// The most nodes that a cluster may have.
+pub(crate) const MOST: usize = 3;
 /// Where the clients are.
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
 /// Longest time for a change of the network; it takes some milliseconds.
@@ -47,13 +49,13 @@ pub(crate) struct Rack {
 
 impl Rack {
     /// Sets up a rack with a clean disk for each node; the image is built before, if need be.
-    pub(crate) fn start(suite: Suite) -> Result<Self> {
+    pub(crate) fn start(suite: Suite, nodes: usize) -> Result<Self> {
         let image = image::ensure(suite)?;
-        let nodes = NODES.map(|node| [host(node), address(node).to_string()]);
+        let nodes = (1..=nodes).flat_map(|node| [host(node), address(node).to_string()]);
+        let nodes: Vec<String> = nodes.collect();
         let clients = CLIENTS.to_string();
         let words = [image.folder.as_os_str(), image.name.as_ref(), clients.as_ref()];
-        let words: Vec<&OsStr> =
-            words.into_iter().chain(nodes.iter().flatten().map(OsStr::new)).collect();
+        let words: Vec<&OsStr> = words.into_iter().chain(nodes.iter().map(OsStr::new)).collect();
         let mut launcher = Launcher::start(Machine::Rack, &words)?;
         let namespaces = Namespaces::of(launcher.pid_one()?)?;
         Ok(Self { folder: image.folder.into_os_string().into(), namespaces, launcher })

@@ -1,6 +1,6 @@
-//! Sees to it, all the time, that Dovecot never runs on both nodes at once.
+//! Sees to it, all the time, that Dovecot never runs on two nodes at once.
 //!
-//! A sample reads the first node's process table, the second's, and the first's again: a process
+//! A sample reads the process table of each node; where two have Dovecot, the first of them again: a process
 //! that is in both readings lived while the other was seen. So what is recorded is true, whatever
 //! happened between the readings.
 
@@ -11,27 +11,28 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::Slots;
 use crate::process::Process;
+use crate::rack::MOST;
 
 /// Between two samples; a start of Dovecot takes longer.
 const PERIOD: Duration = Duration::from_millis(25);
 
-/// A moment at which Dovecot ran on both nodes.
+/// A moment at which Dovecot ran on two nodes.
 #[derive(Clone, Debug)]
 pub struct Violation {
     /// When it was seen.
     pub at: Instant,
-    /// Dovecot's processes on each node.
+    /// Dovecot's processes on each of the two.
     pub processes: [Vec<Process>; 2],
 }
 
 /// What was seen so far.
 #[derive(Clone, Debug, Default)]
 pub struct Sighting {
-    /// How often both nodes were looked at.
+    /// How often all nodes were looked at.
     pub samples: u64,
     /// The longest time between two looks: a shorter overlap may have been missed.
     pub longest_pause: Duration,
-    /// The moments at which Dovecot ran on both nodes.
+    /// The moments at which Dovecot ran on two nodes.
     pub violations: Vec<Violation>,
 }
 
@@ -95,7 +96,7 @@ fn watch_until_ended(nodes: &Slots, seen: &Mutex<Sighting>, ended: &AtomicBool) 
     }
 }
 
-/// Looks at both nodes once.
+/// Looks at all nodes once.
 fn sample(nodes: &Slots) -> Option<Violation> {
     // A node that is off, or goes off meanwhile, has no processes.
     let running = |node: usize| {
@@ -103,10 +104,10 @@ fn sample(nodes: &Slots) -> Option<Violation> {
         processes.retain(|process| process.state != 'Z');
         (!processes.is_empty()).then_some(processes)
     };
-    let before = running(1)?;
-    let other = running(2)?;
-    let both = lasting(&before, &running(1)?);
-    let processes = [both, other];
+    let mut found = (1..=MOST).filter_map(|node| Some((node, running(node)?)));
+    let ((node, before), (_, other)) = (found.next()?, found.next()?);
+    let first = lasting(&before, &running(node)?);
+    let processes = [first, other];
     processes
         .iter()
         .all(|list| !list.is_empty())

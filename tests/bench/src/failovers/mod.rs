@@ -95,7 +95,7 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
 }
 
 /// Returns where between two checks the nth fault of its kind comes, from 0 to 1.
-fn phase(nth: u32) -> f64 {
+pub(crate) fn phase(nth: u32) -> f64 {
     // Steps of the golden section spread any number of moments evenly.
     (f64::from(nth) * 0.618_034) % 1.0
 }

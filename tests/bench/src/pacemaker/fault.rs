@@ -1,0 +1,157 @@
+//! The faults: how each is made, and how its traces are removed.
+
+use lab::stage::signal_master;
+use lab::{Agent, Error, Node, Pacemaker, Result};
+
+/// The mail store that is silent.
+const SERVER: &str = include_str!("../../../faults/silent.pl");
+/// Where its program lies on a node.
+const LAID: &str = "/usr/local/lib/silent.pl";
+/// Over which mailboxes it is mounted.
+const STORE: &str = "/srv/vmail/alice@example.com";
+/// Where its pid is, and that of a stranger.
+const STORE_PID: &str = "/run/silent.pid";
+const STRANGER_PID: &str = "/run/stranger.pid";
+
+/// What happens to Dovecot on the node that serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Killed,
+    Frozen,
+    Authentication,
+    Store,
+    Stranger,
+    Moved,
+    MovedFrozen,
+    PowerCut,
+}
+
+impl Fault {
+    /// All of them, in the order in which they happen: the cut is last, after which nobody comes back.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Killed,
+        Self::Frozen,
+        Self::Authentication,
+        Self::Store,
+        Self::Stranger,
+        Self::Moved,
+        Self::MovedFrozen,
+        Self::PowerCut,
+    ];
+
+    /// The faults that an agent meets. Of this kit, that which logs in meets the store's.
+    pub(super) fn of(agent: Agent) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |fault| match agent {
+            Agent::Kit => *fault != Self::Store,
+            Agent::Login => *fault == Self::Store,
+            Agent::Systemd | Agent::Heartbeat => true,
+        })
+    }
+
+    /// What people read, and the record holds.
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::Killed => "master killed",
+            Self::Frozen => "master frozen",
+            Self::Authentication => "authentication frozen",
+            Self::Store => "mail store hangs",
+            Self::Stranger => "pid file of a stranger",
+            Self::Moved => "planned move",
+            Self::MovedFrozen => "move, master frozen",
+            Self::PowerCut => "power cut",
+        }
+    }
+
+    /// Lets it happen.
+    pub(super) fn happen(self, cluster: &Pacemaker, node: usize) -> Result<()> {
+        let other = || cluster.nodes().find(|other| *other != node).unwrap_or(node);
+        match self {
+            Self::Killed => signal_master(cluster, node, "KILL"),
+            Self::Frozen => signal_master(cluster, node, "STOP"),
+            Self::Authentication => freeze_authentication(&*cluster.node(node)?),
+            Self::Store => hang_store(&*cluster.node(node)?),
+            Self::Stranger => {
+                let line = format!(
+                    "setsid sleep 600 >/dev/null 2>&1 & echo $! >{STRANGER_PID}
+                     cp {STRANGER_PID} /run/dovecot/master.pid"
+                );
+                cluster.node(node)?.sh(&line)?.succeeded("naming a stranger")?;
+                signal_master(cluster, node, "KILL")
+            }
+            Self::Moved => cluster.move_to(other()),
+            Self::MovedFrozen => {
+                signal_master(cluster, node, "STOP")?;
+                cluster.move_to(other())
+            }
+            Self::PowerCut => cluster.power_cut(node),
+        }
+    }
+
+    /// Removes the traces of all of them.
+    pub(super) fn heal(cluster: &Pacemaker) -> Result<()> {
+        for node in cluster.nodes().filter_map(|node| cluster.node(node).ok()) {
+            for process in node.dovecot()?.iter().filter(|process| process.state == 'T') {
+                // It may have ended by now.
+                let _ = node.signal(process.pid, "CONT");
+            }
+            let line = format!(
+                "if [ -s {STRANGER_PID} ]; then
+                     kill $(cat {STRANGER_PID})
+                     ! cmp -s {STRANGER_PID} /run/dovecot/master.pid || rm /run/dovecot/master.pid
+                     rm {STRANGER_PID}
+                 fi
+                 if [ -s {STORE_PID} ]; then
+                     kill -s KILL $(cat {STORE_PID})
+                     rm {STORE_PID}
+                     umount -l -t fuse {STORE} || true
+                 fi"
+            );
+            node.sh(&line)?.succeeded("removing a fault's traces")?;
+        }
+        Ok(())
+    }
+}
+
+/// Stops Dovecot's authentication; login processes then wait for it before they greet.
+fn freeze_authentication(node: &Node) -> Result<()> {
+    let mut processes = node.dovecot()?;
+    processes.retain(|process| process.comm == "auth");
+    if processes.is_empty() {
+        return Err(Error::failed("freezing the authentication", "it does not run"));
+    }
+    processes.iter().try_for_each(|process| node.signal(process.pid, "STOP"))
+}
+
+/// Mounts a store that is silent over the mailboxes of the client and of the check, as a volume that
+/// hangs; the file system below it is well, and its own agent sees nothing.
+///
+/// Its server hears nothing at all once it is mounted: who waits can be killed, as with NFS.
+fn hang_store(node: &Node) -> Result<()> {
+    node.write(LAID, SERVER)?;
+    let line = format!(
+        "user={STORE}
+         install -d -o vmail -g vmail -m 0700 $user
+         [ -e /dev/fuse ] || mknod /dev/fuse c 10 229
+         setsid perl {LAID} $user 0 /run/silent.kinds '^$' >/dev/null 2>&1 & echo $! >{STORE_PID}
+         for i in $(seq 100); do
+             ! grep -q \" $user fuse\" /proc/self/mounts || break
+             sleep 0.02
+         done
+         kill -s STOP $(cat {STORE_PID})
+         grep -q \" $user fuse\" /proc/self/mounts"
+    );
+    node.sh(&line)?.succeeded("letting the store hang").map(drop)
+}
+
+/// Lets the last start be long ago, once a login has succeeded: soon after a start a store that hangs is
+/// taken for one whose locks of a dead node are still held.
+pub(super) fn age_start(node: &Node) -> Result<()> {
+    let line = "
+        for i in $(seq 100); do
+            ! grep -q '\"armed\":true' /run/dovecot-ark/.login || break
+            sleep 0.2
+        done
+        grep -q '\"armed\":true' /run/dovecot-ark/.login &&
+        sed -i 's/\"restored\":[0-9]*/\"restored\":0/' /run/dovecot-ark/.login";
+    node.sh(line)?.succeeded("letting the start be long ago").map(drop)
+}
