@@ -19,6 +19,7 @@ mod install;
 pub mod invariants;
 pub mod lifekeeper;
 mod log;
+pub mod messages;
 mod ocf;
 pub mod probe;
 mod process;

@@ -6,8 +6,6 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ::log::{error, warn};
-
 use crate::actions::{self, Action};
 use crate::cli::{self, Cli, Command, Resource};
 use crate::dovecot::login::State;
@@ -15,6 +13,7 @@ use crate::dovecot::notes;
 use crate::error::Error;
 use crate::exit::{Agent, Exit};
 use crate::log::{self, Audience};
+use crate::messages::{Message, Remark, error, warning};
 use crate::ocf::{self, Call, Verb};
 use crate::system::real::Machine;
 use crate::text::one_line;
@@ -101,7 +100,7 @@ fn told(outcome: Result<Exit, Error>) -> Exit {
 
 /// A failure in one line; what other programs said in it moves no cursor.
 fn complaint(cause: &Error) -> String {
-    format!("dovecot-ark: {}\n", one_line(&cause.to_string()))
+    format!("dovecot-ark: {}: {}\n", cause.message().code(), one_line(&cause.to_string()))
 }
 
 /// Shows the status, and ends at its limit if anything hangs.
@@ -137,7 +136,7 @@ fn serve_agent(action: &str, machine: &Machine) -> Agent {
     }
     call.log(root);
     std::panic::set_hook(Box::new(|panic| {
-        error!("internal error: {panic}");
+        error!(Message::Internal, "internal error: {panic}");
         std::process::exit(Agent::Failed.status().into());
     }));
     let answer = call.perform(machine, root);
@@ -157,16 +156,16 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     let (settings, report) = settings::read(root);
     log::start(root, action, &resource.tag, settings.debug, Audience::LifeKeeper);
     std::panic::set_hook(Box::new(|panic| {
-        error!("internal error: {panic}");
+        error!(Message::Internal, "internal error: {panic}");
         std::process::exit(Exit::Failure.status().into());
     }));
     if let Err(cause) = alarm {
-        warn!("starting the watch over quickCheck's end: {cause}");
+        warning!(Message::Unwatched, "starting the watch over quickCheck's end: {cause}");
     }
     // Checks are made again and again, and would say the same each time.
-    if action != Action::QuickCheck || notes::are_news(root, &report.warnings) {
+    if action != Action::QuickCheck || notes::are_news(root, &Remark::texts(&report.warnings)) {
         for warning in &report.warnings {
-            warn!("{warning}");
+            warning!(warning.message, "{warning}");
         }
     }
     let outcome = machine
@@ -175,7 +174,7 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     match outcome {
         Ok(()) => Exit::Success,
         Err(cause) => {
-            error!("{cause}");
+            error!(cause.message(), "{cause}");
             Exit::Failure
         }
     }
@@ -201,9 +200,11 @@ mod tests {
 
     #[test]
     fn what_other_programs_say_reaches_the_terminal_as_one_safe_line() {
-        let cause =
-            Error::Refused("running `lkcli`: exit status 1: \x1b]0;x\x07\nno such tag\n".into());
-        let line = "dovecot-ark: running `lkcli`: exit status 1: \\u{1b}]0;x\\u{7} | no such tag\n";
+        let cause = Error::refused(
+            Message::Command,
+            "running `lkcli`: exit status 1: \x1b]0;x\x07\nno such tag\n",
+        );
+        let line = "dovecot-ark: ARK1005: running `lkcli`: exit status 1: \\u{1b}]0;x\\u{7} | no such tag\n";
         assert_eq!(complaint(&cause), line);
     }
 }

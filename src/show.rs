@@ -59,6 +59,6 @@ fn as_table(report: &Report) -> String {
         };
         format!("{:width$}  {}  ({source})\n", row.key, row.value)
     });
-    let warnings = report.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+    let warnings = report.warnings.iter().map(|warning| format!("{}\n", warning.as_warning()));
     rows.chain(warnings).collect()
 }

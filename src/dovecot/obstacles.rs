@@ -17,6 +17,7 @@ use super::notes::Notes;
 use super::places::Places;
 use crate::error::Error;
 use crate::files::below;
+use crate::messages::{Message, Remark};
 use crate::process::Process;
 use crate::settings::Settings;
 use crate::system::System;
@@ -35,12 +36,13 @@ pub(crate) fn look(
     root: &Path,
     (instance, places): (&Instance, &Places),
     notes: &mut Notes,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Remark>, Error> {
     if let Some(missing) = instance.missing(system) {
-        return Ok(vec![missing]);
+        return Ok(vec![Remark::new(Message::NotInstalled, missing)]);
     }
     if let Some(mistake) = mistake::look(system, instance).mistake() {
-        return Ok(vec![format!("its configuration is broken: {mistake}")]);
+        let text = format!("its configuration is broken: {mistake}");
+        return Ok(vec![Remark::new(Message::Configuration, text)]);
     }
     // Before 2.0 nobody tells where it would listen.
     let listeners = configuration::listeners(system, instance).unwrap_or_default();
@@ -51,17 +53,18 @@ pub(crate) fn look(
 }
 
 /// The folders in which no file can be made.
-fn full_folders(root: &Path, places: &Places) -> Vec<String> {
+fn full_folders(root: &Path, places: &Places) -> Vec<Remark> {
     let log = places.log.as_deref().and_then(Path::parent);
-    let mut full: Vec<String> = Vec::new();
+    let mut full: Vec<Remark> = Vec::new();
+    let mut tell = |text: String| full.push(Remark::new(Message::Full, text));
     for folder in places.base.iter().map(PathBuf::as_path).chain(log) {
         // Where none is, Dovecot makes it, or says why it cannot.
         let Ok(left) = statvfs(&below(root, folder)) else { continue };
         let folder = folder.display();
         // Some file systems have no count of files.
         match (left.blocks_free(), left.files(), left.files_free()) {
-            (0, _, _) => full.push(format!("no space is left on the file system of {folder}")),
-            (_, 1.., 0) => full.push(format!("no inode is left on the file system of {folder}")),
+            (0, _, _) => tell(format!("no space is left on the file system of {folder}")),
+            (_, 1.., 0) => tell(format!("no inode is left on the file system of {folder}")),
             _ => {}
         }
     }
@@ -69,7 +72,7 @@ fn full_folders(root: &Path, places: &Places) -> Vec<String> {
 }
 
 /// The addresses that Dovecot would listen on, and this node does not have.
-fn missing_addresses(system: &impl System, listeners: &[Listener]) -> Vec<String> {
+fn missing_addresses(system: &impl System, listeners: &[Listener]) -> Vec<Remark> {
     let wanted: BTreeSet<IpAddr> = listeners
         .iter()
         .flat_map(|listener| &listener.addresses)
@@ -83,16 +86,17 @@ fn missing_addresses(system: &impl System, listeners: &[Listener]) -> Vec<String
     let missing = wanted.iter().filter(|address| !own.is_empty() && !own.contains(address));
     missing
         .map(|address| {
-            format!(
+            let text = format!(
                 "{address} is not an address of this node (is the IP resource below this one in \
                  service?)"
-            )
+            );
+            Remark::new(Message::NoAddress, text)
         })
         .collect()
 }
 
 /// The ports that somebody else has, who is no Dovecot and no systemd that hands them over.
-fn taken_ports(system: &impl System, own: &Family, listeners: &[Listener]) -> Vec<String> {
+fn taken_ports(system: &impl System, own: &Family, listeners: &[Listener]) -> Vec<Remark> {
     let own = own.all();
     let hands_over = |process: &Process| process.pid == 1 && system.runs_systemd();
     let is_other =
@@ -104,7 +108,8 @@ fn taken_ports(system: &impl System, own: &Family, listeners: &[Listener]) -> Ve
             is_other(process) && (address.is_unspecified() || listener.covers(*address))
         };
         if let Some((_, other)) = holders.iter().find(in_the_way) {
-            let told = format!("port {} is taken by {other}", listener.port);
+            let text = format!("port {} is taken by {other}", listener.port);
+            let told = Remark::new(Message::PortTaken, text);
             if !taken.contains(&told) {
                 taken.push(told);
             }
@@ -135,6 +140,7 @@ mod tests {
         let (root, notes) = (TestRoot::new(), &mut Notes::default());
         let instance = Instance::find(machine, root.path(), "dovecot", notes);
         look(machine, &Settings::default(), root.path(), (&instance, &places), notes)
+            .map(|found| Remark::texts(&found))
             .expect("looking")
     }
 

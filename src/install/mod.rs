@@ -15,7 +15,7 @@ mod uninstall;
 
 use std::path::Path;
 
-use log::{error, info, warn};
+use log::info;
 
 use crate::boot::links;
 use crate::cli::Install;
@@ -27,6 +27,7 @@ use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 use crate::log::Audience;
+use crate::messages::{Message, error, warning};
 use crate::settings;
 use crate::show;
 use crate::system::System;
@@ -49,7 +50,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
     if what.dry_run {
         let plan = plan::plan(&resource, root, what)?;
         let steps = plan.steps.iter().map(|step| step.deed().planned("would"));
-        let warnings = plan.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+        let warnings = plan.warnings.iter().map(|warning| format!("{}\n", warning.as_warning()));
         let nothing = plan.steps.is_empty().then(|| "nothing to do\n".to_owned());
         let text: String = warnings.chain(steps).chain(nothing).collect();
         show::print(&format!("{text}{UNCHANGED}"))?;
@@ -60,7 +61,8 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
         tidy(root)?;
         let plan = plan::plan(&resource, root, what)?;
         for warning in &plan.warnings {
-            say(&format!("warning: {warning}"));
+            warning!(warning.message, "{warning}");
+            let _ = show::print(&format!("{}\n", warning.as_warning()));
         }
         if plan.steps.is_empty() {
             say("nothing to do");
@@ -84,7 +86,7 @@ fn logged(
 ) -> Result<Exit, Error> {
     let (settings, _) = settings::read(root);
     crate::log::start(root, action, tag, settings.debug, Audience::File);
-    work().map(|()| Exit::Success).inspect_err(|cause| error!("{cause}"))
+    work().map(|()| Exit::Success).inspect_err(|cause| error!(cause.message(), "{cause}"))
 }
 
 /// Tells a person, and the log. That nobody reads it must not stop a work half-way.
@@ -115,13 +117,16 @@ fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &Plan) -> Res
             say("undoing what was done");
             for step in begun.into_iter().rev() {
                 if let Err(further) = undo(resource, root, plan, masters, step) {
-                    warn!("undoing \"{step}\": {further}");
-                    return Err(Error::Refused(format!(
-                        "{cause}\nThis could not be undone: {step}: {further}\nWhat is left is \
+                    warning!(Message::NotUndone, "undoing \"{step}\": {further}");
+                    return Err(Error::refused(
+                        Message::NotUndone,
+                        format!(
+                            "{cause}\nThis could not be undone: {step}: {further}\nWhat is left is \
                          noted in /{}; `dovecot-ark uninstall --tag {}` takes it back.",
-                        record::FILE,
-                        resource.tag
-                    )));
+                            record::FILE,
+                            resource.tag
+                        ),
+                    ));
                 }
             }
             return Err(cause);

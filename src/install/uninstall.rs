@@ -22,6 +22,7 @@ use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::state::State;
+use crate::messages::Message;
 use crate::settings;
 use crate::show;
 use crate::system::System;
@@ -123,10 +124,10 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
     let _alone = Alone::take(system, root)?;
     let mut plan = plan(system, root, what)?;
     if confirmed.is_some_and(|confirmed| confirmed != plan.lines(CONFIRMED)) {
-        return Err(Error::Refused(
+        return Err(Error::refused(
+            Message::ChangedMeanwhile,
             "uninstalling: what there is to do has changed since the question; nothing has been \
-             changed, call it again"
-                .into(),
+             changed, call it again",
         ));
     }
     tidy(root)?;
@@ -176,7 +177,7 @@ fn confirm(plan: &Plan) -> Result<String, Error> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         let cause = "uninstalling: nobody is there to be asked; say --yes, or --dry-run to look";
-        return Err(Error::Refused(cause.into()));
+        return Err(Error::refused(Message::NobodyToAsk, cause));
     }
     show::print(&format!("{lines}Go on? [y/N] "))?;
     let mut answer = String::new();
@@ -185,7 +186,8 @@ fn confirm(plan: &Plan) -> Result<String, Error> {
     if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
         Ok(lines)
     } else {
-        Err(Error::Refused("uninstalling: not confirmed; nothing has been changed".into()))
+        let cause = "uninstalling: not confirmed; nothing has been changed";
+        Err(Error::refused(Message::NotConfirmed, cause))
     }
 }
 
@@ -268,7 +270,8 @@ fn taking_out<S: System>(
     lifekeeper.require_running(system)?;
     let Some(found) = resource.ours()? else { return Ok(None) };
     let refuse = |cause: String| {
-        Err(Error::Refused(format!("taking the resource {tag} out of LifeKeeper: {cause}")))
+        let text = format!("taking the resource {tag} out of LifeKeeper: {cause}");
+        Err(Error::refused(Message::NotTakenOut, text))
     };
     let parents = lifekeeper.parents(system, tag.as_str())?;
     if !parents.is_empty() {

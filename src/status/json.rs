@@ -13,6 +13,7 @@ use super::protection::{Here, Peer, Protection};
 use crate::dovecot::history::Told;
 use crate::dovecot::look::{self, Look};
 use crate::dovecot::service::Status;
+use crate::messages::Remark;
 
 /// The whole of it.
 #[derive(Debug, Serialize)]
@@ -126,7 +127,7 @@ impl Document {
             verdict: report.verdict().word(),
             since: report.since.clone(),
             causes: report.causes(),
-            warnings: report.warnings(),
+            warnings: Remark::texts(&report.warnings()),
             action: report.action.clone(),
             last: report.last.clone(),
             checks: Checks {

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::exit::{Exit, Plugin};
 use crate::lifekeeper::tag::Tag;
 use crate::log::stamp;
+use crate::messages::Remark;
 use crate::process::ticks;
 use crate::settings;
 use crate::show;
@@ -38,7 +39,7 @@ struct Report {
     /// The action of the kit that runs for the resource, in its own words.
     action: Option<String>,
     /// What was not understood of the settings.
-    misread: Vec<String>,
+    misread: Vec<Remark>,
     look: Look,
     protection: Protection,
     /// When what the verdict says began, if that is known: local time as RFC 3339 writes it.
@@ -58,7 +59,7 @@ impl Report {
     }
 
     /// What is odd and changes no verdict.
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<Remark> {
         let seen = if self.verdict().is_up() { self.look.warnings() } else { Vec::new() };
         seen.into_iter().chain(self.misread.iter().cloned()).collect()
     }
@@ -160,6 +161,7 @@ fn since(system: &impl System, look: &Look, history: &History) -> Option<Duratio
 mod tests {
     use super::*;
     use crate::command::End;
+    use crate::messages::Message;
     use crate::probe::endpoint::Endpoint;
     use crate::process::Process;
     use crate::system::fake::{Machine, Port, master};
@@ -248,7 +250,13 @@ mod tests {
         assert_eq!(report.verdict(), Verdict::Degraded);
         assert_eq!(
             (report.causes(), report.warnings()),
-            (vec![], vec![format!("no status, the verdict rests on process and ports: {cause}")])
+            (
+                vec![],
+                vec![Remark::new(
+                    Message::NoStatus,
+                    format!("no status, the verdict rests on process and ports: {cause}")
+                )]
+            )
         );
 
         scene.machine.state().ports.insert(143, Port::Refusing);
@@ -264,9 +272,9 @@ mod tests {
         let report = scene.report();
         assert_eq!((report.verdict(), report.causes()), (Verdict::Degraded, vec![]));
         let words = "two masters of Dovecot run: pid 100, pid 200 (dovecot-ark doctor says more)";
-        assert_eq!(report.warnings(), [words]);
+        assert_eq!(report.warnings(), [Remark::new(Message::SeveralMasters, words)]);
         for (format, exit, line) in [
-            (None, Exit::Success, format!("\nwarning: {words}\n")),
+            (None, Exit::Success, format!("\nwarning: ARK1110: {words}\n")),
             (
                 Some(Format::Nagios),
                 Exit::Monitored(Plugin::Warning),

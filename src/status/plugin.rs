@@ -7,6 +7,7 @@ use crate::dovecot::look::Look;
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
 use crate::lifekeeper::state::State;
+use crate::messages::Remark;
 use crate::probe::attempt::Attempt;
 use crate::text::{cut, one_line};
 
@@ -67,7 +68,7 @@ fn seen(report: &Report) -> String {
     match (verdict, &report.action) {
         (_, Some(action)) => format!("{}: {action} is running", verdict.word()),
         (Verdict::Degraded, _) => {
-            format!("degraded: {}", report.look.warnings().join("; "))
+            format!("degraded: {}", Remark::texts(&report.look.warnings()).join("; "))
         }
         (Verdict::Failed | Verdict::Unknown, _) => {
             format!("{}: {}", verdict.word(), report.causes().join("; "))

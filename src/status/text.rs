@@ -9,6 +9,7 @@ use crate::dovecot::look::{Connection, Look};
 use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
 use crate::log::readable;
+use crate::messages::Remark;
 use crate::text::{cut, one_line};
 
 /// The longest cause that is shown, in characters. The words of a service command may fill pages;
@@ -47,7 +48,10 @@ pub(super) fn text(report: &Report) -> String {
     lines.extend(report.last.iter().map(|told| last(told, report.action.is_some())));
     lines.push(cut(&one_line(&lifekeeper(&report.protection)), MAX_CAUSE));
     lines.extend(peers.into_iter().map(line));
-    let warning = |cause: &String| format!("warning: {}", cut(&one_line(cause), MAX_CAUSE));
+    let warning = |remark: &Remark| {
+        let text = cut(&one_line(&remark.text), MAX_CAUSE);
+        Remark { text, ..*remark }.as_warning()
+    };
     lines.extend(report.warnings().iter().map(warning));
     lines.join("\n") + "\n"
 }
@@ -184,7 +188,7 @@ mod tests {
                 "  service         0.010 s  dead: `service dovecot status`: exit status 3",
                 "LifeKeeper on node1: ISP, in service, protected",
                 "  node2          not known: LifeKeeper does not call it alive, there with tag mail2",
-                "warning: /etc/default/LifeKeeper line 1: APP_DOVECOT_WAIT=never: ready or fixed is \
+                "warning: ARK2006: /etc/default/LifeKeeper line 1: APP_DOVECOT_WAIT=never: ready or fixed is \
                  expected; ready is used",
             ],
         );

@@ -8,11 +8,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::error;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::exit::Exit;
+use crate::messages::{Message, error};
 use crate::system::WATCH_LEAD;
 use crate::text::seconds;
 
@@ -54,7 +54,7 @@ fn wait(end: Instant, limit: Duration, exit: Exit) {
         let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
     }
     // Whoever cannot be told must not hold the end: the alarm comes.
-    error!("no result after {} s: giving up", seconds(limit));
+    error!(Message::GaveUp, "no result after {} s: giving up", seconds(limit));
     std::process::exit(exit.status().into());
 }
 
