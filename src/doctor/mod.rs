@@ -17,7 +17,7 @@
 //! {"format": 1, "kit": "0.1.0", "tag": "dovecot",
 //!  "nodes": [{"node": "node1", "alive": true, "reached": true, "facts": {}}],
 //!  "findings": [{"node": "node1", "check": "boot", "level": "error",
-//!                "what": "…", "why": "…", "cure": "…"}],
+//!                "number": "ARK4207", "what": "…", "why": "…", "cure": "…"}],
 //!  "errors": 1, "warnings": 0}
 //! ```
 //!
@@ -25,7 +25,7 @@
 //! * `nodes`: this node first. `alive` is LifeKeeper's word; `reached` says whether the node has
 //!   looked at itself; `facts`, null otherwise, is what it saw, and may change in each version.
 //! * `findings`: `node` is null for what is about all nodes together. `level` is `ok`, `warning` or
-//!   `error`. `why` and `cure` are null exactly when it is `ok`. The names in `check` stay: those
+//!   `error`. `number`, `why` and `cure` are null exactly when it is `ok`. The names in `check` stay: those
 //!   of [`finding::Check`].
 //!
 //! `doctor --local --json` looks at this node alone and prints `format`, `kit`, `node`, `facts` and

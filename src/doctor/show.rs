@@ -61,7 +61,9 @@ pub(super) fn as_text(findings: &[Finding]) -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(text, "{title}:");
         for finding in findings.iter().filter(|finding| finding.node.as_deref() == node) {
-            let _ = writeln!(text, "  {:7}  {}", finding.level.word(), finding.what);
+            let number = finding.message.map(|message| format!("{}: ", message.code()));
+            let (word, what) = (finding.level.word(), &finding.what);
+            let _ = writeln!(text, "  {word:7}  {}{what}", number.unwrap_or_default());
             for (word, line) in [("why: ", &finding.why), ("cure:", &finding.cure)] {
                 if let Some(line) = line {
                     let _ = writeln!(text, "           {word} {line}");
@@ -88,13 +90,27 @@ mod tests {
     use super::super::facts::healthy;
     use super::super::finding::Check;
     use super::*;
+    use crate::messages::Message;
     use serde_json::Value;
 
     fn findings() -> [Finding; 4] {
         [
             Finding::ok(Check::Boot, "not started at boot").on("node1"),
-            Finding::error(Check::Boot, "enabled", "it matters", "systemctl disable x").on("node2"),
-            Finding::warning(Check::Kit, "differs", "they may differ", "install"),
+            Finding::error(
+                Check::Boot,
+                Message::DoctorEnabled,
+                "enabled",
+                "it matters",
+                "systemctl disable x",
+            )
+            .on("node2"),
+            Finding::warning(
+                Check::Kit,
+                Message::DoctorKitVersions,
+                "differs",
+                "they may differ",
+                "install",
+            ),
             Finding::ok(Check::State, "agrees").on("node1"),
         ]
     }
@@ -107,11 +123,11 @@ mod tests {
                ok       not started at boot\n  \
                ok       agrees\n\
              node2:\n  \
-               error    enabled\n           \
+               error    ARK4207: enabled\n           \
                  why:  it matters\n           \
                  cure: systemctl disable x\n\
              all nodes:\n  \
-               warning  differs\n           \
+               warning  ARK4603: differs\n           \
                  why:  they may differ\n           \
                  cure: install\n\
              2 ok, 1 warning, 1 error\n"
@@ -144,8 +160,8 @@ mod tests {
             ]
         );
         let finding = &document["findings"][1];
-        assert_eq!(keys(finding), ["check", "cure", "level", "node", "what", "why"]);
-        assert_eq!(finding["level"], "error");
+        assert_eq!(keys(finding), ["check", "cure", "level", "node", "number", "what", "why"]);
+        assert_eq!((&finding["level"], &finding["number"]), (&"error".into(), &"ARK4207".into()));
         assert_eq!(document["findings"][0]["cure"], Value::Null);
 
         let node = Node { name: "node1".into(), alive: true, reached: true, facts: Some(facts) };

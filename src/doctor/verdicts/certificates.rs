@@ -5,6 +5,7 @@
 
 use crate::doctor::facts::certificates::{Certificate, State};
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 
 /// Assesses the certificates.
 pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
@@ -14,18 +15,21 @@ pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
             State::Good => None,
             State::Unreadable(cause) => Some(Finding::error(
                 Check::Certificate,
+                Message::DoctorCertificateUnread,
                 format!("the certificate {file} cannot be read: {cause}"),
                 "Dovecot does not start without it, on a failover neither",
                 format!("put the certificate into {file}, on each node"),
             )),
             State::Garbage => Some(Finding::warning(
                 Check::Certificate,
+                Message::DoctorNoCertificate,
                 format!("{file} is no certificate"),
                 "Dovecot starts and greets, and resets each connection with TLS",
                 format!("openssl x509 -noout -text -in {file}, and put a certificate there"),
             )),
             State::Ending => Some(Finding::warning(
                 Check::Certificate,
+                Message::DoctorCertificateEnds,
                 format!("the certificate {file} has ended or ends within two weeks"),
                 "mail programs refuse a certificate that has ended",
                 format!("renew it; `openssl x509 -noout -enddate -in {file}` shows its end"),

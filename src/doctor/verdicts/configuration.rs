@@ -8,6 +8,7 @@ use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::Place;
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::Listener;
+use crate::messages::Message;
 
 /// Assesses the configuration of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -15,11 +16,18 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     if let Some(missing) = missing {
         let why = "without Dovecot its configuration cannot be read, and restore fails here";
         let cure = "install Dovecot in the version that the other nodes have";
-        return vec![Finding::error(Check::Configuration, missing, why, cure)];
+        return vec![Finding::error(
+            Check::Configuration,
+            Message::NotInstalled,
+            missing,
+            why,
+            cure,
+        )];
     }
     let broken = |cause: &String| {
         Finding::error(
             Check::Configuration,
+            Message::DoctorBroken,
             format!("Dovecot does not take its configuration: {cause}"),
             "a Dovecot that runs goes on, but the next start fails, on a failover too",
             "doveconf -nx >/dev/null  (then mend the line that it names)",
@@ -30,6 +38,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         (Fact::Known(_), Some(Fact::Known(mistake))) => broken(mistake),
         (Fact::Known(_), Some(Fact::Unknown(cause))) => Finding::warning(
             Check::Configuration,
+            Message::DoctorBrokenUnknown,
             format!("whether Dovecot can read its configuration is not known: {cause}"),
             "the next start may hang or fail as this question did, on a failover too",
             "doveconf -nx >/dev/null  (a file that it names may be a FIFO, or on a dead mount)",
@@ -42,6 +51,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         Fact::Known(listeners) => assess_listeners(listeners, &facts.network.places),
         Fact::Unknown(cause) => vec![Finding::warning(
             Check::Listener,
+            Message::DoctorListenerUnknown,
             format!("where Dovecot is to listen is not known: {cause}"),
             "whether the checks of APP_DOVECOT_IP_LIST can succeed cannot be told before a start",
             "dovecot -n, and compare its addresses and ports with APP_DOVECOT_IP_LIST",
@@ -71,6 +81,7 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
         return Some(Finding::error(
             Check::Listener,
+            Message::DoctorNoListener,
             format!(
                 "{}: Dovecot has no listener on port {}, only on {}",
                 place.name,
@@ -93,6 +104,7 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
     };
     Some(Finding::error(
         Check::Listener,
+        Message::DoctorListensElsewhere,
         format!("{}: Dovecot listens on this port at {} only", place.name, addresses.join(" ")),
         why,
         format!(

@@ -4,6 +4,7 @@
 
 use crate::doctor::facts::foreign::Mention;
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 
 /// Assesses the mentions.
 pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
@@ -16,14 +17,15 @@ pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
             match program.as_str() {
                 "Pacemaker" => {
                     let cure = "crm_resource --list, then take Dovecot's resource out of Pacemaker";
-                    Finding::error(Check::Supervisor, what, why, cure)
+                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
                 }
                 "monit" if *starts => {
                     let cure = format!("take Dovecot out of {file}, then `monit reload`");
-                    Finding::error(Check::Supervisor, what, why, cure)
+                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
                 }
                 "monit" => Finding::warning(
                     Check::Supervisor,
+                    Message::DoctorSupervisor,
                     what,
                     "a standby, where Dovecot does not run, would be reported as broken",
                     format!("take Dovecot out of {file}, then `monit reload`"),
@@ -35,15 +37,15 @@ pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
                          reload` do: neither starts a Dovecot that is stopped"
                     );
                     if *starts {
-                        Finding::error(Check::Supervisor, what, why, cure)
+                        Finding::error(Check::Supervisor, Message::DoctorStarter, what, why, cure)
                     } else {
                         let what = format!("{what} (it asks first whether it is active)");
-                        Finding::warning(Check::Supervisor, what, why, cure)
+                        Finding::warning(Check::Supervisor, Message::DoctorStarter, what, why, cure)
                     }
                 }
                 _ => {
                     let cure = format!("take Dovecot out of {file}, then `supervisorctl update`");
-                    Finding::error(Check::Supervisor, what, why, cure)
+                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
                 }
             }
         })
