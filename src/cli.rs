@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::dovecot::login::LOOK_VERB;
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::Switchback;
+use crate::messages::Message;
 
 /// What LifeKeeper may be told to give quickCheck, in seconds.
 pub const QUICKCHECK_TIMEOUT: RangeInclusive<i64> = 20..=3600;
@@ -44,6 +45,12 @@ pub(crate) enum Command {
     Status(Status),
     /// Show each parameter, its value, and where it comes from
     Settings(Settings),
+    /// Explain a warning or error by its number: what it means, its cause and its cure
+    Explain {
+        /// The number, such as ARK1101
+        #[arg(value_parser = Message::parse)]
+        number: Message,
+    },
     /// Say in what state a directory's file system is
     #[command(name = LOOK_VERB, hide = true)]
     LookAtStore {
@@ -286,6 +293,9 @@ mod tests {
             "settings x",
             "completions",
             "completions sh",
+            "explain",
+            "explain ARK9999",
+            "explain 134607",
         ] {
             let error = tag(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

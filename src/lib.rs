@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod dovecot;
 mod error;
 mod exit;
+mod explain;
 mod files;
 mod install;
 #[cfg(any(test, fuzzing))]

@@ -236,6 +236,10 @@ table! {
     NobodyToAsk = 3024,
     /// It was not confirmed.
     NotConfirmed = 3025,
+    /// The resource is still there on another node.
+    LeftElsewhere = 3026,
+    /// Somebody has set the start at boot since.
+    BootSetSince = 3027,
 
     // doctor: what is installed, and the checks.
     /// LifeKeeper's version is not known.
@@ -420,6 +424,19 @@ table! {
     DoctorPeerSilent = 4616,
 }
 
+impl Message {
+    /// Reads a number as people type it: `ARK1101`, `ark1101` or `1101`.
+    ///
+    /// # Errors
+    ///
+    /// That no message has it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let digits = |text: &str| text.to_ascii_uppercase().trim_start_matches("ARK").to_owned();
+        let found = Self::ALL.iter().find(|message| digits(message.code()) == digits(text));
+        found.copied().ok_or_else(|| "no message has this number".to_owned())
+    }
+}
+
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.code())
@@ -498,6 +515,9 @@ mod tests {
             assert!(digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()), "{message:?}");
         }
         let codes: Vec<&str> = Message::ALL.iter().map(|message| message.code()).collect();
+        for text in ["ARK1101", "ark1101", "1101"] {
+            assert_eq!(Message::parse(text), Ok(Message::Fault), "{text}");
+        }
         assert!(codes.is_sorted_by(|one, next| one < next), "{codes:?}");
     }
 }

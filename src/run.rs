@@ -17,7 +17,7 @@ use crate::messages::{Message, Remark, error, warning};
 use crate::ocf::{self, Call, Verb};
 use crate::system::real::Machine;
 use crate::text::one_line;
-use crate::{completions, doctor, install, settings, show, status};
+use crate::{completions, doctor, explain, install, settings, show, status};
 
 /// All files are read below this folder.
 const ROOT: &str = "/";
@@ -66,6 +66,7 @@ pub fn run() -> ExitCode {
         ),
         Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, &how).map(|()| Exit::Success)),
+        Command::Explain { number } => told(explain::explain(number).map(|()| Exit::Success)),
         Command::LookAtStore { folder } => {
             told(show::print(State::of(&folder).word()).map(|()| Exit::Success))
         }

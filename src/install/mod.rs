@@ -27,7 +27,7 @@ use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 use crate::log::Audience;
-use crate::messages::{Message, error, warning};
+use crate::messages::{Message, Remark, error, warning};
 use crate::settings;
 use crate::show;
 use crate::system::System;
@@ -61,8 +61,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
         tidy(root)?;
         let plan = plan::plan(&resource, root, what)?;
         for warning in &plan.warnings {
-            warning!(warning.message, "{warning}");
-            let _ = show::print(&format!("{}\n", warning.as_warning()));
+            caution(warning);
         }
         if plan.steps.is_empty() {
             say("nothing to do");
@@ -93,6 +92,12 @@ fn logged(
 fn say(line: &str) {
     info!("{line}");
     let _ = show::print(&format!("{line}\n"));
+}
+
+/// Warns a person, and the log.
+fn caution(remark: &Remark) {
+    warning!(remark.message, "{remark}");
+    let _ = show::print(&format!("{}\n", remark.as_warning()));
 }
 
 /// Takes away what a run that was killed has left.

@@ -12,7 +12,7 @@ use super::deed::{Deed, UNCHANGED};
 use super::record::{self, Record};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
-use super::{Alone, logged, remove_entries, say, tidy};
+use super::{Alone, caution, logged, remove_entries, say, tidy};
 use crate::boot::links::Boot;
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::state::State;
-use crate::messages::Message;
+use crate::messages::{Message, Remark};
 use crate::settings;
 use crate::show;
 use crate::system::System;
@@ -317,14 +317,15 @@ fn take(
             let lifekeeper = LifeKeeper::find(root)?;
             let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
             for left in resource.take_out(by)? {
-                say(&format!("warning: still there: {left}"));
+                caution(&Remark::new(Message::LeftElsewhere, format!("still there: {left}")));
             }
             Ok(())
         }
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
             if links::give_back(system, root, boot)? == GivenBack::SetSince {
-                say("the start at boot was set by somebody since; it is left alone");
+                let text = "the start at boot was set by somebody since; it is left alone";
+                caution(&Remark::new(Message::BootSetSince, text));
             }
             Ok(())
         }
