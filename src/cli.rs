@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::dovecot::login::{LOOK_VERB, user_name};
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::Switchback;
+use crate::messages::Message;
 
 /// What LifeKeeper may be told to give quickCheck, in seconds.
 pub const QUICKCHECK_TIMEOUT: RangeInclusive<i64> = 20..=3600;
@@ -66,6 +67,12 @@ pub(crate) enum Command {
     Settings(Settings),
     /// Make the account of the login check: its password, its file, its mailbox
     LoginAccount(LoginAccount),
+    /// Explain a warning or error by its number: what it means, its cause and its cure
+    Explain {
+        /// The number, such as ARK1101
+        #[arg(value_parser = Message::parse)]
+        number: Message,
+    },
     /// Say in what state a directory's file system is
     #[command(name = LOOK_VERB, hide = true)]
     LookAtStore {
@@ -346,6 +353,9 @@ mod tests {
             "settings x",
             "completions",
             "completions sh",
+            "explain",
+            "explain ARK9999",
+            "explain 134607",
         ] {
             let error = tag(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

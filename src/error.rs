@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::command::CommandOutput;
+use crate::messages::{Message, Remark};
 use crate::process::Process;
 use crate::text::line;
 
@@ -15,7 +16,7 @@ pub(crate) enum Error {
     /// The process table does not even show this program.
     ProcessTable(PathBuf),
     /// A check found Dovecot out of operation, or could not look: what was wrong, and what follows.
-    NotInOperation(String),
+    NotInOperation(Message, String),
     /// Dovecot did not come into operation in any of the rounds.
     NotStarted {
         /// How many start commands were given.
@@ -25,6 +26,8 @@ pub(crate) enum Error {
     },
     /// Something keeps Dovecot from starting that waiting does not cure.
     Obstructed {
+        /// The first obstacle's.
+        message: Message,
         /// What, a sentence each, and what Dovecot's own log tells of it.
         obstacles: Vec<String>,
     },
@@ -65,7 +68,7 @@ pub(crate) enum Error {
         cause: String,
     },
     /// What was asked for is not done, for this reason.
-    Refused(String),
+    Refused(Remark),
 }
 
 impl fmt::Display for Error {
@@ -83,7 +86,7 @@ impl fmt::Display for Error {
                     format!("starting Dovecot: not in operation after {rounds} start command{s}: ");
                 f.write_str(&line(&head, causes, ""))
             }
-            Self::Obstructed { obstacles } => {
+            Self::Obstructed { obstacles, .. } => {
                 f.write_str(&line("starting Dovecot: ", obstacles, ""))
             }
             Self::StillRunning(left) => {
@@ -107,7 +110,9 @@ impl fmt::Display for Error {
             Self::Command { command, ended } => write!(f, "running `{command}`: {ended}"),
             Self::Answer { command, cause } => write!(f, "reading what `{command}` says: {cause}"),
             Self::File { doing, path, cause } => write!(f, "{doing} {}: {cause}", path.display()),
-            Self::NotInOperation(cause) | Self::Refused(cause) => f.write_str(cause),
+            Self::NotInOperation(_, cause) | Self::Refused(Remark { text: cause, .. }) => {
+                f.write_str(cause)
+            }
         }
     }
 }
@@ -117,6 +122,32 @@ fn list(processes: &[Process]) -> String {
 }
 
 impl Error {
+    /// What was asked for is not done.
+    pub(crate) fn refused(message: Message, cause: impl Into<String>) -> Self {
+        Self::Refused(Remark::new(message, cause))
+    }
+
+    /// The number under which it is told.
+    pub(crate) const fn message(&self) -> Message {
+        match self {
+            Self::NotRoot(_) => Message::NotRoot,
+            Self::ProcessTable(_) => Message::ProcessTable,
+            Self::NotInOperation(message, _)
+            | Self::Obstructed { message, .. }
+            | Self::Refused(Remark { message, .. }) => *message,
+            Self::NotStarted { .. } => Message::NotStarted,
+            Self::StillRunning(_) => Message::StillRunning,
+            Self::StartedAgain(_) => Message::StartedAgain,
+            Self::StillStarting(_) => Message::StillStarting,
+            Self::Output(_) => Message::Output,
+            Self::NoLifeKeeper(_) => Message::NoLifeKeeper,
+            Self::LifeKeeperDown => Message::LifeKeeperDown,
+            Self::Command { .. } => Message::Command,
+            Self::Answer { .. } => Message::Answer,
+            Self::File { .. } => Message::File,
+        }
+    }
+
     /// What became of a file, for [`Result::map_err`].
     pub(crate) fn file<E: fmt::Display>(
         doing: &'static str,

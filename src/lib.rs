@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod dovecot;
 mod error;
 mod exit;
+mod explain;
 mod files;
 mod install;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +20,7 @@ mod install;
 pub mod invariants;
 pub mod lifekeeper;
 mod log;
+pub mod messages;
 mod ocf;
 pub mod probe;
 mod process;

@@ -1,7 +1,7 @@
 //! The log: standard error, which LifeKeeper collects, and a file of the kit's own.
 //!
-//! A line has the shape of LifeKeeper's own: date, `LEVEL:component:action:tag:message`. An event
-//! is one line whatever its message holds. Not being able to write never stops an action.
+//! A line has the shape of LifeKeeper's own: date, `LEVEL:component:action:tag:number:message`, the
+//! number only where it is a warning or an error. An event is one line whatever its message holds. Not being able to write never stops an action.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -12,13 +12,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use std::{env, fmt};
 
-use log::{LevelFilter, Log, Metadata, Record, warn};
+use log::{LevelFilter, Log, Metadata, Record};
 use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::files;
+use crate::messages::{Message, number_of, warning};
 use crate::settings::Switch;
 use crate::stderr::Stderr;
 use crate::text::one_line;
@@ -68,7 +69,11 @@ pub(crate) fn start(
     let _ = log::set_boxed_logger(Box::new(Shaped { head, inner }));
     log::set_max_level(level);
     if let Some(cause) = failed {
-        warn!("opening {}: {cause}; logging to standard error alone", path.display());
+        warning!(
+            Message::NoLogFile,
+            "opening {}: {cause}; logging to standard error alone",
+            path.display()
+        );
     }
 }
 
@@ -151,7 +156,8 @@ impl Log for Shaped {
 
     fn log(&self, record: &Record<'_>) {
         let message = one_line(&record.args().to_string());
-        let args = format_args!("{}:{}:{message}", record.level(), self.head);
+        let number = number_of(record).map(|number| format!("{number}:")).unwrap_or_default();
+        let args = format_args!("{}:{}:{number}{message}", record.level(), self.head);
         self.inner.log(&Record::builder().args(args).metadata(record.metadata().clone()).build());
     }
 

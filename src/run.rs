@@ -7,8 +7,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ::log::{error, warn};
-
 use crate::actions::{self, Action};
 use crate::cli::{self, Cli, Command, Format, Resource};
 use crate::dovecot::login::State;
@@ -16,11 +14,12 @@ use crate::dovecot::notes;
 use crate::error::Error;
 use crate::exit::{Agent, Exit};
 use crate::log::{self, Audience};
+use crate::messages::{Message, Remark, error, warning};
 use crate::ocf::{self, Call, Verb};
 use crate::stderr::Stderr;
 use crate::system::real::Machine;
 use crate::text::{one_line, seconds};
-use crate::{completions, doctor, install, settings, show, status};
+use crate::{completions, doctor, explain, install, settings, show, status};
 
 /// All files are read below this folder.
 const ROOT: &str = "/";
@@ -75,6 +74,7 @@ pub fn run() -> ExitCode {
                 .require_root("making an account")
                 .and_then(|()| install::login_account(&machine, root, &how)),
         ),
+        Command::Explain { number } => told(explain::explain(number).map(|()| Exit::Success)),
         Command::LookAtStore { folder } => {
             told(show::print(State::of(&folder).word()).map(|()| Exit::Success))
         }
@@ -109,7 +109,7 @@ fn told(outcome: Result<Exit, Error>) -> Exit {
 
 /// A failure in one line; what other programs said in it moves no cursor.
 fn complaint(cause: &Error) -> String {
-    format!("dovecot-ark: {}\n", one_line(&cause.to_string()))
+    format!("dovecot-ark: {}: {}\n", cause.message().code(), one_line(&cause.to_string()))
 }
 
 /// Shows the status, and ends at its limit if anything hangs.
@@ -120,7 +120,7 @@ fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
             let _ = status::untold(&given_up(limit));
         },
         None => |limit| {
-            let _ = told(Err(Error::Refused(given_up(limit))));
+            let _ = told(Err(Error::refused(Message::GaveUp, given_up(limit))));
         },
     };
     // Where the kernel gives no alarm, each thing that is waited for has its own limit.
@@ -139,7 +139,7 @@ fn given_up(limit: Duration) -> String {
 
 /// Logs that the program gives up.
 fn log_end(limit: Duration) {
-    error!("{}", given_up(limit));
+    error!(Message::GaveUp, "{}", given_up(limit));
 }
 
 /// Performs an action of the resource agent.
@@ -165,7 +165,7 @@ fn serve_agent(action: &str, machine: &Machine) -> Agent {
     }
     call.log(root);
     std::panic::set_hook(Box::new(|panic| {
-        error!("internal error: {panic}");
+        error!(Message::Internal, "internal error: {panic}");
         std::process::exit(Agent::Failed.status().into());
     }));
     let answer = call.perform(machine, root);
@@ -185,16 +185,16 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     let (settings, report) = settings::read(root);
     log::start(root, action, &resource.tag, settings.debug, Audience::LifeKeeper);
     std::panic::set_hook(Box::new(|panic| {
-        error!("internal error: {panic}");
+        error!(Message::Internal, "internal error: {panic}");
         std::process::exit(Exit::Failure.status().into());
     }));
     if let Err(cause) = alarm {
-        warn!("starting the watch over quickCheck's end: {cause}");
+        warning!(Message::Unwatched, "starting the watch over quickCheck's end: {cause}");
     }
     // Checks are made again and again, and would say the same each time.
-    if action != Action::QuickCheck || notes::are_news(root, &report.warnings) {
+    if action != Action::QuickCheck || notes::are_news(root, &Remark::texts(&report.warnings)) {
         for warning in &report.warnings {
-            warn!("{warning}");
+            warning!(warning.message, "{warning}");
         }
     }
     let outcome = machine
@@ -203,7 +203,7 @@ fn perform(action: Action, resource: &Resource, machine: &Machine) -> Exit {
     match outcome {
         Ok(()) => Exit::Success,
         Err(cause) => {
-            error!("{cause}");
+            error!(cause.message(), "{cause}");
             Exit::Failure
         }
     }
@@ -229,9 +229,11 @@ mod tests {
 
     #[test]
     fn what_other_programs_say_reaches_the_terminal_as_one_safe_line() {
-        let cause =
-            Error::Refused("running `lkcli`: exit status 1: \x1b]0;x\x07\nno such tag\n".into());
-        let line = "dovecot-ark: running `lkcli`: exit status 1: \\u{1b}]0;x\\u{7} | no such tag\n";
+        let cause = Error::refused(
+            Message::Command,
+            "running `lkcli`: exit status 1: \x1b]0;x\x07\nno such tag\n",
+        );
+        let line = "dovecot-ark: ARK1005: running `lkcli`: exit status 1: \\u{1b}]0;x\\u{7} | no such tag\n";
         assert_eq!(complaint(&cause), line);
     }
 }

@@ -8,11 +8,11 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
 use serde::Serialize;
 
-use crate::cli;
 use crate::error::Error;
-use crate::files;
 use crate::log::stamp;
+use crate::messages::Remark;
 use crate::settings::{self, Report, Source};
+use crate::{cli, files};
 
 /// Prints the settings that hold, and what was not understood.
 ///
@@ -69,6 +69,11 @@ pub(crate) fn toned(tone: Tone, word: &str) -> String {
     format!("{style}{word}{style:#}")
 }
 
+/// The line that warns a person.
+pub(crate) fn warned(remark: &Remark) -> String {
+    format!("{} {}: {}", toned(Tone::Odd, "warning:"), remark.message.code(), remark.text)
+}
+
 /// Says when to colour, instead of the environment (`NO_COLOR`, `CLICOLOR_FORCE`, `TERM`).
 pub(crate) fn choose(color: cli::Color) {
     match color {
@@ -122,9 +127,6 @@ fn as_table(report: &Report) -> String {
         };
         format!("{:width$}  {}  ({source})\n", row.key, row.value)
     });
-    let warnings = report
-        .warnings
-        .iter()
-        .map(|warning| format!("{} {warning}\n", toned(Tone::Odd, "warning:")));
+    let warnings = report.warnings.iter().map(|remark| warned(remark) + "\n");
     rows.chain(warnings).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
+use crate::messages::Message;
 use crate::text::line;
 
 /// The word, the exit status, and what LifeKeeper does.
@@ -19,12 +20,12 @@ pub(super) const fn consequence(verdict: Verdict) -> &'static str {
 
 /// A fault, with its causes and what follows.
 pub(super) fn fault(verdict: Verdict, causes: &[String]) -> Error {
-    let head = if verdict == Verdict::Unknown {
-        "Dovecot is not known to be in operation: "
+    let (message, head) = if verdict == Verdict::Unknown {
+        (Message::Blind, "Dovecot is not known to be in operation: ")
     } else {
-        "Dovecot is not in operation: "
+        (Message::Fault, "Dovecot is not in operation: ")
     };
-    Error::NotInOperation(line(head, causes, consequence(verdict)))
+    Error::NotInOperation(message, line(head, causes, consequence(verdict)))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use log::{info, warn};
+use log::info;
 use nix::fcntl::OFlag;
 
 use super::holder::{Holder, RECORD, acting, at_work, holder, note};
@@ -23,6 +23,7 @@ use super::{Action, quick_check};
 use crate::dovecot::service;
 use crate::files::{self, RUN_FOLDER};
 use crate::lifekeeper::tag::Tag;
+use crate::messages::{Message, warning};
 use crate::process::Signal;
 use crate::system::System;
 
@@ -192,12 +193,18 @@ impl Place {
             let path = root.join(RUN_FOLDER).parent()?.to_owned();
             let opened = open(&path, OpenOptions::new().read(true));
             let file = opened.inspect_err(|cause| {
-                warn!("opening {}: {cause}; continuing without a lock", path.display());
+                warning!(
+                    Message::NoLock,
+                    "opening {}: {cause}; continuing without a lock",
+                    path.display()
+                );
             });
             Some(Self { file: file.ok()?, path })
         };
         in_folder
-            .inspect_err(|cause| warn!("{cause}; locking the directory above instead"))
+            .inspect_err(|cause| {
+                warning!(Message::LockAbove, "{cause}; locking the directory above instead");
+            })
             .ok()
             .or_else(above)
     }
@@ -243,7 +250,11 @@ fn wait(
                 }
             }
             Err(TryLockError::Error(cause)) => {
-                warn!("locking {}: {cause}; continuing without a lock", locked.path.display());
+                warning!(
+                    Message::NoLock,
+                    "locking {}: {cause}; continuing without a lock",
+                    locked.path.display()
+                );
                 return None;
             }
             Err(TryLockError::WouldBlock) => holder(system, root, &locked.file),
@@ -295,7 +306,8 @@ impl Queue {
             // A quickCheck that is not to be seen, or somebody who has nothing to do with the kit.
             let is_over = is_late || waited >= quick_check::LIMIT;
             if is_over {
-                warn!(
+                warning!(
+                    Message::UnknownHolder,
                     "the lock is held by an unknown process (see lslocks); continuing without it"
                 );
             }
@@ -314,7 +326,7 @@ impl Queue {
         // One look may fall into the moment in which the lock changes hands.
         let was_overdue = std::mem::replace(&mut self.was_overdue, cause.is_some());
         let Some(cause) = cause.filter(|_| was_overdue) else { return false };
-        warn!("terminating {holder}: {cause}");
+        warning!(Message::HolderTerminated, "terminating {holder}: {cause}");
         if let Some(process) = &holder.process {
             system.signal(process, Signal::Kill);
         }

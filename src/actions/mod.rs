@@ -16,12 +16,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use log::warn;
-
 use crate::dovecot::history::{self, Outcome};
 use crate::dovecot::notes::{Excuse, Logins, Notes};
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
+use crate::messages::{Message, warning};
 use crate::probe::endpoint::Depth;
 use crate::settings::Settings;
 use crate::system::System;
@@ -123,7 +122,10 @@ fn check(tag: Option<&Tag>, system: &impl System, settings: &Settings, root: &Pa
     match &share {
         Share::Busy(holder) => return Finding::during(&holder.to_string()),
         Share::Overdue(holder) => {
-            warn!("{holder} is stopped or past its deadline; checking all the same");
+            warning!(
+                Message::CheckedBesides,
+                "{holder} is stopped or past its deadline; checking all the same"
+            );
         }
         Share::Held { .. } => {}
     }

@@ -16,6 +16,7 @@ use crate::dovecot::notes::Notes;
 use crate::dovecot::unit::{self, Unit};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
+use crate::messages::Message;
 use crate::settings::Settings;
 use crate::system::System;
 use crate::text::line;
@@ -150,7 +151,8 @@ pub(crate) fn startable(
     let notes = Notes::read(system, root);
     let instance = Instance::find(system, root, &settings.service, &notes);
     mistake::look(system, &instance).mistake().map_or(Ok(()), |mistake| {
-        Err(Error::Refused(format!("Dovecot's configuration is broken: {mistake}")))
+        let text = format!("Dovecot's configuration is broken: {mistake}");
+        Err(Error::refused(Message::Configuration, text))
     })
 }
 

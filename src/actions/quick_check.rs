@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use log::{info, warn};
+use log::info;
 
 use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
@@ -19,6 +19,7 @@ use crate::dovecot::unit::{self, Manager, Motion};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{configuration, identity, own_log, places, service};
 use crate::error::Error;
+use crate::messages::{Message, Remark, warning};
 use crate::probe::endpoint::Depth;
 use crate::process::Process;
 use crate::settings::Settings;
@@ -109,10 +110,14 @@ impl Finding {
             }
             Some(words) => {
                 let head = format!("Dovecot is not in operation, {words}: ");
-                warn!("{}", line(&head, &self.causes, consequence));
+                warning!(Message::Excused, "{}", line(&head, &self.causes, consequence));
             }
             None if self.causes.is_empty() => {}
-            None => warn!("{}", line("Dovecot is in operation: ", &self.causes, consequence)),
+            None => warning!(
+                Message::Degraded,
+                "{}",
+                line("Dovecot is in operation: ", &self.causes, consequence)
+            ),
         }
         Ok(())
     }
@@ -231,7 +236,7 @@ fn pass(
     }
     history::passed(root);
     notes.remember(system, root, &settings.service, &seen.masters);
-    Finding { serves: true, ..Finding::of(seen.verdict(), seen.warnings()) }
+    Finding { serves: true, ..Finding::of(seen.verdict(), Remark::texts(&seen.warnings())) }
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use log::warn;
-
 use super::consequence::fault as fault_of;
 use super::{excuse, remove, restore};
 use crate::dovecot::checks::{self, Care};
@@ -15,6 +13,7 @@ use crate::dovecot::unit::{self, Manager};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{login, mistake, saturation};
 use crate::error::Error;
+use crate::messages::{Message, warning};
 use crate::probe::endpoint::Depth;
 use crate::probe::login::place;
 use crate::settings::{Login, LoginFault, Settings};
@@ -49,7 +48,7 @@ pub(super) fn recover(
     if let Some(plea) = excuse::plea(&manager).filter(|plea| plea.reason == Reason::Shutdown)
         && excuse::holds(system, root, plea.reason)
     {
-        warn!("nothing is changed: {}", plea.words);
+        warning!(Message::ShuttingDown, "nothing is changed: {}", plea.words);
         return Ok(());
     }
     let silence = match (manager, status) {
@@ -59,11 +58,14 @@ pub(super) fn recover(
     if let Some(cause) = mistake.or(silence)
         && checks::check(system, settings, root, notes, Care::Twice, checks::LIMIT)?.serves()
     {
-        warn!("Dovecot is in operation and left running: it could not start again: {cause}");
+        warning!(
+            Message::LeftRunning,
+            "Dovecot is in operation and left running: it could not start again: {cause}"
+        );
         return Ok(());
     }
     if let Err(cause) = remove::remove(system, settings, root, notes) {
-        warn!("{cause}");
+        warning!(cause.message(), "{cause}");
     }
     restore::restore(system, settings, root, notes)?;
     log_in(system, settings, root, notes)
@@ -94,7 +96,7 @@ fn log_in(
     }
     match answers.login {
         Some(login::Login::Failed(words)) => return Err(fault_of(Verdict::Failed, &[words])),
-        Some(login::Login::Warned(words)) => warn!("{words}"),
+        Some(login::Login::Warned(words)) => warning!(Message::Login, "{words}"),
         Some(login::Login::Passed) => Logins::arm(system, root),
         None => {}
     }

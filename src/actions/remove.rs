@@ -11,7 +11,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use log::{info, warn};
+use log::info;
 
 use super::wait::{Seen, until};
 use crate::dovecot::cgroup;
@@ -20,6 +20,7 @@ use crate::dovecot::notes::Notes;
 use crate::dovecot::service::{self, Outcome};
 use crate::dovecot::unit::{self, Manager, Unit};
 use crate::error::Error;
+use crate::messages::{Message, warning};
 use crate::process::{Process, Signal};
 use crate::settings::{Settings, Wait};
 use crate::stderr;
@@ -80,7 +81,10 @@ pub(super) fn remove(
         family = watch.settled()?;
     }
     for stranger in watch.census.strangers() {
-        warn!("not touching {stranger}: it is the main process of another unit");
+        warning!(
+            Message::OtherUnit,
+            "not touching {stranger}: it is the main process of another unit"
+        );
     }
     if family.is_gone() && watch.manager.is_at_rest() {
         info!("Dovecot is already stopped");
@@ -125,7 +129,11 @@ pub(super) fn remove(
             is_fresh = false;
         }
         if let [master, ..] = family.masters.as_slice() {
-            warn!("{master} still runs after stop command {round} of {}", settings.remove_rounds);
+            warning!(
+                Message::OutlivedStop,
+                "{master} still runs after stop command {round} of {}",
+                settings.remove_rounds
+            );
         }
         if family.is_gone() && is_fresh && watch.manager.is_at_rest() && watch.starting.is_none() {
             watch.succeed();
@@ -199,7 +207,7 @@ impl<'a, S: System> Watch<'a, S> {
     /// Hears what the service manager says.
     fn hear(&mut self, manager: Manager) {
         if let Manager::Unknown(cause) = &manager {
-            warn!("state of the service unknown: {cause}");
+            warning!(Message::ServiceUnknown, "state of the service unknown: {cause}");
         }
         if let Some(unit) = manager.unit() {
             self.starting = unit.is_starting().then(|| unit.to_string());
@@ -302,7 +310,11 @@ impl<'a, S: System> Watch<'a, S> {
     fn finish(&mut self, settings: &Settings, mut family: Family) -> Result<(), Error> {
         for number in 1..=ENDS {
             if !family.is_gone() {
-                warn!("ending {} processes of Dovecot by signals", family.all().len());
+                warning!(
+                    Message::Signals,
+                    "ending {} processes of Dovecot by signals",
+                    family.all().len()
+                );
                 end(self.system, self.root, &mut self.census)?.judge()?;
                 family = self.settled()?;
             }
@@ -326,7 +338,7 @@ impl<'a, S: System> Watch<'a, S> {
             return Err(Error::StillStarting(unit));
         }
         if let Some(unit) = self.manager.unit().filter(|unit| !unit.is_at_rest()) {
-            warn!("no process of Dovecot is left, and {unit}");
+            warning!(Message::UnitAtWork, "no process of Dovecot is left, and {unit}");
         }
         Ok(())
     }
@@ -339,7 +351,11 @@ fn wake(system: &impl System, root: &Path, family: &Family) {
             cgroup::thaw(root, &groups);
         }
         if member.process.state == 'T' {
-            warn!("resuming {} with SIGCONT so that it can terminate", member.process);
+            warning!(
+                Message::Resumed,
+                "resuming {} with SIGCONT so that it can terminate",
+                member.process
+            );
             system.signal(&member.process, Signal::Cont);
         }
     }
@@ -364,7 +380,11 @@ impl Left {
     pub(super) fn judge(self) -> Result<(), Error> {
         if !self.others.is_empty() {
             let names: Vec<String> = self.others.iter().map(ToString::to_string).collect();
-            warn!("still running, but not proven to be Dovecot's: {}", names.join(", "));
+            warning!(
+                Message::NotProven,
+                "still running, but not proven to be Dovecot's: {}",
+                names.join(", ")
+            );
         }
         if self.failing.is_empty() { Ok(()) } else { Err(Error::StillRunning(self.failing)) }
     }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use log::{info, warn};
+use log::info;
 
 use super::remove;
 use super::wait::{Seen, until};
@@ -16,6 +16,7 @@ use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service, unit};
 use crate::error::Error;
+use crate::messages::{Message, Remark, warning};
 use crate::process::Process;
 use crate::settings::{Settings, Wait};
 use crate::stderr;
@@ -103,13 +104,14 @@ pub(super) fn restore(
             }
             Seen::No(seen) => seen,
         };
-        warn!("{seen}, Retry count: {round}.");
+        warning!(Message::Round, "{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.
         if seen.has_no_master() {
             let found = (&instance, &places);
             let obstacles = obstacles::look(system, settings, root, found, notes)?;
-            if !obstacles.is_empty() {
-                return Err(Error::Obstructed { obstacles: with_reason(obstacles) });
+            if let Some(Remark { message, .. }) = obstacles.first() {
+                let (message, obstacles) = (*message, with_reason(Remark::texts(&obstacles)));
+                return Err(Error::Obstructed { message, obstacles });
             }
         }
     }
@@ -159,13 +161,20 @@ fn clear_the_way<S: System>(
         return Ok(());
     }
     if !family.others.is_empty() {
-        warn!("ending {} processes that an earlier Dovecot left behind", family.others.len());
+        warning!(
+            Message::LeftBehind,
+            "ending {} processes that an earlier Dovecot left behind",
+            family.others.len()
+        );
         if let Err(cause) = remove::end(system, root, &mut census)?.judge() {
-            warn!("{cause}");
+            warning!(cause.message(), "{cause}");
         }
     }
     if let Some(unit) = manager.unit().filter(|unit| unit.is_active()) {
-        warn!("{unit} but has no process: stopping it so that it can be started");
+        warning!(
+            Message::EmptyUnit,
+            "{unit} but has no process: stopping it so that it can be started"
+        );
         census.clear_pid_file(system);
         let limit = settings.share(system, remove::FURTHER_STOP, 2);
         service::stop(system, root, &settings.service, limit, &mut || {});

@@ -17,6 +17,7 @@ use crate::command::Command;
 use crate::dovecot::unit::{self, Unit};
 use crate::error::Error;
 use crate::files;
+use crate::messages::Message;
 use crate::system::System;
 
 /// Where systemd keeps what the administrator enabled, for good or until the next boot
@@ -193,7 +194,8 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
         return Ok(());
     }
     said.insert(0, format!("still there: {}", describe(&left)));
-    Err(Error::Refused(format!("disabling {}'s start at boot: {}", boot.service, said.join("; "))))
+    let text = format!("disabling {}'s start at boot: {}", boot.service, said.join("; "));
+    Err(Error::refused(Message::BootNotDisabled, text))
 }
 
 /// Puts back the links that were found before, if nobody has set the start at boot since.

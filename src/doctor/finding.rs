@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::messages::Message;
 use crate::show::Tone;
 use crate::text::{cut, one_line};
 
@@ -143,6 +144,10 @@ pub(super) struct Finding {
     pub(super) check: Check,
     /// How it stands.
     pub(super) level: Level,
+    /// The number of the warning or error; `None` when all is well.
+    #[serde(rename = "number")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) message: Option<Message>,
     /// What was seen.
     pub(super) what: String,
     /// Why it matters; `None` when all is well.
@@ -155,32 +160,37 @@ impl Finding {
     /// A precondition that holds.
     pub(super) fn ok(check: Check, what: impl AsRef<str>) -> Self {
         let what = cut(&one_line(what.as_ref()), MAX_TEXT);
-        Self { node: None, check, level: Level::Ok, what, why: None, cure: None }
+        Self { node: None, check, level: Level::Ok, message: None, what, why: None, cure: None }
     }
 
     /// A precondition that may not hold, or could not be looked at.
     pub(super) fn warning(
         check: Check,
+        message: Message,
         what: impl AsRef<str>,
         why: impl AsRef<str>,
         cure: impl AsRef<str>,
     ) -> Self {
-        Self::odd(check, Level::Warning, what.as_ref(), why.as_ref(), cure.as_ref())
+        let texts = [what.as_ref(), why.as_ref(), cure.as_ref()];
+        Self::odd(check, Level::Warning, message, texts)
     }
 
     /// A precondition that does not hold.
     pub(super) fn error(
         check: Check,
+        message: Message,
         what: impl AsRef<str>,
         why: impl AsRef<str>,
         cure: impl AsRef<str>,
     ) -> Self {
-        Self::odd(check, Level::Error, what.as_ref(), why.as_ref(), cure.as_ref())
+        let texts = [what.as_ref(), why.as_ref(), cure.as_ref()];
+        Self::odd(check, Level::Error, message, texts)
     }
 
-    fn odd(check: Check, level: Level, what: &str, why: &str, cure: &str) -> Self {
-        let [what, why, cure] = [what, why, cure].map(|text| cut(&one_line(text), MAX_TEXT));
-        Self { node: None, check, level, what, why: Some(why), cure: Some(cure) }
+    fn odd(check: Check, level: Level, message: Message, texts: [&str; 3]) -> Self {
+        let [what, why, cure] = texts.map(|text| cut(&one_line(text), MAX_TEXT));
+        let (message, why, cure) = (Some(message), Some(why), Some(cure));
+        Self { node: None, check, level, message, what, why, cure }
     }
 
     /// The same, of this node.
@@ -203,7 +213,7 @@ mod tests {
         ] {
             assert_eq!(Finding::ok(Check::Kit, text).what, line, "{text:?}");
         }
-        let long = Finding::error(Check::Kit, "é".repeat(5000), "", "").what;
+        let long = Finding::error(Check::Kit, Message::DoctorStubs, "é".repeat(5000), "", "").what;
         assert_eq!(long, format!("{}…", "é".repeat(MAX_TEXT)));
     }
 }

@@ -10,6 +10,7 @@ use super::finding::{Check, Finding};
 use super::verdicts;
 use crate::command::CommandOutput;
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::messages::Message;
 use crate::show::{FORMAT, KIT};
 use crate::stderr;
 use crate::system::System;
@@ -62,6 +63,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
                 Vec::new(),
                 vec![Finding::warning(
                     Check::Peer,
+                    Message::DoctorNoPeers,
                     "no other node was looked at, because LifeKeeper does not run here",
                     "whether the nodes agree cannot be told",
                     "start LifeKeeper and run `dovecot-ark doctor` again",
@@ -74,6 +76,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
         Err(cause) => {
             let finding = Finding::error(
                 Check::Peer,
+                Message::DoctorPeersUnknown,
                 format!("LifeKeeper does not tell of the other nodes: {cause}"),
                 "whether the nodes agree cannot be told",
                 here.installed.command("sys_list"),
@@ -109,6 +112,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
     if !engine.is_alive(system, name) {
         let finding = Finding::warning(
             Check::Peer,
+            Message::DoctorPeerDead,
             format!("{name} was not looked at: LifeKeeper does not call it alive"),
             "whether a failover to it can succeed cannot be told",
             "run `dovecot-ark doctor` again when it is back",
@@ -120,6 +124,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
     if !is_plain(tag) {
         let finding = Finding::error(
             Check::Peer,
+            Message::DoctorPeerTag,
             format!("{name} was not looked at: the tag {tag:?} is no plain word for a shell"),
             "whether a failover to it can succeed cannot be told",
             format!("run `dovecot-ark doctor` on {name} itself"),
@@ -175,6 +180,7 @@ fn unread(name: &str, cause: &Unread, ended: &CommandOutput) -> Finding {
     match cause {
         Unread::OtherVersion(kit) => Finding::error(
             Check::Peer,
+            Message::DoctorPeerVersion,
             format!(
                 "{name} has another version of the kit, {kit}, and its answer is not understood; \
                  here is {KIT}"
@@ -186,12 +192,14 @@ fn unread(name: &str, cause: &Unread, ended: &CommandOutput) -> Finding {
         ),
         Unread::Garbage(cause) => Finding::error(
             Check::Peer,
+            Message::DoctorPeerGarbage,
             format!("{name} gave an answer that is not understood: {cause}"),
             why,
             format!("run `dovecot-ark doctor` on {name} itself"),
         ),
         Unread::Nothing => Finding::error(
             Check::Peer,
+            Message::DoctorPeerSilent,
             format!("{name} gave no answer: {ended}"),
             "LifeKeeper's copies of the stubs call this program there, on a failover too",
             format!(

@@ -76,8 +76,9 @@ pub(super) fn as_text(findings: &[Finding]) -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(text, "{title}:");
         for finding in findings.iter().filter(|finding| finding.node.as_deref() == node) {
+            let number = finding.message.map(|message| format!("{}: ", message.code()));
             let word = show::toned(finding.level.tone(), &format!("{:7}", finding.level.word()));
-            let _ = writeln!(text, "  {word}  {}", finding.what);
+            let _ = writeln!(text, "  {word}  {}{}", number.unwrap_or_default(), finding.what);
             for (word, line) in [("why: ", &finding.why), ("cure:", &finding.cure)] {
                 if let Some(line) = line {
                     let _ = writeln!(text, "           {word} {line}");
@@ -103,13 +104,27 @@ fn plural(number: usize, noun: &str) -> String {
 mod tests {
     use super::super::finding::Check;
     use super::*;
+    use crate::messages::Message;
     use anstream::adapter::strip_str;
 
     fn findings() -> [Finding; 4] {
         [
             Finding::ok(Check::Boot, "not started at boot").on("node1"),
-            Finding::error(Check::Boot, "enabled", "it matters", "systemctl disable x").on("node2"),
-            Finding::warning(Check::Kit, "differs", "they may differ", "install"),
+            Finding::error(
+                Check::Boot,
+                Message::DoctorEnabled,
+                "enabled",
+                "it matters",
+                "systemctl disable x",
+            )
+            .on("node2"),
+            Finding::warning(
+                Check::Kit,
+                Message::DoctorKitVersions,
+                "differs",
+                "they may differ",
+                "install",
+            ),
             Finding::ok(Check::State, "agrees").on("node1"),
         ]
     }
@@ -122,11 +137,11 @@ mod tests {
                ok       not started at boot\n  \
                ok       agrees\n\
              node2:\n  \
-               error    enabled\n           \
+               error    ARK4207: enabled\n           \
                  why:  it matters\n           \
                  cure: systemctl disable x\n\
              all nodes:\n  \
-               warning  differs\n           \
+               warning  ARK4603: differs\n           \
                  why:  they may differ\n           \
                  cure: install\n\
              2 ok, 1 warning, 1 error\n"

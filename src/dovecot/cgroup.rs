@@ -8,7 +8,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use log::{debug, warn};
+use log::debug;
+
+use crate::messages::{Message, warning};
 
 /// Where the kernel's hierarchies are mounted (`cgroups(7)`, systemd's
 /// `CONTROL_GROUP_INTERFACE`).
@@ -102,8 +104,10 @@ pub(crate) fn thaw(root: &Path, groups: &str) {
         let state = fs::read_to_string(&file).unwrap_or_default();
         if frozen.contains(&state.trim()) {
             match fs::write(&file, thawed) {
-                Ok(()) => warn!("unfroze the control group: {}", file.display()),
-                Err(cause) => warn!("writing {}: {cause}", file.display()),
+                Ok(()) => {
+                    warning!(Message::Thawed, "unfroze the control group: {}", file.display());
+                }
+                Err(cause) => warning!(Message::NotThawed, "writing {}: {cause}", file.display()),
             }
         }
     }

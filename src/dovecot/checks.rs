@@ -19,6 +19,7 @@ use crate::dovecot::unit::Unit;
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
+use crate::messages::{Message, Remark};
 use crate::probe::attempt::{Attempt, Refusal, Silence};
 use crate::probe::endpoint::{Depth, Endpoint};
 use crate::probe::login::Trouble;
@@ -392,29 +393,35 @@ impl Checks {
     }
 
     /// What is no fault, and should be looked at.
-    pub(crate) fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<Remark> {
         let full = self.full.iter().take(MAX_TOLD).map(|(endpoint, service)| {
-            format!(
+            let text = format!(
                 "{endpoint}: saturated: all processes of {service} serve somebody, new clients \
                  wait (raise its process_limit)"
-            )
+            );
+            Remark::new(Message::Saturated, text)
         });
         let ending = self.ending.iter().take(MAX_TOLD).map(|(endpoint, days)| match days {
             ..0 => format!("{endpoint}: its certificate has ended, mail programs refuse it"),
             0 => format!("{endpoint}: its certificate ends within a day"),
             days => format!("{endpoint}: its certificate ends in {days} days"),
         });
+        let ending = ending.map(|text| Remark::new(Message::Certificate, text));
         let untried =
             self.unknown.iter().take(MAX_TOLD).map(|(place, why)| format!("{place}: {why}"));
-        let unknown = self
-            .unknown_status()
-            .map(|cause| format!("no status, the verdict rests on process and ports: {cause}"));
+        let untried = untried.map(|text| Remark::new(Message::NotChecked, text));
+        let unknown = self.unknown_status().map(|cause| {
+            let text = format!("no status, the verdict rests on process and ports: {cause}");
+            Remark::new(Message::NoStatus, text)
+        });
         let traced = match &self.hold {
-            Some(Hold::Traced(master)) => Some(format!("{master} is held by a debugger")),
+            Some(Hold::Traced(master)) => {
+                Some(Remark::new(Message::Traced, format!("{master} is held by a debugger")))
+            }
             Some(Hold::Stopped(_) | Hold::Deaf(_)) | None => None,
         };
         let login = match &self.login {
-            Some(Login::Warned(words)) => Some(words.clone()),
+            Some(Login::Warned(words)) => Some(Remark::new(Message::Login, words.clone())),
             Some(Login::Passed | Login::Failed(_)) | None => None,
         };
         self.several()
@@ -430,7 +437,7 @@ impl Checks {
 
     /// That more than one master lives, if it was seen. One is enough for check 1, so it is no fault;
     /// where `master.pid` names a master, quickCheck looks at no other.
-    fn several(&self) -> Option<String> {
+    fn several(&self) -> Option<Remark> {
         let mut pids: Vec<i32> = self.masters.iter().map(|one| one.pid).collect();
         pids.sort_unstable();
         let count = match pids.len() {
@@ -440,10 +447,11 @@ impl Checks {
         };
         let pids: Vec<String> =
             pids.iter().take(MAX_TOLD).map(|pid| format!("pid {pid}")).collect();
-        Some(format!(
+        let text = format!(
             "{count} masters of Dovecot run: {} (dovecot-ark doctor says more)",
             pids.join(", ")
-        ))
+        );
+        Some(Remark::new(Message::SeveralMasters, text))
     }
 
     /// Whether users are served, whatever the service manager says.

@@ -13,6 +13,7 @@ use crate::dovecot::instance::Instance;
 use crate::dovecot::mistake::{self, Readable};
 use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, service};
+use crate::messages::{Message, Remark};
 use crate::probe::attempt::Attempt;
 use crate::probe::endpoint::Endpoint;
 use crate::settings::Settings;
@@ -133,8 +134,9 @@ impl Look {
     }
 
     /// What is odd and no fault.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        [self.checks.warnings(), self.no_next_start.iter().cloned().collect()].concat()
+    pub(crate) fn warnings(&self) -> Vec<Remark> {
+        let next = self.no_next_start.clone().map(|text| Remark::new(Message::NoNextStart, text));
+        self.checks.warnings().into_iter().chain(next).collect()
     }
 
     /// What is wrong.
@@ -200,10 +202,13 @@ mod tests {
         machine.complain("dovecot -n", End::Exited(89), "Fatal: file F line 3: bad");
         let seen = at(&machine, Busy::No);
         assert_eq!(seen.verdict(), Verdict::Degraded);
-        assert_eq!(seen.warnings(), ["it could not start again: file F line 3: bad"]);
+        assert_eq!(
+            Remark::texts(&seen.warnings()),
+            ["it could not start again: file F line 3: bad"]
+        );
         machine.complain("dovecot -n", End::Signalled(11), "");
         let words = "whether it could start again is not known: `dovecot -n`: ended by signal 11";
-        assert_eq!(at(&machine, Busy::No).warnings(), [words]);
+        assert_eq!(Remark::texts(&at(&machine, Busy::No).warnings()), [words]);
         machine.state().ports.insert(143, Port::Refusing);
         assert_eq!(at(&machine, Busy::No).verdict(), Verdict::Failed);
     }

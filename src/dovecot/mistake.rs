@@ -12,10 +12,11 @@
 
 use std::time::Duration;
 
-use log::{debug, warn};
+use log::debug;
 
 use super::instance::Instance;
 use crate::command::{CommandOutput, End};
+use crate::messages::{Message, warning};
 use crate::system::System;
 use crate::text::{cut, one_line};
 
@@ -52,7 +53,10 @@ impl Readable {
             Self::Yes => None,
             Self::No(mistake) => Some(mistake),
             Self::Unknown(cause) => {
-                warn!("whether Dovecot can read its configuration is not known: {cause}");
+                warning!(
+                    Message::ConfigurationUnknown,
+                    "whether Dovecot can read its configuration is not known: {cause}"
+                );
                 None
             }
         }

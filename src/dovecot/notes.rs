@@ -14,13 +14,14 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use log::{debug, warn};
+use log::debug;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup;
 use super::unit::{self, Motion};
 use crate::files;
+use crate::messages::{Message, warning};
 use crate::process::Process;
 use crate::system::System;
 use crate::text::checksum;
@@ -121,7 +122,11 @@ impl Notes {
                 if let Some(program) = &process.executable
                     && !system.runs_file_of_root(process)
                 {
-                    warn!("{process} runs {}, which not only root may write", program.display());
+                    warning!(
+                        Message::WritableProgram,
+                        "{process} runs {}, which not only root may write",
+                        program.display()
+                    );
                 }
             })
             .map(|process| Master {
@@ -371,7 +376,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
         Ok(file) => file,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return None,
         Err(cause) => {
-            warn!("reading {}: {cause}; ignored", path.display());
+            warning!(Message::Note, "reading {}: {cause}; ignored", path.display());
             return None;
         }
     };
@@ -383,7 +388,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
         .and_then(|_| serde_json::from_str(&text).map_err(|cause| cause.to_string()));
     understood
         .inspect_err(|cause| {
-            warn!("reading {}: {cause}; ignored", path.display());
+            warning!(Message::Note, "reading {}: {cause}; ignored", path.display());
         })
         .ok()
 }
@@ -405,7 +410,7 @@ pub(super) fn write(root: &Path, name: &str, note: &impl Serialize) {
         .and_then(|()| fs::rename(&new, &path));
     if let Err(cause) = written {
         let _ = fs::remove_file(&new);
-        warn!("writing {}: {cause}; ignored", path.display());
+        warning!(Message::Note, "writing {}: {cause}; ignored", path.display());
     }
 }
 

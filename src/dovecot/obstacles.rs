@@ -17,6 +17,7 @@ use super::notes::Notes;
 use super::places::Places;
 use crate::error::Error;
 use crate::files::below;
+use crate::messages::{Message, Remark};
 use crate::process::Process;
 use crate::settings::Settings;
 use crate::system::System;
@@ -35,12 +36,13 @@ pub(crate) fn look(
     root: &Path,
     (instance, places): (&Instance, &Places),
     notes: &mut Notes,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Remark>, Error> {
     if let Some(missing) = instance.missing(system) {
-        return Ok(vec![missing]);
+        return Ok(vec![Remark::new(Message::NotInstalled, missing)]);
     }
     if let Some(mistake) = mistake::look(system, instance).mistake() {
-        return Ok(vec![format!("its configuration is broken: {mistake}")]);
+        let text = format!("its configuration is broken: {mistake}");
+        return Ok(vec![Remark::new(Message::Configuration, text)]);
     }
     // Before 2.0 nobody tells where it would listen.
     let listeners = configuration::listeners(system, instance).unwrap_or_default();
@@ -48,27 +50,31 @@ pub(crate) fn look(
     let own = Census::new(system, root, settings, notes).take(system)?;
     let addresses = missing_addresses(&system.addresses(), &listeners).into_iter();
     let addresses = addresses.map(|address| {
-        format!("{address} is not an address of this node (is the IP resource below this one in service?)")
+        let text = format!(
+            "{address} is not an address of this node (is the IP resource below this one in service?)"
+        );
+        Remark::new(Message::NoAddress, text)
     });
     Ok([folders, addresses.collect(), taken_ports(system, &own, &listeners)].concat())
 }
 
 /// The folders in which no file can be made, and why.
-pub(crate) fn unwritable_folders(root: &Path, places: &Places) -> Vec<String> {
+pub(crate) fn unwritable_folders(root: &Path, places: &Places) -> Vec<Remark> {
     let log = places.log.as_deref().and_then(Path::parent);
-    let mut full: Vec<String> = Vec::new();
+    let mut full: Vec<Remark> = Vec::new();
+    let mut tell = |text: String| full.push(Remark::new(Message::Full, text));
     for folder in places.base.iter().map(PathBuf::as_path).chain(log) {
         // Where none is, Dovecot makes it, or says why it cannot.
         let Ok(left) = statvfs(&below(root, folder)) else { continue };
         let folder = folder.display();
         // Some file systems have no count of files.
         if left.flags().contains(FsFlags::ST_RDONLY) {
-            full.push(format!("the file system of {folder} is read-only"));
+            tell(format!("the file system of {folder} is read-only"));
             continue;
         }
         match (left.blocks_free(), left.files(), left.files_free()) {
-            (0, _, _) => full.push(format!("no space is left on the file system of {folder}")),
-            (_, 1.., 0) => full.push(format!("no inode is left on the file system of {folder}")),
+            (0, _, _) => tell(format!("no space is left on the file system of {folder}")),
+            (_, 1.., 0) => tell(format!("no inode is left on the file system of {folder}")),
             _ => {}
         }
     }
@@ -88,7 +94,7 @@ pub(crate) fn missing_addresses(own: &BTreeSet<IpAddr>, listeners: &[Listener]) 
 }
 
 /// The ports that somebody else has, who is no Dovecot and no systemd that hands them over.
-fn taken_ports(system: &impl System, own: &Family, listeners: &[Listener]) -> Vec<String> {
+fn taken_ports(system: &impl System, own: &Family, listeners: &[Listener]) -> Vec<Remark> {
     let own = own.all();
     let hands_over = |process: &Process| process.pid == 1 && system.runs_systemd();
     let is_other =
@@ -100,7 +106,8 @@ fn taken_ports(system: &impl System, own: &Family, listeners: &[Listener]) -> Ve
             is_other(process) && (address.is_unspecified() || listener.covers(*address))
         };
         if let Some((_, other)) = holders.iter().find(in_the_way) {
-            let told = format!("port {} is taken by {other}", listener.port);
+            let text = format!("port {} is taken by {other}", listener.port);
+            let told = Remark::new(Message::PortTaken, text);
             if !taken.contains(&told) {
                 taken.push(told);
             }
@@ -131,6 +138,7 @@ mod tests {
         let (root, notes) = (TestRoot::new(), &mut Notes::default());
         let instance = Instance::find(machine, root.path(), "dovecot", notes);
         look(machine, &Settings::default(), root.path(), (&instance, &places), notes)
+            .map(|found| Remark::texts(&found))
             .expect("looking")
     }
 

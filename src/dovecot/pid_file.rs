@@ -10,13 +10,14 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use log::{info, warn};
+use log::info;
 use nix::fcntl::OFlag;
 
 use super::identity;
 use super::notes::Notes;
 use super::places;
 use crate::files::below;
+use crate::messages::{Message, warning};
 use crate::process::Process;
 use crate::system::System;
 
@@ -58,7 +59,7 @@ pub(crate) fn clear(
         }
         match fs::remove_file(&path) {
             Ok(()) => info!("removed {}: it named {process}, which is not Dovecot", path.display()),
-            Err(cause) => warn!("removing {}: {cause}", path.display()),
+            Err(cause) => warning!(Message::PidFile, "removing {}: {cause}", path.display()),
         }
     }
 }

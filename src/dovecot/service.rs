@@ -7,11 +7,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use log::{debug, warn};
+use log::debug;
 
 use super::notes::RunningCommand;
 use super::unit::ASK_LIMIT;
 use crate::command::{Command, CommandOutput, End};
+use crate::messages::{Message, warning};
 use crate::stderr;
 use crate::system::System;
 
@@ -172,7 +173,11 @@ pub(crate) fn stop(
 /// group: what it does later nobody would know of.
 pub(crate) fn end_left_command(system: &impl System, root: &Path) {
     if let Some((command, leader)) = RunningCommand::left(system, root) {
-        warn!("terminating `{}` ({leader}): its action was killed", command.line);
+        warning!(
+            Message::LeftCommand,
+            "terminating `{}` ({leader}): its action was killed",
+            command.line
+        );
         system.kill_group(&leader);
     }
     RunningCommand::erase(root);
@@ -186,7 +191,7 @@ fn change(
     meanwhile: &mut dyn FnMut(),
 ) -> Outcome {
     let Some(command) = command(system, name, verb) else {
-        warn!("{}", missing());
+        warning!(Message::NoServiceCommand, "{}", missing());
         return Outcome::Ended;
     };
     let _shown = stderr::waiting(format!("waiting for `{command}`"), limit);
@@ -213,7 +218,7 @@ fn change(
     drop(noted);
     debug!("`{command}`: {ended}");
     if ended.end != End::Exited(0) {
-        warn!("`{command}`: {ended}");
+        warning!(Message::ServiceCommand, "`{command}`: {ended}");
     }
     match ended.end {
         End::TimedOut(_) => Outcome::TimedOut,

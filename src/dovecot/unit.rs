@@ -8,11 +8,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::{debug, info};
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Group};
 use crate::command::{Command, CommandOutput};
+use crate::messages::{Message, warning};
 use crate::process::Process;
 use crate::system::System;
 
@@ -378,7 +379,7 @@ pub(crate) fn stop(system: &impl System, unit: &str, limit: Duration) {
         let command = Command::new(systemctl, &["stop", unit]);
         let ended = system.run(&command, limit);
         if !ended.succeeded() {
-            warn!("`{command}`: {ended}");
+            warning!(Message::ServiceCommand, "`{command}`: {ended}");
         }
     }
 }

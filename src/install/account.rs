@@ -25,6 +25,7 @@ use crate::dovecot::notes::Notes;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::files::below;
+use crate::messages::Message;
 use crate::probe::endpoint::Depth;
 use crate::probe::socket::VISITOR;
 use crate::secret::Secret;
@@ -97,8 +98,8 @@ fn make(system: &impl System, root: &Path, how: &LoginAccount) -> Result<String,
         know(system, &instance, &settings, &account)
     };
     let mut text = String::new();
-    for warning in report.warnings.iter().filter(|warning| warning.contains("_LOGIN_")) {
-        let _ = writeln!(text, "warning: {warning}");
+    for warning in report.warnings.iter().filter(|warning| warning.text.contains("_LOGIN_")) {
+        let _ = writeln!(text, "{}", show::warned(warning));
     }
     text += &state(&settings, &account, &known);
     text += &advice(system, &instance, &settings, &account, known.has_home);
@@ -111,22 +112,32 @@ fn write(root: &Path, file: &Path, how: &LoginAccount) -> Result<Account, Error>
     let path = below(root, file);
     let old = fs::symlink_metadata(&path).is_ok().then(|| login::account(root, file));
     match (old, how.keep, how.overwrite) {
-        (None, true, _) => Err(Error::Refused(format!(
-            "keeping the account: there is no {}; without --keep a new one is made",
-            file.display()
-        ))),
+        (None, true, _) => Err(Error::refused(
+            Message::AccountNotKept,
+            format!(
+                "keeping the account: there is no {}; without --keep a new one is made",
+                file.display()
+            ),
+        )),
         (Some(old), true, _) => {
-            let (user, password) =
-                old.map_err(|cause| Error::Refused(format!("keeping the account: {cause}")))?;
+            let (user, password) = old.map_err(|cause| {
+                Error::refused(Message::AccountNotKept, format!("keeping the account: {cause}"))
+            })?;
             login::user_name(&user).map_err(|cause| {
-                Error::Refused(format!("keeping the account: {}: {cause}", file.display()))
+                Error::refused(
+                    Message::AccountNotKept,
+                    format!("keeping the account: {}: {cause}", file.display()),
+                )
             })?;
             Ok(Account { user, password, file: "kept as it is" })
         }
-        (Some(_), false, false) => Err(Error::Refused(format!(
-            "writing {}: it exists; --keep uses its account, --overwrite makes a new password",
-            file.display()
-        ))),
+        (Some(_), false, false) => Err(Error::refused(
+            Message::AccountExists,
+            format!(
+                "writing {}: it exists; --keep uses its account, --overwrite makes a new password",
+                file.display()
+            ),
+        )),
         (old, false, _) => {
             // A new password is for the account that was there, unless another one is named.
             let before = old.and_then(Result::ok).map(|(user, _)| user);

@@ -6,11 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use log::warn;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 
 use crate::error::Error;
 use crate::files::{self, INSTALL_LOCK};
+use crate::messages::{Message, warning};
 use crate::system::System;
 
 /// How long another run is waited for. It takes seconds, unless Dovecot starts slowly.
@@ -46,16 +46,20 @@ impl Alone {
                 Err(TryLockError::WouldBlock) if system.now().saturating_sub(start) >= LIMIT => {
                     let holder = fs::read_to_string(&path).unwrap_or_default();
                     if is_alive(system, &holder) {
-                        return Err(Error::Refused(format!(
-                            "waiting for another install or uninstall ({holder}): it still runs \
+                        return Err(Error::refused(
+                            Message::OtherRun,
+                            format!(
+                                "waiting for another install or uninstall ({holder}): it still runs \
                              after {} s",
-                            LIMIT.as_secs()
-                        )));
+                                LIMIT.as_secs()
+                            ),
+                        ));
                     }
                     // Where its command is at work after all, LifeKeeper's own locks stand between
                     // the two; to wait on would mean that nothing can be installed or uninstalled
                     // until LifeKeeper is started anew.
-                    warn!(
+                    warning!(
+                        Message::KilledRun,
                         "an install or uninstall ({holder}) was killed; not waiting for what it started"
                     );
                     if files::is_at(&file, &path) {

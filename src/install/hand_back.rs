@@ -13,6 +13,7 @@ use crate::cli::Uninstall;
 use crate::dovecot::identity;
 use crate::error::Error;
 use crate::lifekeeper::state::State;
+use crate::messages::Message;
 use crate::system::System;
 
 /// The steps, and what stays.
@@ -45,9 +46,12 @@ pub(super) fn plan<S: System>(
     }
     let leads = found.state == State::Isp || taken.paused;
     if what.hand_back && found.state.is_in_service() {
-        return Err(Error::Refused(format!(
-            "giving {tag} back: it is in service on this node; run dovecot-ark uninstall here"
-        )));
+        return Err(Error::refused(
+            Message::NotGivenBack,
+            format!(
+                "giving {tag} back: it is in service on this node; run dovecot-ark uninstall here"
+            ),
+        ));
     }
     if leads && !what.hand_back {
         elsewhere(resource, &mut plan)?;
@@ -79,7 +83,7 @@ pub(super) fn require_nothing<S: System>(
     }
     let tag = resource.tag;
     let cause = "its programs here are this kit's, and no old ones are kept";
-    Err(Error::Refused(format!("giving {tag} back: {cause}")))
+    Err(Error::refused(Message::NotGivenBack, format!("giving {tag} back: {cause}")))
 }
 
 /// Adds the other nodes.

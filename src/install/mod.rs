@@ -21,7 +21,7 @@ mod uninstall;
 
 use std::path::Path;
 
-use log::{error, info, warn};
+use log::info;
 
 use crate::boot::links;
 use crate::cli::Install;
@@ -33,9 +33,9 @@ use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 use crate::log::Audience;
-use crate::settings;
-use crate::show;
+use crate::messages::{Message, Remark, error, warning};
 use crate::system::System;
+use crate::{settings, show};
 use alone::Alone;
 use block::{Entry, Extent};
 use deed::UNCHANGED;
@@ -58,7 +58,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
     if what.dry_run {
         let plan = plan::plan(&resource, root, what)?;
         let steps = plan.steps.iter().map(|step| step.planned("would"));
-        let warnings = plan.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+        let warnings = plan.warnings.iter().map(|warning| show::warned(warning) + "\n");
         let nothing = plan.steps.is_empty().then(|| "nothing to do\n".to_owned());
         let text: String = warnings.chain(steps).chain(nothing).collect();
         show::print(&format!("{text}{UNCHANGED}"))?;
@@ -70,7 +70,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
         tidy_programs(&resource, root)?;
         let plan = plan::plan(&resource, root, what)?;
         for warning in &plan.warnings {
-            say(&format!("warning: {warning}"));
+            caution(warning);
         }
         if plan.steps.is_empty() {
             say("nothing to do");
@@ -94,13 +94,19 @@ fn logged(
 ) -> Result<Exit, Error> {
     let (settings, _) = settings::read(root);
     crate::log::start(root, action, tag, settings.debug, Audience::File);
-    work().map(|()| Exit::Success).inspect_err(|cause| error!("{cause}"))
+    work().map(|()| Exit::Success).inspect_err(|cause| error!(cause.message(), "{cause}"))
 }
 
 /// Tells a person, and the log. That nobody reads it must not stop a work half-way.
 fn say(line: &str) {
     info!("{line}");
     let _ = show::print(&format!("{line}\n"));
+}
+
+/// Warns a person, and the log.
+fn caution(remark: &Remark) {
+    warning!(remark.message, "{remark}");
+    let _ = show::print(&(show::warned(remark) + "\n"));
 }
 
 /// Takes away what a run that was killed has left.
@@ -131,13 +137,16 @@ fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &Plan) -> Res
             say("undoing what was done");
             for step in begun.into_iter().rev() {
                 if let Err(further) = undo(resource, root, plan, masters, step) {
-                    warn!("undoing \"{step}\": {further}");
-                    return Err(Error::Refused(format!(
-                        "{cause}\nThis could not be undone: {step}: {further}\nWhat is left is \
+                    warning!(Message::NotUndone, "undoing \"{step}\": {further}");
+                    return Err(Error::refused(
+                        Message::NotUndone,
+                        format!(
+                            "{cause}\nThis could not be undone: {step}: {further}\nWhat is left is \
                          noted in /{}; `dovecot-ark uninstall --tag {}` takes it back.",
-                        record::FILE,
-                        resource.tag
-                    )));
+                            record::FILE,
+                            resource.tag
+                        ),
+                    ));
                 }
             }
             return Err(cause);

@@ -8,6 +8,7 @@ use super::say;
 use crate::command::Command;
 use crate::error::Error;
 use crate::lifekeeper::state::State;
+use crate::messages::Message;
 use crate::process::Process;
 use crate::system::System;
 
@@ -56,9 +57,12 @@ impl<S: System> Resource<'_, S> {
     pub(super) fn resume(&self) -> Result<(), Error> {
         if let Some(node) = self.serves_elsewhere()? {
             let tag = self.tag;
-            return Err(Error::Refused(format!(
-                "marking {tag} ISP: it is in service on {node} meanwhile, and stays OSU here"
-            )));
+            return Err(Error::refused(
+                Message::NotMarked,
+                format!(
+                    "marking {tag} ISP: it is in service on {node} meanwhile, and stays OSU here"
+                ),
+            ));
         }
         if self.state()? == State::Osu {
             self.mark(State::Isp)?;
@@ -76,7 +80,7 @@ impl<S: System> Resource<'_, S> {
         let copy = copies.into_iter().find(|copy| copy.action == "quickCheck");
         let Some(path) = copy.and_then(|copy| copy.path) else {
             let cause = format!("checking {}: it has no program for quickCheck", self.tag);
-            return Err(Error::Refused(cause));
+            return Err(Error::refused(Message::NewCheckFails, cause));
         };
         let id = self.look()?.map_or_else(|| self.tag.to_string(), |found| found.id);
         let command = Command::new(path, &["-t", self.tag.as_str(), "-i", &id]);
@@ -84,7 +88,10 @@ impl<S: System> Resource<'_, S> {
         if ended.succeeded() {
             return Ok(());
         }
-        Err(Error::Refused(format!("checking Dovecot with the new quickCheck: {ended}")))
+        Err(Error::refused(
+            Message::NewCheckFails,
+            format!("checking Dovecot with the new quickCheck: {ended}"),
+        ))
     }
 
     /// The other node where it is in service, if there is one.
@@ -109,9 +116,10 @@ impl<S: System> Resource<'_, S> {
     fn state(&self) -> Result<State, Error> {
         match self.look()? {
             Some(found) => Ok(found.state),
-            None => {
-                Err(Error::Refused(format!("LifeKeeper has no resource {} any more", self.tag)))
-            }
+            None => Err(Error::refused(
+                Message::NotMarked,
+                format!("LifeKeeper has no resource {} any more", self.tag),
+            )),
         }
     }
 
@@ -120,7 +128,10 @@ impl<S: System> Resource<'_, S> {
             state if state == wanted => Ok(()),
             state => {
                 let tag = self.tag;
-                Err(Error::Refused(format!("marking {tag} {wanted}: LifeKeeper has it {state}")))
+                Err(Error::refused(
+                    Message::NotMarked,
+                    format!("marking {tag} {wanted}: LifeKeeper has it {state}"),
+                ))
             }
         }
     }
@@ -141,12 +152,15 @@ impl<S: System> Resource<'_, S> {
                 None if now.saturating_sub(quiet) >= QUIET => return Ok(()),
                 None => {}
                 Some((process, action)) if now.saturating_sub(begin) >= LIMIT => {
-                    return Err(Error::Refused(format!(
-                        "waiting for the {action} of {}: {process} still runs after {} s; see what \
+                    return Err(Error::refused(
+                        Message::StillActing,
+                        format!(
+                            "waiting for the {action} of {}: {process} still runs after {} s; see what \
                          it hangs on, end it, and try again",
-                        self.tag,
-                        LIMIT.as_secs()
-                    )));
+                            self.tag,
+                            LIMIT.as_secs()
+                        ),
+                    ));
                 }
                 Some((process, action)) => {
                     if !told {

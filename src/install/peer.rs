@@ -7,6 +7,7 @@ use super::say;
 use crate::command::CommandOutput;
 use crate::error::Error;
 use crate::lifekeeper::tag::Tag;
+use crate::messages::{Message, Remark};
 use crate::system::System;
 use crate::text::{excerpt, one_line};
 
@@ -42,7 +43,7 @@ impl Peer {
     pub(super) fn new(node: &str, tag: &str, options: String) -> Result<Self, Error> {
         let parsed = Tag::parse_new(tag).map_err(|cause| {
             let tag = excerpt(tag);
-            Error::Refused(format!("looking at {tag} on {node}: {cause}"))
+            Error::refused(Message::OtherNode, format!("looking at {tag} on {node}: {cause}"))
         })?;
         Ok(Self { node: node.to_owned(), tag: parsed, options, plan: Vec::new() })
     }
@@ -55,16 +56,21 @@ impl Peer {
     pub(super) fn ask<S: System>(
         &mut self,
         resource: &Resource<'_, S>,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<Remark>, Error> {
         let answer = self.run(resource, &format!("{} --dry-run", self.taking()))?;
         let with = |begin: &str| {
             let lines = answer.lines().map(str::trim).filter(|line| line.starts_with(begin));
             lines.map(one_line).collect::<Vec<_>>()
         };
         self.plan = with(WOULD);
-        let warnings = with(WARNING);
-        let begin = |line: String| line.trim_start_matches(WARNING).to_owned();
-        Ok(warnings.into_iter().map(|line| format!("{}: {}", self.node, begin(line))).collect())
+        let warnings = with(WARNING).into_iter().map(|line| {
+            let line = line.trim_start_matches(WARNING);
+            let numbered = line.split_once(": ");
+            let known = numbered.and_then(|(code, text)| Some((Message::parse(code).ok()?, text)));
+            let (message, text) = known.unwrap_or((Message::OtherNode, line));
+            Remark::new(message, format!("{}: {text}", self.node))
+        });
+        Ok(warnings.collect())
     }
 
     /// Takes the resource over there.
@@ -101,11 +107,14 @@ impl Peer {
             return Ok(ended.answer);
         }
         let node = &self.node;
-        Err(Error::Refused(format!(
-            "{node}: `{line}`: {}: {}; the same version of the package must be there",
-            ended.end,
-            reason(&ended)
-        )))
+        Err(Error::refused(
+            Message::OtherNode,
+            format!(
+                "{node}: `{line}`: {}: {}; the same version of the package must be there",
+                ended.end,
+                reason(&ended)
+            ),
+        ))
     }
 
     /// Tells what was said there.

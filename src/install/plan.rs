@@ -27,6 +27,7 @@ use crate::lifekeeper::resources;
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::{Start, Wanted};
+use crate::messages::{Message, Remark};
 use crate::settings::{self, Settings};
 use crate::system::{PROGRAM_FOLDERS, System};
 use crate::text::excerpt;
@@ -42,7 +43,7 @@ const INFO: &str = "dovecot-ark";
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// What is odd and no reason to stop.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Remark>,
     /// LifeKeeper's defaults file, as the plan was made for it.
     pub(super) file: Original,
     /// The record as it is, if there is one.
@@ -189,10 +190,11 @@ pub(super) fn plan<S: System>(
     let (found, taking) = taking.unzip();
     if what.standby {
         if !identity::living_masters(system, root)?.is_empty() {
-            warnings.push(format!(
+            let text = format!(
                 "Dovecot runs on this node, which is to stand by; stop it: service {} stop",
                 settings.service
-            ));
+            );
+            warnings.push(Remark::new(Message::StandbyRuns, text));
         }
     } else {
         let found = found.map_or_else(|| resource.ours(), |found| Ok(Some(found)))?;
@@ -206,9 +208,10 @@ pub(super) fn plan<S: System>(
             settings.service
         );
         if steps.iter().any(starts) {
-            return Err(Error::Refused(format!("installing {tag}: {told}")));
+            let text = format!("installing {tag}: {told}");
+            return Err(Error::refused(Message::WouldNotStart, text));
         }
-        warnings.push(told);
+        warnings.push(Remark::new(Message::WouldNotStart, told));
     }
     if noted.as_ref() != Some(&record) {
         steps.insert(0, Step::Note);
@@ -246,10 +249,13 @@ fn require_alone<S: System>(resource: &Resource<'_, S>, record: &Record) -> Resu
         others = resource.others()?;
     }
     let Some(other) = others.first().map(|other| excerpt(other)) else { return Ok(()) };
-    Err(Error::Refused(format!(
-        "installing {tag}: {other} already protects this node's Dovecot; a node has one Dovecot for \
+    Err(Error::refused(
+        Message::Protected,
+        format!(
+            "installing {tag}: {other} already protects this node's Dovecot; a node has one Dovecot for \
          the kit: uninstall it first with dovecot-ark uninstall --tag {other}"
-    )))
+        ),
+    ))
 }
 
 /// Makes sure that Dovecot and the kit's own programs are here.
@@ -257,7 +263,7 @@ fn require_programs(system: &impl System, root: &Path) -> Result<(), Error> {
     if system.program("dovecot").is_none() {
         let folders = PROGRAM_FOLDERS.join(", ");
         let cause = format!("looking for Dovecot: no program dovecot is in {folders}");
-        return Err(Error::Refused(cause));
+        return Err(Error::refused(Message::NoDovecot, cause));
     }
     for action in ["restore", "remove", "quickCheck", "recover"] {
         let path = root.join(PROGRAMS.trim_start_matches('/')).join(action);
@@ -301,7 +307,7 @@ fn quick_check_entry(
     let tag = what.tag.converted();
     let version = lifekeeper.version(system).map_err(|cause| {
         let [old, new] = crate::lifekeeper::installation::quick_check_keys(&tag);
-        Error::Refused(format!(
+        Error::refused(Message::QuickCheckKey, format!(
             "choosing the key for --quickcheck-timeout: {cause}; set it by hand: {old}={seconds} \
              up to LifeKeeper 9.0.2, {new}={seconds} from 9.1.0 on"
         ))
@@ -317,11 +323,14 @@ fn quick_check_entry(
     match line.map(String::from_utf8_lossy) {
         None => Ok(Some(Entry { key, text })),
         Some(line) if line.trim() == format!("{key}={seconds}") => Ok(None),
-        Some(line) => Err(Error::Refused(format!(
-            "setting {key} to {seconds}: /{} has {:?} already; change it there",
-            defaults::FILE,
-            line.trim()
-        ))),
+        Some(line) => Err(Error::refused(
+            Message::QuickCheckSet,
+            format!(
+                "setting {key} to {seconds}: /{} has {:?} already; change it there",
+                defaults::FILE,
+                line.trim()
+            ),
+        )),
     }
 }
 
@@ -331,30 +340,36 @@ fn resource_steps<S: System>(
     what: &Install,
     settings: &Settings,
     found: Option<&resources::Instance>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Remark>,
 ) -> Result<Vec<Step>, Error> {
     let Resource { system, lifekeeper, tag } = *resource;
     for child in &what.depends_on {
         if child == tag {
-            return Err(Error::Refused(format!("making {tag} depend on itself: it cannot")));
+            let cause = format!("making {tag} depend on itself: it cannot");
+            return Err(Error::refused(Message::Dependency, cause));
         }
         if lifekeeper.instance(system, None, child.as_str())?.is_none() {
             let cause = format!("making {tag} depend on {child}: LifeKeeper has no such resource");
-            return Err(Error::Refused(cause));
+            return Err(Error::refused(Message::Dependency, cause));
         }
     }
     let mut steps = Vec::new();
     let start = if what.no_start { Start::Later } else { Start::Now };
     match found {
         Some(found) if found.state == State::Isp => {}
-        Some(found) => warnings.push(format!("{tag} is {} on this node", found.state)),
+        Some(found) => warnings.push(Remark::new(
+            Message::NotInService,
+            format!("{tag} is {} on this node", found.state),
+        )),
         None => {
             let node = lifekeeper.node(system)?;
             let switchback = what.switchback;
             let wanted = Wanted { tag, programs: PROGRAMS, info: INFO, switchback, start };
             let command = lifekeeper
                 .creation(system, &node, &wanted, settings.create.as_ref())
-                .map_err(|reasons| Error::Refused(by_hand(&node, &wanted, &reasons)))?;
+                .map_err(|reasons| {
+                    Error::refused(Message::NoCreation, by_hand(&node, &wanted, &reasons))
+                })?;
             steps.push(Step::Create(command, start));
         }
     }
@@ -505,7 +520,8 @@ mod tests {
             let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
             let resource = Resource { system: &machine, lifekeeper: &lifekeeper, tag: &what.tag };
             let plan = plan(&resource, root.path(), &what).expect("a plan");
-            assert!(plan.warnings.concat().contains("local.conf line 3"), "{:?}", plan.warnings);
+            let told = Remark::texts(&plan.warnings).concat();
+            assert!(told.contains("local.conf line 3"), "{told}");
         }
     }
 }

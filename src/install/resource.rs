@@ -16,6 +16,7 @@ use crate::lifekeeper::resources::{Instance, on};
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::Start;
+use crate::messages::{Message, Remark};
 use crate::stderr;
 use crate::system::System;
 
@@ -85,10 +86,13 @@ impl<S: System> Resource<'_, S> {
                 }
             };
             let tag = self.tag;
-            return Err(Error::Refused(format!(
-                "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
-                 {cause}; choose another tag, or take it over with --take-over"
-            )));
+            return Err(Error::refused(
+                Message::ForeignResource,
+                format!(
+                    "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
+                     {cause}; choose another tag, or take it over with --take-over"
+                ),
+            ));
         }
     }
 
@@ -129,19 +133,23 @@ impl<S: System> Resource<'_, S> {
     pub(super) fn create(&self, command: &Command, start: Start) -> Result<(), Failure> {
         let tag = self.tag;
         if self.look().map_err(Failure::Theirs)?.is_some() {
-            return Err(Failure::Theirs(Error::Refused(format!(
-                "creating the resource {tag}: somebody else has created one meanwhile; it is left \
+            return Err(Failure::Theirs(Error::refused(
+                Message::CreatedMeanwhile,
+                format!(
+                    "creating the resource {tag}: somebody else has created one meanwhile; it is left \
                  alone; try again"
-            ))));
+                ),
+            )));
         }
         let ended = self.run(command, MOVE_LIMIT);
         let settled = self.settle(start, ended.succeeded());
         settled.map_err(|cause| {
             let is_theirs = !ended.succeeded() && self.is_foreign();
             let cause = match cause {
-                Error::Refused(cause) => Error::Refused(format!(
-                    "creating the resource {tag}: {cause}; `{command}`: {ended}"
-                )),
+                Error::Refused(Remark { message, text: cause }) => Error::refused(
+                    message,
+                    format!("creating the resource {tag}: {cause}; `{command}`: {ended}"),
+                ),
                 other => other,
             };
             if is_theirs { Failure::Theirs(cause) } else { Failure::Ours(cause) }
@@ -163,16 +171,18 @@ impl<S: System> Resource<'_, S> {
         let mut told = false;
         loop {
             let Some(found) = self.look()? else {
-                return Err(Error::Refused("ins_list does not show it".into()));
+                let cause = "ins_list does not show it";
+                return Err(Error::refused(Message::NotCreated, cause));
             };
             let copies = self.copies()?;
             let cause = match (found.state, copies) {
                 (_, Copies::Foreign(path)) => {
-                    return Err(Error::Refused(format!("{path} does not call this kit")));
+                    let cause = format!("{path} does not call this kit");
+                    return Err(Error::refused(Message::NotCreated, cause));
                 }
                 (State::Osf, _) => {
                     let cause = "it is OSF: it could not be brought into service";
-                    return Err(Error::Refused(cause.into()));
+                    return Err(Error::refused(Message::NotCreated, cause));
                 }
                 (_, Copies::Missing(action)) => format!("it has no program for {action}"),
                 (State::Isp, Copies::Ours) => return Ok(()),
@@ -188,7 +198,7 @@ impl<S: System> Resource<'_, S> {
                 }
             };
             if self.is_over(begin) {
-                return Err(Error::Refused(cause));
+                return Err(Error::refused(Message::NotCreated, cause));
             }
             self.system.sleep(PAUSE);
         }
@@ -215,7 +225,8 @@ impl<S: System> Resource<'_, S> {
         }
         let command = self.lifekeeper.command("dep_create", &edge.words());
         let cause = "it succeeded, and dep_list does not show the dependency";
-        Err(Error::Refused(format!("running `{command}`: {cause}")))
+        let text = format!("running `{command}`: {cause}");
+        Err(Error::refused(Message::DependencyNotShown, text))
     }
 
     /// Whether LifeKeeper shows a dependency.
@@ -250,7 +261,8 @@ impl<S: System> Resource<'_, S> {
             self.perform("remove")?;
             if self.look()?.is_some_and(|now| now.state.is_in_service()) {
                 let tag = self.tag;
-                return Err(Error::Refused(format!("taking {tag} out of service: it still is")));
+                let cause = format!("taking {tag} out of service: it still is");
+                return Err(Error::refused(Message::NotOutOfService, cause));
             }
         }
         let elsewhere = self.lifekeeper.equivalents(self.system, self.tag)?;
@@ -290,7 +302,10 @@ impl<S: System> Resource<'_, S> {
                 continue;
             }
             match there {
-                None => return Err(Error::Refused(format!("deleting {tag}: it is still there"))),
+                None => {
+                    let cause = format!("deleting {tag}: it is still there");
+                    return Err(Error::refused(Message::NotDeleted, cause));
+                }
                 Some(there) => left.push(format!("{tag} on {there}")),
             }
         }

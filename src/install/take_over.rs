@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::resources::Instance;
 use crate::lifekeeper::state::State;
+use crate::messages::{Message, Remark};
 use crate::settings::{self, Settings};
 use crate::system::System;
 
@@ -29,7 +30,7 @@ use crate::system::System;
 pub(super) struct Plan {
     pub(super) found: Instance,
     pub(super) steps: Vec<Step>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Remark>,
 }
 
 /// Plans the taking over of a resource, and notes it in the record. The defaults file will hold
@@ -47,7 +48,9 @@ pub(super) fn plan<S: System>(
     prepared: Option<&Record>,
 ) -> Result<Plan, Error> {
     let Resource { system, lifekeeper, tag } = *resource;
-    let refuse = |cause: String| Err(Error::Refused(format!("taking {tag} over: {cause}")));
+    let refuse = |cause: String| {
+        Err(Error::refused(Message::NotTakenOver, format!("taking {tag} over: {cause}")))
+    };
     let Some(found) = resource.look()? else {
         return refuse(
             "LifeKeeper has no such resource; leave --take-over off to create it".into(),
@@ -102,10 +105,11 @@ pub(super) fn plan<S: System>(
         _ if taken.paused && is_served => true,
         _ => {
             if taken.paused {
-                plan.warnings.push(format!(
+                let text = format!(
                     "{tag} was marked OSU by a run that was killed, and Dovecot does not run here; \
                      bring it into service: perform_action -t {tag} -a restore"
-                ));
+                );
+                plan.warnings.push(Remark::new(Message::LeftMarked, text));
             }
             false
         }
@@ -131,10 +135,13 @@ fn take_over_elsewhere<S: System>(
     for other in lifekeeper.equivalents(system, tag)? {
         let node = &other.system;
         if !lifekeeper.is_alive(system, node) {
-            return Err(Error::Refused(format!(
-                "taking {tag} over: LifeKeeper does not call {node} alive, and all nodes of the \
+            return Err(Error::refused(
+                Message::NotTakenOver,
+                format!(
+                    "taking {tag} over: LifeKeeper does not call {node} alive, and all nodes of the \
                  resource must be"
-            )));
+                ),
+            ));
         }
         let seconds = what.quickcheck_timeout;
         let options = seconds.map_or(String::new(), |it| format!(" --quickcheck-timeout={it}"));
@@ -164,13 +171,16 @@ fn require_operation<S: System>(
         return Ok(());
     }
     let tag = resource.tag;
-    Err(Error::Refused(format!(
-        "taking {tag} over: this kit would call Dovecot out of operation, and LifeKeeper would \
+    Err(Error::refused(
+        Message::TakenForFault,
+        format!(
+            "taking {tag} over: this kit would call Dovecot out of operation, and LifeKeeper would \
          recover it: {}; fix that, or write {}=connect, which asks for a connection alone as the \
          original kit",
-        checks.causes().join("; "),
-        settings::PROBE
-    )))
+            checks.causes().join("; "),
+            settings::PROBE
+        ),
+    ))
 }
 
 /// What the defaults file will hold.

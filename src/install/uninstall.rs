@@ -14,10 +14,11 @@ use super::programs::{self, Program};
 use super::record::{self, Record, Taken};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
-use super::{Alone, give_service_back, logged, note_resumed, plan, remove_entries, say, tidy};
-use super::{hand_back, tidy_programs};
-use crate::boot::links::Boot;
-use crate::boot::links::{self, GivenBack};
+use super::{
+    Alone, caution, give_service_back, hand_back, logged, note_resumed, plan, remove_entries, say,
+    tidy, tidy_programs,
+};
+use crate::boot::links::{self, Boot, GivenBack};
 use crate::cli::Uninstall;
 use crate::dovecot::identity;
 use crate::error::Error;
@@ -26,9 +27,9 @@ use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
-use crate::settings;
-use crate::show;
+use crate::messages::{Message, Remark};
 use crate::system::System;
+use crate::{settings, show};
 
 /// One change.
 #[derive(Debug)]
@@ -160,10 +161,10 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
     tidy(root)?;
     let mut plan = make_plan(system, root, what)?;
     if confirmed.is_some_and(|confirmed| confirmed != plan.lines(CONFIRMED)) {
-        return Err(Error::Refused(
+        return Err(Error::refused(
+            Message::ChangedMeanwhile,
             "uninstalling: what there is to do has changed since the question; nothing has been \
-             changed, call it again"
-                .into(),
+             changed, call it again",
         ));
     }
     if let Ok(lifekeeper) = LifeKeeper::find(root) {
@@ -237,7 +238,7 @@ fn confirm(plan: &Plan) -> Result<String, Error> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         let cause = "uninstalling: nobody is there to be asked; say --yes, or --dry-run to look";
-        return Err(Error::Refused(cause.into()));
+        return Err(Error::refused(Message::NobodyToAsk, cause));
     }
     show::print(&format!("{lines}Go on? [y/N] "))?;
     let mut answer = String::new();
@@ -246,7 +247,8 @@ fn confirm(plan: &Plan) -> Result<String, Error> {
     if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
         Ok(lines)
     } else {
-        Err(Error::Refused("uninstalling: not confirmed; nothing has been changed".into()))
+        let cause = "uninstalling: not confirmed; nothing has been changed";
+        Err(Error::refused(Message::NotConfirmed, cause))
     }
 }
 
@@ -344,7 +346,8 @@ fn taking_out<S: System>(
     lifekeeper.require_running(system)?;
     let Some(found) = resource.ours()? else { return Ok(None) };
     let refuse = |cause: String| {
-        Err(Error::Refused(format!("taking the resource {tag} out of LifeKeeper: {cause}")))
+        let text = format!("taking the resource {tag} out of LifeKeeper: {cause}");
+        Err(Error::refused(Message::NotTakenOut, text))
     };
     let parents = lifekeeper.parents(system, tag.as_str())?;
     if !parents.is_empty() {
@@ -394,7 +397,8 @@ fn take(
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
             if links::give_back(system, root, boot)? == GivenBack::SetSince {
-                say("the start at boot was set by somebody since; it is left alone");
+                let text = "the start at boot was set by somebody since; it is left alone";
+                caution(&Remark::new(Message::BootSetSince, text));
             }
             Ok(())
         }
@@ -427,17 +431,18 @@ fn take_at_lifekeeper<S: System>(
     let paused = match step {
         Step::TakeOut { by, .. } => {
             for left in resource.take_out(by)? {
-                say(&format!("warning: still there: {left}"));
+                caution(&Remark::new(Message::LeftElsewhere, format!("still there: {left}")));
             }
             return Ok(());
         }
         Step::Peer(peer) => {
             if let Err(cause) = peer.hand_back(resource) {
                 let (node, tag) = (&peer.node, &peer.tag);
-                say(&format!(
-                    "warning: {tag} is not given back on {node}: {cause}; run dovecot-ark uninstall \
-                     --tag {tag} there"
-                ));
+                let text = format!(
+                    "{tag} is not given back on {node}: {cause}; run dovecot-ark uninstall --tag \
+                     {tag} there"
+                );
+                caution(&Remark::new(Message::LeftTaken, text));
             }
             return Ok(());
         }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
+use crate::messages::{Message, Remark};
 use crate::text::excerpt;
 
 /// The file, below the root folder.
@@ -31,7 +32,7 @@ pub(crate) struct Defaults {
     /// The last assignment to each key.
     assignments: Vec<Assignment>,
     /// What is odd about the file, in words.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Remark>,
     unheard: usize,
 }
 
@@ -67,7 +68,8 @@ pub(crate) fn read(root: &Path, prefix: &str, known: &[&str]) -> Defaults {
         Err(cause) => Err(cause),
     };
     if let Err(cause) = outcome {
-        defaults.warn(format!("reading {}: {cause}; the defaults hold", path.display()));
+        let text = format!("reading {}: {cause}; the defaults hold", path.display());
+        defaults.warn(Message::NoSettings, text);
     }
     defaults.counted()
 }
@@ -89,7 +91,8 @@ impl Defaults {
     /// The same with a warning that tells how many others were not made.
     fn counted(mut self) -> Self {
         if self.unheard > 0 {
-            self.warnings.push(format!("/{FILE}: {} more warnings of this kind", self.unheard));
+            let text = format!("/{FILE}: {} more warnings of this kind", self.unheard);
+            self.warnings.push(Remark::new(Message::MoreWarnings, text));
         }
         self
     }
@@ -100,9 +103,9 @@ impl Defaults {
         Some(self.assignments.swap_remove(at))
     }
 
-    fn warn(&mut self, warning: String) {
+    fn warn(&mut self, message: Message, text: String) {
         if self.warnings.len() < MAX_WARNINGS {
-            self.warnings.push(warning);
+            self.warnings.push(Remark::new(message, text));
         } else {
             self.unheard += 1;
         }
@@ -124,27 +127,31 @@ impl Defaults {
                 break;
             }
             if bytes > MAX_FILE {
-                self.warn(format!(
-                    "/{FILE}: larger than {} MiB; what follows line {number} is not read",
-                    MAX_FILE >> 20
-                ));
+                self.warn(
+                    Message::LargeFile,
+                    format!(
+                        "/{FILE}: larger than {} MiB; what follows line {number} is not read",
+                        MAX_FILE >> 20
+                    ),
+                );
                 break;
             }
             if let Some((key, value)) = assignment(&line, prefix) {
-                let warning = match value {
-                    _ if !known.contains(&key.as_str()) => {
-                        format!("{} is no parameter of this kit; ignored (a slip?)", excerpt(&key))
-                    }
+                let (message, warning) = match value {
+                    _ if !known.contains(&key.as_str()) => (
+                        Message::UnknownKey,
+                        format!("{} is no parameter of this kit; ignored (a slip?)", excerpt(&key)),
+                    ),
                     Ok(_) if length > u64::try_from(MAX_LINE).unwrap_or(u64::MAX) => {
-                        format!("longer than {} KiB; ignored", MAX_LINE >> 10)
+                        (Message::Line, format!("longer than {} KiB; ignored", MAX_LINE >> 10))
                     }
                     Ok(value) => {
                         self.set(Assignment { key, value, line: number });
                         continue;
                     }
-                    Err(cause) => format!("{key}: {cause}; ignored"),
+                    Err(cause) => (Message::Line, format!("{key}: {cause}; ignored")),
                 };
-                self.warn(format!("/{FILE} line {number}: {warning}"));
+                self.warn(message, format!("/{FILE} line {number}: {warning}"));
             }
         }
         Ok(())
@@ -327,7 +334,7 @@ mod tests {
             let text = format!("# first\n{line}\n");
             let mut defaults = parse(text.as_bytes());
             assert_eq!(defaults.take("APP_X"), None, "{line:?}");
-            let warning = defaults.warnings.concat();
+            let warning = Remark::texts(&defaults.warnings).concat();
             assert!(
                 warning.starts_with("/etc/default/LifeKeeper line 2: APP_X: ")
                     && warning.contains(reason),
@@ -340,7 +347,7 @@ mod tests {
     fn a_key_that_nobody_knows_is_reported_as_a_likely_slip() {
         let warnings = parse(b"APP_X=3\nAPP_Y=3\nAPP_Z\n").warnings;
         assert_eq!(
-            warnings,
+            Remark::texts(&warnings),
             [
                 "/etc/default/LifeKeeper line 2: APP_Y is no parameter of this kit; ignored (a slip?)",
                 "/etc/default/LifeKeeper line 3: APP_Z is no parameter of this kit; ignored (a slip?)",
@@ -379,7 +386,7 @@ mod tests {
             .expect("reading");
         assert_eq!(defaults.assignments, []);
         assert!(
-            defaults.warnings.concat().contains("larger than 8 MiB"),
+            Remark::texts(&defaults.warnings).concat().contains("larger than 8 MiB"),
             "{:?}",
             defaults.warnings
         );
@@ -388,16 +395,16 @@ mod tests {
         let mut defaults = parse(long.as_bytes());
         assert_eq!(defaults.warnings.len(), 1, "{:?}", defaults.warnings);
         assert_eq!(defaults.take("APP_X").map(|assignment| assignment.line), Some(2));
-        assert!(defaults.warnings.concat().contains("line 1: longer than 64 KiB"));
+        assert!(Remark::texts(&defaults.warnings).concat().contains("line 1: longer than 64 KiB"));
     }
 
     #[test]
     fn a_file_that_cannot_be_read_is_a_warning() {
         let root = TestRoot::new();
-        let missing = read(root.path(), "APP_", &[]).warnings.concat();
+        let missing = Remark::texts(&read(root.path(), "APP_", &[]).warnings).concat();
         assert!(missing.contains("No such file") && missing.ends_with("the defaults hold"));
         root.write(&format!("{FILE}/x"), "");
-        let folder = read(root.path(), "APP_", &[]).warnings.concat();
+        let folder = Remark::texts(&read(root.path(), "APP_", &[]).warnings).concat();
         assert!(folder.contains("no regular file"), "{folder}");
     }
 
@@ -405,7 +412,7 @@ mod tests {
     fn a_warning_is_short_whatever_it_is_about() {
         let long = "x".repeat(MAX_LINE - 10);
         for line in [format!("APP_{long}=1"), format!("APP_X=1 {long}\u{1b}")] {
-            let warning = parse(line.as_bytes()).warnings.concat();
+            let warning = Remark::texts(&parse(line.as_bytes()).warnings).concat();
             assert!(warning.len() < 300 && warning.contains("xxx…"), "{warning}");
         }
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::actions::Occasion;
+use crate::messages::Remark;
 use crate::probe::endpoint::Depth;
 use crate::settings::{self, Row, Settings};
 
@@ -62,7 +63,7 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         let standard = Settings { probe: Depth::Greeting, deadline, ..Settings::default() };
         let (settings, report) =
             settings::of_parameters(|name| self.word(&format!("{PARAMETER}{name}")), standard);
-        (settings, complaint.into_iter().chain(report.warnings).collect())
+        (settings, complaint.into_iter().chain(Remark::texts(&report.warnings)).collect())
     }
 
     /// Why monitor is called. A monitor that is not repeated is a probe; a person's has no interval.

@@ -10,12 +10,13 @@ mod metadata;
 use std::io::Write;
 use std::path::Path;
 
-use ::log::{error, info, warn};
+use ::log::info;
 
 use crate::actions::{self, Action, Monitored, Occasion};
 use crate::error::Error;
 use crate::exit::Agent;
 use crate::log::{self, Audience};
+use crate::messages::{Message, error, warning};
 use crate::settings::Settings;
 use crate::stderr::Stderr;
 use crate::system::System;
@@ -77,12 +78,19 @@ pub(crate) struct Call {
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: Agent,
+    /// The number under which the reason is logged.
+    message: Option<Message>,
     pub(crate) reason: Option<String>,
 }
 
 impl Answer {
-    fn because(status: Agent, reason: impl Into<String>) -> Self {
-        Self { status, reason: Some(reason.into()) }
+    fn because(status: Agent, message: Message, reason: impl Into<String>) -> Self {
+        Self { status, message: Some(message), reason: Some(reason.into()) }
+    }
+
+    /// One that needs no word.
+    const fn plain(status: Agent) -> Self {
+        Self { status, message: None, reason: None }
     }
 }
 
@@ -119,22 +127,26 @@ impl Call {
     /// Does it.
     pub(crate) fn perform(&self, system: &impl System, root: &Path) -> Answer {
         let answer = self.answer(system, root);
-        match (&answer.reason, answer.status) {
-            (None, _) => {}
-            (Some(reason), Agent::NotRunning) => info!("{reason}"),
-            (Some(reason), Agent::Degraded | Agent::Success) => warn!("{reason}"),
-            (Some(reason), _) => error!("{reason}"),
+        if let (Some(message), Some(reason)) = (answer.message, &answer.reason) {
+            match answer.status {
+                Agent::NotRunning => info!("{reason}"),
+                Agent::Degraded | Agent::Success => warning!(message, "{reason}"),
+                _ => error!(message, "{reason}"),
+            }
         }
         answer
     }
 
     fn answer(&self, system: &impl System, root: &Path) -> Answer {
         let settings = &self.settings;
-        let wrong = self.wrong.first().map(|cause| Answer::because(Agent::NotConfigured, cause));
+        let wrong = self
+            .wrong
+            .first()
+            .map(|cause| Answer::because(Agent::NotConfigured, Message::Parameter, cause));
         match self.verb {
             Verb::Stop => {
                 for cause in &self.wrong {
-                    warn!("{cause}; the default is used");
+                    warning!(Message::Parameter, "{cause}; the default is used");
                 }
                 done(actions::perform(Action::Remove, None, system, settings, root))
             }
@@ -142,17 +154,22 @@ impl Call {
             Verb::Start => wrong.unwrap_or_else(|| {
                 let started = actions::perform(Action::Restore, None, system, settings, root);
                 match started.is_err().then(|| actions::missing(system, settings, root)).flatten() {
-                    Some(missing) => Answer::because(Agent::NotInstalled, missing),
+                    Some(missing) => {
+                        Answer::because(Agent::NotInstalled, Message::NotInstalled, missing)
+                    }
                     None => done(started),
                 }
             }),
             Verb::ValidateAll => {
-                let missing = || actions::missing(system, settings, root);
+                let missing = || {
+                    let missing = actions::missing(system, settings, root)?;
+                    Some(Answer::because(Agent::NotInstalled, Message::NotInstalled, missing))
+                };
                 wrong
-                    .or_else(|| Some(Answer::because(Agent::NotInstalled, missing()?)))
+                    .or_else(missing)
                     .unwrap_or_else(|| done(actions::startable(system, settings, root)))
             }
-            Verb::MetaData => Answer { status: Agent::Success, reason: None },
+            Verb::MetaData => Answer::plain(Agent::Success),
         }
     }
 
@@ -167,15 +184,17 @@ impl Call {
             Err(cause) => return done(Err(cause)),
         };
         match (found, wrong) {
-            (Monitored::NotRunning, _) => Answer { status: Agent::NotRunning, reason: None },
+            (Monitored::NotRunning, _) => Answer::plain(Agent::NotRunning),
             (_, Some(wrong)) => wrong,
             (Monitored::Running, None) => done(Ok(())),
-            (Monitored::Failed(reason), None) => Answer::because(Agent::Failed, reason),
+            (Monitored::Failed(reason), None) => {
+                Answer::because(Agent::Failed, Message::Fault, reason)
+            }
             (Monitored::Degraded(reason), None) => {
                 // A probe is asked where it runs, not how.
                 let knows = self.knows_degraded && self.occasion == Occasion::Service;
                 let status = if knows { Agent::Degraded } else { Agent::Success };
-                Answer::because(status, reason)
+                Answer::because(status, Message::Degraded, reason)
             }
         }
     }
@@ -183,9 +202,14 @@ impl Call {
 
 fn done(outcome: Result<(), Error>) -> Answer {
     match outcome {
-        Ok(()) => Answer { status: Agent::Success, reason: None },
-        Err(cause @ Error::NotRoot(_)) => Answer::because(Agent::NotPermitted, cause.to_string()),
-        Err(cause) => Answer::because(Agent::Failed, cause.to_string()),
+        Ok(()) => Answer::plain(Agent::Success),
+        Err(cause) => {
+            let status = match cause {
+                Error::NotRoot(_) => Agent::NotPermitted,
+                _ => Agent::Failed,
+            };
+            Answer::because(status, cause.message(), cause.to_string())
+        }
     }
 }
 

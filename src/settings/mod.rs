@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
 use crate::lifekeeper::template::Template;
+use crate::messages::{Message, Remark};
 use crate::probe::endpoint::{Depth, Endpoint};
 use crate::system::System;
 use crate::text::excerpt;
@@ -191,7 +192,7 @@ pub(crate) struct Report {
     /// A row for each parameter.
     pub(crate) settings: Vec<Row>,
     /// What was not understood.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Remark>,
 }
 
 /// One parameter as it holds.
@@ -309,7 +310,7 @@ impl Reader {
             None => (standard, None),
             Some((Ok(value), found)) => (value, Some(found.line)),
             Some((Err(cause), found)) => {
-                self.warn(&found, &cause, &format!("; {standard} is used"));
+                self.warn(Message::Value, &found, &cause, &format!("; {standard} is used"));
                 (standard, None)
             }
         };
@@ -333,16 +334,22 @@ impl Reader {
                         if bad <= MAX_BAD_ENTRIES {
                             let entry = excerpt(entry);
                             let cause = format!("entry \"{entry}\": {cause}");
-                            self.warn(found, &cause, "; it is left out");
+                            self.warn(Message::Entry, found, &cause, "; it is left out");
                         }
                     }
                 }
             }
             if let Some(more @ 1..) = bad.checked_sub(MAX_BAD_ENTRIES) {
-                self.warn(found, &format!("{more} more entries are left out"), "");
+                self.warn(
+                    Message::MoreEntries,
+                    found,
+                    &format!("{more} more entries are left out"),
+                    "",
+                );
             }
             if endpoints.is_empty() {
-                self.warn(found, "no entry is left", &format!("; {} is used", list(&standard)));
+                let instead = format!("; {} is used", list(&standard));
+                self.warn(Message::NoEntry, found, "no entry is left", &instead);
             }
         }
         let line = found.filter(|_| !endpoints.is_empty()).map(|found| found.line);
@@ -353,14 +360,20 @@ impl Reader {
 
     /// Complains of a value. What is used instead is said of the file alone: whoever gives wrong
     /// parameters is refused.
-    fn warn(&mut self, found: &Assignment, cause: &str, instead: &str) {
+    fn warn(&mut self, message: Message, found: &Assignment, cause: &str, instead: &str) {
         let value = excerpt(&found.value);
         self.report.warnings.push(match self.origin {
-            Origin::File => format!(
-                "{} line {}: {}={value}: {cause}{instead}",
-                self.report.file, found.line, found.key
+            Origin::File => Remark::new(
+                message,
+                format!(
+                    "{} line {}: {}={value}: {cause}{instead}",
+                    self.report.file, found.line, found.key
+                ),
             ),
-            Origin::Parameters => format!("parameter {}={value}: {cause}", name(&found.key)),
+            Origin::Parameters => Remark::new(
+                Message::Parameter,
+                format!("parameter {}={value}: {cause}", name(&found.key)),
+            ),
         });
     }
 
@@ -394,7 +407,7 @@ mod tests {
     fn without_a_word_in_the_file_the_originals_defaults_hold() {
         let (settings, report) = read_text("LKROOT=/opt/LifeKeeper\n");
         assert_eq!(settings, Settings::default());
-        assert_eq!(report.warnings, Vec::<String>::new());
+        assert_eq!(report.warnings, Vec::<Remark>::new());
         let rows: Vec<_> = report.settings.iter().map(|row| (row.key, &*row.value)).collect();
         assert_eq!(
             rows,
@@ -495,7 +508,7 @@ mod tests {
         ] {
             let (settings, report) = read_text(&format!("# first\n{line}\n"));
             assert_eq!(settings, Settings::default(), "{line}");
-            let warning = report.warnings.concat();
+            let warning = Remark::texts(&report.warnings).concat();
             let key = line.split('=').next().expect(line);
             assert!(
                 warning.starts_with(&format!("/etc/default/LifeKeeper line 2: {key}="))
@@ -522,7 +535,7 @@ mod tests {
             "APP_DOVECOT_IP_LIST='127.0.0.1:143:2,127.0.0.1:993  127.0.0.1:143:5\t[::1]:143,'",
         );
         assert_eq!(list(&settings.endpoints), "127.0.0.1:143:2 127.0.0.1:993:2 [::1]:143:2");
-        assert_eq!(report.warnings, Vec::<String>::new());
+        assert_eq!(report.warnings, Vec::<Remark>::new());
     }
 
     #[test]
@@ -532,15 +545,17 @@ mod tests {
         assert_eq!(list(&settings.endpoints), "192.0.2.1:143:2");
         assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
         assert!(
-            report.warnings[0].contains("entry \"mail.example.com:143\": mail.example.com is no")
+            report.warnings[0]
+                .text
+                .contains("entry \"mail.example.com:143\": mail.example.com is no")
         );
-        assert!(report.warnings[1].contains("entry \"143\": IP:port:seconds is expected"));
+        assert!(report.warnings[1].text.contains("entry \"143\": IP:port:seconds is expected"));
     }
 
     #[test]
     fn a_long_bad_value_is_cut_in_its_warning() {
         let (_, report) = read_text(&format!("APP_DOVECOT_WAIT={}\n", "é".repeat(5000)));
-        let warning = report.warnings.concat();
+        let warning = Remark::texts(&report.warnings).concat();
         let beginning = format!("APP_DOVECOT_WAIT={}…: ready or fixed", "é".repeat(80));
         assert!(warning.contains(&beginning), "{warning}");
     }
@@ -560,11 +575,11 @@ mod tests {
         assert_eq!(self::list(&settings.endpoints), "192.0.2.1:143:2");
         assert_eq!(report.warnings.len(), MAX_BAD_ENTRIES + 1);
         let end = report.warnings.last().expect("a warning");
-        assert!(end.ends_with(": 980 more entries are left out"), "{end}");
-        assert!(report.warnings.iter().all(|one| !one.contains('\u{1b}')), "{end}");
+        assert!(end.text.ends_with(": 980 more entries are left out"), "{end}");
+        assert!(report.warnings.iter().all(|one| !one.text.contains('\u{1b}')), "{end}");
         let all = read_text(&format!("APP_DOVECOT_IP_LIST='{}'\n", "x ".repeat(20))).1.warnings;
         assert_eq!(all.len(), MAX_BAD_ENTRIES + 1, "the last says that the default is used");
-        assert!(!all.concat().contains("more entries"), "{all:?}");
+        assert!(!Remark::texts(&all).concat().contains("more entries"), "{all:?}");
     }
 
     /// What a file of settings is made of.
@@ -673,7 +688,7 @@ mod tests {
             let text = lines.join("\n");
             let read = defaults::from_bytes(text.as_bytes(), PREFIX, &KEYS);
             let (settings, report) = understand(read);
-            prop_assert_eq!(report.warnings, Vec::<String>::new());
+            prop_assert_eq!(report.warnings, Vec::<Remark>::new());
             let seconds = |time: Duration| u32::try_from(time.as_secs());
             prop_assert_eq!(settings.debug == Switch::On, debug == 1);
             prop_assert_eq!([settings.restore_rounds, settings.remove_rounds], retries);

@@ -12,6 +12,7 @@ use crate::dovecot::look::{self, Look};
 use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
 use crate::lifekeeper::state::State;
+use crate::messages::Remark;
 use crate::probe::attempt::Attempt;
 
 /// What `status --json` says.
@@ -30,7 +31,7 @@ pub(crate) struct Content {
     causes: Vec<String>,
     /// What is odd and no fault: a status that did not answer, two masters, settings that are not
     /// understood.
-    warnings: Vec<String>,
+    warnings: Vec<Remark>,
     /// The action that runs now.
     action: Option<Running>,
     /// The last action that changed something; `null` when none is known since the boot.

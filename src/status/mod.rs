@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::actions;
 use crate::cli::{self, Format};
 use crate::dovecot::history::{Event, History, Outcome, Runs, Told};
 use crate::dovecot::look::{self, Busy, Look};
@@ -23,11 +22,11 @@ use crate::error::Error;
 use crate::exit::{Exit, Plugin};
 use crate::lifekeeper::tag::Tag;
 use crate::log::stamp;
+use crate::messages::Remark;
 use crate::process::ticks;
-use crate::settings;
-use crate::show;
 use crate::system::System;
 use crate::text::one_line;
+use crate::{actions, settings, show};
 use protection::Protection;
 
 /// When the status ends at the latest. All that it waits for ends before, within 55 s; this is for
@@ -41,7 +40,7 @@ struct Report {
     /// The action of the kit that runs for the resource.
     action: Option<Running>,
     /// What was not understood of the settings.
-    misread: Vec<String>,
+    misread: Vec<Remark>,
     look: Look,
     protection: Protection,
     /// When what the verdict says began, if that is known: local time as RFC 3339 writes it.
@@ -84,7 +83,7 @@ impl Report {
     }
 
     /// What is odd and changes no verdict.
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<Remark> {
         let seen = if self.verdict().is_up() { self.look.warnings() } else { Vec::new() };
         seen.into_iter().chain(self.misread.iter().cloned()).collect()
     }
@@ -187,6 +186,7 @@ fn since(system: &impl System, look: &Look, history: &History) -> Option<Duratio
 mod tests {
     use super::*;
     use crate::command::End;
+    use crate::messages::Message;
     use crate::probe::endpoint::Endpoint;
     use crate::process::Process;
     use crate::system::fake::{Machine, Port, master};
@@ -277,7 +277,13 @@ mod tests {
         assert_eq!(report.verdict(), Verdict::Degraded);
         assert_eq!(
             (report.causes(), report.warnings()),
-            (vec![], vec![format!("no status, the verdict rests on process and ports: {cause}")])
+            (
+                vec![],
+                vec![Remark::new(
+                    Message::NoStatus,
+                    format!("no status, the verdict rests on process and ports: {cause}")
+                )]
+            )
         );
 
         scene.machine.state().ports.insert(143, Port::Refusing);
@@ -293,9 +299,9 @@ mod tests {
         let report = scene.report();
         assert_eq!((report.verdict(), report.causes()), (Verdict::Degraded, vec![]));
         let words = "two masters of Dovecot run: pid 100, pid 200 (dovecot-ark doctor says more)";
-        assert_eq!(report.warnings(), [words]);
+        assert_eq!(report.warnings(), [Remark::new(Message::SeveralMasters, words)]);
         for (format, exit, line) in [
-            (None, Exit::Success, format!(" {words}\n")),
+            (None, Exit::Success, format!(" ARK1110: {words}\n")),
             (
                 Some(Format::Nagios),
                 Exit::Monitored(Plugin::Warning),

@@ -8,6 +8,7 @@ use crate::dovecot::look::{Connection, Look};
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
 use crate::lifekeeper::state::State;
+use crate::messages::Remark;
 use crate::probe::attempt::Attempt;
 use crate::probe::endpoint::Endpoint;
 use crate::text::{cut, one_line};
@@ -119,7 +120,7 @@ fn seen(report: &Report) -> String {
     match (verdict, &report.action) {
         (_, Some(action)) => format!("{}: {action} is running", verdict.word()),
         (Verdict::Degraded, _) => {
-            format!("degraded: {}", report.look.warnings().join("; "))
+            format!("degraded: {}", Remark::texts(&report.look.warnings()).join("; "))
         }
         (Verdict::Failed | Verdict::Unknown, _) => {
             format!("{}: {}", verdict.word(), report.causes().join("; "))

@@ -10,6 +10,7 @@ use crate::dovecot::service::Status;
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
 use crate::log::readable;
+use crate::messages::Remark;
 use crate::show::{self, Tone};
 use crate::text::{cut, one_line};
 
@@ -49,8 +50,10 @@ pub(super) fn text(report: &Report) -> String {
     lines.extend(report.last().map(|words| format!("last action: {}", cut(&words, MAX_CAUSE))));
     lines.push(cut(&one_line(&lifekeeper(&report.protection)), MAX_CAUSE));
     lines.extend(peers.into_iter().map(line));
-    let head = show::toned(Tone::Odd, "warning:");
-    let warning = |cause: &String| format!("{head} {}", cut(&one_line(cause), MAX_CAUSE));
+    let warning = |remark: &Remark| {
+        let text = cut(&one_line(&remark.text), MAX_CAUSE);
+        show::warned(&Remark { text, ..*remark })
+    };
     lines.extend(report.warnings().iter().map(warning));
     lines.join("\n") + "\n"
 }
@@ -197,7 +200,7 @@ mod tests {
                 "  service         0.010 s  dead: `service dovecot status`: exit status 3",
                 "LifeKeeper on node1: ISP, in service, protected",
                 "  node2          not known: LifeKeeper does not call it alive, there with tag mail2",
-                "warning: /etc/default/LifeKeeper line 1: APP_DOVECOT_WAIT=never: ready or fixed is \
+                "warning: ARK2006: /etc/default/LifeKeeper line 1: APP_DOVECOT_WAIT=never: ready or fixed is \
                  expected; ready is used",
             ],
         );

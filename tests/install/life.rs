@@ -102,7 +102,10 @@ fn a_configuration_that_is_broken_is_named_before_a_resource_is_created() {
         assert_eq!(kit.state("dovecot"), None, "{init}, {dialect}");
         // A standby's keys may lie on a file system that is in service elsewhere.
         let said = kit.install("--standby");
-        assert!(said.contains("warning: Dovecot's configuration is broken: "), "{init}: {said}");
+        assert!(
+            said.contains("warning: ARK3008: Dovecot's configuration is broken: "),
+            "{init}: {said}"
+        );
         kit.uninstall("");
         kit.assert_as(&start, "uninstalled");
     }

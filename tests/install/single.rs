@@ -84,7 +84,7 @@ fn f54_two_masters_are_an_error_of_doctor_a_warning_of_status_and_no_fault() {
 
         let status = kit.done(&["status"]);
         assert!(status.starts_with("dovecot: degraded since "), "{init}: {status}");
-        assert!(status.contains(&format!("\nwarning: {words} (")), "{init}: {status}");
+        assert!(status.contains(&format!("\nwarning: ARK1110: {words} (")), "{init}: {status}");
         let status = kit.done(&["status", "--json"]);
         assert!(status.contains(&words), "{init}: {status}");
         let monitored = kit.ark(&["status", "--format", "nagios"]);
@@ -123,7 +123,7 @@ fn f54_a_master_of_another_unit_is_named_with_it() {
     let words = format!("two masters of Dovecot run: pid {second} belongs to second.service, and");
     kit.assert_found("master", "warning", &[&words, "systemctl disable --now second.service"]);
     // Status knows no units, but pids.
-    assert!(kit.done(&["status"]).contains("warning: two masters of Dovecot run: pid "));
+    assert!(kit.done(&["status"]).contains("warning: ARK1110: two masters of Dovecot run: pid "));
 
     kit.sh("systemctl stop dovecot.service");
     let words = [&*format!("the only master of Dovecot, pid {second}, belongs to second.service")];

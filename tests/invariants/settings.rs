@@ -35,7 +35,10 @@ pub fn settings(file: &[u8]) {
     assert!(service(&settings.service).is_ok(), "{:?}", settings.service);
     assert!(report.warnings.len() <= 64, "{} warnings", report.warnings.len());
     for warning in &report.warnings {
-        assert!(warning.len() < 4096 && !warning.contains(char::is_control), "{warning:?}");
+        assert!(
+            warning.text.len() < 4096 && !warning.text.contains(char::is_control),
+            "{warning:?}"
+        );
     }
     let again = again.concat();
     // A line that is longer than the limit would not be read again.

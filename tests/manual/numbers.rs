@@ -7,7 +7,7 @@ use std::time::Duration;
 use dovecot_ark::actions::{excuse, quick_check, recover, remove, restore};
 use dovecot_ark::dovecot::{checks, configuration, own_log, saturation, service, unit};
 use dovecot_ark::lifekeeper::{defaults, tag};
-use dovecot_ark::probe::{endpoint, socket};
+use dovecot_ark::probe::endpoint;
 use dovecot_ark::settings::{Settings, values};
 use dovecot_ark::{cli, text};
 
@@ -110,12 +110,6 @@ fn all() -> Vec<Number> {
             &["APP_DOVECOT_IP_LIST"],
             "on the ports {0}, {1} and {2},",
             "ポート {0}、{1}、{2} は TLS",
-        ),
-        number(
-            socket::PRIVILEGED.numbers(),
-            &["What is said of a port|ポートに関する文言"],
-            "from a port from {0} to {1},",
-            "{0}～{1} のポート",
         ),
         number(
             cli::QUICKCHECK_TIMEOUT.numbers(),
@@ -310,12 +304,6 @@ fn all() -> Vec<Number> {
             &["restore"],
             "for at most {0} seconds: otherwise",
             "最長 {0} 秒で実行",
-        ),
-        number(
-            service::STATUS_LIMIT.numbers(),
-            &["state of the service unknown: cause"],
-            "within {0} seconds",
-            "{0} 秒以内",
         ),
         number(
             quick_check::LIMIT.numbers(),

@@ -10,6 +10,8 @@ const PAGE: &str = include_str!("../../man/dovecot-ark.8");
 const JAPANESE_PAGE: &str = include_str!("../../man/ja/dovecot-ark.8");
 const GUIDE: &str = include_str!("../../man/dovecot-ark-guide.7");
 const JAPANESE_GUIDE: &str = include_str!("../../man/ja/dovecot-ark-guide.7");
+const MESSAGES: &str = include_str!("../../man/dovecot-ark-messages.7");
+const JAPANESE_MESSAGES: &str = include_str!("../../man/ja/dovecot-ark-messages.7");
 
 /// Asks rpm about the package's file.
 #[track_caller]
@@ -82,6 +84,8 @@ fn its_files_are_where_and_as_they_must_be() {
         "644 root:root /usr/share/doc/dovecot-ark/README.md",
         "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-guide.7.html",
         "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-guide.7.ja.html",
+        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-messages.7.html",
+        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-messages.7.ja.html",
         "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark.8.html",
         "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark.8.ja.html",
         "644 root:root /usr/share/doc/dovecot-ark/ocf_dovecot-ark_dovecot.7.html",
@@ -93,9 +97,11 @@ fn its_files_are_where_and_as_they_must_be() {
         "644 root:root /usr/share/fish/vendor_completions.d/dovecot-ark.fish",
         "644 root:root /usr/share/licenses/dovecot-ark/LICENSE",
         "644 root:root /usr/share/man/ja/man7/dovecot-ark-guide.7.gz",
+        "644 root:root /usr/share/man/ja/man7/dovecot-ark-messages.7.gz",
         "644 root:root /usr/share/man/ja/man7/ocf_dovecot-ark_dovecot.7.gz",
         "644 root:root /usr/share/man/ja/man8/dovecot-ark.8.gz",
         "644 root:root /usr/share/man/man7/dovecot-ark-guide.7.gz",
+        "644 root:root /usr/share/man/man7/dovecot-ark-messages.7.gz",
         "644 root:root /usr/share/man/man7/ocf_dovecot-ark_dovecot.7.gz",
         "644 root:root /usr/share/man/man8/dovecot-ark.8.gz",
         "644 root:root /usr/share/zsh/site-functions/_dovecot-ark",
@@ -112,6 +118,8 @@ fn its_files_are_where_and_as_they_must_be() {
         ("ja/man8/dovecot-ark.8", JAPANESE_PAGE),
         ("man7/dovecot-ark-guide.7", GUIDE),
         ("ja/man7/dovecot-ark-guide.7", JAPANESE_GUIDE),
+        ("man7/dovecot-ark-messages.7", MESSAGES),
+        ("ja/man7/dovecot-ark-messages.7", JAPANESE_MESSAGES),
     ] {
         let packed = kit.sh(&format!("gzip -dc /usr/share/man/{file}.gz"));
         assert!(packed == page, "{file}: not the page of these sources");

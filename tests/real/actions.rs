@@ -144,11 +144,12 @@ fn each_failed_round_is_logged_to_the_letter_in_both_places(kit: &Kit) {
             );
             assert_eq!(words, expected);
             let (date, prefix) = head.split_at("2026-01-01 00:00:00.000".len());
-            assert_eq!(prefix, " WARN:dovecot-ark:restore:dovecot:");
+            assert_eq!(prefix, " WARN:dovecot-ark:restore:dovecot:ARK1207:");
             assert_eq!(date.replace(|c: char| c.is_ascii_digit(), "0"), "0000-00-00 00:00:00.000");
         }
         let last = place.lines().last().unwrap_or_default();
-        assert!(last.contains(" ERROR:dovecot-ark:restore:dovecot:starting Dovecot: "), "{last}");
+        let (head, words) = last.split_once(":starting Dovecot: ").expect("the words");
+        assert!(head.contains(" ERROR:dovecot-ark:restore:dovecot:ARK12"), "{last}: {words}");
     }
 }
 

@@ -138,7 +138,7 @@ fn the_settings_are_shown_to_people_and_programs(kit: &Kit) {
     for line in [
         "APP_DOVECOT_RESTORE_WAIT         10  (/etc/default/LifeKeeper line 2)\n",
         "APP_DOVECOT_DEBUG                0  (default)\n",
-        "warning: /etc/default/LifeKeeper line 3: APP_DOVECOT_WAIT=soon: ready or fixed",
+        "warning: ARK2006: /etc/default/LifeKeeper line 3: APP_DOVECOT_WAIT=soon: ready or fixed",
     ] {
         assert!(table.contains(line), "{table}");
     }

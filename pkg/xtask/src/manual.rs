@@ -17,7 +17,11 @@ use crate::cargo::{answer, top};
 const MANDOC: [Tool; 1] = [Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" }];
 
 /// Pages by their names in the directory `man`.
-const PAGES: [&str; 3] = ["dovecot-ark-guide.7", "dovecot-ark.8", "ocf_dovecot-ark_dovecot.7"];
+const PAGES: [&str; 4] =
+    ["dovecot-ark-guide.7", "dovecot-ark-messages.7", "dovecot-ark.8", "ocf_dovecot-ark_dovecot.7"];
+
+/// The page whose entries have numbers for anchors.
+const MESSAGES: &str = "dovecot-ark-messages.7";
 
 /// What makes a page readable on a screen and on paper.
 const STYLE: &str = "<style>\n\
@@ -80,8 +84,12 @@ pub(crate) fn html(sources: &Path, name: &str) -> Result<String> {
         Language::English => english,
         Language::Japanese => joined(&rendered(sources, &format!("ja/{page}"))?),
     };
-    let text =
-        finished(&text, page, language, &anchors).map_err(|cause| Error::failed(&*doing, cause))?;
+    let entries = sources.join("man").join(MESSAGES);
+    let entries = fs::read_to_string(&entries)
+        .map_err(Error::io(format!("reading {}", entries.display())))?;
+    let text = finished(&text, page, language, &anchors)
+        .and_then(|text| numbered(&text, page, language, &entries))
+        .map_err(|cause| Error::failed(&*doing, cause))?;
     require_links(&text).map_err(|cause| Error::failed(&*doing, cause))?;
     Ok(text)
 }
@@ -207,6 +215,39 @@ fn finished(
     Ok(format!("{before}{switch}<p>{contents}</p>\n<div class=\"manual-text\">{body}"))
 }
 
+/// Makes each number of a message an anchor in its entry, and a link to that elsewhere. `entries` is
+/// the source of the page that has them.
+fn numbered(
+    text: &str,
+    page: &str,
+    language: Language,
+    entries: &str,
+) -> std::result::Result<String, String> {
+    let file = if page == MESSAGES { String::new() } else { name_of(MESSAGES, language) };
+    let mut pieces = text.split("ARK");
+    let mut numbered = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.get(..4).filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
+        let Some((digits, after)) = digits.zip(piece.get(4..)) else {
+            numbered.extend(["ARK", piece]);
+            continue;
+        };
+        // mandoc takes the whole word: `ARK1001:`, and `ARK1001:~2` for one more head.
+        let anchor = after.strip_prefix(':').filter(|rest| rest.starts_with(['"', '~']));
+        if let Some(rest) = anchor {
+            numbered.extend(["ARK", digits, rest]);
+        } else if after.starts_with(':') || numbered.ends_with(|c: char| c.is_alphanumeric()) {
+            numbered.extend(["ARK", piece]);
+        } else if entries.contains(&format!("\"ARK{digits}: ")) {
+            let link = format!("<a href=\"{file}#ARK{digits}\">ARK{digits}</a>");
+            numbered.extend([link.as_str(), after]);
+        } else {
+            return Err(format!("ARK{digits} has no entry in {MESSAGES}"));
+        }
+    }
+    Ok(numbered)
+}
+
 /// Gives the headings these anchors, in their order.
 fn anchored(body: &str, anchors: &[Heading]) -> std::result::Result<String, String> {
     let mut anchors = anchors.iter();
@@ -242,7 +283,8 @@ fn require_links(text: &str) -> std::result::Result<(), String> {
         .collect();
     let leads = |link: &&str| match link.strip_prefix('#') {
         Some(anchor) => anchors.contains(anchor),
-        None => files.contains(*link),
+        // That the entry is there was seen when the link was made.
+        None => files.contains(link.split_once("#ARK").map_or(*link, |(file, _)| file)),
     };
     match values("href=\"").find(|link| !leads(link)) {
         Some(link) => Err(format!("the link {link} leads nowhere")),
@@ -259,6 +301,19 @@ mod tests {
         assert_eq!(joined("あ。\n    い IMAP\n    う\n"), "あ。い IMAP\nう\n");
         assert_eq!(joined("<pre>a\n  あ\nい</pre>\n"), "<pre>a\n  あ\nい</pre>\n");
         assert_eq!(decoded("&#x3042;&#x27;&lt;"), "あ&#x27;&lt;");
+    }
+
+    #[test]
+    fn a_number_is_an_anchor_in_its_entry_and_a_link_elsewhere() {
+        let entries = ".It Sy \"ARK1101: x\"";
+        let of = |text: &str, page| numbered(text, page, Language::Japanese, entries);
+        let entry = "<dt id=\"ARK1101:\"><a href=\"#ARK1101:~2\"><b>ARK1101: x";
+        let made = "<dt id=\"ARK1101\"><a href=\"#ARK1101~2\"><b>ARK1101: x";
+        assert_eq!(of(entry, MESSAGES), Ok(made.to_owned()));
+        let link = |file: &str| Ok(format!("<a href=\"{file}#ARK1101\">ARK1101</a>、"));
+        assert_eq!(of("ARK1101、", MESSAGES), link(""));
+        assert_eq!(of("ARK1101、", PAGES[2]), link("dovecot-ark-messages.7.ja.html"));
+        assert!(of("ARK1102", MESSAGES).is_err());
     }
 
     #[test]

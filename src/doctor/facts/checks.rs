@@ -9,6 +9,7 @@ use crate::dovecot::history::{History, Told};
 use crate::dovecot::look::{self, Busy};
 use crate::dovecot::verdict::Verdict;
 use crate::lifekeeper::tag::Tag;
+use crate::messages::Remark;
 use crate::settings::Settings;
 use crate::system::System;
 use crate::text::one_line;
@@ -50,7 +51,7 @@ impl Checked {
         let verdict = action.as_deref().map_or_else(|| look.verdict(), Verdict::during);
         let (causes, warnings) = match verdict {
             Verdict::Starting | Verdict::Stopping => (Vec::new(), Vec::new()),
-            verdict if verdict.is_up() => (Vec::new(), look.warnings()),
+            verdict if verdict.is_up() => (Vec::new(), Remark::texts(&look.warnings())),
             _ => (look.causes(), Vec::new()),
         };
         let History { last, fault, past } = History::read(system, root);

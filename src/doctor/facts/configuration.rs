@@ -9,6 +9,7 @@ use crate::dovecot::configuration::{self, Listener, Settings};
 use crate::dovecot::instance::Instance;
 use crate::dovecot::mistake::{self, Readable};
 use crate::dovecot::{obstacles, places};
+use crate::messages::Remark;
 use crate::system::System;
 
 /// What Dovecot says of its configuration.
@@ -48,7 +49,10 @@ impl Configuration {
             listeners: listeners.into(),
             mistake,
             missing: instance.missing(system),
-            obstacles: obstacles::unwritable_folders(root, &places::places(system, instance)),
+            obstacles: Remark::texts(&obstacles::unwritable_folders(
+                root,
+                &places::places(system, instance),
+            )),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::actions;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::quick_check_keys;
 use crate::lifekeeper::tag::Tag;
+use crate::messages::Remark;
 use crate::settings::{Report, Settings};
 
 /// The key of LifeKeeper's limit for what one node does for another, in seconds.
@@ -56,7 +57,7 @@ impl Limits {
         let rows = report.settings.into_iter();
         Self {
             settings: rows.map(|row| (row.key.to_owned(), row.value)).collect(),
-            warnings: report.warnings,
+            warnings: Remark::texts(&report.warnings),
             converted_tag,
             set,
             checks: whole_seconds(actions::longest_checks(settings)),

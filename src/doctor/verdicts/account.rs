@@ -3,6 +3,7 @@
 use crate::doctor::facts::account::Account;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 use crate::probe::socket::VISITOR;
 
 /// What a check without an account misses.
@@ -25,6 +26,7 @@ fn usable(account: &Account) -> Finding {
         Fact::Unknown(cause) => {
             return Finding::error(
                 Check::Account,
+                Message::DoctorNoAccount,
                 format!("the login check has no account: {cause}"),
                 BLIND,
                 "dovecot-ark login-account, or copy the file from another node",
@@ -38,12 +40,14 @@ fn usable(account: &Account) -> Finding {
         }
         Some(Fact::Known(false)) => Finding::error(
             Check::Account,
+            Message::DoctorAccountRefused,
             format!("{named}: Dovecot refuses it"),
             BLIND,
             "give Dovecot the account as `dovecot-ark login-account --keep` shows",
         ),
         Some(Fact::Unknown(cause)) => Finding::warning(
             Check::Account,
+            Message::DoctorAccountUnknown,
             format!("{named}: whether Dovecot lets it in is not known: {cause}"),
             BLIND,
             "see why the authentication does not answer",
@@ -61,6 +65,7 @@ fn banned(account: &Account) -> Option<Finding> {
     let jails = account.jails.join(", ");
     Some(Finding::warning(
         Check::Account,
+        Message::DoctorAccountBanned,
         format!("fail2ban counts the login check's address {from}: {jails}"),
         "a wrong password would ban the address, and the check would then call the port dead",
         format!("add {from} to ignoreip in the section [DEFAULT] of /etc/fail2ban/jail.local"),
@@ -72,6 +77,7 @@ fn delayed(account: &Account) -> Option<Finding> {
     let from = account.from.filter(|from| *from != VISITOR && account.delayed == Some(true))?;
     Some(Finding::warning(
         Check::Account,
+        Message::DoctorAccountDelayed,
         format!("Dovecot delays the login check when others from {from} fail to log in"),
         "after wrong passwords of a webmail on this node the check warns for nothing",
         format!(

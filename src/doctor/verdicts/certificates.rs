@@ -5,6 +5,7 @@
 
 use crate::doctor::facts::certificates::{Certificate, Key, KeyState, State};
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 
 /// Assesses the certificates.
 pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
@@ -14,18 +15,21 @@ pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
             State::Good => key.as_ref().and_then(|key| assess_key(file, key)),
             State::Unreadable(cause) => Some(Finding::error(
                 Check::Certificate,
+                Message::DoctorCertificateUnread,
                 format!("the certificate {file} cannot be read: {cause}"),
                 "Dovecot does not start without it, on a failover neither",
                 format!("put the certificate into {file}, on each node"),
             )),
             State::Garbage => Some(Finding::warning(
                 Check::Certificate,
+                Message::DoctorNoCertificate,
                 format!("{file} is no certificate"),
                 USELESS,
                 format!("openssl x509 -noout -text -in {file}, and put a certificate there"),
             )),
             State::Ending => Some(Finding::warning(
                 Check::Certificate,
+                Message::DoctorCertificateEnds,
                 format!("the certificate {file} has ended or ends within two weeks"),
                 "mail programs refuse a certificate that has ended",
                 format!("renew it; `openssl x509 -noout -enddate -in {file}` shows its end"),
@@ -47,18 +51,21 @@ fn assess_key(certificate: &str, key: &Key) -> Option<Finding> {
         KeyState::Matches | KeyState::Unknown => None,
         KeyState::Mismatches => Some(Finding::error(
             Check::Certificate,
+            Message::DoctorOtherKey,
             format!("the key {file} does not belong to the certificate {certificate}"),
             USELESS,
             format!("put the key of {certificate} into {file}, on each node"),
         )),
         KeyState::Garbage => Some(Finding::error(
             Check::Certificate,
+            Message::DoctorNoKey,
             format!("{file} is no private key"),
             USELESS,
             format!("put the key of {certificate} into {file}, on each node"),
         )),
         KeyState::Unreadable(cause) => Some(Finding::error(
             Check::Certificate,
+            Message::DoctorKeyUnread,
             format!("the key {file} cannot be read: {cause}"),
             "Dovecot does not start without it, on a failover neither",
             format!("put the key of {certificate} into {file}, on each node"),

@@ -7,6 +7,7 @@ use crate::dovecot::history::{Runs, Word};
 use crate::dovecot::verdict::Verdict;
 use crate::lifekeeper::state::State;
 use crate::log::readable;
+use crate::messages::Message;
 
 /// Assesses the checks and the last actions of one node. Earlier kits tell of neither.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -32,14 +33,16 @@ fn verdict(facts: &Facts, checked: &Checked) -> Vec<Finding> {
             .map(|warning| {
                 Finding::warning(
                     Check::Verdict,
+                    Message::DoctorDegraded,
                     format!("the checks say degraded: {warning}"),
                     "Dovecot is in operation, and this needs attention",
-                    "see this message in DIAGNOSTICS of `man dovecot-ark`",
+                    "look it up in dovecot-ark-messages(7)",
                 )
             })
             .collect(),
         Some(Verdict::Starting | Verdict::Stopping) => vec![Finding::warning(
             Check::Verdict,
+            Message::DoctorActing,
             format!("{word}: {} is running", action.as_deref().unwrap_or("an action")),
             "what is seen meanwhile says nothing of how it will be",
             "wait for its end, and run `dovecot-ark doctor` again",
@@ -52,30 +55,35 @@ fn verdict(facts: &Facts, checked: &Checked) -> Vec<Finding> {
         }
         Some(Verdict::Stopped) if !facts.resource.is_in_service() => vec![Finding::warning(
             Check::Verdict,
+            Message::DoctorStopped,
             format!("the checks say stopped: {said}"),
             "nobody is known to serve mail from here",
             "see whether it is to run on this node",
         )],
         Some(Verdict::Stopped) => vec![Finding::error(
             Check::Verdict,
+            Message::DoctorStopped,
             format!("the checks say stopped: {said}"),
             "there is no mail until LifeKeeper's next check recovers it",
             recover,
         )],
         Some(Verdict::Failed) if facts.resource.is_in_service() => vec![Finding::error(
             Check::Verdict,
+            Message::DoctorFailed,
             format!("the checks say failed: {said}"),
             "users may have no mail; LifeKeeper's next check fails, and recovers or moves it",
             format!("fix what the causes name, then {recover}"),
         )],
         Some(Verdict::Failed) => vec![Finding::error(
             Check::Verdict,
+            Message::DoctorFailed,
             format!("the checks say failed: {said}"),
             "Dovecot runs, and does not serve as it should",
             "fix what the causes name",
         )],
         Some(Verdict::Unknown) | None => vec![Finding::error(
             Check::Verdict,
+            Message::DoctorUnknown,
             format!("the checks say {word}: {said}"),
             "whether Dovecot is in operation cannot be told",
             "see whether /proc is mounted and whole",
@@ -101,14 +109,27 @@ fn last(facts: &Facts, checked: &Checked) -> Finding {
         let cure = "fix the cause, then bring it into service or run `dovecot-ark recover -t ";
         return if stands_by && checked.verdict() == Some(Verdict::Stopped) {
             let why = "it may fail again when LifeKeeper next brings it into service here";
-            Finding::warning(Check::Action, what, why, "fix the cause; see the log")
+            Finding::warning(
+                Check::Action,
+                Message::DoctorActionFailed,
+                what,
+                why,
+                "fix the cause; see the log",
+            )
         } else {
-            Finding::error(Check::Action, what, why, format!("{cure}{tag}`"))
+            Finding::error(
+                Check::Action,
+                Message::DoctorActionFailed,
+                what,
+                why,
+                format!("{cure}{tag}`"),
+            )
         };
     }
     match &checked.last {
         Some(one) if one.outcome == Word::Begun && checked.action.is_none() => Finding::warning(
             Check::Action,
+            Message::DoctorActionKilled,
             one.words(Runs::No),
             "LifeKeeper takes what it did not finish for failed, or waits for it",
             "see /var/log/dovecot-ark.log for how far it came",

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::Settings;
+use crate::messages::Message;
 use crate::text::cut;
 
 /// How many differences are told one by one.
@@ -63,6 +64,7 @@ fn versions(nodes: &[&Facts]) -> Vec<Finding> {
         }
         Comparison::Differing(versions) => Some(Finding::error(
             Check::LifeKeeper,
+            Message::DoctorLifeKeeperVersions,
             format!("LifeKeeper's versions differ: {versions}"),
             "nodes of different versions are supported only while one upgrades them",
             "upgrade LifeKeeper on the older nodes",
@@ -75,6 +77,7 @@ fn versions(nodes: &[&Facts]) -> Vec<Finding> {
         }
         Comparison::Differing(versions) => Some(Finding::error(
             Check::Dovecot,
+            Message::DoctorDovecotVersions,
             format!("Dovecot's versions differ: {versions}"),
             "one version may not read the mail that another has touched, or not take its \
              configuration",
@@ -88,6 +91,7 @@ fn versions(nodes: &[&Facts]) -> Vec<Finding> {
         }
         Comparison::Differing(versions) => Some(Finding::warning(
             Check::Kit,
+            Message::DoctorKitVersions,
             format!("the kit's versions differ: {versions}"),
             "the nodes may judge Dovecot differently",
             "install one version of the package dovecot-ark on all nodes",
@@ -111,6 +115,7 @@ fn configuration(nodes: &[&Facts]) -> Vec<Finding> {
     } else {
         Finding::error(
             Check::Configuration,
+            Message::DoctorConfigurations,
             format!("Dovecot's configuration differs: {}", some_of(&differences)),
             "after a failover Dovecot would serve something else, or not start",
             "copy /etc/dovecot from the node that is right to the others (rsync -a), then `doveadm \
@@ -130,6 +135,7 @@ fn settings(nodes: &[&Facts]) -> Vec<Finding> {
     } else {
         Finding::warning(
             Check::Settings,
+            Message::DoctorSettings,
             format!("the settings differ: {}", some_of(&differences)),
             "the nodes start, stop and check Dovecot differently",
             "make the APP_DOVECOT_ lines of /etc/default/LifeKeeper equal on all nodes",
@@ -143,6 +149,7 @@ fn account(nodes: &[&Facts]) -> Option<Finding> {
     match compare(nodes, |facts| facts.account.as_ref()?.user.known().map(|user| &**user)) {
         Comparison::Differing(users) => Some(Finding::warning(
             Check::Account,
+            Message::DoctorAccounts,
             format!("the login check's accounts differ: {users}"),
             "after a failover the check may not get in, and then it only warns",
             "copy the file with the account from one node to the others (scp -p)",
@@ -215,6 +222,7 @@ fn copies(nodes: &[&Facts]) -> Vec<Finding> {
     } else {
         Finding::error(
             Check::Copies,
+            Message::DoctorCopies,
             format!("LifeKeeper's copies differ between the nodes: {}", differing.join(", ")),
             "an action does one thing on one node and another on the next",
             "on each node with an odd copy: install -m 755 /usr/lib/dovecot-ark/ACTION and the \
@@ -233,6 +241,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
     if serving.len() > 1 {
         findings.push(Finding::error(
             Check::State,
+            Message::DoctorRunsTwice,
             format!("Dovecot runs on more than one node: {}", serving.join(", ")),
             "two Dovecots on the same mail spoil it",
             "`dovecot-ark remove -t TAG` on each node where LifeKeeper has it out of service",
@@ -242,6 +251,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
     if in_service.len() > 1 {
         findings.push(Finding::error(
             Check::State,
+            Message::DoctorInServiceTwice,
             format!(
                 "LifeKeeper has it in service on more than one node: {}",
                 in_service.join(", ")
@@ -263,6 +273,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
         if holders.len() > 1 {
             findings.push(Finding::error(
                 Check::Address,
+                Message::DoctorAddressTwice,
                 format!("{address} is on more than one node: {}", holders.join(", ")),
                 "clients reach now one and now the other",
                 format!("ip address del {address}/PREFIX dev DEVICE, where LifeKeeper has it not"),

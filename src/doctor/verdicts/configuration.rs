@@ -9,6 +9,7 @@ use crate::doctor::facts::network::{Asked, Place};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::{Listener, Opening};
 use crate::dovecot::obstacles;
+use crate::messages::Message;
 
 /// Assesses the configuration of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -16,11 +17,18 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     if let Some(missing) = missing {
         let why = "without Dovecot its configuration cannot be read, and restore fails here";
         let cure = "install Dovecot in the version that the other nodes have";
-        return vec![Finding::error(Check::Configuration, missing, why, cure)];
+        return vec![Finding::error(
+            Check::Configuration,
+            Message::NotInstalled,
+            missing,
+            why,
+            cure,
+        )];
     }
     let broken = |cause: &String| {
         Finding::error(
             Check::Configuration,
+            Message::DoctorBroken,
             format!("Dovecot does not take its configuration: {cause}"),
             "a Dovecot that runs goes on, but the next start fails, on a failover too",
             "doveconf -nx >/dev/null  (then mend the line that it names)",
@@ -31,6 +39,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         (Fact::Known(_), Some(Fact::Known(mistake))) => broken(mistake),
         (Fact::Known(_), Some(Fact::Unknown(cause))) => Finding::warning(
             Check::Configuration,
+            Message::DoctorBrokenUnknown,
             format!("whether Dovecot can read its configuration is not known: {cause}"),
             "the next start may hang or fail as this question did, on a failover too",
             "doveconf -nx >/dev/null  (a file that it names may be a FIFO, or on a dead mount)",
@@ -46,6 +55,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         }
         Fact::Unknown(cause) => vec![Finding::warning(
             Check::Listener,
+            Message::DoctorListenerUnknown,
             format!("where Dovecot is to listen is not known: {cause}"),
             "whether the checks of APP_DOVECOT_IP_LIST can succeed cannot be told before a start",
             "dovecot -n, and compare its addresses and ports with APP_DOVECOT_IP_LIST",
@@ -79,6 +89,7 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
         return Some(Finding::error(
             Check::Listener,
+            Message::DoctorNoListener,
             format!(
                 "{}: Dovecot has no listener on port {}, only on {}",
                 place.name,
@@ -103,6 +114,7 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
     };
     Some(Finding::error(
         Check::Listener,
+        Message::DoctorListensElsewhere,
         format!("{}: Dovecot listens on this port at {} only", place.name, addresses.join(" ")),
         why,
         format!(
@@ -128,6 +140,7 @@ fn misunderstood(place: &Place, openings: &[Opening]) -> Option<Finding> {
     let entry = entry.map_or(name.as_str(), |(_, entry)| entry);
     Some(Finding::error(
         Check::Listener,
+        Message::DoctorMisunderstood,
         format!("{name}: {what}"),
         NEVER,
         format!("write {mark}{entry} in APP_DOVECOT_IP_LIST, or change Dovecot's configuration"),
@@ -146,7 +159,13 @@ fn missing_addresses(facts: &Facts, listeners: &[Listener]) -> Vec<Finding> {
         match (facts.resource.is_in_service(), comes.first()) {
             (true, Some(tag)) => {
                 let restore = format!("perform_action -t {tag} -a restore");
-                Some(Finding::error(Check::Listener, what, why, facts.installed.command(&restore)))
+                Some(Finding::error(
+                    Check::Listener,
+                    Message::DoctorListenAddress,
+                    what,
+                    why,
+                    facts.installed.command(&restore),
+                ))
             }
             (false, Some(_)) => None,
             (_, None) => {
@@ -155,9 +174,9 @@ fn missing_addresses(facts: &Facts, listeners: &[Listener]) -> Vec<Finding> {
                      {address} and let the resource depend on it"
                 );
                 Some(if facts.resource.is_in_service() {
-                    Finding::error(Check::Listener, what, why, cure)
+                    Finding::error(Check::Listener, Message::DoctorListenAddress, what, why, cure)
                 } else {
-                    Finding::warning(Check::Listener, what, why, cure)
+                    Finding::warning(Check::Listener, Message::DoctorListenAddress, what, why, cure)
                 })
             }
         }
@@ -170,6 +189,7 @@ fn unwritable(obstacles: &[String]) -> Vec<Finding> {
     let finding = |obstacle: &String| {
         Finding::error(
             Check::Dovecot,
+            Message::DoctorUnwritable,
             obstacle,
             "Dovecot cannot write its pid file or its log there, and does not start",
             "make room there (df -h; df -i), or mount it writable",

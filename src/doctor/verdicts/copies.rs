@@ -3,6 +3,7 @@
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::copies::{Copies, FOLDER, PROGRAM, Program, TEXTS};
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 
 /// Assesses the programs of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -34,6 +35,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
         };
         return Some(Finding::error(
             Check::Copies,
+            Message::DoctorNoCopy,
             format!("{tag} has no {action} here"),
             why,
             format!("delete the resource and create it anew: dovecot-ark install --tag {tag}"),
@@ -43,6 +45,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
     if !copy.holds(text) {
         return Some(Finding::error(
             Check::Copies,
+            Message::DoctorForeignCopy,
             format!("{path} is not the kit's {action}"),
             "LifeKeeper runs this copy, and what it does nobody knows",
             format!("install -m 755 {stub} '{path}'"),
@@ -51,6 +54,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
     (!copy.executable).then(|| {
         Finding::error(
             Check::Copies,
+            Message::DoctorCopyMode,
             format!("{path} is not executable"),
             format!("LifeKeeper cannot run {action}"),
             format!("chmod 755 '{path}'"),
@@ -79,11 +83,11 @@ fn stubs(copies: &Copies) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !unusable.is_empty() {
         let what = format!("missing or not executable: {}", unusable.join(", "));
-        findings.push(Finding::error(Check::Stubs, what, why, cure));
+        findings.push(Finding::error(Check::Stubs, Message::DoctorStubs, what, why, cure));
     }
     if !edited.is_empty() {
         let what = format!("not as the package laid it: {}", edited.join(", "));
-        findings.push(Finding::warning(Check::Stubs, what, why, cure));
+        findings.push(Finding::warning(Check::Stubs, Message::DoctorStubsEdited, what, why, cure));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(Check::Stubs, "the kit's four stubs and its program are there"));

@@ -3,6 +3,7 @@
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 
 /// Assesses whether the resource is extended to these nodes, the others that are alive.
 pub(crate) fn assess(here: &Facts, alive: &[&str]) -> Vec<Finding> {
@@ -13,6 +14,7 @@ pub(crate) fn assess(here: &Facts, alive: &[&str]) -> Vec<Finding> {
         (Some(_), Fact::Unknown(cause)) => {
             let finding = Finding::warning(
                 Check::Resource,
+                Message::DoctorExtensionUnknown,
                 format!("LifeKeeper does not tell to which nodes {tag} is extended: {cause}"),
                 "LifeKeeper moves Dovecot only to a node to which it is extended",
                 here.installed.command(&format!("eqv_list -t {tag}")),
@@ -26,6 +28,7 @@ pub(crate) fn assess(here: &Facts, alive: &[&str]) -> Vec<Finding> {
         .map(|name| {
             let finding = Finding::warning(
                 Check::Resource,
+                Message::DoctorNotExtended,
                 format!("{tag} is not extended to {name}"),
                 "LifeKeeper cannot move Dovecot there",
                 format!("extend the hierarchy of {tag} to {name} in LifeKeeper"),

@@ -4,6 +4,7 @@
 
 use crate::doctor::facts::foreign::Mention;
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 
 /// Assesses the mentions.
 pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
@@ -22,14 +23,15 @@ pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
                                Dovecot may run on two nodes at once";
                     let cure = "leave it to one engine: here, crm_resource --list, then take it out of \
                                 Pacemaker; or dovecot-ark uninstall, and leave it to Pacemaker";
-                    Finding::error(Check::Supervisor, what, why, cure)
+                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
                 }
                 "monit" if *starts => {
                     let cure = format!("take Dovecot out of {file}, then `monit reload`");
-                    Finding::error(Check::Supervisor, what, why, cure)
+                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
                 }
                 "monit" => Finding::warning(
                     Check::Supervisor,
+                    Message::DoctorSupervisor,
                     what,
                     "a standby, where Dovecot does not run, would be reported as broken",
                     format!("take Dovecot out of {file}, then `monit reload`"),
@@ -41,15 +43,15 @@ pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
                          reload` do: neither starts a Dovecot that is stopped"
                     );
                     if *starts {
-                        Finding::error(Check::Supervisor, what, why, cure)
+                        Finding::error(Check::Supervisor, Message::DoctorStarter, what, why, cure)
                     } else {
                         let what = format!("{what} (it asks first whether it is active)");
-                        Finding::warning(Check::Supervisor, what, why, cure)
+                        Finding::warning(Check::Supervisor, Message::DoctorStarter, what, why, cure)
                     }
                 }
                 _ => {
                     let cure = format!("take Dovecot out of {file}, then `supervisorctl update`");
-                    Finding::error(Check::Supervisor, what, why, cure)
+                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
                 }
             }
         })

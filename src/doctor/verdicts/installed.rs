@@ -4,6 +4,7 @@ use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::installed::{Installed, LICENCES};
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 
 /// Assesses what is installed.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -15,6 +16,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         } else {
             Finding::warning(
                 Check::Licence,
+                Message::DoctorLicence,
                 format!("there is no licence file in /{LICENCES}"),
                 "LifeKeeper does not start when its licence is missing or has ended",
                 installed.command("lkkeyins FILE"),
@@ -29,18 +31,21 @@ fn lifekeeper(installed: &Installed) -> Finding {
     match (&installed.lifekeeper, &installed.node, &installed.version) {
         (Fact::Unknown(cause), ..) => Finding::error(
             Check::LifeKeeper,
+            Message::NoLifeKeeper,
             cause,
             "nothing protects Dovecot on this node",
             "install LifeKeeper, or set LKROOT in /etc/default/LifeKeeper to its folder",
         ),
         (_, Fact::Unknown(cause), _) => Finding::error(
             Check::LifeKeeper,
+            Message::LifeKeeperDown,
             cause,
             "nothing protects Dovecot on this node, and the resource cannot be looked at",
             installed.command("lkstart"),
         ),
         (_, _, Fact::Unknown(cause)) => Finding::warning(
             Check::LifeKeeper,
+            Message::DoctorLifeKeeperVersion,
             format!("LifeKeeper runs in a version that is not known: {cause}"),
             "all nodes must have the same version, and how long quickCheck may take depends on it",
             "rpm -q steeleye-lk",
@@ -55,6 +60,7 @@ fn dovecot_version(version: &Fact<String>) -> Finding {
     match version {
         Fact::Unknown(cause) => Finding::error(
             Check::Dovecot,
+            Message::DoctorNoDovecot,
             cause,
             "a failover to this node fails",
             "install Dovecot in the version that the other nodes have",
@@ -64,6 +70,7 @@ fn dovecot_version(version: &Fact<String>) -> Finding {
         }
         Fact::Known(version) => Finding::warning(
             Check::Dovecot,
+            Message::DoctorUntried,
             format!("Dovecot {version} is installed"),
             "the kit was tried with the versions 1 and 2",
             "install a version that the kit knows, or try this one before it carries mail",

@@ -7,6 +7,7 @@ use crate::doctor::facts::Facts;
 use crate::doctor::facts::limits::{INTERVAL_KEY, Limits, REMOTE_KEY};
 use crate::doctor::finding::{Check, Finding};
 use crate::lifekeeper::installation::{Version, quick_check_keys};
+use crate::messages::Message;
 
 /// What LifeKeeper's limit is when nobody sets it, in seconds (manual).
 const REMOTE_USUAL: u64 = 900;
@@ -23,6 +24,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         .map(|warning| {
             Finding::warning(
                 Check::Settings,
+                Message::DoctorSetting,
                 warning,
                 "the kit goes on with another value than somebody meant",
                 "correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds",
@@ -50,6 +52,7 @@ fn interval(limits: &Limits) -> Finding {
         Some(Err(value)) => {
             return Finding::warning(
                 Check::TimeLimit,
+                Message::DoctorNoSeconds,
                 format!("{INTERVAL_KEY}={value} is no number of seconds"),
                 "how often LifeKeeper checks its resources is not known",
                 format!("set {INTERVAL_KEY}={INTERVAL_USUAL} in /etc/default/LifeKeeper"),
@@ -83,6 +86,7 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
             }
             _ => findings.push(Finding::warning(
                 Check::TimeLimit,
+                Message::DoctorNoSeconds,
                 format!("{key}={value} is no number of seconds"),
                 "what LifeKeeper makes of it, and how long quickCheck may take, is not known",
                 format!("set {key}=22 in /etc/default/LifeKeeper, or take the line out"),
@@ -94,6 +98,7 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
         findings.extend(unread.map(|key| {
             Finding::warning(
                 Check::TimeLimit,
+                Message::DoctorUnreadKey,
                 format!("{key} is set, and LifeKeeper {version} does not read it"),
                 "the limit that somebody meant does not hold",
                 format!("rename it to {read} in /etc/default/LifeKeeper"),
@@ -122,6 +127,7 @@ fn too_short(limits: &Limits, key: &str, seconds: u64) -> Option<Finding> {
     if seconds <= limits.checks {
         Some(Finding::error(
             Check::TimeLimit,
+            Message::DoctorShortChecks,
             format!("{key}={seconds}, and the checks may take {} s", limits.checks),
             "LifeKeeper takes a check that it had to end for no fault: nothing is protected then",
             format!("{cure}, or shorten the time-outs in APP_DOVECOT_IP_LIST"),
@@ -129,6 +135,7 @@ fn too_short(limits: &Limits, key: &str, seconds: u64) -> Option<Finding> {
     } else if seconds <= limits.quick_check {
         Some(Finding::warning(
             Check::TimeLimit,
+            Message::DoctorShortQuickCheck,
             format!("{key}={seconds}, and quickCheck ends itself after {} s", limits.quick_check),
             "on a node where everything hangs, LifeKeeper ends the check before its verdict",
             cure,
@@ -155,12 +162,14 @@ fn remote(limits: &Limits) -> Finding {
         ),
         Some(granted) => Finding::warning(
             Check::TimeLimit,
+            Message::DoctorShortSwitchover,
             format!("remove and restore may take {needed} s, and {REMOTE_KEY} is {granted} s"),
             why,
             cure,
         ),
         None => Finding::warning(
             Check::TimeLimit,
+            Message::DoctorNoSeconds,
             format!("{REMOTE_KEY}={} is no number of seconds", set.map_or("", String::as_str)),
             why,
             cure,

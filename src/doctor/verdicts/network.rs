@@ -7,6 +7,7 @@ use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{Place, Running};
 use crate::doctor::finding::{Check, Finding};
+use crate::messages::Message;
 use crate::system::sockets::{Holder, Socket};
 
 /// Assesses the addresses and the ports.
@@ -22,6 +23,7 @@ fn assess_addresses(facts: &Facts) -> Vec<Finding> {
         Fact::Unknown(cause) => {
             return vec![Finding::warning(
                 Check::Address,
+                Message::DoctorAddressesUnknown,
                 format!("the addresses of this node cannot be listed: {cause}"),
                 "whether it has those of APP_DOVECOT_IP_LIST cannot be told",
                 "ip address",
@@ -43,6 +45,7 @@ fn assess_addresses(facts: &Facts) -> Vec<Finding> {
             };
             Finding::error(
                 Check::Address,
+                Message::DoctorNoAddress,
                 format!("{address} of APP_DOVECOT_IP_LIST is not on this node"),
                 "Dovecot is in service here, and each check of this address fails",
                 cure,
@@ -63,6 +66,7 @@ fn assess_ports(facts: &Facts) -> Vec<Finding> {
         (Fact::Unknown(cause), _) | (_, Fact::Unknown(cause)) => {
             return vec![Finding::warning(
                 Check::Port,
+                Message::DoctorPortsUnknown,
                 format!("who listens on the ports of APP_DOVECOT_IP_LIST is not known: {cause}"),
                 "another program on one of them keeps Dovecot from starting",
                 "ss -ltnp",
@@ -99,6 +103,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
             (true, _) => None,
             (false, Some(holder)) if is_dovecots(holder) => Some(Finding::error(
                 Check::Port,
+                Message::DoctorPortLeft,
                 format!("{name} is held by {who}, which an earlier Dovecot left behind"),
                 "Dovecot can start only after it has ended; restore ends it by itself",
                 format!("dovecot-ark remove -t {tag}"),
@@ -107,6 +112,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
             (false, Some(holder)) if holder.pid == 1 => None,
             (false, _) => Some(Finding::error(
                 Check::Port,
+                Message::DoctorPortTaken,
                 format!("{name} is held by {who}, and Dovecot does not run"),
                 "one port that is taken keeps Dovecot from starting at all",
                 "stop that program, or give it another port",
@@ -116,6 +122,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
     if here.is_empty() {
         return Some(Finding::error(
             Check::Port,
+            Message::DoctorNobodyListens,
             format!("Dovecot runs, and nobody listens at {name}"),
             "quickCheck fails at this entry, and LifeKeeper recovers or moves Dovecot",
             "ss -ltnp | grep dovecot, and correct APP_DOVECOT_IP_LIST or Dovecot's configuration",
@@ -125,6 +132,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
     foreign.then(|| {
         Finding::error(
             Check::Port,
+            Message::DoctorForeignPort,
             format!("{name} is held by {who}, which is not Dovecot's"),
             "the checks of this entry say nothing of Dovecot",
             "stop that program, or give it another port",

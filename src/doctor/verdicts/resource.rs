@@ -9,6 +9,7 @@ use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::resource::Resource;
 use crate::doctor::finding::{Check, Finding};
 use crate::lifekeeper::state::State;
+use crate::messages::Message;
 
 /// Assesses the resource on one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -22,6 +23,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         Fact::Unknown(cause) => {
             let finding = Finding::error(
                 Check::Resource,
+                Message::DoctorResourceUnknown,
                 format!("LifeKeeper does not tell of its resources: {cause}"),
                 "whether and how Dovecot is protected cannot be seen",
                 facts.installed.command("ins_list"),
@@ -39,6 +41,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     } else {
         findings.push(Finding::error(
             Check::Resource,
+            Message::DoctorOtherKind,
             format!("{tag} is of the kind {}/{}, not gen/app", registered.app, registered.kind),
             "it is another kit's resource, and runs other programs than this kit's",
             format!("dovecot-ark install --tag ANOTHER-TAG, or doctor --tag {}", others(resource)),
@@ -65,6 +68,7 @@ fn unregistered(resource: &Resource) -> Finding {
     };
     Finding::warning(
         Check::Resource,
+        Message::DoctorNoResource,
         format!("LifeKeeper has no resource {} on this node; {known}", resource.tag),
         "Dovecot is not protected on this node, and not moved to it",
         format!("dovecot-ark install --tag {}, or extend the resource to this node", resource.tag),
@@ -78,18 +82,21 @@ fn state(facts: &Facts, state: State) -> Finding {
     match (state, facts.network.serves()) {
         (_, Some(true)) if !in_service => Finding::error(
             Check::State,
+            Message::DoctorRunsOutOfService,
             format!("Dovecot runs, and LifeKeeper has {tag} out of service here ({state})"),
             "it may run on two nodes at once and spoil the mail that they share",
             format!("dovecot-ark remove -t {tag}"),
         ),
         (_, Some(false)) if in_service => Finding::warning(
             Check::State,
+            Message::DoctorNotRunning,
             format!("LifeKeeper has {tag} in service here ({state}), and Dovecot does not run"),
             "there is no mail until LifeKeeper's next check recovers it",
             format!("dovecot-ark recover -t {tag}"),
         ),
         (State::Osf | State::Illstate, _) => Finding::warning(
             Check::State,
+            Message::DoctorResourceFailed,
             format!("LifeKeeper calls {tag} failed here ({state})"),
             "what made it fail here may make it fail again",
             "read /var/log/dovecot-ark.log and /var/log/lifekeeper.log for the reason",
@@ -116,6 +123,7 @@ fn dependencies(facts: &Facts) -> Vec<Finding> {
         Fact::Unknown(cause) => {
             return vec![Finding::warning(
                 Check::Dependency,
+                Message::DoctorDependenciesUnknown,
                 format!("what is below {} is not known: {cause}", resource.tag),
                 "an address that does not come before Dovecot makes its start or its check fail",
                 facts.installed.command(&format!("dep_list -p {}", resource.tag)),
@@ -137,12 +145,14 @@ fn dependency(facts: &Facts, below: &BTreeSet<String>, address: IpAddr) -> Findi
         }
         (None, Some(ip)) => Finding::error(
             Check::Dependency,
+            Message::DoctorNoDependency,
             format!("{tag} does not depend on {ip}, which has {address}"),
             "LifeKeeper may start Dovecot before the address is there, or on another node",
             facts.installed.command(&format!("dep_create -p {tag} -c {ip}")),
         ),
         (None, None) => Finding::warning(
             Check::Dependency,
+            Message::DoctorNoIpResource,
             format!("no IP resource of this node has {address} of APP_DOVECOT_IP_LIST"),
             "an address that does not move with Dovecot is missing on the other nodes",
             format!(

@@ -8,6 +8,7 @@ use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::service::{LIFEKEEPER, Service, Shutdown, State, Unit};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::unit;
+use crate::messages::Message;
 
 /// Assesses the service, its start at boot, and systemd as its supervisor.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -23,6 +24,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         }
         Some(Fact::Unknown(cause)) => vec![Finding::warning(
             Check::Service,
+            Message::DoctorUnitUnknown,
             format!("systemd does not tell of {}.service: {cause}", service.name),
             "whether Dovecot can be started, starts at boot or is restarted cannot be seen",
             format!("systemctl status {}.service", service.name),
@@ -38,6 +40,7 @@ fn stopped_first(name: &str, shutdown: Shutdown) -> Option<Finding> {
     (shutdown == Shutdown::AtOnce).then(|| {
         Finding::warning(
             Check::Supervisor,
+            Message::DoctorOrder,
             format!("{LIFEKEEPER} is not ordered after {unit}"),
             "when the node shuts down, systemd stops Dovecot while LifeKeeper still checks it",
             format!(
@@ -55,24 +58,28 @@ fn startable(service: &Service) -> Finding {
     match (service.command, state) {
         (false, _) => Finding::error(
             Check::Service,
+            Message::DoctorNoCommand,
             "neither service nor systemctl is here",
             why,
             "install the package that has the command service",
         ),
         (true, Some("masked")) => Finding::error(
             Check::Service,
+            Message::DoctorMasked,
             format!("{name}.service is masked"),
             why,
             format!("systemctl unmask {name}.service"),
         ),
         (true, Some("not-found" | "bad-setting" | "error")) => Finding::error(
             Check::Service,
+            Message::DoctorNoUnit,
             format!("systemd has no usable {name}.service ({})", state.unwrap_or_default()),
             why,
             "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
         ),
         (true, None) if service.units.is_none() && !service.script => Finding::error(
             Check::Service,
+            Message::DoctorNoScript,
             format!("there is no init script {name}"),
             why,
             "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
@@ -96,6 +103,7 @@ fn boot(service: &Service) -> Finding {
             let loaded: Vec<String> = all.iter().filter(loaded).map(name).collect();
             return Finding::error(
                 Check::Boot,
+                Message::DoctorEnabled,
                 format!("enabled: {}", names.join(", ")),
                 why,
                 format!("systemctl disable {}", loaded.join(" ")),
@@ -104,7 +112,7 @@ fn boot(service: &Service) -> Finding {
     }
     if !service.links.is_empty() {
         let what = format!("the init script is run at boot: {}", service.links.join(", "));
-        return Finding::error(Check::Boot, what, why, &service.unlink);
+        return Finding::error(Check::Boot, Message::DoctorBootLinks, what, why, &service.unlink);
     }
     Finding::ok(Check::Boot, "Dovecot is not started at boot")
 }
@@ -117,6 +125,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
         Fact::Unknown(cause) => {
             return Finding::warning(
                 Check::Socket,
+                Message::DoctorStateUnknown,
                 format!("systemd does not tell the state of {name}.service: {cause}"),
                 "whether a socket or another unit starts Dovecot cannot be seen",
                 format!("systemctl show -p TriggeredBy,UpheldBy {name}.service"),
@@ -134,6 +143,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
     };
     Finding::error(
         Check::Socket,
+        Message::DoctorTriggered,
         format!(
             "{} {} active",
             triggers.join(", "),
@@ -160,6 +170,7 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
         let upholders = state.upholders.join(" ");
         findings.push(Finding::error(
             Check::Supervisor,
+            Message::DoctorUpheld,
             format!("{name}.service is upheld by {upholders}"),
             "systemd starts Dovecot again as soon as it is stopped, and remove fails",
             format!(
@@ -172,6 +183,7 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
         let others = unit.pulled_in_by.join(" ");
         findings.push(Finding::warning(
             Check::Supervisor,
+            Message::DoctorPulledIn,
             format!("{name}.service is started together with {others}"),
             "who starts one of them starts Dovecot, also where LifeKeeper has it out of service",
             format!(
@@ -183,6 +195,7 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
     if !["", "no"].contains(&unit.restart.as_str()) {
         findings.push(Finding::warning(
             Check::Supervisor,
+            Message::DoctorRestart,
             format!("{name}.service has Restart={}", unit.restart),
             "systemd starts Dovecot anew while LifeKeeper recovers it or moves it elsewhere",
             cure("restart", "Restart=no"),
@@ -191,6 +204,7 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
     if unit.kill_mode == "none" {
         findings.push(Finding::warning(
             Check::Supervisor,
+            Message::DoctorKillMode,
             format!("{name}.service has KillMode=none"),
             "sessions live on for up to 30 s after a stop, with mailboxes open and ports taken",
             cure("kill-mode", "KillMode=control-group"),

@@ -8,6 +8,7 @@ use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{Running, Stranger};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::unit;
+use crate::messages::Message;
 
 /// Assesses the masters and the tags of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -48,6 +49,7 @@ fn several(facts: &Facts, pids: &[i32]) -> Finding {
     };
     Finding::error(
         Check::Master,
+        Message::DoctorSeveralMasters,
         format!("{count} masters of Dovecot run: pid {}", list(", pid ")),
         "quickCheck takes one for the other, and remove ends them all",
         format!("{action}; or stop the one too many: ps -fp {}", list(",")),
@@ -64,6 +66,7 @@ fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
     if facts.resource.is_in_service() && running.masters.is_empty() {
         return Finding::error(
             Check::Master,
+            Message::DoctorOnlyStranger,
             format!("the only master of Dovecot, pid {pid}, belongs to {unit}, not to {service}"),
             "LifeKeeper protects nothing: remove leaves this master alone, quickCheck counts it",
             format!(
@@ -81,6 +84,7 @@ fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
     };
     Finding::warning(
         Check::Master,
+        Message::DoctorStranger,
         what,
         "quickCheck counts its master, remove leaves it alone; on the same mail store it would run \
          beside the Dovecot of another node",
@@ -95,6 +99,7 @@ fn tags(facts: &Facts) -> Finding {
         Fact::Unknown(cause) => {
             return Finding::warning(
                 Check::Tag,
+                Message::DoctorRecord,
                 format!("what install has changed here is not known: {cause}"),
                 "install refuses, and uninstall cannot give it back",
                 "fix that file, or restore it from a backup",
@@ -113,6 +118,7 @@ fn tags(facts: &Facts) -> Finding {
             let count = if tags.len() == 2 { "two".to_owned() } else { tags.len().to_string() };
             Finding::error(
                 Check::Tag,
+                Message::DoctorSeveralTags,
                 format!("this node is prepared for {count} tags: {}", tags.join(", ")),
                 "the remove of one resource stops the Dovecot that the other has in service",
                 commands.join(", then "),

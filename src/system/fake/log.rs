@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use crate::messages::number_of;
+
 /// Keeps what is logged in each thread, for the tests of words.
 struct Words;
 
@@ -15,6 +17,8 @@ impl ::log::Log for Words {
     }
 
     fn log(&self, record: &::log::Record<'_>) {
+        let is_numbered = record.level() > ::log::Level::Warn || number_of(record).is_some();
+        assert!(is_numbered, "without a number: {}", record.args());
         WORDS.with_borrow_mut(|words| words.push(format!("{}: {}", record.level(), record.args())));
     }
 

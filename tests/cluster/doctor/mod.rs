@@ -217,7 +217,10 @@ fn a_node_without_lifekeeper_is_looked_at_as_far_as_it_goes() {
         .run(&["setpriv", "--reuid=65534", "--clear-groups", "dovecot-ark", "doctor"])
         .expect("a command");
     assert_eq!(refused.status, Some(1));
-    assert_eq!(refused.stderr, "dovecot-ark: looking at the preconditions: only root may\n");
+    assert_eq!(
+        refused.stderr,
+        "dovecot-ark: ARK1001: looking at the preconditions: only root may\n"
+    );
 }
 
 #[test]
