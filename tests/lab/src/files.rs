@@ -11,6 +11,13 @@ use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::process::{self, Process};
 
+/// Tells whether what is named dovecot starts, stops or asks one: a script of the system or of an
+/// agent, or the program that lists its own commands.
+fn is_tool(args: &str) -> bool {
+    let scripts = ["/etc/init.d/", "/usr/lib/ocf/resource.d/"];
+    scripts.iter().any(|folder| args.contains(folder)) || args.ends_with("/dovecot help")
+}
+
 impl Node {
     /// Reads a file; what is no UTF-8 is marked.
     ///
@@ -93,7 +100,7 @@ impl Node {
     pub fn dovecot(&self) -> Result<Vec<Process>> {
         let mut processes = self.processes()?;
         processes.retain(|process| {
-            process.comm == "dovecot" && !process.args.contains("/etc/init.d/")
+            process.comm == "dovecot" && !is_tool(&process.args)
                 || process.args.starts_with("dovecot/")
         });
         Ok(processes)

@@ -28,7 +28,7 @@ pub(crate) const ROUNDS: u32 = 10;
 const MONITOR: u32 = 5;
 
 /// How long mail may be away before it is said that it never comes.
-const NEVER: Duration = Duration::from_secs(40);
+const NEVER: Duration = Duration::from_secs(30);
 
 /// The same for a store that hangs: each login has its own time-out, and the file system is stopped too.
 const NEVER_STORED: Duration = Duration::from_secs(150);

@@ -105,6 +105,7 @@ pub(super) fn write(folder: &Path, record: &Record) -> Result<()> {
     let page = PAGE
         .replace("{setting}", &record.setting)
         .replace("{times}", &least.to_string())
+        .replace("{load}", &load(record))
         .replace("{monitor}", &MONITOR.to_string())
         .replace("{never}", &NEVER.as_secs().to_string())
         .replace("{downtimes}", &downtimes(record))
@@ -129,6 +130,14 @@ fn downtimes(record: &Record) -> String {
         row(&mut table, [name].into_iter().chain(texts).chain([times.join(", ")]));
     }
     table
+}
+
+/// How busy the machine was, which all agents had to share.
+fn load(record: &Record) -> String {
+    let spread = Spread::of(record.rounds.iter().map(|one| one.load));
+    spread.map_or_else(String::new, |one| {
+        format!("{:.1} ({:.1}-{:.1})", one.median, one.min, one.max)
+    })
 }
 
 /// What was watched, for each column.
@@ -259,8 +268,15 @@ mod tests {
         assert!(judge(&record(&[(Agent::Kit, Fault::MovedFrozen, Some(1.0), 1)])).is_err());
         assert!(judge(&record(&[(Agent::Kit, Fault::PowerCut, Some(1.0), 1)])).is_ok());
         let mut twice = record(&[]);
-        let round =
-            Watched { agent: Agent::Kit, messages: 1, lost: 0, looks: 9, pause: 0.1, both: 1 };
+        let round = Watched {
+            agent: Agent::Kit,
+            messages: 1,
+            lost: 0,
+            looks: 9,
+            pause: 0.1,
+            both: 1,
+            load: 0.0,
+        };
         twice.rounds.push(round);
         assert!(judge(&twice).is_err());
     }

@@ -1,7 +1,7 @@
 //! What came of the faults in all rounds, as a file that is added to.
 //!
 //! A line is a fault (`agent fault seconds from to cut`, `never` and `-` where there is nothing to
-//! say), or what was watched in a round (`agent watched messages lost looks pause both`), or what it was
+//! say), or what was watched in a round (`agent watched messages lost looks pause both load`), or what it was
 //! taken with (`setting text`). Tabs lie between the words.
 
 use std::fs::{self, OpenOptions};
@@ -43,6 +43,8 @@ pub(super) struct Watched {
     pub(super) pause: f64,
     /// How often Dovecot was seen on both nodes.
     pub(super) both: usize,
+    /// The machine's load at the end, an average over 15 minutes.
+    pub(super) load: f64,
 }
 
 /// All of it, and the file.
@@ -79,6 +81,9 @@ impl Sample {
 
 impl Watched {
     pub(super) fn of(agent: Agent, verdict: &Verdict) -> Self {
+        // proc_loadavg(5): the third word.
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').nth(2).and_then(|word| word.parse().ok());
         Self {
             agent,
             messages: verdict.acknowledged,
@@ -86,17 +91,18 @@ impl Watched {
             looks: verdict.seen.samples,
             pause: verdict.seen.longest_pause.as_secs_f64(),
             both: verdict.seen.violations.len(),
+            load: load.unwrap_or(f64::NAN),
         }
     }
 
     fn line(&self) -> String {
-        let Self { messages, lost, looks, pause, both, .. } = self;
+        let Self { messages, lost, looks, pause, both, load, .. } = self;
         let agent = name(self.agent);
-        format!("{agent}\t{WATCHED}\t{messages}\t{lost}\t{looks}\t{pause:.3}\t{both}")
+        format!("{agent}\t{WATCHED}\t{messages}\t{lost}\t{looks}\t{pause:.3}\t{both}\t{load:.1}")
     }
 
     fn read(agent: Agent, words: &[&str]) -> Option<Self> {
-        let &[_, messages, lost, looks, pause, both] = words else { return None };
+        let &[_, messages, lost, looks, pause, both, load] = words else { return None };
         Some(Self {
             agent,
             messages: messages.parse().ok()?,
@@ -104,6 +110,7 @@ impl Watched {
             looks: looks.parse().ok()?,
             pause: pause.parse().ok()?,
             both: both.parse().ok()?,
+            load: load.parse().ok()?,
         })
     }
 }
@@ -190,8 +197,15 @@ mod tests {
         record.add(sample(Some(1.25), true, 1)).expect("a line");
         record.set(&Setting("Linux, with a blank".into())).expect("a line");
         record.add(sample(None, false, 0)).expect("a line");
-        let watched =
-            Watched { agent: Agent::Kit, messages: 7, lost: 0, looks: 99, pause: 0.031, both: 0 };
+        let watched = Watched {
+            agent: Agent::Kit,
+            messages: 7,
+            lost: 0,
+            looks: 99,
+            pause: 0.031,
+            both: 0,
+            load: 1.5,
+        };
         record.watched(watched.clone()).expect("a line");
         let read = Record::open(&path).expect("all of it");
         assert_eq!(read.samples, [sample(Some(1.25), true, 1), sample(None, false, 0)]);
