@@ -2,6 +2,7 @@
 //!
 //! Exit status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
 
+mod account;
 mod bench;
 mod crowd;
 mod draw;
@@ -34,7 +35,10 @@ Usage: cargo xtask COMMAND        (as root: all of them make real nodes)
              Dovecot: no false alarm
     deaths   masters killed beside updates of systemd: the next check sees each
     frozen   masters frozen while login processes greet by themselves: the next check sees
-             each; then checks of the busy one without an alarm";
+             each; then checks of the busy one without an alarm
+    logins   as load, with checks that log in
+    login-leaks
+             as leaks, with checks that log in";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -8,6 +8,7 @@
 mod alarms;
 mod cost;
 mod leaks;
+mod logins;
 mod races;
 mod removes;
 mod size;
@@ -52,7 +53,7 @@ type Work = fn(&Tools, Place, u32) -> Result<()>;
 
 /// The parts: their names, where and how often each is done when nothing is said, and what does
 /// them.
-const PARTS: [(&str, &Runs, Work); 9] = [
+const PARTS: [(&str, &Runs, Work); 11] = [
     ("load", &[(SYSV, 2000), (SYSTEMD, 500), (V24, 500)], alarms::load),
     ("leaks", &[(SYSV, 10_000), (SYSTEMD, 1000)], leaks::run),
     // systemd tells the time that all processes of Dovecot took, the ended ones included.
@@ -64,6 +65,8 @@ const PARTS: [(&str, &Runs, Work); 9] = [
     ("hooks", &[(SYSTEMD, 1000), (V24, 1000)], alarms::hooks),
     ("deaths", &[(SYSTEMD, 25), (V24, 25)], alarms::deaths),
     ("frozen", &[(SYSV, 1667), (SYSTEMD, 1667), (V24, 1666)], alarms::frozen),
+    ("logins", &[(SYSV, 1000), (SYSTEMD, 500), (V24, 500)], logins::load),
+    ("login-leaks", &[(SYSV, 10_000)], logins::leaks),
 ];
 /// So many of the parts are done when none is named.
 const USUAL: usize = 4;
