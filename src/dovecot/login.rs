@@ -151,17 +151,22 @@ pub(crate) fn visit(root: &Path, settings: &Settings) -> Option<Result<Visit, St
 pub(crate) struct Question<S: System> {
     begun: Duration,
     account: Option<S::Running>,
+    undelayed: Option<S::Running>,
     services: Option<S::Running>,
 }
 
 /// Asks the authentication by itself whether it accepts the account, and the master which of its
 /// services are full; does not wait for the answers.
 pub(crate) fn ask<S: System>(system: &S, instance: &Instance, visit: &Visit) -> Question<S> {
-    let account = test(system, instance, (&visit.user, &visit.password), origin(&visit.endpoint));
-    let account = account.map(|command| system.start(&command));
+    let account = (visit.user.as_str(), &visit.password);
+    let test = |delay| {
+        let command = test(system, instance, account, (origin(&visit.endpoint), delay));
+        command.map(|command| system.start(&command))
+    };
+    let (account, undelayed) = (test(Delay::AsLogins), test(Delay::Never));
     let services = instance.command(system, "doveadm", &["service", "status"]);
     let services = services.map(|command| system.start(&command.asked()));
-    Question { begun: system.now(), account, services }
+    Question { begun: system.now(), account, undelayed, services }
 }
 
 /// The address from which a visit comes, as Dovecot sees it: an address of this node is reached from
@@ -180,15 +185,29 @@ pub(crate) fn origin_of(endpoints: &[Endpoint]) -> Option<IpAddr> {
     login::place(endpoints).map(origin)
 }
 
+/// Whether a question to the authentication is delayed after failed logins from its address, and counts
+/// there itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Delay {
+    /// As each login.
+    AsLogins,
+    /// Never (`no-penalty`; tried with 2.3.19 and 2.4.1).
+    Never,
+}
+
 /// The command that asks the authentication by itself whether it lets an account in.
 pub(crate) fn test(
     system: &impl System,
     instance: &Instance,
     (user, password): (&str, &Secret),
-    from: IpAddr,
+    (from, delay): (IpAddr, Delay),
 ) -> Option<Command> {
     let address = format!("rip={from}");
-    let words = ["auth", "test", "-x", "service=imap", "-x", &address, user];
+    let mut words = vec!["auth", "test", "-x", "service=imap", "-x", &address];
+    if delay == Delay::Never {
+        words.extend(["-x", "no-penalty"]);
+    }
+    words.push(user);
     let command = instance.command(system, "doveadm", &words)?;
     Some(command.told(password.clone()))
 }
@@ -302,24 +321,33 @@ fn hear<S: System>(
     end: Duration,
 ) -> Finding {
     let of = |kind: Kind, head: &str| Finding::Failed(kind, format!("{head}: {words}"));
-    let Question { begun, account, services } = question;
+    let Question { begun, account, undelayed, services } = question;
     // The visit has had its time, and they have had the same but for the moment before.
     let limit = system.now().min(end).saturating_sub(begun);
     let account = account.map(|running| system.finish(running, limit));
+    let undelayed = undelayed.map(|running| system.finish(running, limit));
     let services = services.map(|running| system.finish(running, limit));
     let told = |ended: &Option<CommandOutput>| {
         ended.as_ref().map_or_else(|| "no doveadm".into(), |ended| ended.end.to_string())
     };
     debug!(
-        "`doveadm auth test`: {}; `doveadm service status`: {}",
+        "`doveadm auth test`: {}; undelayed: {}; `doveadm service status`: {}",
         told(&account),
+        told(&undelayed),
         told(&services)
     );
     match account.as_ref().map(opinion) {
         Some(Opinion::Accepts) => {}
         Some(Opinion::Refuses) => return of(Kind::Account, "the account is refused"),
         Some(Opinion::Silent) => {
-            return of(Kind::Authentication, "the authentication does not answer");
+            return match undelayed.as_ref().map(opinion) {
+                Some(Opinion::Accepts) => {
+                    let from = origin(&visit.endpoint);
+                    of(Kind::Account, &format!("Dovecot delays {from} after wrong passwords"))
+                }
+                Some(Opinion::Refuses) => of(Kind::Account, "the account is refused"),
+                Some(_) | None => of(Kind::Authentication, "the authentication does not answer"),
+            };
         }
         Some(Opinion::Unknown(_)) | None => {
             return of(Kind::Unknown, "the authentication cannot be asked by itself");
@@ -342,7 +370,8 @@ fn most_hang(system: &impl System, name: &str) -> bool {
 }
 
 fn forget<S: System>(system: &S, question: Question<S>) {
-    for running in question.account.into_iter().chain(question.services) {
+    let Question { account, undelayed, services, .. } = question;
+    for running in account.into_iter().chain(undelayed).chain(services) {
         let _ = system.finish(running, Duration::ZERO);
     }
 }
@@ -546,22 +575,29 @@ mod tests {
     }
 
     const TEST: &str = "doveadm auth test -x service=imap -x rip=127.0.0.143 ark";
+    const UNDELAYED: &str =
+        "doveadm auth test -x service=imap -x rip=127.0.0.143 -x no-penalty ark";
 
     #[test]
     fn a_silent_login_is_the_store_only_where_the_account_is_accepted_and_a_process_is_free() {
         let silent = || Trouble::Silent(Step::Login, Duration::from_secs(8));
         let full = "name: imap\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
         let short = Duration::from_millis(10);
-        for (end, took, services, kind) in [
-            (End::Exited(0), short, "", Kind::Hanging),
-            (End::Exited(0), short, full, Kind::Account),
-            (End::Exited(77), short, "", Kind::Account),
-            (End::Exited(0), Duration::from_mins(1), "", Kind::Authentication),
-            (End::Exited(75), short, "", Kind::Unknown),
+        let long = Duration::from_mins(1);
+        for (end, took, undelayed, services, kind) in [
+            (End::Exited(0), short, (0, short), "", Kind::Hanging),
+            (End::Exited(0), short, (0, short), full, Kind::Account),
+            (End::Exited(77), short, (77, short), "", Kind::Account),
+            (End::Exited(0), long, (0, long), "", Kind::Authentication),
+            // Others have failed to log in from the same address, or the account itself has.
+            (End::Exited(0), long, (0, short), "", Kind::Account),
+            (End::Exited(0), long, (77, short), "", Kind::Account),
+            (End::Exited(75), short, (75, short), "", Kind::Unknown),
         ] {
             let machine = Machine::running();
             machine.state().programs.push("doveadm");
             machine.answer(TEST, end.clone(), took, "");
+            machine.answer(UNDELAYED, End::Exited(undelayed.0), undelayed.1, "");
             machine.answer("doveadm service status", End::Exited(0), short, services);
             assert_eq!(found(&machine, silent()).0, kind, "{end:?} {took:?} {services:?}");
             assert!(!machine.deeds().concat().contains("sesame"), "{:?}", machine.deeds());

@@ -15,6 +15,10 @@ rows!(
     f36_a_full_store_is_no_fault,
     f36_a_wrong_account_and_one_at_its_limit_are_no_fault,
     f36_a_silent_directory_is_no_fault,
+    f36_a_missing_account_is_no_fault_and_is_made_by_a_command,
+    f36_a_read_only_store_is_a_fault_where_dovecot_must_write,
+    f36_an_account_over_its_quota_is_no_fault,
+    f36_wrong_passwords_of_others_at_the_same_address_are_no_fault,
 );
 
 /// Of the nodes with 2.4 none has a program that makes a file system.
@@ -24,6 +28,10 @@ mod ext4_sysv {
 mod ext4_systemd {
     crate::rows!(@in SYSTEMD: [] f36_a_frozen_file_system_is_a_fault);
 }
+
+/// What lets the check log in.
+const LOGIN: &str =
+    "LKROOT=/opt/LifeKeeper\nAPP_DOVECOT_PROBE=login\nAPP_DOVECOT_LOGIN_TIMEOUT=3\n";
 
 /// How long a check may take whatever hangs.
 const LIMIT: Duration = Duration::from_secs(18);
@@ -38,8 +46,7 @@ fn arm(scene: &Scene) {
     let file = "/etc/dovecot-ark/login";
     scene.node.write(file, &format!("{user}:{password}\n")).expect("an account");
     scene.sh(&format!("chmod 600 {file}"));
-    scene
-        .set_only("LKROOT=/opt/LifeKeeper\nAPP_DOVECOT_PROBE=login\nAPP_DOVECOT_LOGIN_TIMEOUT=3\n");
+    scene.set_only(LOGIN);
     scene.start();
     scene.sh(&format!("doveadm mailbox create -u {user} dovecot-ark"));
     // The grace behind a restore is for the lock of a dead node.
@@ -200,5 +207,105 @@ fn f36_a_silent_directory_is_no_fault(scene: &Scene) {
     scene.node.append(file, "APP_DOVECOT_LOGIN_FAULT=any\n").expect("a setting");
     is_fault(scene, "the authentication does not answer");
     ask_pam(scene, "/bin/true");
+    scene.expect("quickCheck", 0);
+}
+
+fn f36_a_missing_account_is_no_fault_and_is_made_by_a_command(scene: &Scene) {
+    scene.set_only(LOGIN);
+    scene.start();
+    is_none(scene, "no login was tried: /etc/dovecot-ark/login: No such file or directory");
+    scene.doctor_says("the login check has no account: /etc/dovecot-ark/login: No such file");
+    if !scene.is_kit() {
+        return;
+    }
+    let said = scene.ark("login-account");
+    let file = scene.node.read("/etc/dovecot-ark/login").expect("the file");
+    let (user, password) = file.trim_end().split_once(':').expect("an account");
+    assert!(password.len() == 48 && !said.contains(password), "{said}");
+    assert!(said.contains("Dovecot: does not have the account with this password yet\n"), "{said}");
+    scene.doctor_says("Dovecot refuses it");
+    // All that it says is done to the letter, and it is enough.
+    let line = said.lines().find(|line| line.starts_with(&format!("{user}:{{"))).expect("a line");
+    let line = line.replace(":UID:GID::HOME:", ":vmail:vmail::/srv/vmail/check:");
+    scene.node.write("/etc/dovecot/dovecot-ark.passwd", &format!("{line}\n")).expect("a file");
+    let mut sections = String::new();
+    let mut is_inside = false;
+    for line in said.lines() {
+        is_inside |= line.starts_with("passdb ") || line.starts_with("userdb ");
+        if is_inside {
+            sections += &format!("{line}\n");
+        }
+        is_inside &= line != "}";
+    }
+    let conf = scene.node.read("/etc/dovecot/local.conf").expect("the configuration");
+    scene.node.write("/etc/dovecot/local.conf", &format!("{sections}{conf}")).expect("changing it");
+    scene.sh("chown root:dovecot /etc/dovecot/dovecot-ark.passwd
+         chmod 640 /etc/dovecot/dovecot-ark.passwd; doveadm reload; sleep 1");
+    let said = scene.ark("login-account --keep");
+    assert!(said.contains("Dovecot: lets the account in\nmailbox dovecot-ark: made\n"), "{said}");
+    assert!(scene.ark("login-account --keep").contains("\nmailbox dovecot-ark: exists\n"));
+    assert!(scene.node.exists("/srv/vmail/check/Maildir/.dovecot-ark").expect("a look"));
+    scene.expect("quickCheck", 0);
+    let note = scene.node.read("/run/dovecot-ark/.login").expect("a note");
+    assert!(note.contains("\"armed\":true"), "{note}");
+    scene.doctor_says("Dovecot lets it in");
+    let again = scene.node.run(&["dovecot-ark", "login-account"]).expect("a command");
+    assert_eq!(again.status, Some(1), "{again:?}");
+    assert_eq!(scene.node.read("/etc/dovecot-ark/login").expect("the file"), file);
+}
+
+fn f36_a_read_only_store_is_a_fault_where_dovecot_must_write(scene: &Scene) {
+    move_mail(scene, "mount -t tmpfs none");
+    arm(scene);
+    scene.sh("mount -o remount,ro /mnt/keep");
+    if scene.place == crate::scene::V24 {
+        // 2.4 opens a mailbox without writing, so mail can be read and the check cannot tell.
+        scene.expect("quickCheck", 0);
+    } else {
+        is_fault(scene, "the mail store is read-only: EXAMINE: \"NO [SERVERBUG]");
+    }
+    scene.sh("mount -o remount,rw /mnt/keep");
+    scene.expect("quickCheck", 0);
+}
+
+fn f36_an_account_over_its_quota_is_no_fault(scene: &Scene) {
+    arm(scene);
+    let (user, _) = ACCOUNT;
+    let save = format!(
+        "{{ printf 'From: a\r\n\r\n'; head -c 3000 /dev/zero | tr '\\0' x; }} | doveadm save -u {user}"
+    );
+    scene.sh(&save);
+    scene.configure(match scene.place.suite {
+        lab::Suite::Trixie => {
+            "mail_plugins {\n  quota = yes\n}\nquota x {\n  driver = count\n  storage_size = 1K\n}\n"
+        }
+        _ => {
+            "mail_plugins = quota\nplugin {\n  quota = maildir:x\n  quota_rule = *:storage=1K\n}\n"
+        }
+    });
+    scene.sh("doveadm reload; sleep 1");
+    let refused = scene.node.sh(&save).expect("a command");
+    assert!(refused.stderr.contains("Quota exceeded"), "{refused:?}");
+    // Nothing is ever appended, so it passes.
+    scene.expect("quickCheck", 0);
+    scene.expect("recover", 0);
+}
+
+fn f36_wrong_passwords_of_others_at_the_same_address_are_no_fault(scene: &Scene) {
+    arm(scene);
+    let address = "192.0.2.10";
+    scene.sh(&format!("ip addr add {address}/32 dev lo"));
+    scene.set_only(&format!("{LOGIN}APP_DOVECOT_IP_LIST={address}:143:2\n"));
+    scene.expect("quickCheck", 0);
+    scene.doctor_says("Dovecot delays the login check when others from 192.0.2.10 fail");
+    // Whoever guesses through a webmail on this node: Dovecot counts each password that is new.
+    scene.sh(&format!(
+        "perl -e 'use IO::Socket::INET; for $n (1 .. 12) {{
+             my $s = IO::Socket::INET->new(PeerAddr => \"{address}:143\", LocalAddr => \"{address}\");
+             my $l = <$s>; print $s \"a LOGIN x wrong$n\\r\\n\"; push @all, $s; }} sleep 4;'"
+    ));
+    is_none(scene, "Dovecot delays 192.0.2.10 after wrong passwords: LOGIN: no answer after 3 s");
+    scene.configure(&format!("login_trusted_networks = {address}\n"));
+    scene.sh("doveadm reload; sleep 1");
     scene.expect("quickCheck", 0);
 }

@@ -2,6 +2,7 @@
 //!
 //! Exit status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
 
+mod account;
 mod bench;
 mod crowd;
 mod draw;
@@ -39,6 +40,9 @@ Usage: cargo xtask COMMAND        (as root: all of them make real nodes)
     deaths   masters killed beside updates of systemd: the next check sees each
     frozen   masters frozen while login processes greet by themselves: the next check sees
              each; then checks of the busy one without an alarm
+    logins   as load, with checks that log in
+    login-leaks
+             as leaks, with checks that log in
     takeovers  a cluster of the original kit taken over and given back under a client that stays
              logged in, and as often again with a kill";
 

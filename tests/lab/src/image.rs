@@ -25,6 +25,8 @@ const MANAGERS: &str = "dnf,zypper,createrepo-c,gpg,gpg-agent,logrotate";
 /// The real engine, its agents and what reads its answers; kmod and rsyslog are what they expect.
 const ENGINE: &str =
     "pacemaker,pacemaker-cli-utils,corosync,resource-agents,kmod,libxml2-utils,python3";
+/// Directories that Dovecot asks for accounts: OpenLDAP and PostgreSQL.
+const DIRECTORIES: &str = "dovecot-ldap,dovecot-pgsql,slapd,ldap-utils,postgresql";
 const LOCAL_CONF: &str = include_str!("../image/local.conf");
 const LOCAL_CONF_2_4: &str = include_str!("../image/local-2.4.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");
@@ -48,6 +50,8 @@ pub enum Suite {
     Trixie,
     /// Debian 12 with Corosync 3.1 and Pacemaker 2.1.
     Pacemaker,
+    /// Debian 12 with OpenLDAP 2.5 and PostgreSQL 15.
+    Directories,
 }
 
 impl Suite {
@@ -55,7 +59,7 @@ impl Suite {
     fn name(self) -> &'static str {
         match self {
             Self::Bullseye => "bullseye",
-            Self::Bookworm | Self::Pacemaker => "bookworm",
+            Self::Bookworm | Self::Pacemaker | Self::Directories => "bookworm",
             Self::Trixie => "trixie",
         }
     }
@@ -65,6 +69,7 @@ impl Suite {
         match self {
             Self::Bookworm => format!("{PACKAGES},{MANAGERS}"),
             Self::Pacemaker => format!("{PACKAGES},{ENGINE}"),
+            Self::Directories => format!("{PACKAGES},{DIRECTORIES}"),
             Self::Bullseye | Self::Trixie => PACKAGES.to_owned(),
         }
     }
@@ -73,7 +78,7 @@ impl Suite {
     fn local_conf(self) -> &'static str {
         match self {
             Self::Trixie => LOCAL_CONF_2_4,
-            Self::Bullseye | Self::Bookworm | Self::Pacemaker => LOCAL_CONF,
+            Self::Bullseye | Self::Bookworm | Self::Pacemaker | Self::Directories => LOCAL_CONF,
         }
     }
 

@@ -6,6 +6,7 @@ use lab::Result;
 
 use super::place::{AGENT, LEAST_PROGRAM, ORIGINAL, Place};
 use super::runs::{Contestant, alternate};
+use crate::account::PROBE;
 use crate::samples::Samples;
 
 /// The kit; its check hears a greeting.
@@ -13,6 +14,8 @@ pub(super) const KIT: &str = "kit";
 /// The kit's check of a list, with greetings, and with mere connections.
 pub(super) const GREETING: &str = "kit, greeting";
 pub(super) const CONNECT: &str = "kit, connect";
+/// The kit's check that logs in and opens a mailbox.
+pub(super) const LOGIN: &str = "kit, login";
 /// The shell rendering of the original kit.
 pub(super) const SHELL: &str = "original";
 /// The OCF agent.
@@ -89,7 +92,10 @@ pub(super) fn beside_the_least(place: &Place, rounds: u32) -> Result<f64> {
 
 /// Times the check of everybody.
 pub(super) fn checks(place: &Place, rounds: u32, samples: &mut Samples) -> Result<()> {
-    let contestants = [KIT, BARE, LEAST, SHELL, OCF].map(|who| check(HEARS, who, CHECK));
+    let [kit, bare, least, shell, agent] =
+        [KIT, BARE, LEAST, SHELL, OCF].map(|who| check(HEARS, who, CHECK));
+    let login = check(&format!("LKROOT=/opt/LifeKeeper\n{PROBE}"), LOGIN, CHECK);
+    let contestants = [kit, login, bare, least, shell, agent];
     alternate(place, &contestants, rounds, samples)
 }
 

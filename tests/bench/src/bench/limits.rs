@@ -7,7 +7,8 @@ use lab::{Init, Result};
 
 use super::Seen;
 use super::compare::{
-    ALONE, BARE, CHECK, CONNECT, ENTRIES, GREETING, KIT, PGREP, SCAN, SHELL, SILENT, STOPPED, named,
+    ALONE, BARE, CHECK, CONNECT, ENTRIES, GREETING, KIT, LOGIN, PGREP, SCAN, SHELL, SILENT,
+    STOPPED, named,
 };
 use super::passes::Passes;
 
@@ -91,11 +92,13 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
             Init::SysV => (remove::SETTLE, format!(" and {:?}", remove::SETTLE)),
             Init::Systemd => (Duration::ZERO, String::new()),
         };
+        let login = (wall(LOGIN, CHECK)? - wall(KIT, CHECK)?) * 1e3;
         let (bare, shell) = (wall(BARE, "recover")?, wall(SHELL, "recover")?);
         let remove = wall(KIT, "remove")? - wall(BARE, "remove")? - pause.as_secs_f64();
         limits.extend([
             ratio("quickCheck / original", wall(KIT, CHECK)? / wall(SHELL, CHECK)?, 0.75),
             Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
+            Limit::new(format!("{place}: a login, above a greeting"), login, 25.0, "ms"),
             // Where the bare commands are slow, nobody can be much faster than the original.
             ratio(
                 &format!("recover / original (bare: {:.3})", bare / shell),

@@ -7,8 +7,8 @@ use lab::{Error, Result};
 
 use super::Seen;
 use super::compare::{
-    BARE, CHANGES, CHECK, CONNECT, ENTRIES, GREETING, KIT, LEAST, OCF, PGREP, PROCESSES, SCAN,
-    SHELL, SILENT, STOPPED, named,
+    BARE, CHANGES, CHECK, CONNECT, ENTRIES, GREETING, KIT, LEAST, LOGIN, OCF, PGREP, PROCESSES,
+    SCAN, SHELL, SILENT, STOPPED, named,
 };
 use super::limits::Limit;
 use crate::draw::{self, Bar};
@@ -17,8 +17,8 @@ use crate::samples::{row, shown};
 /// The page, with a name in braces where each table comes.
 const PAGE: &str = include_str!("page.md");
 /// Who is shown, and the colour of each.
-const WHO: [(&str, usize); 6] =
-    [(KIT, 0), (STOPPED, 0), (SHELL, 1), (OCF, 2), (LEAST, 3), (BARE, 3)];
+const WHO: [(&str, usize); 7] =
+    [(KIT, 0), (LOGIN, 0), (STOPPED, 0), (SHELL, 1), (OCF, 2), (LEAST, 3), (BARE, 3)];
 /// Whose the colours are.
 const COLOURS: [&str; 4] = ["kit", "original", "OCF agent", "bare, least"];
 /// The pictures, and what is in them.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lab::{DEFAULTS, Error, Init, Node, Result, kit, top};
 
+use crate::account;
 use crate::crowd::crowded;
 use crate::samples::STOPWATCH;
 
@@ -84,6 +85,7 @@ impl Place {
         // What is sent there comes back on the loopback interface and is dropped: silence.
         place.sh("for net in 198.51.100 203.0.113; do ip route add $net.0/24 dev lo; done")?;
         place.sh("service dovecot start")?;
+        place.sh(&account::script())?;
         Ok(place)
     }
 

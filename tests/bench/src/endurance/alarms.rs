@@ -34,10 +34,14 @@ const HOOK: Beside = (&["systemctl", "restart", "dovecot.service"], Duration::fr
 
 /// Checks Dovecot among clients and reloads.
 pub(super) fn load(tools: &Tools, place: Place, count: u32) -> Result<()> {
-    let node = tools.serving(place, SETTINGS)?;
-    let before = master(&node)?;
-    crowded(&node, count, "0.05", &RELOADS)?;
-    if master(&node)? == before {
+    reloaded(&tools.serving(place, SETTINGS)?, count)
+}
+
+/// Checks a Dovecot among clients and reloads; its master stays.
+pub(super) fn reloaded(node: &Node, count: u32) -> Result<()> {
+    let before = master(node)?;
+    crowded(node, count, "0.05", &RELOADS)?;
+    if master(node)? == before {
         return Ok(());
     }
     Err(Error::failed("reloading Dovecot", "its master is another one now"))

@@ -21,7 +21,7 @@ const SETTLED: Duration = Duration::from_secs(15);
 /// Prints the files below the folders and their bytes, then the descriptors of processes. Dovecot's
 /// own log grows with each client; what a check adds to it is measured as its cost.
 const LOOK: &str = r#"
-for folder in /run/dovecot-ark /run /tmp /var/log; do
+for folder in /run/dovecot-ark /run /tmp /var/log /srv/vmail; do
 	find "$folder" -type f ! -path /var/log/dovecot.log -printf '%s\n' | {
 		count=0 bytes=0
 		while read -r size; do count=$((count + 1)) bytes=$((bytes + size)); done
@@ -38,19 +38,23 @@ type Stock = BTreeMap<String, u64>;
 
 /// Checks a Dovecot that is well, and compares the node before and after.
 pub(super) fn run(tools: &Tools, place: Place, count: u32) -> Result<()> {
-    let node = tools.serving(place, SETTINGS)?;
-    checks(&node, FIRST, "0")?;
+    watch(&tools.serving(place, SETTINGS)?, place, count)
+}
+
+/// Checks the Dovecot of a node, and compares before and after.
+pub(super) fn watch(node: &Node, place: Place, count: u32) -> Result<()> {
+    checks(node, FIRST, "0")?;
     thread::sleep(Duration::from_secs(2));
-    let before = stock(&node)?;
-    let checks = checks(&node, count, "0")?;
+    let before = stock(node)?;
+    let checks = checks(node, count, "0")?;
     let started = Instant::now();
-    let mut changes = differences(&before, &stock(&node)?);
+    let mut changes = differences(&before, &stock(node)?);
     while !changes.is_empty() && started.elapsed() < SETTLED {
         thread::sleep(Duration::from_millis(500));
-        changes = differences(&before, &stock(&node)?);
+        changes = differences(&before, &stock(node)?);
     }
     println!("{} kinds of things counted before and after", before.len());
-    no_alarm(&node, &checks)?;
+    no_alarm(node, &checks)?;
     let failed = |cause| Err(Error::failed(format!("checking {count} times, {}", place.0), cause));
     if !changes.is_empty() {
         return failed(changes.join("; "));

@@ -8,6 +8,7 @@
 mod alarms;
 mod cost;
 mod leaks;
+mod logins;
 mod races;
 mod removes;
 mod size;
@@ -53,7 +54,7 @@ type Work = fn(&Tools, Place, u32) -> Result<()>;
 
 /// The parts: their names, where and how often each is done when nothing is said, and what does
 /// them.
-const PARTS: [(&str, &Runs, Work); 10] = [
+const PARTS: [(&str, &Runs, Work); 12] = [
     ("load", &[(SYSV, 2000), (SYSTEMD, 500), (V24, 500)], alarms::load),
     ("leaks", &[(SYSV, 10_000), (SYSTEMD, 1000)], leaks::run),
     // systemd tells the time that all processes of Dovecot took, the ended ones included.
@@ -65,6 +66,8 @@ const PARTS: [(&str, &Runs, Work); 10] = [
     ("hooks", &[(SYSTEMD, 1000), (V24, 1000)], alarms::hooks),
     ("deaths", &[(SYSTEMD, 25), (V24, 25)], alarms::deaths),
     ("frozen", &[(SYSV, 1667), (SYSTEMD, 1667), (V24, 1666)], alarms::frozen),
+    ("logins", &[(SYSV, 1000), (SYSTEMD, 500), (V24, 500)], logins::load),
+    ("login-leaks", &[(SYSV, 10_000)], logins::leaks),
     // Two nodes, which have systemd.
     ("takeovers", &[(SYSTEMD, 20)], takeovers::run),
 ];
