@@ -129,6 +129,9 @@ pub(crate) struct Install {
     /// Put a resource of other scripts into this kit's hands, on all nodes; Dovecot goes on
     #[arg(long, conflicts_with_all = ["switchback", "no_start"])]
     pub(crate) take_over: bool,
+    /// Let systemd start a Dovecot that died again, without asking LifeKeeper
+    #[arg(long)]
+    pub(crate) restart: bool,
     /// Print the plan and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

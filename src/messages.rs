@@ -360,6 +360,8 @@ table! {
     DoctorStarter = 4215,
     /// The start of other units starts Dovecot.
     DoctorPulledIn = 4216,
+    /// systemd does not restart Dovecot as install has set it.
+    DoctorOwnRestart = 4217,
 
     // doctor: settings and times.
     /// A setting is not understood.

@@ -1,3 +1,4 @@
-//! What starts Dovecot at boot.
+//! What starts Dovecot at boot, and what starts it again.
 
 pub(crate) mod links;
+pub(crate) mod restart;

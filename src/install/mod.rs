@@ -16,6 +16,7 @@ mod programs;
 pub(crate) mod record;
 mod replace;
 mod resource;
+pub(crate) mod restart;
 mod take_over;
 mod uninstall;
 
@@ -174,6 +175,7 @@ fn take<'a, S: System>(
         Step::Note => plan.record.save(root),
         Step::Entries { entries, .. } => plan.file.replace(&block::add(&plan.file.bytes, entries)),
         Step::Boot(boot) => links::disable(resource.system, root, boot),
+        Step::Restart(restart) => restart.write(resource.system, root),
         Step::Create(command, start) => {
             resource.create(command, *start).map_err(|failure| match failure {
                 Failure::Ours(cause) => cause,
@@ -230,6 +232,7 @@ fn undo<S: System>(
             remove_entries(root, entries, extent)
         }
         Step::Boot(boot) => links::give_back(resource.system, root, boot).map(drop),
+        Step::Restart(restart) => restart.remove(resource.system, root),
         Step::Create(..) => {
             let tag = resource.tag.as_str();
             let deletion = resource.lifekeeper.deletion(resource.system, tag);
@@ -346,6 +349,7 @@ mod tests {
             quickcheck_timeout: None,
             standby: false,
             take_over: false,
+            restart: false,
             dry_run: false,
         }
     }

@@ -12,6 +12,7 @@ use super::programs::Program;
 use super::record::{self, Record, Role};
 use super::replace::Original;
 use super::resource::{Edge, Resource};
+use super::restart::{self, Restart};
 use super::take_over;
 use crate::boot::links;
 use crate::boot::links::Boot;
@@ -61,6 +62,8 @@ pub(super) enum Step {
     Entries { entries: Vec<Entry>, newline: bool },
     /// Taking the start at boot off.
     Boot(Boot),
+    /// Letting systemd start it again when it died.
+    Restart(Restart),
     /// Creating the resource.
     Create(Command, Start),
     /// Making it depend on another.
@@ -90,6 +93,7 @@ impl Step {
                 let what = format!("the start at boot: {}", links::describe(boot));
                 Deed::new("disabling", "disable", what)
             }
+            Self::Restart(restart) => restart.writing(),
             Self::Create(command, _) => {
                 Deed::new("creating", "create", format!("the resource: {command}"))
             }
@@ -175,6 +179,13 @@ pub(super) fn plan<S: System>(
     if !boot.is_off() {
         record.note_boot(&boot);
         steps.push(Step::Boot(boot));
+    }
+
+    if what.restart
+        && let Some(restart) = restart::plan(system, root, &settings.service)?
+    {
+        record.note_restart(&restart);
+        steps.push(Step::Restart(restart));
     }
 
     let role = if what.standby { Role::Standby } else { Role::Primary };

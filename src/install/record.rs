@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::Entry;
 use super::replace;
+use super::restart::Restart;
 use crate::boot::links::Boot;
 use crate::error::Error;
 use crate::files::sync_folder;
@@ -44,6 +45,9 @@ pub(crate) struct Record<B = Vec<Boot>> {
     pub(crate) boot: B,
     #[serde(default)]
     pub(crate) settings: Written,
+    /// The drop-ins that were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) restart: Vec<Restart>,
     /// The resources for which this node was prepared, by their tags.
     #[serde(default)]
     resources: BTreeMap<String, Prepared>,
@@ -98,8 +102,8 @@ pub(crate) enum Role {
 
 impl Default for Record {
     fn default() -> Self {
-        let (boot, settings, resources) = Default::default();
-        Self { format: FORMAT, boot, settings, resources }
+        let (boot, settings, restart, resources) = Default::default();
+        Self { format: FORMAT, boot, settings, restart, resources }
     }
 }
 
@@ -133,6 +137,7 @@ impl Record {
                 format: FORMAT,
                 boot: Vec::from_iter(old.boot),
                 settings: old.settings,
+                restart: old.restart,
                 resources: old.resources,
             }),
             FORMAT => understand(text),
@@ -178,6 +183,13 @@ impl Record {
     pub(crate) fn note_boot(&mut self, boot: &Boot) {
         if self.boot.iter().all(|noted| noted.service != boot.service) {
             self.boot.push(boot.clone());
+        }
+    }
+
+    /// Notes a drop-in, unless that of its service is noted already.
+    pub(crate) fn note_restart(&mut self, restart: &Restart) {
+        if self.restart.iter().all(|noted| noted.service != restart.service) {
+            self.restart.push(restart.clone());
         }
     }
 

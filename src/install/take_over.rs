@@ -144,7 +144,10 @@ fn take_over_elsewhere<S: System>(
             ));
         }
         let seconds = what.quickcheck_timeout;
-        let options = seconds.map_or(String::new(), |it| format!(" --quickcheck-timeout={it}"));
+        let mut options = seconds.map_or(String::new(), |it| format!(" --quickcheck-timeout={it}"));
+        if what.restart {
+            options.push_str(" --restart");
+        }
         let mut peer = Peer::new(node, &other.tag, options)?;
         plan.warnings.extend(peer.ask(resource)?);
         if !peer.plan.is_empty() {

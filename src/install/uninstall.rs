@@ -14,6 +14,7 @@ use super::programs::{self, Program};
 use super::record::{self, Record, Taken};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
+use super::restart::Restart;
 use super::{
     Alone, caution, give_service_back, hand_back, logged, note_resumed, plan, remove_entries, say,
     tidy, tidy_programs,
@@ -40,6 +41,8 @@ pub(super) enum Step {
     Entries(Vec<Entry>, Extent),
     /// Giving the start at boot back.
     Boot(Boot),
+    /// Letting systemd leave a Dovecot that died to LifeKeeper again.
+    Restart(Restart),
     /// Giving a resource that was taken over back on another node.
     Peer(Peer),
     /// Noting that it will be marked OSU for a moment.
@@ -83,6 +86,7 @@ impl Step {
                 let what = format!("back the start at boot: {}", links::describe(boot));
                 Deed::new("giving", "give", what)
             }
+            Self::Restart(restart) => restart.removing(),
             Self::Peer(Peer { node, tag, .. }) => {
                 Deed::new("giving", "give", format!("{tag} back on {node}"))
             }
@@ -312,6 +316,9 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
         }
     }
     if is_last {
+        plan.steps.extend(record.restart.iter().cloned().map(Step::Restart));
+        let changed = record.restart.iter().filter(|restart| restart.is_changed(root));
+        plan.kept.extend(changed.map(Restart::keeping));
         plan.steps.extend(record.boot.iter().cloned().map(Step::Boot));
     }
     plan.steps.push(if is_last { Step::RemoveRecord } else { Step::Forget });
@@ -402,6 +409,7 @@ fn take(
             }
             Ok(())
         }
+        Step::Restart(restart) => restart.remove(system, root),
         Step::Note => {
             let taken = record.taken(&what.tag).map(|taken| Taken { paused: true, ..taken });
             record.note_taken(&what.tag, taken);

@@ -13,6 +13,7 @@ mod hostile;
 mod killed;
 mod kit;
 mod life;
+mod restart;
 mod rounds;
 mod sabotage;
 #[path = "../schema/mod.rs"]

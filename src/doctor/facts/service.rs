@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
 use crate::boot::links;
+use crate::boot::restart::{self, DropIn};
 use crate::command::Command;
 use crate::dovecot::unit::{self, Manager};
 use crate::system::System;
@@ -34,6 +35,9 @@ pub(crate) struct Service {
     /// Who is stopped first when the node shuts down.
     #[serde(default)]
     pub(crate) shutdown: Shutdown,
+    /// The kit's own drop-in by which systemd starts it again.
+    #[serde(default)]
+    pub(crate) drop_in: DropIn,
     /// Whether it has an init script.
     pub(crate) script: bool,
     /// The links by which an init script is run at boot; none that systemd ignores.
@@ -119,6 +123,7 @@ impl Service {
             state: answers.then(|| state(system, &name)).flatten(),
             shutdown: if answers { shutdown(system, &name) } else { Shutdown::Unknown },
             units,
+            drop_in: restart::look(root, &name),
             script: scripts.iter().any(|folder| root.join(folder).join(&name).is_file()),
             links: boot.script_starts().into_iter().map(str::to_owned).collect(),
             unlink,

@@ -3,6 +3,9 @@
 //! A Dovecot that starts at boot runs on a standby beside the active one. So does one whose socket
 //! unit listens: the first connection starts it.
 
+use std::path::Path;
+
+use crate::boot::restart::{self, DropIn};
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::service::{LIFEKEEPER, Service, Shutdown, State, Unit};
@@ -18,7 +21,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         Some(Fact::Known(units)) => {
             let mut findings = vec![startable(service), boot(service)];
             findings.extend(service.state.iter().map(|state| triggered(&service.name, state)));
-            findings.extend(supervised(&service.name, &units.service, service.state.as_ref()));
+            findings.extend(supervised(service, &units.service));
             findings.extend(stopped_first(&service.name, service.shutdown));
             findings
         }
@@ -154,7 +157,11 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
     )
 }
 
-fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Finding> {
+/// Whether systemd starts it by itself. The kit's own drop-in was asked for, and is well while it
+/// holds; one that does not hold misleads whoever relies on it.
+fn supervised(service: &Service, unit: &Unit) -> Vec<Finding> {
+    let (name, state) = (&service.name, service.state.as_ref());
+    let is_own = service.drop_in == DropIn::Ours;
     let cure = |file: &str, line: &str| {
         let folder = format!("/etc/systemd/system/{name}.service.d");
         format!(
@@ -192,7 +199,20 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
             ),
         ));
     }
-    if !["", "no"].contains(&unit.restart.as_str()) {
+    let drop_in = restart::path(Path::new("/"), name);
+    if is_own && unit.restart != restart::POLICY {
+        findings.push(Finding::warning(
+            Check::Supervisor,
+            Message::DoctorOwnRestart,
+            format!(
+                "{name}.service has Restart={}, not as {} says",
+                unit.restart,
+                drop_in.display()
+            ),
+            "systemd does not start a Dovecot that died again as install --restart has set it",
+            format!("systemctl daemon-reload, or remove what else sets it (systemctl cat {name})"),
+        ));
+    } else if !is_own && !["", "no"].contains(&unit.restart.as_str()) {
         findings.push(Finding::warning(
             Check::Supervisor,
             Message::DoctorRestart,
@@ -211,8 +231,12 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
         ));
     }
     if findings.is_empty() {
-        findings
-            .push(Finding::ok(Check::Supervisor, "systemd leaves Dovecot's restart to LifeKeeper"));
+        let what = if is_own {
+            "systemd starts a Dovecot that died again, as install --restart has set it"
+        } else {
+            "systemd leaves Dovecot's restart to LifeKeeper"
+        };
+        findings.push(Finding::ok(Check::Supervisor, what));
     }
     findings
 }
@@ -241,6 +265,7 @@ mod tests {
             state: units.is_some().then(|| Fact::Known(State::default())),
             units: units.map(Fact::Known),
             shutdown: Shutdown::Unknown,
+            drop_in: DropIn::Absent,
             script: true,
             links: Vec::new(),
             unlink: "chkconfig dovecot off".into(),
@@ -390,7 +415,7 @@ mod tests {
                 kill_mode: kill_mode.into(),
                 ..unit("loaded", "disabled")
             };
-            let findings = supervised("dovecot", &unit, None);
+            let findings = supervised(&service(None), &unit);
             let found: Vec<&str> = findings.iter().filter_map(|one| one.cure.as_deref()).collect();
             assert_eq!(found.len(), cures.len(), "{findings:?}");
             for (found, line) in found.iter().zip(cures) {
@@ -399,11 +424,50 @@ mod tests {
         }
         let upholders = vec!["mail.target".to_owned()];
         let state = Fact::Known(State { upholders, ..State::default() });
-        let findings = supervised("dovecot", &unit("loaded", "disabled"), Some(&state));
+        let upheld = Service { state: Some(state), ..service(None) };
+        let findings = supervised(&upheld, &unit("loaded", "disabled"));
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(
             (finding.level, &*finding.what),
             (Level::Error, "dovecot.service is upheld by mail.target")
         );
+    }
+
+    #[test]
+    fn the_kits_own_drop_in_is_well_while_it_holds() {
+        for (drop_in, restart, level, what) in [
+            (DropIn::Ours, "on-failure", Level::Ok, "systemd starts a Dovecot that died again"),
+            (
+                DropIn::Ours,
+                "no",
+                Level::Warning,
+                "dovecot.service has Restart=no, not as /etc/systemd",
+            ),
+            (
+                DropIn::Ours,
+                "always",
+                Level::Warning,
+                "dovecot.service has Restart=always, not as /etc",
+            ),
+            (
+                DropIn::Changed,
+                "on-failure",
+                Level::Warning,
+                "dovecot.service has Restart=on-failure",
+            ),
+            (
+                DropIn::Absent,
+                "on-failure",
+                Level::Warning,
+                "dovecot.service has Restart=on-failure",
+            ),
+            (DropIn::Absent, "no", Level::Ok, "systemd leaves Dovecot's restart to LifeKeeper"),
+        ] {
+            let unit = Unit { restart: restart.into(), ..unit("loaded", "disabled") };
+            let findings = supervised(&Service { drop_in, ..service(None) }, &unit);
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            let as_told = finding.level == level && finding.what.starts_with(what);
+            assert!(as_told, "{drop_in:?}, {restart}: {finding:?}");
+        }
     }
 }
