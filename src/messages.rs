@@ -262,6 +262,8 @@ table! {
     AccountExists = 3037,
     /// The login check's account cannot be kept.
     AccountNotKept = 3038,
+    /// systemd cannot be let restart Dovecot.
+    NoRestart = 3039,
 
     // doctor: what is installed, and the checks.
     /// LifeKeeper's version is not known.

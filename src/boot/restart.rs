@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, CommandOutput};
 use crate::error::Error;
+use crate::messages::Message;
 use crate::system::System;
 
 /// What it says. The limit's names are those of systemd 230 and later in `[Unit]`, and those of
@@ -102,9 +103,10 @@ pub(crate) fn policy(system: &impl System, service: &str) -> Result<String, Erro
     };
     match (property("LoadState").as_deref(), property("Restart")) {
         (Some("loaded"), Some(policy)) => Ok(policy),
-        (Some(state), _) if state != "loaded" => {
-            Err(Error::Refused(format!("asking systemd for {unit}: it is {state}")))
-        }
+        (Some(state), _) if state != "loaded" => Err(Error::refused(
+            Message::NoRestart,
+            format!("asking systemd for {unit}: it is {state}"),
+        )),
         _ => Err(Error::Command { command, ended }),
     }
 }
@@ -117,7 +119,7 @@ fn run(
     let systemctl = system.program("systemctl").filter(|_| system.runs_systemd());
     let Some(systemctl) = systemctl else {
         let cause = "--restart: systemd is not this node's service manager; leave it off";
-        return Err(Error::Refused(cause.into()));
+        return Err(Error::refused(Message::NoRestart, cause));
     };
     let command = Command::new(systemctl, words).asked();
     let ended = system.run(&command, limit);

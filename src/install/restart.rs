@@ -11,6 +11,7 @@ use super::replace;
 use crate::boot::restart::{self, DropIn};
 use crate::error::Error;
 use crate::files::sync_folder;
+use crate::messages::Message;
 use crate::system::System;
 
 /// The drop-in of a service.
@@ -40,10 +41,13 @@ pub(super) fn plan(
         (DropIn::Ours, restart::POLICY) => return Ok(None),
         (DropIn::Ours, _) | (DropIn::Absent, "no") => {}
         (DropIn::Absent, policy) => {
-            return Err(Error::Refused(format!(
-                "--restart: {service}.service has Restart={policy} already; leave it off, or remove \
+            return Err(Error::refused(
+                Message::NoRestart,
+                format!(
+                    "--restart: {service}.service has Restart={policy} already; leave it off, or remove \
                  that (systemctl cat {service})"
-            )));
+                ),
+            ));
         }
         (DropIn::Changed, _) => {
             let cause = "it is not as install writes it; remove it, or leave --restart off";
@@ -164,7 +168,7 @@ mod tests {
         let tag = wanted().tag;
         let what =
             Uninstall { tag, dry_run: false, yes: true, use_ins_remove: true, hand_back: false };
-        install::uninstall(machine, root.path(), &what).expect("uninstalled");
+        let _ = install::uninstall(machine, root.path(), &what).expect("uninstalled");
     }
 
     #[test]

@@ -394,9 +394,9 @@ mod tests {
     #[test]
     fn a_unit_whose_start_starts_dovecot_is_a_warning() {
         let mut own = unit("loaded", "disabled");
-        assert_eq!(supervised("dovecot", &own, None)[0].level, Level::Ok);
+        assert_eq!(supervised(&service(None), &own)[0].level, Level::Ok);
         own.pulled_in_by = vec!["webmail.service".into()];
-        let found = supervised("dovecot", &own, None);
+        let found = supervised(&service(None), &own);
         assert_eq!(found[0].level, Level::Warning);
         assert_eq!(found[0].what, "dovecot.service is started together with webmail.service");
     }
