@@ -112,9 +112,9 @@ impl Program {
     }
 }
 
-/// Whether old programs are kept for a tag.
-pub(super) fn are_kept(root: &Path, tag: &Tag) -> bool {
-    folder(root, tag).exists()
+/// Whether old programs are kept, or a run was killed before it kept the first.
+pub(super) fn are_kept(root: &Path) -> bool {
+    root.join(KEPT).exists()
 }
 
 /// Removes the old programs that are kept for a tag, and the folder above them when nobody else has

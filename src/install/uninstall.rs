@@ -286,7 +286,7 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
     if !record.tags().iter().any(|tag| *tag == what.tag.as_str()) {
         return Ok(Plan { record, ..plan });
     }
-    if programs::are_kept(root, &what.tag) {
+    if taken.is_some() && programs::are_kept(root) {
         plan.steps.push(Step::ForgetPrograms);
     }
     if what.hand_back && taken.is_some_and(|taken| taken.prepared) {

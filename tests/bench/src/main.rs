@@ -44,7 +44,9 @@ Usage: cargo xtask COMMAND        (as root: all of them make real nodes)
     login-leaks
              as leaks, with checks that log in
     takeovers  a cluster of the original kit taken over and given back under a client that stays
-             logged in, and as often again with a kill";
+             logged in, and as often again with a kill
+    restarts  masters killed with and without `install --restart`, and switchovers and failovers in
+             the moment of a kill: never two masters";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -11,6 +11,7 @@ mod leaks;
 mod logins;
 mod races;
 mod removes;
+mod restarts;
 mod size;
 mod takeovers;
 
@@ -54,7 +55,7 @@ type Work = fn(&Tools, Place, u32) -> Result<()>;
 
 /// The parts: their names, where and how often each is done when nothing is said, and what does
 /// them.
-const PARTS: [(&str, &Runs, Work); 12] = [
+const PARTS: [(&str, &Runs, Work); 13] = [
     ("load", &[(SYSV, 2000), (SYSTEMD, 500), (V24, 500)], alarms::load),
     ("leaks", &[(SYSV, 10_000), (SYSTEMD, 1000)], leaks::run),
     // systemd tells the time that all processes of Dovecot took, the ended ones included.
@@ -70,6 +71,7 @@ const PARTS: [(&str, &Runs, Work); 12] = [
     ("login-leaks", &[(SYSV, 10_000)], logins::leaks),
     // Two nodes, which have systemd.
     ("takeovers", &[(SYSTEMD, 20)], takeovers::run),
+    ("restarts", &[(SYSTEMD, 20)], restarts::run),
 ];
 /// So many of the parts are done when none is named.
 const USUAL: usize = 4;

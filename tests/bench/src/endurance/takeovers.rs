@@ -62,17 +62,13 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
         for (words, times) in [(TAKE_OVER, &taking), (GIVE_BACK, &giving)] {
             let longest = times.iter().max().copied().unwrap_or_default();
             killed += u32::from(scene.kill(&words, longest * number / count)?);
-            if (number + u32::from(words == GIVE_BACK)) % 2 == 0 {
-                scene.done(&words)?;
-            } else {
-                scene.opposite(&words)?;
-            }
-            // Where it begins the next time.
+            let is_same = (number + u32::from(words == GIVE_BACK)).is_multiple_of(2);
+            scene.lead(if is_same == (words == TAKE_OVER) { TAKE_OVER } else { GIVE_BACK })?;
+            // Where the next begins.
+            scene.lead(words)?;
             if words == TAKE_OVER {
-                scene.done(&TAKE_OVER)?;
                 scene.assert_served_by(STUBS)?;
             } else {
-                scene.opposite(&TAKE_OVER)?;
                 scene.assert_as_before()?;
             }
         }
@@ -101,16 +97,13 @@ impl Scene {
         self.ark(words)?.succeeded(format!("running dovecot-ark {}", words.join(" ")))
     }
 
-    /// Takes back what these words began; there may be nothing of it, and then it is refused.
-    fn opposite(&self, words: &[&str]) -> Result<()> {
-        if words == GIVE_BACK {
-            return self.done(&TAKE_OVER).map(drop);
-        }
-        let ended = self.ark(&GIVE_BACK)?;
-        if ended.success() || ended.stderr.contains("is not this kit's") {
+    /// Asks for one of the two. Where nothing is taken over, giving back is refused.
+    fn lead(&self, words: [&str; 2]) -> Result<()> {
+        let ended = self.ark(&words)?;
+        if words == GIVE_BACK && ended.stderr.contains("is not this kit's") {
             return Ok(());
         }
-        ended.succeeded("giving back").map(drop)
+        ended.succeeded(format!("running dovecot-ark {}", words.join(" "))).map(drop)
     }
 
     /// Kills a run after this time; tells whether it had not ended.

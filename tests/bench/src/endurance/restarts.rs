@@ -1,0 +1,128 @@
+//! What `install --restart` gives and what it must not cost: how long a client has no mail after a
+//! master was killed, with it and without it; and switchovers and failovers in the moment of a kill.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lab::stage::signal_master;
+use lab::{Cluster, DEFAULTS, Dialect, Error, NODES, Poller, Result, TAG};
+
+use super::{Place, Tools, spread};
+
+/// The longest wait for mail: above LifeKeeper's default interval and a recover.
+const WAIT: Duration = Duration::from_mins(4);
+/// How long nothing may come after a remove.
+const QUIET: Duration = Duration::from_secs(2);
+/// How far a kill and a switchover may begin from each other, in milliseconds, either way.
+const APART: u64 = 150;
+/// One of so many kills is made without `--restart`, for it takes up to two minutes.
+const WITHOUT: u32 = 4;
+/// One of so many moves is a failover.
+const FAILOVERS: u32 = 5;
+
+const ARK: &str = "/usr/sbin/dovecot-ark";
+
+/// Kills so many masters, and moves the service more often.
+pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
+    let standin = lab::program("lifekeeper-standin")?;
+    let cluster = Cluster::start(&tools.kit, &standin, Dialect::Guess)?;
+    let watch = cluster.watch();
+    cluster.protect()?;
+    let poller = cluster.poll()?;
+    poller.wait_for_success(Instant::now(), WAIT)?;
+    check_every(&cluster, 120)?;
+    for words in ["", "--restart"] {
+        sh(&cluster, 1, &format!("{ARK} install {words}"))?;
+        sh(&cluster, 2, &format!("{ARK} install --standby {words}"))?;
+        let kills = if words.is_empty() { count.div_ceil(WITHOUT) } else { count };
+        let mut downtimes = Vec::new();
+        for number in 0..kills {
+            downtimes.push(kill(&cluster, &poller, number, kills)?);
+        }
+        let name = if words.is_empty() { "without" } else { "with" };
+        println!("{name} --restart, {kills} kills: {}", spread(downtimes));
+    }
+    check_every(&cluster, 2)?;
+    moves(&cluster, &poller, count * 5 / 2)?;
+    let seen = watch.stop();
+    println!("two masters: {} times in {} looks", seen.violations.len(), seen.samples);
+    if seen.violations.is_empty() {
+        return Ok(());
+    }
+    Err(Error::failed("moving the service", format!("{:?}", seen.violations)))
+}
+
+/// Kills the master at one of the moments between two checks; returns the seconds without mail.
+fn kill(cluster: &Cluster, poller: &Poller, number: u32, of: u32) -> Result<f64> {
+    // Kills are far more frequent here than the limit allows.
+    sh(cluster, 1, "systemctl reset-failed dovecot")?;
+    // LifeKeeper's next check is due 120 s after the last, which has just recovered it or not.
+    thread::sleep(Duration::from_mins(2) * number / of / 8);
+    let mark = Instant::now();
+    signal_master(cluster, 1, "KILL")?;
+    thread::sleep(Duration::from_millis(200));
+    poller.wait_for_success(Instant::now(), WAIT)?;
+    Ok(poller.downtime_since(mark).as_secs_f64())
+}
+
+/// Moves the service to and fro while its master is killed.
+fn moves(cluster: &Cluster, poller: &Poller, count: u32) -> Result<()> {
+    let (mut active, mut downtimes) = (1, Vec::new());
+    for number in 0..count {
+        let other = 3 - active;
+        sh(cluster, active, "systemctl reset-failed dovecot")?;
+        let mark = Instant::now();
+        if number % FAILOVERS == FAILOVERS - 1 {
+            sh(cluster, active, "echo 'x {{' >>/etc/dovecot/local.conf")?;
+            signal_master(cluster, active, "KILL")?;
+            await_service(cluster, other)?;
+            sh(cluster, active, "sed -i '/x {{/d' /etc/dovecot/local.conf")?;
+        } else {
+            let lead = u64::from(number) * 37 % (2 * APART);
+            thread::scope(|scope| {
+                let killing = scope.spawn(|| {
+                    thread::sleep(Duration::from_millis(lead));
+                    // It may have been stopped already.
+                    let _ = signal_master(cluster, active, "KILL");
+                });
+                thread::sleep(Duration::from_millis(APART));
+                let moved = cluster.bring_in(other)?.succeeded("moving the service").map(drop);
+                let _ = killing.join();
+                moved
+            })?;
+            await_service(cluster, other)?;
+        }
+        thread::sleep(QUIET);
+        let serving = cluster.serving()?;
+        if serving != [other] {
+            let cause = format!("Dovecot runs on {serving:?}, not on {other}, at move {number}");
+            return Err(Error::failed("moving the service", cause));
+        }
+        poller.wait_for_success(Instant::now(), WAIT)?;
+        downtimes.push(poller.downtime_since(mark).as_secs_f64());
+        active = other;
+    }
+    println!("{count} moves in the moment of a kill, downtimes: {}", spread(downtimes));
+    Ok(())
+}
+
+fn await_service(cluster: &Cluster, node: usize) -> Result<()> {
+    let start = Instant::now();
+    while cluster.state(node, TAG)? != "ISP" {
+        if start.elapsed() > WAIT {
+            let doing = format!("waiting for {TAG} on node {node}");
+            return Err(Error::Late { doing, limit: WAIT });
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn check_every(cluster: &Cluster, seconds: u32) -> Result<()> {
+    let line = format!("sed -i 's/^LKCHECKINTERVAL=.*/LKCHECKINTERVAL={seconds}/' {DEFAULTS}");
+    NODES.into_iter().try_for_each(|node| sh(cluster, node, &line))
+}
+
+fn sh(cluster: &Cluster, node: usize, script: &str) -> Result<()> {
+    cluster.node(node)?.sh(script)?.succeeded(format!("running {script} on node {node}")).map(drop)
+}
