@@ -24,6 +24,9 @@ use crate::system::System;
 /// nothing that lies in a user's directory.
 const TAGS: &str = "/usr/sbin/dovecot-ark completions --tags 2>/dev/null";
 
+/// The options that only a program gives.
+const HIDDEN: [&str; 2] = ["tags", "hand-back"];
+
 /// How long a person may wait for the tags.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -73,8 +76,8 @@ fn completed_by(shell: Shell) -> String {
 fn bash(script: &str) -> String {
     let script = script
         .replace("dovecot__subcmd__ark", "dovecot__ark")
-        .replace(" --tags", "")
         .replace(" -o bashdefault -o default", "");
+    let script = HIDDEN.iter().fold(script, |script, it| script.replace(&format!(" --{it}"), ""));
     let (mut fixed, mut option) = (String::new(), "");
     for line in script.lines() {
         let text = line.trim();
@@ -96,7 +99,8 @@ fn bash(script: &str) -> String {
 }
 
 fn zsh(script: &str) -> String {
-    let lines = script.lines().filter(|line| !line.contains("--tags["));
+    let is_hidden = |line: &str| HIDDEN.iter().any(|it| line.contains(&format!("--{it}[")));
+    let lines = script.lines().filter(|line| !is_hidden(line));
     let lines = lines.map(|line| {
         line.replace(":TAG:_default", ":TAG:_dovecot-ark_tags").replace(":_default", ": ") + "\n"
     });
@@ -109,7 +113,8 @@ fn zsh(script: &str) -> String {
 }
 
 fn fish(script: &str) -> String {
-    let lines = script.lines().filter(|line| !line.contains("-l tags"));
+    let is_hidden = |line: &str| HIDDEN.iter().any(|it| line.contains(&format!("-l {it}")));
+    let lines = script.lines().filter(|line| !is_hidden(line));
     let lines = lines.map(|line| match line.ends_with(" -r") {
         true if line.contains("-l tag ") || line.contains("-l depends-on ") => {
             format!("{line} -f -a \"({TAGS})\"\n")
@@ -152,7 +157,14 @@ mod tests {
             let script = completed_by(shell);
             assert!(script.contains(TAGS), "{shell:?}: {script}");
             let rest = script.replace(TAGS, "");
-            for word in ["compgen -f", "_default'", "--tags", "-l tags", "dovecot__subcmd__ark"] {
+            for word in [
+                "compgen -f",
+                "_default'",
+                "--tags",
+                "-l tags",
+                "hand-back",
+                "dovecot__subcmd__ark",
+            ] {
                 assert!(!rest.contains(word), "{shell:?}: {word}");
             }
         }
