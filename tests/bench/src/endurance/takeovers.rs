@@ -60,8 +60,7 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
     let mut killed = 0;
     for number in 0..count {
         for (words, times) in [(TAKE_OVER, &taking), (GIVE_BACK, &giving)] {
-            let longest = times.iter().max().copied().unwrap_or_default();
-            killed += u32::from(scene.kill(&words, longest * number / count)?);
+            killed += u32::from(scene.kill(&words, median(times) * number / count)?);
             let is_same = (number + u32::from(words == GIVE_BACK)).is_multiple_of(2);
             scene.lead(if is_same == (words == TAKE_OVER) { TAKE_OVER } else { GIVE_BACK })?;
             // Where the next begins.
@@ -146,6 +145,12 @@ impl Scene {
         }
         Ok(())
     }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 fn trees(cluster: &Cluster) -> Result<Vec<Tree>> {
