@@ -30,7 +30,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Message::DoctorBroken,
             format!("Dovecot does not take its configuration: {cause}"),
             "a Dovecot that runs goes on, but the next start fails, on a failover too",
-            "doveconf -nx >/dev/null  (then mend the line that it names)",
+            "doveconf -nx >/dev/null  (then fix the line that it names)",
         )
     };
     let settings = match (settings, mistake) {
@@ -71,7 +71,8 @@ fn assess_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
 
 /// What is wrong when no listener covers an entry of the list.
 fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
-    let why = "each check of this entry fails, so LifeKeeper takes a sound Dovecot for a dead one";
+    let why =
+        "each check of this entry fails, so LifeKeeper takes a healthy Dovecot for a failed one";
     let same_port: Vec<&Listener> =
         listeners.iter().filter(|listener| listener.port == place.port).collect();
     if same_port.is_empty() {

@@ -184,7 +184,7 @@ fn supervised(name: &str, unit: &Unit, state: Option<&Fact<State>>) -> Vec<Findi
             Check::Supervisor,
             Message::DoctorRestart,
             format!("{name}.service has Restart={}", unit.restart),
-            "systemd starts Dovecot anew while LifeKeeper recovers it or moves it elsewhere",
+            "systemd restarts Dovecot while LifeKeeper recovers it or moves it elsewhere",
             cure("restart", "Restart=no"),
         ));
     }
