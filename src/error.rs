@@ -74,7 +74,7 @@ pub(crate) enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotRoot(doing) => write!(f, "{doing}: only root may"),
+            Self::NotRoot(doing) => write!(f, "{doing}: must be run as root"),
             Self::ProcessTable(path) => write!(
                 f,
                 "reading the process table: {} does not show this process; is proc mounted?",

@@ -31,6 +31,6 @@ fn the_shipped_schemas_are_those_of_the_documents() {
             fs::write(&path, &text).expect("writing a schema");
         }
         let there = fs::read_to_string(&path).expect("a schema");
-        assert!(there == text, "{name}: set DOVECOT_ARK_WRITE_SCHEMAS to write it anew");
+        assert!(there == text, "{name}: set DOVECOT_ARK_WRITE_SCHEMAS to write it");
     }
 }

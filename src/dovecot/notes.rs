@@ -124,7 +124,7 @@ impl Notes {
                 {
                     warning!(
                         Message::WritableProgram,
-                        "{process} runs {}, which not only root may write",
+                        "{process} runs {}, which others than root can write",
                         program.display()
                     );
                 }
@@ -485,7 +485,7 @@ mod tests {
         machine.show(MASTER, |more| more.open_file = true);
         note(&machine, &root);
         note(&machine, &root);
-        let told = "WARN: pid 100 (dovecot, state S) runs /usr/sbin/dovecot, which not only root may \
+        let told = "WARN: pid 100 (dovecot, state S) runs /usr/sbin/dovecot, which others than root can \
                     write";
         assert_eq!(words(), [told]);
     }

@@ -280,7 +280,7 @@ fn require_programs(system: &impl System, root: &Path) -> Result<(), Error> {
         let path = root.join(PROGRAMS.trim_start_matches('/')).join(action);
         let data = std::fs::metadata(&path).map_err(Error::file("looking for", &path))?;
         if !data.is_file() || data.permissions().mode() & 0o111 == 0 {
-            let cause = "it is no program; install the package anew";
+            let cause = "it is no program; install the package again";
             return Err(Error::file("looking for", &path)(cause));
         }
     }

@@ -42,7 +42,7 @@ impl Original {
             let what = if kind.is_symlink() {
                 "it is a symbolic link"
             } else if kind.is_dir() {
-                "it is a folder"
+                "it is a directory"
             } else {
                 "it is no regular file"
             };
@@ -280,7 +280,7 @@ mod tests {
         nix::unistd::mkfifo(&root.path().join("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("one");
         for (name, reason) in [
             ("link", "it is a symbolic link; nothing is changed there"),
-            ("", "it is a folder"),
+            ("", "it is a directory"),
             ("fifo", "it is no regular file"),
             ("missing", "No such file"),
         ] {

@@ -241,7 +241,7 @@ fn confirm(plan: &Plan) -> Result<String, Error> {
     }
     let stdin = io::stdin();
     if !stdin.is_terminal() {
-        let cause = "uninstalling: nobody is there to be asked; say --yes, or --dry-run to look";
+        let cause = "uninstalling: standard input is not a terminal; use --yes or --dry-run";
         return Err(Error::refused(Message::NobodyToAsk, cause));
     }
     show::print(&format!("{lines}Go on? [y/N] "))?;
@@ -359,7 +359,7 @@ fn taking_out<S: System>(
     let parents = lifekeeper.parents(system, tag.as_str())?;
     if !parents.is_empty() {
         return refuse(format!(
-            "{} depends on it; take that dependency off first",
+            "{} depends on it; remove that dependency first",
             parents.join(", ")
         ));
     }
@@ -404,7 +404,7 @@ fn take(
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
             if links::give_back(system, root, boot)? == GivenBack::SetSince {
-                let text = "the start at boot was set by somebody since; it is left alone";
+                let text = "the start at boot has been changed since install; it is left as it is";
                 caution(&Remark::new(Message::BootSetSince, text));
             }
             Ok(())
@@ -490,7 +490,7 @@ mod tests {
         let other = Alone::take(&machine, root.path()).expect("another run");
         // The tests have no terminal: whoever would ask is told so, before any lock.
         let error = work(&machine, root.path(), &what).expect_err("nobody is there").to_string();
-        assert!(error.contains("nobody is there to be asked"), "{error}");
+        assert!(error.contains("standard input is not a terminal"), "{error}");
         assert_eq!(machine.now(), std::time::Duration::ZERO);
         drop(other);
         work(&machine, root.path(), &Uninstall { yes: true, ..what }).expect("done");

@@ -140,7 +140,7 @@ impl Defaults {
                 let (message, warning) = match value {
                     _ if !known.contains(&key.as_str()) => (
                         Message::UnknownKey,
-                        format!("{} is no parameter of this kit; ignored (a slip?)", excerpt(&key)),
+                        format!("{} is no parameter of this kit; ignored (a typo?)", excerpt(&key)),
                     ),
                     Ok(_) if length > u64::try_from(MAX_LINE).unwrap_or(u64::MAX) => {
                         (Message::Line, format!("longer than {} KiB; ignored", MAX_LINE >> 10))
@@ -349,8 +349,8 @@ mod tests {
         assert_eq!(
             Remark::texts(&warnings),
             [
-                "/etc/default/LifeKeeper line 2: APP_Y is no parameter of this kit; ignored (a slip?)",
-                "/etc/default/LifeKeeper line 3: APP_Z is no parameter of this kit; ignored (a slip?)",
+                "/etc/default/LifeKeeper line 2: APP_Y is no parameter of this kit; ignored (a typo?)",
+                "/etc/default/LifeKeeper line 3: APP_Z is no parameter of this kit; ignored (a typo?)",
             ]
         );
     }

@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(failure(&asked(None)).status(), 1);
         let cause = Error::NotRoot("showing the status");
         let error = without(&asked(None), cause).expect_err("no answer").to_string();
-        assert_eq!(error, "showing the status: only root may");
+        assert_eq!(error, "showing the status: must be run as root");
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn f42_a_master_whose_program_others_may_write_is_seen_told_of_and_stopped(scene
     scene.start();
     // restore has told of it, once.
     scene.sh("rm -f /run/dovecot-ark/.masters");
-    scene.expect("quickCheck", 0).says("runs /usr/sbin/dovecot, which not only root may write");
+    scene.expect("quickCheck", 0).says("runs /usr/sbin/dovecot, which others than root can write");
     scene.expect("remove", 0);
     scene.is_gone();
 }

@@ -10,6 +10,7 @@
 )]
 
 mod guide;
+mod language;
 mod messages;
 mod numbers;
 mod page;

@@ -32,7 +32,7 @@ fn numbers_in(text: &str) -> BTreeSet<String> {
 }
 
 /// All files below a folder whose names end so.
-fn files(folder: &Path, ends: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, ends: &[&str]) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("one").path());
     let of = |path: PathBuf| match path.is_dir() {
         true => files(&path, ends),

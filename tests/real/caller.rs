@@ -124,7 +124,7 @@ fn only_root_may_act_and_wrong_use_is_status_2(kit: &Kit) {
     let script = "setpriv --reuid=1000 --regid=1000 --clear-groups dovecot-ark remove -t dovecot";
     let ended = kit.node.sh(script).expect("an action");
     assert_eq!(ended.status, Some(1), "{ended:?}");
-    assert!(ended.stderr.ends_with("performing an action: only root may\n"), "{ended:?}");
+    assert!(ended.stderr.ends_with("performing an action: must be run as root\n"), "{ended:?}");
     for words in ["", "remove", "stop -t dovecot", "remove -t ''", "remove -t \"a\nb\""] {
         let ended = kit.node.sh(&format!("dovecot-ark {words}")).expect("a command");
         assert_eq!(ended.status, Some(2), "{words}: {ended:?}");

@@ -67,10 +67,10 @@ fn only_root_is_shown_the_status(kit: &Kit) {
     let other = "setpriv --reuid=1000 --regid=1000 --clear-groups dovecot-ark status";
     let refused = kit.node.sh(other).expect("a command");
     assert_eq!((refused.status, &*refused.stdout), (Some(1), ""));
-    assert_eq!(refused.stderr, "dovecot-ark: ARK1001: showing the status: only root may\n");
+    assert_eq!(refused.stderr, "dovecot-ark: ARK1001: showing the status: must be run as root\n");
     let unknown = kit.node.sh(&format!("{other} --format nagios")).expect("a command");
     assert_eq!(unknown.status, Some(3), "{unknown:?}");
-    assert_eq!(unknown.stdout, "DOVECOT UNKNOWN - showing the status: only root may\n");
+    assert_eq!(unknown.stdout, "DOVECOT UNKNOWN - showing the status: must be run as root\n");
 }
 
 #[test]

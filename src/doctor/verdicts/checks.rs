@@ -57,7 +57,7 @@ fn verdict(facts: &Facts, checked: &Checked) -> Vec<Finding> {
             Check::Verdict,
             Message::DoctorStopped,
             format!("the checks say stopped: {said}"),
-            "nobody is known to serve mail from here",
+            "mail may not be served from this node",
             "see whether it is to run on this node",
         )],
         Some(Verdict::Stopped) => vec![Finding::error(

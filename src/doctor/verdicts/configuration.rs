@@ -31,7 +31,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Message::DoctorBroken,
             format!("Dovecot does not take its configuration: {cause}"),
             "a Dovecot that runs goes on, but the next start fails, on a failover too",
-            "doveconf -nx >/dev/null  (then mend the line that it names)",
+            "doveconf -nx >/dev/null  (then fix the line that it names)",
         )
     };
     let settings = match (settings, mistake) {
@@ -66,7 +66,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 
 /// Why an entry that can never succeed matters.
 const NEVER: &str =
-    "each check of this entry fails, so LifeKeeper takes a sound Dovecot for a dead one";
+    "each check of this entry fails, so LifeKeeper takes a healthy Dovecot for a failed one";
 
 fn assess_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
     let odd: Vec<Finding> = places.iter().filter_map(|place| uncovered(listeners, place)).collect();

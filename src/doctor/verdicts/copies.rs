@@ -29,7 +29,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
     let stub = format!("/{FOLDER}/{action}");
     let Some(copy) = copy else {
         let why = match action {
-            "quickCheck" => "without it LifeKeeper never notices that Dovecot is dead",
+            "quickCheck" => "without it LifeKeeper never notices that Dovecot is down",
             "recover" => "without it each fault of Dovecot leads to a failover",
             _ => "without it LifeKeeper can neither start nor stop Dovecot",
         };
@@ -38,7 +38,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
             Message::DoctorNoCopy,
             format!("{tag} has no {action} here"),
             why,
-            format!("delete the resource and create it anew: dovecot-ark install --tag {tag}"),
+            format!("delete the resource and create it again: dovecot-ark install --tag {tag}"),
         ));
     };
     let path = &copy.path;
@@ -47,7 +47,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
             Check::Copies,
             Message::DoctorForeignCopy,
             format!("{path} is not the kit's {action}"),
-            "LifeKeeper runs this copy, and what it does nobody knows",
+            "LifeKeeper runs this copy, whose behaviour is unknown",
             format!("install -m 755 {stub} '{path}'"),
         ));
     }

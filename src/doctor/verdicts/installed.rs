@@ -34,7 +34,7 @@ fn lifekeeper(installed: &Installed) -> Finding {
             Message::NoLifeKeeper,
             cause,
             "nothing protects Dovecot on this node",
-            "install LifeKeeper, or set LKROOT in /etc/default/LifeKeeper to its folder",
+            "install LifeKeeper, or set LKROOT in /etc/default/LifeKeeper to its directory",
         ),
         (_, Fact::Unknown(cause), _) => Finding::error(
             Check::LifeKeeper,

@@ -26,7 +26,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
                 Check::Settings,
                 Message::DoctorSetting,
                 warning,
-                "the kit goes on with another value than somebody meant",
+                "the kit uses another value than the one that was meant",
                 "correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds",
             )
         })
@@ -100,7 +100,7 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
                 Check::TimeLimit,
                 Message::DoctorUnreadKey,
                 format!("{key} is set, and LifeKeeper {version} does not read it"),
-                "the limit that somebody meant does not hold",
+                "the limit that was meant has no effect",
                 format!("rename it to {read} in /etc/default/LifeKeeper"),
             )
         }));

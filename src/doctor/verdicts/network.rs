@@ -67,7 +67,9 @@ fn assess_ports(facts: &Facts) -> Vec<Finding> {
             return vec![Finding::warning(
                 Check::Port,
                 Message::DoctorPortsUnknown,
-                format!("who listens on the ports of APP_DOVECOT_IP_LIST is not known: {cause}"),
+                format!(
+                    "which programs listen on the ports of APP_DOVECOT_IP_LIST is not known: {cause}"
+                ),
                 "another program on one of them keeps Dovecot from starting",
                 "ss -ltnp",
             )];
@@ -123,7 +125,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
         return Some(Finding::error(
             Check::Port,
             Message::DoctorNobodyListens,
-            format!("Dovecot runs, and nobody listens at {name}"),
+            format!("Dovecot runs, and nothing listens at {name}"),
             "quickCheck fails at this entry, and LifeKeeper recovers or moves Dovecot",
             "ss -ltnp | grep dovecot, and correct APP_DOVECOT_IP_LIST or Dovecot's configuration",
         ));
@@ -172,7 +174,7 @@ mod tests {
             ("a stranger", &gone, vec![socket("0.0.0.0", 7, "python3")], Some("pid 7 (python3)")),
             ("an orphan", &orphans, vec![socket("::", 101, "imap-login")], Some("left behind")),
             ("a socket unit", &gone, vec![socket("::", 1, "systemd")], None),
-            ("not served", &runs, vec![], Some("nobody listens at x:143")),
+            ("not served", &runs, vec![], Some("nothing listens at x:143")),
             ("not Dovecot's", &runs, vec![socket("127.0.0.1", 7, "nc")], Some("is not Dovecot's")),
             (
                 "a hidden holder",

@@ -217,7 +217,7 @@ fn supervised(service: &Service, unit: &Unit) -> Vec<Finding> {
             Check::Supervisor,
             Message::DoctorRestart,
             format!("{name}.service has Restart={}", unit.restart),
-            "systemd starts Dovecot anew while LifeKeeper recovers it or moves it elsewhere",
+            "systemd restarts Dovecot while LifeKeeper recovers it or moves it elsewhere",
             cure("restart", "Restart=no"),
         ));
     }

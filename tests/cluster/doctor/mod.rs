@@ -219,7 +219,7 @@ fn a_node_without_lifekeeper_is_looked_at_as_far_as_it_goes() {
     assert_eq!(refused.status, Some(1));
     assert_eq!(
         refused.stderr,
-        "dovecot-ark: ARK1001: looking at the preconditions: only root may\n"
+        "dovecot-ark: ARK1001: looking at the preconditions: must be run as root\n"
     );
 }
 

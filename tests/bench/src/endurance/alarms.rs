@@ -1,5 +1,5 @@
 //! No false alarm: a healthy Dovecot is checked while clients come and go, beside what administrators'
-//! machines do: it is reloaded, systemd executes itself anew, hooks restart it. And no blind check: a
+//! machines do: it is reloaded, systemd executes itself again, hooks restart it. And no blind check: a
 //! master that is killed or frozen then is seen by the next.
 
 use std::sync::atomic::{AtomicBool, Ordering};
