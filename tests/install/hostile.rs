@@ -104,10 +104,10 @@ fn a_settings_file_that_cannot_be_kept_as_it_is_is_refused() {
                 &[DEFAULTS, "symbolic link"],
             ),
             (
-                "a folder",
+                "a directory",
                 "mv /etc/default/LifeKeeper /run/lk; mkdir /etc/default/LifeKeeper",
                 "rmdir /etc/default/LifeKeeper; mv /run/lk /etc/default/LifeKeeper",
-                &[DEFAULTS, "folder"],
+                &[DEFAULTS, "a directory"],
             ),
             (
                 "a FIFO",
