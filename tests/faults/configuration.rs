@@ -25,7 +25,7 @@ const ONCE: &str = "APP_DOVECOT_RESTORE_CHECK_RETRY=1\nAPP_DOVECOT_RESTORE_WAIT=
 
 fn f3_an_authentication_that_cannot_start_is_no_success(scene: &Scene) {
     scene.configure(match scene.place.suite {
-        Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker => {
+        Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker | Suite::Directories => {
             "passdb {\n  driver = nonsense\n}\n"
         }
         Suite::Trixie => "passdb nonsense {\n}\n",

@@ -48,7 +48,9 @@ fn session(scene: &Scene, port: u16, number: &str) -> Running {
 fn f61_a_second_login_service_that_is_full_is_a_warning_and_no_fault(scene: &Scene) {
     let count = match scene.place.suite {
         Suite::Trixie => "restart_request_count",
-        Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker => "service_count",
+        Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker | Suite::Directories => {
+            "service_count"
+        }
     };
     scene.configure(&format!(
         "service imap-inside {{

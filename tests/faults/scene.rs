@@ -69,7 +69,7 @@ pub(crate) const V24: Place = Place { suite: Suite::Trixie, init: Init::Systemd 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = match self.suite {
-            Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker => "2.3",
+            Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker | Suite::Directories => "2.3",
             Suite::Trixie => "2.4",
         };
         write!(f, "{version} {}", self.init)

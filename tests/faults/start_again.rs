@@ -43,7 +43,9 @@ fn is_left_alone(scene: &Scene, words: &str) {
 /// Sets a file that is not there.
 fn name_a_file(scene: &Scene, old: &str, new: &str) {
     scene.configure(&match scene.place.suite {
-        Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker => format!("{old} = </nonexistent\n"),
+        Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker | Suite::Directories => {
+            format!("{old} = </nonexistent\n")
+        }
         Suite::Trixie => format!("{new} = /nonexistent\n"),
     });
 }

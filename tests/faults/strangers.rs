@@ -56,7 +56,7 @@ fn f28_a_tool_of_root_that_is_called_dovecot_is_neither_counted_nor_signalled(sc
 /// Writes the configuration of another Dovecot, which listens nowhere.
 fn configure_other(scene: &Scene) {
     let version = match scene.place.suite {
-        Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker => "",
+        Suite::Bullseye | Suite::Bookworm | Suite::Pacemaker | Suite::Directories => "",
         Suite::Trixie => "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n",
     };
     let settings = "base_dir = /run/other\nlog_path = /run/other.log\nssl = no\nprotocols =\n";

@@ -196,7 +196,9 @@ mod tests {
     #[test]
     fn the_name_is_a_folder_and_the_same_each_time() {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        for suite in [Suite::Bullseye, Suite::Bookworm, Suite::Trixie, Suite::Pacemaker] {
+        for suite in
+            [Suite::Bullseye, Suite::Bookworm, Suite::Trixie, Suite::Pacemaker, Suite::Directories]
+        {
             let name = name(suite);
             assert_eq!(name, super::name(suite));
             assert!(name.starts_with(suite.name()) && name.chars().all(plain), "{name}");
