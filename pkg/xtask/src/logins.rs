@@ -147,7 +147,9 @@ pub(crate) fn run() -> Result<()> {
     let warned = rows.iter().filter(|row| row.place.contains("before it"));
     let warned: Vec<&str> =
         warned.filter(|row| !row.login.cause.is_empty()).map(|row| row.place.as_str()).collect();
-    let all = [wrong, warned].concat();
+    let misnamed = rows.iter().filter(|row| row.login.cause.contains("the account is refused"));
+    let misnamed: Vec<&str> = misnamed.map(|row| row.place.as_str()).collect();
+    let all = [wrong, warned, misnamed].concat();
     if all.is_empty() { Ok(()) } else { Err(Error::failed("checking", all.join("; "))) }
 }
 
