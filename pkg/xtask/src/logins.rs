@@ -1,4 +1,4 @@
-//! `cargo xtask logins`: the login check where a directory has the accounts, OpenLDAP or PostgreSQL.
+//! `cargo xtask logins`: the login check where a directory has the accounts, of LDAP or SQL.
 //!
 //! Each directory serves, refuses connections, and is silent: once where the check's account is in it,
 //! and once where it is in a passwd-file before it, as `login-account` advises. A failover cures none of
@@ -179,9 +179,9 @@ fn play(binary: &std::path::Path, directory: &Directory, rows: &mut Vec<Row>) ->
         };
         look("it serves")?;
         // Nothing has failed yet, so the check is armed: only the kind of failure excuses it.
-        let note = node.read("/run/dovecot-ark/.login")?;
-        if !note.contains("\"armed\":true") {
-            return Err(Error::failed("arming the check", note));
+        let known = node.read("/run/dovecot-ark/.login")?;
+        if !known.contains("\"armed\":true") {
+            return Err(Error::failed("arming the check", known));
         }
         let each =
             |signal: &str| format!("for p in $({}); do kill -{signal} $p; done", directory.pids);
