@@ -230,7 +230,7 @@ pub(crate) enum Opinion {
     Unknown(String),
 }
 
-/// What the end of [`test`] says.
+/// What the end of [`test()`] says.
 pub(crate) fn opinion(ended: &CommandOutput) -> Opinion {
     match ended.end {
         End::Exited(0) => Opinion::Accepts,
