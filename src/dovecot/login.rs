@@ -46,6 +46,9 @@ const MAX_FILE: u64 = 1024;
 /// Exit status of doveadm for an account that is refused (`EX_NOPERM`; seen with 2.3.19 and 2.4.1).
 const REFUSED: i32 = 77;
 
+/// What is said where LDAP or SQL does not serve Dovecot.
+const NO_DATABASE: &str = "the authentication cannot ask its database";
+
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
@@ -219,20 +222,29 @@ pub(crate) enum Opinion {
     Accepts,
     /// It does not.
     Refuses,
+    /// It cannot ask its database.
+    Failing,
     /// It does not answer.
     Silent,
     /// It cannot be asked, for this reason.
     Unknown(String),
 }
 
-/// What the end of [`test`] says.
+/// What the end of [`test()`] says.
 pub(crate) fn opinion(ended: &CommandOutput) -> Opinion {
     match ended.end {
         End::Exited(0) => Opinion::Accepts,
+        End::Exited(REFUSED) if is_temporary(&ended.output) => Opinion::Failing,
         End::Exited(REFUSED) => Opinion::Refuses,
         End::TimedOut(_) => Opinion::Silent,
         _ => Opinion::Unknown(one_line(&ended.to_string())),
     }
+}
+
+/// Whether a refusal is one that passes: among the fields that doveadm prints, a line each, is
+/// `code=temp_fail` (seen with 2.3.19), or `temp` before it.
+fn is_temporary(output: &str) -> bool {
+    output.lines().any(|line| ["code=temp_fail", "temp"].contains(&line.trim()))
 }
 
 /// Says what a visit found. Takes at most [`LOOK_LIMIT`] beyond the visit's own limit, and no longer
@@ -298,7 +310,7 @@ fn refused(
         | "EXPIRED"
         | "PRIVACYREQUIRED"
         | "CONTACTADMIN" => of(Kind::Account, "the account is refused"),
-        "UNAVAILABLE" => of(Kind::Authentication, "the authentication cannot ask its database"),
+        "UNAVAILABLE" => of(Kind::Authentication, NO_DATABASE),
         "SERVERBUG" | "SYS/TEMP" | "SYS/PERM" => match look(system, instance, visit, end) {
             Some(State::ReadOnly) => of(Kind::Lost, "the mail store is read-only"),
             Some(State::Missing) => of(Kind::Lost, "the mail store is not there"),
@@ -336,20 +348,23 @@ fn hear<S: System>(
         told(&undelayed),
         told(&services)
     );
-    match account.as_ref().map(opinion) {
-        Some(Opinion::Accepts) => {}
-        Some(Opinion::Refuses) => return of(Kind::Account, "the account is refused"),
-        Some(Opinion::Silent) => {
-            return match undelayed.as_ref().map(opinion) {
-                Some(Opinion::Accepts) => {
-                    let from = origin(&visit.endpoint);
-                    of(Kind::Account, &format!("Dovecot delays {from} after wrong passwords"))
-                }
-                Some(Opinion::Refuses) => of(Kind::Account, "the account is refused"),
-                Some(_) | None => of(Kind::Authentication, "the authentication does not answer"),
-            };
+    let opinion = |ended: Option<CommandOutput>| ended.as_ref().map(opinion);
+    match (opinion(account), opinion(undelayed)) {
+        (Some(Opinion::Accepts), _) => {}
+        (Some(Opinion::Silent), Some(Opinion::Accepts)) => {
+            let from = origin(&visit.endpoint);
+            return of(Kind::Account, &format!("Dovecot delays {from} after wrong passwords"));
         }
-        Some(Opinion::Unknown(_)) | None => {
+        (Some(Opinion::Refuses), _) | (Some(Opinion::Silent), Some(Opinion::Refuses)) => {
+            return of(Kind::Account, "the account is refused");
+        }
+        (Some(Opinion::Failing), _) | (Some(Opinion::Silent), Some(Opinion::Failing)) => {
+            return of(Kind::Authentication, NO_DATABASE);
+        }
+        (Some(Opinion::Silent), _) => {
+            return of(Kind::Authentication, "the authentication does not answer");
+        }
+        (Some(Opinion::Unknown(_)) | None, _) => {
             return of(Kind::Unknown, "the authentication cannot be asked by itself");
         }
     }
@@ -540,6 +555,22 @@ mod tests {
             assert_eq!(error, "a user of lower-case letters, digits and . _ - @ is expected");
         }
         assert_eq!(user_name("").expect_err("none"), "it is empty");
+    }
+
+    #[test]
+    fn a_database_that_is_down_is_no_refusal() {
+        let failed = "passdb: ark auth failed\nextra fields:\n";
+        for (end, fields, expected) in [
+            (0, "", Opinion::Accepts),
+            (REFUSED, "", Opinion::Refuses),
+            (REFUSED, "  user=temp\n", Opinion::Refuses),
+            (REFUSED, "  code=temp_fail\n", Opinion::Failing),
+            (REFUSED, "  temp\n", Opinion::Failing),
+        ] {
+            let (end, output) = (End::Exited(end), format!("{failed}{fields}"));
+            let ended = CommandOutput { end, output, answer: String::new() };
+            assert_eq!(opinion(&ended), expected, "{fields:?}");
+        }
     }
 
     #[test]

@@ -198,6 +198,7 @@ fn know(
             "lets the account in".to_owned()
         }
         Some(Opinion::Refuses) => "does not have the account with this password yet".to_owned(),
+        Some(Opinion::Failing) => "cannot ask its database".to_owned(),
         Some(Opinion::Silent) => format!("did not answer within {} s", LIMIT.as_secs()),
         Some(Opinion::Unknown(cause)) => format!("could not be asked: {cause}"),
         None => "could not be asked: there is no doveadm".to_owned(),

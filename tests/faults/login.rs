@@ -233,7 +233,8 @@ fn f36_a_missing_account_is_no_fault_and_is_made_by_a_command(scene: &Scene) {
     for line in said.lines() {
         is_inside |= line.starts_with("passdb ") || line.starts_with("userdb ");
         if is_inside {
-            sections += &format!("{line}\n");
+            sections.push_str(line);
+            sections.push('\n');
         }
         is_inside &= line != "}";
     }

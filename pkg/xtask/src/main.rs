@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `rpm`, `manual`, `faults`, `fuzz`; and `bench`,
+//! The project's own commands: `cargo xtask test`, `demo`, `rpm`, `manual`, `faults`, `logins`, `fuzz`; and `bench`,
 //! `failovers`, `endurance`, whose words go to the program in `tests/bench`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
@@ -10,6 +10,7 @@ mod cluster;
 mod demo;
 mod faults;
 mod fuzz;
+mod logins;
 mod manual;
 mod pacemaker;
 mod rpm;
@@ -33,6 +34,8 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   manual the manual pages as HTML, below target/html
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
+  logins the login check where OpenLDAP or PostgreSQL has the accounts, each serving,
+         refusing and silent
   fuzz [PARSER] [MINUTES]
          bytes that may be anything, for each parser, 10 minutes if nothing is said
   bench [--quick]
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         ["bench" | "failovers" | "endurance", ..] => measure(&words),
         ["faults"] => faults::run(None),
         ["faults", row] => faults::run(Some(row)),
+        ["logins"] => logins::run(),
         ["manual"] => manual::run(),
         ["rpm"] => rpm::run(),
         ["rpm", "--check"] => rpm::check(),

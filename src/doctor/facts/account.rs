@@ -68,6 +68,7 @@ impl Account {
                 Some(match told {
                     Some(Opinion::Accepts) => Fact::Known(true),
                     Some(Opinion::Refuses) => Fact::Known(false),
+                    Some(Opinion::Failing) => Fact::Unknown("it cannot ask its database".into()),
                     Some(Opinion::Silent) => Fact::Unknown("it does not answer".into()),
                     Some(Opinion::Unknown(cause)) => Fact::Unknown(cause),
                     None => Fact::Unknown("there is no doveadm".into()),

@@ -25,7 +25,7 @@ const MANAGERS: &str = "dnf,zypper,createrepo-c,gpg,gpg-agent,logrotate";
 /// The real engine, its agents and what reads its answers; kmod and rsyslog are what they expect.
 const ENGINE: &str =
     "pacemaker,pacemaker-cli-utils,corosync,resource-agents,kmod,libxml2-utils,python3";
-/// Directories that Dovecot asks for accounts: OpenLDAP and PostgreSQL.
+/// Servers that Dovecot asks for accounts, one of LDAP and one of SQL.
 const DIRECTORIES: &str = "dovecot-ldap,dovecot-pgsql,slapd,ldap-utils,postgresql";
 const LOCAL_CONF: &str = include_str!("../image/local.conf");
 const LOCAL_CONF_2_4: &str = include_str!("../image/local-2.4.conf");
@@ -50,7 +50,7 @@ pub enum Suite {
     Trixie,
     /// Debian 12 with Corosync 3.1 and Pacemaker 2.1.
     Pacemaker,
-    /// Debian 12 with OpenLDAP 2.5 and PostgreSQL 15.
+    /// Debian 12 with a server of LDAP, slapd 2.5, and one of SQL, 15 of Postgres.
     Directories,
 }
 
@@ -196,7 +196,9 @@ mod tests {
     #[test]
     fn the_name_is_a_folder_and_the_same_each_time() {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        for suite in [Suite::Bullseye, Suite::Bookworm, Suite::Trixie, Suite::Pacemaker] {
+        for suite in
+            [Suite::Bullseye, Suite::Bookworm, Suite::Trixie, Suite::Pacemaker, Suite::Directories]
+        {
             let name = name(suite);
             assert_eq!(name, super::name(suite));
             assert!(name.starts_with(suite.name()) && name.chars().all(plain), "{name}");

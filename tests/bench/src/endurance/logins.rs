@@ -24,6 +24,6 @@ fn armed(tools: &Tools, place: Place) -> Result<Node> {
     node.sh(&account::script())?.succeeded("making an account")?;
     node.write(DEFAULTS, &SETTINGS.replace("APP_DOVECOT_PROBE=greeting\n", account::PROBE))?;
     node.act("quickCheck")?.succeeded("logging in")?;
-    let note = node.read("/run/dovecot-ark/.login")?;
-    if note.contains(ARMED) { Ok(node) } else { Err(Error::failed("logging in", note)) }
+    let known = node.read("/run/dovecot-ark/.login")?;
+    if known.contains(ARMED) { Ok(node) } else { Err(Error::failed("logging in", known)) }
 }
