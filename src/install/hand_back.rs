@@ -8,7 +8,7 @@ use super::peer::Peer;
 use super::programs::{self, Program};
 use super::record::Taken;
 use super::resource::{Resource, is_application};
-use super::uninstall::Step;
+use super::step_back::Step;
 use crate::cli::Uninstall;
 use crate::dovecot::identity;
 use crate::error::Error;

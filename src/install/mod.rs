@@ -17,6 +17,8 @@ pub(crate) mod record;
 mod replace;
 mod resource;
 pub(crate) mod restart;
+mod step;
+mod step_back;
 mod take_over;
 mod uninstall;
 
@@ -40,10 +42,11 @@ use crate::{settings, show};
 use alone::Alone;
 use block::{Entry, Extent};
 use deed::UNCHANGED;
-use plan::{Plan, Step};
+use plan::Plan;
 use programs::Program;
 use record::{Record, Taken};
 use resource::{Deletion, Failure, Resource};
+use step::Step;
 
 pub(crate) use account::login_account;
 pub(crate) use uninstall::uninstall;

@@ -7,13 +7,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::plan::PROGRAMS;
 use super::replace::{self, Original};
 use super::resource::is_of_kit;
 use crate::error::Error;
 use crate::files::{below, sync_folder};
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
+
+/// The folder with the four programs that LifeKeeper copies.
+pub(super) const PROGRAMS: &str = "/usr/lib/dovecot-ark";
 
 /// Below it the old programs are kept, in a folder for each tag.
 const KEPT: &str = "var/lib/dovecot-ark/taken-over";

@@ -10,10 +10,10 @@ use std::path::Path;
 
 use super::block;
 use super::peer::Peer;
-use super::plan::Step;
 use super::programs;
 use super::record::{Record, Taken};
 use super::resource::{Resource, is_application};
+use super::step::Step;
 use crate::cli::Install;
 use crate::dovecot::checks::{self, Care};
 use crate::dovecot::identity;

@@ -3,121 +3,32 @@
 //! The resource goes first: as long as it is there, its actions need the settings. The record goes
 //! last, so that who is killed half-way can be called again.
 
-use std::fmt;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use super::block::{self, Entry, Extent};
 use super::deed::{Deed, UNCHANGED};
-use super::peer::Peer;
 use super::programs::{self, Program};
 use super::record::{self, Record, Taken};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
 use super::restart::Restart;
+use super::step_back::Step;
 use super::{
-    Alone, caution, give_service_back, hand_back, logged, note_resumed, plan, remove_entries, say,
-    tidy, tidy_programs,
+    Alone, caution, give_service_back, hand_back, logged, note_resumed, remove_entries, say, tidy,
+    tidy_programs,
 };
-use crate::boot::links::{self, Boot, GivenBack};
+use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
 use crate::dovecot::identity;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
-use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
 use crate::messages::{Message, Remark};
 use crate::system::System;
 use crate::{settings, show};
-
-/// One change.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// Taking the resource out of LifeKeeper.
-    TakeOut { tag: String, state: State, by: Deletion },
-    /// Taking entries out of LifeKeeper's defaults file.
-    Entries(Vec<Entry>, Extent),
-    /// Giving the start at boot back.
-    Boot(Boot),
-    /// Letting systemd leave a Dovecot that died to LifeKeeper again.
-    Restart(Restart),
-    /// Giving a resource that was taken over back on another node.
-    Peer(Peer),
-    /// Noting that it will be marked OSU for a moment.
-    Note,
-    /// Marking it OSU.
-    Pause,
-    /// Giving its old programs back.
-    GiveBack(Vec<Program>),
-    /// Marking it ISP again.
-    Resume,
-    /// Removing the old programs that were kept.
-    ForgetPrograms,
-    /// Forgetting that it was taken over, where the node had been prepared for it before.
-    ForgetTaking,
-    /// Forgetting the resource, while others stay.
-    Forget,
-    /// Removing the record.
-    RemoveRecord,
-}
-
-impl Step {
-    /// What it does, in words.
-    fn deed(&self) -> Deed {
-        match self {
-            Self::TakeOut { tag, state, by } => {
-                let stops = if state.is_in_service() { ", which stops Dovecot" } else { "" };
-                let by = match by {
-                    Deletion::Lkcli(command) => format!("`{command}`"),
-                    Deletion::InsRemove => "ins_remove".to_owned(),
-                };
-                let what =
-                    format!("the resource {tag} out of LifeKeeper, on all nodes{stops}; by {by}");
-                Deed::new("taking", "take", what)
-            }
-            Self::Entries(entries, _) => {
-                let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-                let (file, keys) = (defaults::FILE, keys.join(", "));
-                Deed::new("taking", "take", format!("out of /{file} what is unchanged of: {keys}"))
-            }
-            Self::Boot(boot) => {
-                let what = format!("back the start at boot: {}", links::describe(boot));
-                Deed::new("giving", "give", what)
-            }
-            Self::Restart(restart) => restart.removing(),
-            Self::Peer(Peer { node, tag, .. }) => {
-                Deed::new("giving", "give", format!("{tag} back on {node}"))
-            }
-            Self::Note => Deed::new("noting", "note", format!("that in /{}", record::FILE)),
-            Self::Pause => plan::pausing(),
-            Self::GiveBack(programs) => {
-                let actions: Vec<&str> = programs.iter().map(|program| program.action).collect();
-                let what = format!("the old programs back to LifeKeeper: {}", actions.join(", "));
-                Deed::new("giving", "give", what)
-            }
-            Self::Resume => plan::resuming(),
-            Self::ForgetPrograms => {
-                Deed::new("removing", "remove", "the old programs that were kept".into())
-            }
-            Self::ForgetTaking => {
-                let what = format!("in /{} that it was taken over", record::FILE);
-                Deed::new("forgetting", "forget", what)
-            }
-            Self::Forget => {
-                Deed::new("forgetting", "forget", format!("the resource in /{}", record::FILE))
-            }
-            Self::RemoveRecord => Deed::new("removing", "remove", format!("/{}", record::FILE)),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.deed().fmt(f)
-    }
-}
 
 /// The changes, in their order.
 #[derive(Debug, Default)]

@@ -1,0 +1,103 @@
+//! What uninstall gives back: one step, and its words.
+
+use std::fmt;
+
+use super::block::{Entry, Extent};
+use super::deed::Deed;
+use super::peer::Peer;
+use super::programs::Program;
+use super::record;
+use super::resource::Deletion;
+use super::restart::Restart;
+use super::step;
+use crate::boot::links;
+use crate::boot::links::Boot;
+use crate::lifekeeper::defaults;
+use crate::lifekeeper::state::State;
+
+/// One change.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Taking the resource out of LifeKeeper.
+    TakeOut { tag: String, state: State, by: Deletion },
+    /// Taking entries out of LifeKeeper's defaults file.
+    Entries(Vec<Entry>, Extent),
+    /// Giving the start at boot back.
+    Boot(Boot),
+    /// Letting systemd leave a Dovecot that died to LifeKeeper again.
+    Restart(Restart),
+    /// Giving a resource that was taken over back on another node.
+    Peer(Peer),
+    /// Noting that it will be marked OSU for a moment.
+    Note,
+    /// Marking it OSU.
+    Pause,
+    /// Giving its old programs back.
+    GiveBack(Vec<Program>),
+    /// Marking it ISP again.
+    Resume,
+    /// Removing the old programs that were kept.
+    ForgetPrograms,
+    /// Forgetting that it was taken over, where the node had been prepared for it before.
+    ForgetTaking,
+    /// Forgetting the resource, while others stay.
+    Forget,
+    /// Removing the record.
+    RemoveRecord,
+}
+
+impl Step {
+    /// What it does, in words.
+    pub(super) fn deed(&self) -> Deed {
+        match self {
+            Self::TakeOut { tag, state, by } => {
+                let stops = if state.is_in_service() { ", which stops Dovecot" } else { "" };
+                let by = match by {
+                    Deletion::Lkcli(command) => format!("`{command}`"),
+                    Deletion::InsRemove => "ins_remove".to_owned(),
+                };
+                let what =
+                    format!("the resource {tag} out of LifeKeeper, on all nodes{stops}; by {by}");
+                Deed::new("taking", "take", what)
+            }
+            Self::Entries(entries, _) => {
+                let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+                let (file, keys) = (defaults::FILE, keys.join(", "));
+                Deed::new("taking", "take", format!("out of /{file} what is unchanged of: {keys}"))
+            }
+            Self::Boot(boot) => {
+                let what = format!("back the start at boot: {}", links::describe(boot));
+                Deed::new("giving", "give", what)
+            }
+            Self::Restart(restart) => restart.removing(),
+            Self::Peer(Peer { node, tag, .. }) => {
+                Deed::new("giving", "give", format!("{tag} back on {node}"))
+            }
+            Self::Note => Deed::new("noting", "note", format!("that in /{}", record::FILE)),
+            Self::Pause => step::pausing(),
+            Self::GiveBack(programs) => {
+                let actions: Vec<&str> = programs.iter().map(|program| program.action).collect();
+                let what = format!("the old programs back to LifeKeeper: {}", actions.join(", "));
+                Deed::new("giving", "give", what)
+            }
+            Self::Resume => step::resuming(),
+            Self::ForgetPrograms => {
+                Deed::new("removing", "remove", "the old programs that were kept".into())
+            }
+            Self::ForgetTaking => {
+                let what = format!("in /{} that it was taken over", record::FILE);
+                Deed::new("forgetting", "forget", what)
+            }
+            Self::Forget => {
+                Deed::new("forgetting", "forget", format!("the resource in /{}", record::FILE))
+            }
+            Self::RemoveRecord => Deed::new("removing", "remove", format!("/{}", record::FILE)),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.deed().fmt(f)
+    }
+}
