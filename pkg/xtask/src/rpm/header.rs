@@ -4,6 +4,9 @@
 //! which RHEL 7 and SLES 12 carry, divides by that size to draw its progress: on a terminal it never
 //! ends. Only this header is rebuilt; all other bytes stay as they are, and so do later rpms' sums.
 //!
+//! The crate `rpm` (0.23) reads these entries and adds none: it gives nobody a way to change a
+//! signature header but to clear it. So does no program of rpm's own but by signing.
+//!
 //! The format is that of rpm's own manual, `docs/manual/format_v4.md`.
 
 use lab::{Error, Result};
