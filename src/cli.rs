@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::dovecot::login::{LOOK_VERB, user_name};
+use crate::dovecot::account::user_name;
+use crate::dovecot::login::LOOK_VERB;
 use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::Switchback;
 use crate::messages::Message;

@@ -1,6 +1,7 @@
 //! What Dovecot is: its processes, its ports, its service, its configuration, and the three
 //! checks.
 
+pub(crate) mod account;
 pub(crate) mod cgroup;
 pub mod checks;
 pub mod configuration;

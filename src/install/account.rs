@@ -17,10 +17,10 @@ use nix::sys::stat::makedev;
 use super::replace::{Existing, create_secret};
 use crate::cli::LoginAccount;
 use crate::command::{Command, CommandOutput, End};
+use crate::dovecot::account::{self, Delay, Opinion};
 use crate::dovecot::configuration;
 use crate::dovecot::identity;
 use crate::dovecot::instance::Instance;
-use crate::dovecot::login::{self, Delay, Opinion};
 use crate::dovecot::notes::Notes;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -113,7 +113,7 @@ fn make(system: &impl System, root: &Path, how: &LoginAccount) -> Result<String,
 /// Writes the file, or reads the one that is there.
 fn write(root: &Path, file: &Path, how: &LoginAccount) -> Result<Account, Error> {
     let path = below(root, file);
-    let old = fs::symlink_metadata(&path).is_ok().then(|| login::account(root, file));
+    let old = fs::symlink_metadata(&path).is_ok().then(|| account::read(root, file));
     match (old, how.keep, how.overwrite) {
         (None, true, _) => Err(Error::refused(
             Message::AccountNotKept,
@@ -126,7 +126,7 @@ fn write(root: &Path, file: &Path, how: &LoginAccount) -> Result<Account, Error>
             let (user, password) = old.map_err(|cause| {
                 Error::refused(Message::AccountNotKept, format!("keeping the account: {cause}"))
             })?;
-            login::user_name(&user).map_err(|cause| {
+            account::user_name(&user).map_err(|cause| {
                 Error::refused(
                     Message::AccountNotKept,
                     format!("keeping the account: {}: {cause}", file.display()),
@@ -144,7 +144,7 @@ fn write(root: &Path, file: &Path, how: &LoginAccount) -> Result<Account, Error>
         (old, false, _) => {
             // A new password is for the account that was there, unless another one is named.
             let before = old.and_then(Result::ok).map(|(user, _)| user);
-            let before = before.filter(|user| login::user_name(user).is_ok());
+            let before = before.filter(|user| account::user_name(user).is_ok());
             let user = how.user.clone().or(before).unwrap_or_else(|| USER.to_owned());
             let password = draw()?;
             let line = format!("{user}:{}\n", password.reveal());
@@ -188,8 +188,8 @@ fn know(
     let Account { user, password, .. } = account;
     let test = |delay, limit| {
         let from = (VISITOR.into(), delay);
-        let command = login::test(system, instance, (user, password), from);
-        command.map(|command| login::opinion(&system.run(&command, limit)))
+        let command = account::test(system, instance, (user, password), from);
+        command.map(|command| account::opinion(&system.run(&command, limit)))
     };
     let accepted = match test(Delay::Never, LIMIT) {
         Some(Opinion::Accepts) => {
@@ -454,7 +454,7 @@ mod tests {
         }
         let data = fs::metadata(root.path().join(FILE)).expect("the file");
         assert_eq!(data.permissions().mode() & 0o7777, 0o600);
-        login::account(root.path(), Path::new("/etc/dovecot-ark/login")).expect("an account");
+        account::read(root.path(), Path::new("/etc/dovecot-ark/login")).expect("an account");
     }
 
     #[test]

@@ -12,10 +12,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
+use crate::dovecot::account::{self, Delay, Opinion};
 use crate::dovecot::configuration;
 use crate::dovecot::identity;
 use crate::dovecot::instance::Instance;
-use crate::dovecot::login::{self, Delay, Opinion};
 use crate::dovecot::notes::Notes;
 use crate::probe::endpoint::Depth;
 use crate::settings::Settings;
@@ -56,15 +56,15 @@ impl Account {
         if settings.probe != Depth::Login {
             return None;
         }
-        let account = login::account(root, &settings.login.file);
-        let from = login::origin_of(&settings.endpoints);
+        let account = account::read(root, &settings.login.file);
+        let from = account::origin_of(&settings.endpoints);
         let notes = Notes::read(system, root);
         let instance = Instance::find(system, root, &settings.service, &notes);
         let runs = identity::masters(system, &notes).is_ok_and(|masters| !masters.is_empty());
         let accepted = match (&account, from) {
             (Ok((user, password)), Some(from)) if runs => {
-                let test = login::test(system, &instance, (user, password), (from, Delay::Never));
-                let told = test.map(|command| login::opinion(&system.run(&command, LIMIT)));
+                let test = account::test(system, &instance, (user, password), (from, Delay::Never));
+                let told = test.map(|command| account::opinion(&system.run(&command, LIMIT)));
                 Some(match told {
                     Some(Opinion::Accepts) => Fact::Known(true),
                     Some(Opinion::Refuses) => Fact::Known(false),
