@@ -4,9 +4,8 @@
 //! ticket and the page dovecot-ark-messages(7) go on agreeing. It has four digits: the six-digit ones
 //! are LifeKeeper's own. A number that is out of use is never given to another message.
 //!
-//! What may be logged as a warning or an error takes a [`Message`]: the macros [`warning`] and
-//! [`error`](crate::messages::error), [`Error::message`](crate::error::Error::message), and the
-//! findings of doctor. Lines that only inform have none.
+//! What may be logged as a warning or an error takes a [`Message`]: the macros `warning` and `error`,
+//! `Error::message`, and the findings of doctor. Lines that only inform have none.
 
 use std::fmt;
 

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::cure::Cure;
 use crate::messages::Message;
 use crate::show::Tone;
 use crate::text::{cut, one_line};
 
 /// The longest text that is shown, in characters: what a command says may be endless.
-const MAX_TEXT: usize = 800;
+pub(super) const MAX_TEXT: usize = 800;
 
 /// What is looked at. The names stay the same from version to version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -152,8 +153,8 @@ pub(super) struct Finding {
     pub(super) what: String,
     /// Why it matters; `None` when all is well.
     pub(super) why: Option<String>,
-    /// What cures it, a command where one does; `None` when all is well.
-    pub(super) cure: Option<String>,
+    /// What cures it; `None` when all is well.
+    pub(super) cure: Option<Cure>,
 }
 
 impl Finding {
@@ -169,10 +170,10 @@ impl Finding {
         message: Message,
         what: impl AsRef<str>,
         why: impl AsRef<str>,
-        cure: impl AsRef<str>,
+        cure: impl Into<Cure>,
     ) -> Self {
-        let texts = [what.as_ref(), why.as_ref(), cure.as_ref()];
-        Self::odd(check, Level::Warning, message, texts)
+        let (texts, cure) = ([what.as_ref(), why.as_ref()], cure.into());
+        Self::odd((check, Level::Warning), message, texts, cure)
     }
 
     /// A precondition that does not hold.
@@ -181,16 +182,21 @@ impl Finding {
         message: Message,
         what: impl AsRef<str>,
         why: impl AsRef<str>,
-        cure: impl AsRef<str>,
+        cure: impl Into<Cure>,
     ) -> Self {
-        let texts = [what.as_ref(), why.as_ref(), cure.as_ref()];
-        Self::odd(check, Level::Error, message, texts)
+        let (texts, cure) = ([what.as_ref(), why.as_ref()], cure.into());
+        Self::odd((check, Level::Error), message, texts, cure)
     }
 
-    fn odd(check: Check, level: Level, message: Message, texts: [&str; 3]) -> Self {
-        let [what, why, cure] = texts.map(|text| cut(&one_line(text), MAX_TEXT));
+    fn odd((check, level): (Check, Level), message: Message, texts: [&str; 2], cure: Cure) -> Self {
+        let [what, why] = texts.map(|text| cut(&one_line(text), MAX_TEXT));
         let (message, why, cure) = (Some(message), Some(why), Some(cure));
         Self { node: None, check, level, message, what, why, cure }
+    }
+
+    /// What cures it, in words.
+    pub(super) fn told_cure(&self) -> Option<String> {
+        self.cure.as_ref().map(Cure::to_string)
     }
 
     /// The same, of this node.

@@ -11,6 +11,7 @@
 //!
 //! The exit status is 0 when no finding is an error.
 
+mod cure;
 mod facts;
 pub mod finding;
 mod peers;

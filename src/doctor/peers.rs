@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::cure::Cure;
 use super::facts::Facts;
 use super::finding::{Check, Finding};
 use super::verdicts;
@@ -79,7 +80,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
                 Message::DoctorPeersUnknown,
                 format!("LifeKeeper does not tell of the other nodes: {cause}"),
                 "whether the nodes agree cannot be told",
-                here.installed.command("sys_list"),
+                Cure::run(here.installed.command("sys_list")),
             );
             return (Vec::new(), vec![finding]);
         }

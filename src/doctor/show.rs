@@ -79,7 +79,7 @@ pub(super) fn as_text(findings: &[Finding]) -> String {
             let number = finding.message.map(|message| format!("{}: ", message.code()));
             let word = show::toned(finding.level.tone(), &format!("{:7}", finding.level.word()));
             let _ = writeln!(text, "  {word}  {}{}", number.unwrap_or_default(), finding.what);
-            for (word, line) in [("why: ", &finding.why), ("cure:", &finding.cure)] {
+            for (word, line) in [("why: ", finding.why.clone()), ("cure:", finding.told_cure())] {
                 if let Some(line) = line {
                     let _ = writeln!(text, "           {word} {line}");
                 }

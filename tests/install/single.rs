@@ -37,7 +37,11 @@ impl Kit {
         let errors = findings.iter().filter(|one| text(one, "level") == "error").count();
         assert_eq!(ended.status, Some(i32::from(errors > 0)), "{document:#}");
         let is_it = |one: &&Value| text(one, "check") == check;
-        let words = |one: &Value| ["what", "why", "cure"].map(|name| text(one, name)).join("\n");
+        let words = |one: &Value| {
+            let told =
+                ["/what", "/why", "/cure/hint", "/cure/command"].map(|place| one.pointer(place));
+            told.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+        };
         findings.iter().filter(is_it).map(|one| (text(one, "level"), words(one))).collect()
     }
 

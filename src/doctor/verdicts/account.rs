@@ -1,5 +1,6 @@
 //! Whether the login check can log in, and what its failures would do.
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::account::Account;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::finding::{Check, Finding};
@@ -29,7 +30,7 @@ fn usable(account: &Account) -> Finding {
                 Message::DoctorNoAccount,
                 format!("the login check has no account: {cause}"),
                 BLIND,
-                "dovecot-ark login-account, or copy the file from another node",
+                Cure::run("dovecot-ark login-account").and("or copy the file from another node"),
             );
         }
     };
@@ -43,7 +44,8 @@ fn usable(account: &Account) -> Finding {
             Message::DoctorAccountRefused,
             format!("{named}: Dovecot refuses it"),
             BLIND,
-            "give Dovecot the account as `dovecot-ark login-account --keep` shows",
+            Cure::run("dovecot-ark login-account --keep")
+                .and("and give Dovecot the account that it shows"),
         ),
         Some(Fact::Unknown(cause)) => Finding::warning(
             Check::Account,

@@ -3,6 +3,7 @@
 //! Dovecot takes a configuration whose certificate is missing, and then does not start; with one
 //! that is no certificate it starts, greets, and serves nobody over TLS.
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::certificates::{Certificate, Key, KeyState, State};
 use crate::doctor::finding::{Check, Finding};
 use crate::messages::Message;
@@ -25,14 +26,16 @@ pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
                 Message::DoctorNoCertificate,
                 format!("{file} is no certificate"),
                 USELESS,
-                format!("openssl x509 -noout -text -in {file}, and put a certificate there"),
+                Cure::run(format!("openssl x509 -noout -text -in {file}"))
+                    .and("and put a certificate there"),
             )),
             State::Ending => Some(Finding::warning(
                 Check::Certificate,
                 Message::DoctorCertificateEnds,
                 format!("the certificate {file} has ended or ends within two weeks"),
                 "mail programs refuse a certificate that has ended",
-                format!("renew it; `openssl x509 -noout -enddate -in {file}` shows its end"),
+                Cure::run(format!("openssl x509 -noout -enddate -in {file}"))
+                    .and("shows its end; renew it on each node"),
             )),
         })
         .collect();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::Settings;
@@ -244,7 +245,8 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
             Message::DoctorRunsTwice,
             format!("Dovecot runs on more than one node: {}", serving.join(", ")),
             "two Dovecots on the same mail spoil it",
-            "`dovecot-ark remove -t TAG` on each node where LifeKeeper has it out of service",
+            Cure::run("dovecot-ark remove -t TAG")
+                .and("on each node where LifeKeeper has it out of service"),
         ));
     }
     let in_service = names(&|facts| facts.resource.is_in_service());
@@ -257,7 +259,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
                 in_service.join(", ")
             ),
             "the nodes have lost sight of each other, and both serve",
-            "take it out of service on one node: perform_action -t TAG -a remove",
+            Cure::run("perform_action -t TAG -a remove").and("on one of the nodes"),
         ));
     }
     if findings.is_empty() {
@@ -276,7 +278,8 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
                 Message::DoctorAddressTwice,
                 format!("{address} is on more than one node: {}", holders.join(", ")),
                 "clients reach now one and now the other",
-                format!("ip address del {address}/PREFIX dev DEVICE, where LifeKeeper has it not"),
+                Cure::run(format!("ip address del {address}/PREFIX dev DEVICE"))
+                    .and("on the node where LifeKeeper has it not"),
             ));
         }
     }

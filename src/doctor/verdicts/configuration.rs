@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::configuration::Configuration;
 use crate::doctor::facts::fact::Fact;
@@ -31,7 +32,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Message::DoctorBroken,
             format!("Dovecot does not take its configuration: {cause}"),
             "a Dovecot that runs goes on, but the next start fails, on a failover too",
-            "doveconf -nx >/dev/null  (then fix the line that it names)",
+            Cure::run("doveconf -nx >/dev/null").and("then fix the line that it names"),
         )
     };
     let settings = match (settings, mistake) {
@@ -42,7 +43,8 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Message::DoctorBrokenUnknown,
             format!("whether Dovecot can read its configuration is not known: {cause}"),
             "the next start may hang or fail as this question did, on a failover too",
-            "doveconf -nx >/dev/null  (a file that it names may be a FIFO, or on a dead mount)",
+            Cure::run("doveconf -nx >/dev/null")
+                .and("a file that it names may be a FIFO, or on a dead mount"),
         ),
         (Fact::Known(_), None) => {
             Finding::ok(Check::Configuration, "Dovecot takes its configuration")
@@ -58,7 +60,8 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Message::DoctorListenerUnknown,
             format!("where Dovecot is to listen is not known: {cause}"),
             "whether the checks of APP_DOVECOT_IP_LIST can succeed cannot be told before a start",
-            "dovecot -n, and compare its addresses and ports with APP_DOVECOT_IP_LIST",
+            Cure::run("dovecot -n")
+                .and("and compare its addresses and ports with APP_DOVECOT_IP_LIST"),
         )],
     };
     [vec![settings], unwritable(obstacles), listeners].concat()
@@ -164,7 +167,7 @@ fn missing_addresses(facts: &Facts, listeners: &[Listener]) -> Vec<Finding> {
                     Message::DoctorListenAddress,
                     what,
                     why,
-                    facts.installed.command(&restore),
+                    Cure::run(facts.installed.command(&restore)),
                 ))
             }
             (false, Some(_)) => None,
@@ -192,7 +195,7 @@ fn unwritable(obstacles: &[String]) -> Vec<Finding> {
             Message::DoctorUnwritable,
             obstacle,
             "Dovecot cannot write its pid file or its log there, and does not start",
-            "make room there (df -h; df -i), or mount it writable",
+            Cure::run("df -h; df -i").and("make room there, or mount it writable"),
         )
     };
     obstacles.iter().map(finding).collect()
@@ -255,9 +258,12 @@ mod tests {
             (Proxied, Asked::Greeting, "", Some("write connect:127.0.0.1:1143 in APP")),
         ] {
             let finding = of(opening, asked, mark);
-            let told = finding.as_ref().and_then(|one| one.cure.as_deref());
+            let told = finding.as_ref().and_then(Finding::told_cure);
             assert_eq!(told.is_some(), cure.is_some(), "{opening:?} {asked:?}");
-            assert!(told.unwrap_or_default().starts_with(cure.unwrap_or_default()), "{told:?}");
+            assert!(
+                told.clone().unwrap_or_default().starts_with(cure.unwrap_or_default()),
+                "{told:?}"
+            );
         }
         let two = [listener(1143, "*"), Listener { opening: Tls, ..listener(1143, "127.0.0.1") }];
         assert_eq!(uncovered(&two, &place("127.0.0.1", 1143)), None, "which of them is not known");
@@ -330,7 +336,9 @@ mod tests {
         let findings = assess(&facts);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.level, Level::Error);
-        assert!(finding.cure.as_deref().is_some_and(|cure| cure.starts_with("install Dovecot")));
+        assert!(
+            finding.told_cure().as_deref().is_some_and(|cure| cure.starts_with("install Dovecot"))
+        );
     }
 
     #[test]

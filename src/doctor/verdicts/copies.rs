@@ -1,5 +1,6 @@
 //! Whether LifeKeeper can run the kit's programs, and runs those and no others.
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::copies::{Copies, FOLDER, PROGRAM, Program, TEXTS};
 use crate::doctor::finding::{Check, Finding};
@@ -38,7 +39,8 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
             Message::DoctorNoCopy,
             format!("{tag} has no {action} here"),
             why,
-            format!("delete the resource and create it again: dovecot-ark install --tag {tag}"),
+            Cure::run(format!("dovecot-ark install --tag {tag}"))
+                .and("after the resource was deleted in LifeKeeper"),
         ));
     };
     let path = &copy.path;
@@ -48,7 +50,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
             Message::DoctorForeignCopy,
             format!("{path} is not the kit's {action}"),
             "LifeKeeper runs this copy, whose behaviour is unknown",
-            format!("install -m 755 {stub} '{path}'"),
+            Cure::run(format!("install -m 755 {stub} '{path}'")),
         ));
     }
     (!copy.executable).then(|| {
@@ -57,13 +59,14 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
             Message::DoctorCopyMode,
             format!("{path} is not executable"),
             format!("LifeKeeper cannot run {action}"),
-            format!("chmod 755 '{path}'"),
+            Cure::run(format!("chmod 755 '{path}'")),
         )
     })
 }
 
 fn stubs(copies: &Copies) -> Vec<Finding> {
-    let cure = "install the package dovecot-ark again (rpm -V dovecot-ark shows what is odd)";
+    let cure =
+        || Cure::run("rpm -V dovecot-ark").and("shows what is odd; install the package again");
     let why = "what LifeKeeper runs calls it, and a new resource is made of it";
     let mut unusable = Vec::new();
     let mut edited = Vec::new();
@@ -83,11 +86,17 @@ fn stubs(copies: &Copies) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !unusable.is_empty() {
         let what = format!("missing or not executable: {}", unusable.join(", "));
-        findings.push(Finding::error(Check::Stubs, Message::DoctorStubs, what, why, cure));
+        findings.push(Finding::error(Check::Stubs, Message::DoctorStubs, what, why, cure()));
     }
     if !edited.is_empty() {
         let what = format!("not as the package laid it: {}", edited.join(", "));
-        findings.push(Finding::warning(Check::Stubs, Message::DoctorStubsEdited, what, why, cure));
+        findings.push(Finding::warning(
+            Check::Stubs,
+            Message::DoctorStubsEdited,
+            what,
+            why,
+            cure(),
+        ));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(Check::Stubs, "the kit's four stubs and its program are there"));
@@ -109,7 +118,7 @@ mod tests {
         }
         let path = "/opt/LifeKeeper/subsys/gen/resources/app/actions/!restore/dovecot";
         let cases: [(&str, String, Change); 3] = [
-            ("has no restore", "delete the resource".into(), |c| {
+            ("has no restore", "dovecot-ark install --tag dovecot  (after".into(), |c| {
                 c.registered.remove("restore");
             }),
             (
@@ -127,7 +136,7 @@ mod tests {
             let [finding] = odd.as_slice() else { panic!("{findings:?}") };
             assert_eq!((finding.check, finding.level), (Check::Copies, Level::Error));
             assert!(finding.what.contains(what), "{}", finding.what);
-            assert!(finding.cure.as_deref().is_some_and(|text| text.starts_with(&cure)));
+            assert!(finding.told_cure().as_deref().is_some_and(|text| text.starts_with(&cure)));
         }
     }
 

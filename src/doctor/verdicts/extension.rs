@@ -1,5 +1,6 @@
 //! Whether LifeKeeper can move Dovecot to the other nodes.
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::finding::{Check, Finding};
@@ -17,7 +18,7 @@ pub(crate) fn assess(here: &Facts, alive: &[&str]) -> Vec<Finding> {
                 Message::DoctorExtensionUnknown,
                 format!("LifeKeeper does not tell to which nodes {tag} is extended: {cause}"),
                 "LifeKeeper moves Dovecot only to a node to which it is extended",
-                here.installed.command(&format!("eqv_list -t {tag}")),
+                Cure::run(here.installed.command(&format!("eqv_list -t {tag}"))),
             );
             return vec![finding.on(here.node())];
         }

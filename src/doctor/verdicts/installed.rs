@@ -1,5 +1,6 @@
 //! Whether what must be installed is there, in a version that the kit knows.
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::installed::{Installed, LICENCES};
@@ -19,7 +20,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
                 Message::DoctorLicence,
                 format!("there is no licence file in /{LICENCES}"),
                 "LifeKeeper does not start when its licence is missing or has ended",
-                installed.command("lkkeyins FILE"),
+                Cure::run(installed.command("lkkeyins FILE")),
             )
         });
     }
@@ -41,14 +42,14 @@ fn lifekeeper(installed: &Installed) -> Finding {
             Message::LifeKeeperDown,
             cause,
             "nothing protects Dovecot on this node, and the resource cannot be looked at",
-            installed.command("lkstart"),
+            Cure::run(installed.command("lkstart")),
         ),
         (_, _, Fact::Unknown(cause)) => Finding::warning(
             Check::LifeKeeper,
             Message::DoctorLifeKeeperVersion,
             format!("LifeKeeper runs in a version that is not known: {cause}"),
             "all nodes must have the same version, and how long quickCheck may take depends on it",
-            "rpm -q steeleye-lk",
+            Cure::run("rpm -q steeleye-lk"),
         ),
         (_, _, Fact::Known(version)) => {
             Finding::ok(Check::LifeKeeper, format!("LifeKeeper {version} runs"))
@@ -109,7 +110,10 @@ mod tests {
             let odd: Vec<_> = findings.iter().filter(|one| one.level != Level::Ok).collect();
             let [finding] = odd.as_slice() else { panic!("{findings:?}") };
             assert_eq!((finding.check, finding.level), (check, level));
-            assert!(finding.cure.as_deref().is_some_and(|text| text.contains(cure)), "{finding:?}");
+            assert!(
+                finding.told_cure().as_deref().is_some_and(|text| text.contains(cure)),
+                "{finding:?}"
+            );
         }
     }
 

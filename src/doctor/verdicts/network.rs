@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{Place, Running};
@@ -26,7 +27,7 @@ fn assess_addresses(facts: &Facts) -> Vec<Finding> {
                 Message::DoctorAddressesUnknown,
                 format!("the addresses of this node cannot be listed: {cause}"),
                 "whether it has those of APP_DOVECOT_IP_LIST cannot be told",
-                "ip address",
+                Cure::run("ip address"),
             )];
         }
     };
@@ -38,10 +39,10 @@ fn assess_addresses(facts: &Facts) -> Vec<Finding> {
         .filter(|address| !addresses.contains(address))
         .map(|address| {
             let cure = match facts.resource.address_tags(*address).first() {
-                Some(tag) => {
-                    facts.installed.command(&format!("perform_action -t {tag} -a restore"))
-                }
-                None => format!("create an IP resource for {address} in LifeKeeper"),
+                Some(tag) => Cure::run(
+                    facts.installed.command(&format!("perform_action -t {tag} -a restore")),
+                ),
+                None => format!("create an IP resource for {address} in LifeKeeper").into(),
             };
             Finding::error(
                 Check::Address,
@@ -71,7 +72,7 @@ fn assess_ports(facts: &Facts) -> Vec<Finding> {
                     "which programs listen on the ports of APP_DOVECOT_IP_LIST is not known: {cause}"
                 ),
                 "another program on one of them keeps Dovecot from starting",
-                "ss -ltnp",
+                Cure::run("ss -ltnp"),
             )];
         }
     };
@@ -108,7 +109,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
                 Message::DoctorPortLeft,
                 format!("{name} is held by {who}, which an earlier Dovecot left behind"),
                 "Dovecot can start only after it has ended; restore ends it by itself",
-                format!("dovecot-ark remove -t {tag}"),
+                Cure::run(format!("dovecot-ark remove -t {tag}")),
             )),
             // The service manager: the socket unit itself is judged elsewhere.
             (false, Some(holder)) if holder.pid == 1 => None,
@@ -127,7 +128,8 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
             Message::DoctorNobodyListens,
             format!("Dovecot runs, and nothing listens at {name}"),
             "quickCheck fails at this entry, and LifeKeeper recovers or moves Dovecot",
-            "ss -ltnp | grep dovecot, and correct APP_DOVECOT_IP_LIST or Dovecot's configuration",
+            Cure::run("ss -ltnp | grep dovecot")
+                .and("and correct APP_DOVECOT_IP_LIST or Dovecot's configuration"),
         ));
     }
     let foreign = !holders.is_empty() && !holders.iter().any(is_dovecots);
@@ -201,7 +203,7 @@ mod tests {
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.level, Level::Error);
         let cure = "/opt/LifeKeeper/bin/perform_action -t ip-mail -a restore";
-        assert_eq!(finding.cure.as_deref(), Some(cure));
+        assert_eq!(finding.told_cure().as_deref(), Some(cure));
 
         facts.resource.stand_by();
         assert_eq!(assess_addresses(&facts), []);

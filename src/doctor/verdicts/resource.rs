@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::copies;
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::resource::Resource;
@@ -26,7 +27,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
                 Message::DoctorResourceUnknown,
                 format!("LifeKeeper does not tell of its resources: {cause}"),
                 "whether and how Dovecot is protected cannot be seen",
-                facts.installed.command("ins_list"),
+                Cure::run(facts.installed.command("ins_list")),
             );
             return [vec![finding], copies::assess(facts)].concat();
         }
@@ -44,7 +45,8 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Message::DoctorOtherKind,
             format!("{tag} is of the kind {}/{}, not gen/app", registered.app, registered.kind),
             "it is another kit's resource, and runs other programs than this kit's",
-            format!("dovecot-ark install --tag ANOTHER-TAG, or doctor --tag {}", others(resource)),
+            Cure::run("dovecot-ark install --tag ANOTHER-TAG")
+                .and(format!("or doctor --tag {}", others(resource))),
         ));
     }
     findings.push(state(facts, registered.state));
@@ -71,7 +73,8 @@ fn unregistered(resource: &Resource) -> Finding {
         Message::DoctorNoResource,
         format!("LifeKeeper has no resource {} on this node; {known}", resource.tag),
         "Dovecot is not protected on this node, and not moved to it",
-        format!("dovecot-ark install --tag {}, or extend the resource to this node", resource.tag),
+        Cure::run(format!("dovecot-ark install --tag {}", resource.tag))
+            .and("or extend the resource to this node"),
     )
 }
 
@@ -85,14 +88,14 @@ fn state(facts: &Facts, state: State) -> Finding {
             Message::DoctorRunsOutOfService,
             format!("Dovecot runs, and LifeKeeper has {tag} out of service here ({state})"),
             "it may run on two nodes at once and spoil the mail that they share",
-            format!("dovecot-ark remove -t {tag}"),
+            Cure::run(format!("dovecot-ark remove -t {tag}")),
         ),
         (_, Some(false)) if in_service => Finding::warning(
             Check::State,
             Message::DoctorNotRunning,
             format!("LifeKeeper has {tag} in service here ({state}), and Dovecot does not run"),
             "there is no mail until LifeKeeper's next check recovers it",
-            format!("dovecot-ark recover -t {tag}"),
+            Cure::run(format!("dovecot-ark recover -t {tag}")),
         ),
         (State::Osf | State::Illstate, _) => Finding::warning(
             Check::State,
@@ -126,7 +129,7 @@ fn dependencies(facts: &Facts) -> Vec<Finding> {
                 Message::DoctorDependenciesUnknown,
                 format!("what is below {} is not known: {cause}", resource.tag),
                 "an address that does not come before Dovecot makes its start or its check fail",
-                facts.installed.command(&format!("dep_list -p {}", resource.tag)),
+                Cure::run(facts.installed.command(&format!("dep_list -p {}", resource.tag))),
             )];
         }
     };
@@ -148,7 +151,7 @@ fn dependency(facts: &Facts, below: &BTreeSet<String>, address: IpAddr) -> Findi
             Message::DoctorNoDependency,
             format!("{tag} does not depend on {ip}, which has {address}"),
             "LifeKeeper may start Dovecot before the address is there, or on another node",
-            facts.installed.command(&format!("dep_create -p {tag} -c {ip}")),
+            Cure::run(facts.installed.command(&format!("dep_create -p {tag} -c {ip}"))),
         ),
         (None, None) => Finding::warning(
             Check::Dependency,
@@ -215,7 +218,10 @@ mod tests {
             let findings = dependencies(&facts);
             let [finding] = findings.as_slice() else { panic!("{findings:?}") };
             assert_eq!(finding.level, level);
-            assert!(finding.cure.as_deref().unwrap_or_default().starts_with(cure), "{finding:?}");
+            assert!(
+                finding.told_cure().as_deref().unwrap_or_default().starts_with(cure),
+                "{finding:?}"
+            );
         }
     }
 

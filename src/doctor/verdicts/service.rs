@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use crate::boot::restart::{self, DropIn};
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::service::{LIFEKEEPER, Service, Shutdown, State, Unit};
@@ -30,7 +31,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Message::DoctorUnitUnknown,
             format!("systemd does not tell of {}.service: {cause}", service.name),
             "whether Dovecot can be started, starts at boot or is restarted cannot be seen",
-            format!("systemctl status {}.service", service.name),
+            Cure::run(format!("systemctl status {}.service", service.name)),
         )],
     }
 }
@@ -46,10 +47,10 @@ fn stopped_first(name: &str, shutdown: Shutdown) -> Option<Finding> {
             Message::DoctorOrder,
             format!("{LIFEKEEPER} is not ordered after {unit}"),
             "when the node shuts down, systemd stops Dovecot while LifeKeeper still checks it",
-            format!(
+            Cure::run(format!(
                 "mkdir -p {folder} && printf '[Unit]\\nAfter={unit}\\n' >{folder}/dovecot.conf && \
                  systemctl daemon-reload"
-            ),
+            )),
         )
     })
 }
@@ -71,7 +72,7 @@ fn startable(service: &Service) -> Finding {
             Message::DoctorMasked,
             format!("{name}.service is masked"),
             why,
-            format!("systemctl unmask {name}.service"),
+            Cure::run(format!("systemctl unmask {name}.service")),
         ),
         (true, Some("not-found" | "bad-setting" | "error")) => Finding::error(
             Check::Service,
@@ -109,13 +110,19 @@ fn boot(service: &Service) -> Finding {
                 Message::DoctorEnabled,
                 format!("enabled: {}", names.join(", ")),
                 why,
-                format!("systemctl disable {}", loaded.join(" ")),
+                Cure::run(format!("systemctl disable {}", loaded.join(" "))),
             );
         }
     }
     if !service.links.is_empty() {
         let what = format!("the init script is run at boot: {}", service.links.join(", "));
-        return Finding::error(Check::Boot, Message::DoctorBootLinks, what, why, &service.unlink);
+        return Finding::error(
+            Check::Boot,
+            Message::DoctorBootLinks,
+            what,
+            why,
+            Cure::run(&service.unlink),
+        );
     }
     Finding::ok(Check::Boot, "Dovecot is not started at boot")
 }
@@ -131,7 +138,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
                 Message::DoctorStateUnknown,
                 format!("systemd does not tell the state of {name}.service: {cause}"),
                 "whether a socket or another unit starts Dovecot cannot be seen",
-                format!("systemctl show -p TriggeredBy,UpheldBy {name}.service"),
+                Cure::run(format!("systemctl show -p TriggeredBy,UpheldBy {name}.service")),
             );
         }
     };
@@ -153,7 +160,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
             if triggers.len() == 1 { "is" } else { "are" }
         ),
         format!("{event} would start Dovecot, also where LifeKeeper has it out of service"),
-        unit::disabled(&triggers.join(" ")),
+        Cure::run(unit::disabled(&triggers.join(" "))),
     )
 }
 
@@ -164,10 +171,10 @@ fn supervised(service: &Service, unit: &Unit) -> Vec<Finding> {
     let is_own = service.drop_in == DropIn::Ours;
     let cure = |file: &str, line: &str| {
         let folder = format!("/etc/systemd/system/{name}.service.d");
-        format!(
+        Cure::run(format!(
             "mkdir -p {folder} && printf '[Service]\\n{line}\\n' >{folder}/zz-{file}.conf && \
              systemctl daemon-reload"
-        )
+        ))
     };
     let mut findings = Vec::new();
     if let Some(state) = state.and_then(Fact::known)
@@ -210,7 +217,8 @@ fn supervised(service: &Service, unit: &Unit) -> Vec<Finding> {
                 drop_in.display()
             ),
             "systemd does not start a Dovecot that died again as install --restart has set it",
-            format!("systemctl daemon-reload, or remove what else sets it (systemctl cat {name})"),
+            Cure::run("systemctl daemon-reload")
+                .and(format!("or remove what else sets it: systemctl cat {name}")),
         ));
     } else if !is_own && !["", "no"].contains(&unit.restart.as_str()) {
         findings.push(Finding::warning(
@@ -298,7 +306,7 @@ mod tests {
             let mut units = healthy();
             change(&mut units);
             let finding = boot(&service(Some(units)));
-            assert_eq!((finding.level, finding.cure.as_deref()), (level, cure), "{case}");
+            assert_eq!((finding.level, finding.told_cure().as_deref()), (level, cure), "{case}");
         }
     }
 
@@ -316,7 +324,7 @@ mod tests {
             assert_eq!(boot(&service).level, Level::Ok);
             service.links = vec!["/etc/rc3.d/S01dovecot".into()];
             let finding = boot(&service);
-            assert_eq!(finding.cure.as_deref(), Some("chkconfig dovecot off"));
+            assert_eq!(finding.told_cure().as_deref(), Some("chkconfig dovecot off"));
             assert!(finding.what.contains("/etc/rc3.d/S01dovecot"), "{}", finding.what);
         }
     }
@@ -338,9 +346,9 @@ mod tests {
             let state = Fact::Known(State { triggers: names(triggers), ..State::default() });
             let finding = triggered("dovecot", &state);
             assert_eq!((finding.level, &*finding.what), (level, what));
-            assert!(finding.why.unwrap_or_default().starts_with(event), "{triggers}");
+            assert!(finding.why.as_deref().unwrap_or_default().starts_with(event), "{triggers}");
             let cure = format!("systemctl disable {triggers}; systemctl stop {triggers}");
-            assert_eq!(finding.cure, (level == Level::Error).then_some(cure));
+            assert_eq!(finding.told_cure(), (level == Level::Error).then_some(cure));
         }
         let unknown = triggered("dovecot", &Fact::Unknown("no end after 5 s".into()));
         assert_eq!(unknown.level, Level::Warning);
@@ -352,7 +360,7 @@ mod tests {
         let finding = stopped_first("dovecot", Shutdown::AtOnce).expect("a finding");
         assert_eq!(finding.level, Level::Warning);
         assert_eq!(
-            finding.cure.as_deref(),
+            finding.told_cure().as_deref(),
             Some(
                 "mkdir -p /etc/systemd/system/lifekeeper.service.d && printf \
                  '[Unit]\\nAfter=dovecot.service\\n' \
@@ -416,7 +424,7 @@ mod tests {
                 ..unit("loaded", "disabled")
             };
             let findings = supervised(&service(None), &unit);
-            let found: Vec<&str> = findings.iter().filter_map(|one| one.cure.as_deref()).collect();
+            let found: Vec<String> = findings.iter().filter_map(Finding::told_cure).collect();
             assert_eq!(found.len(), cures.len(), "{findings:?}");
             for (found, line) in found.iter().zip(cures) {
                 assert!(found.contains(&format!("'[Service]\\n{line}\\n'")), "{found}");

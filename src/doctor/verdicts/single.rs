@@ -3,6 +3,7 @@
 //! With a second master, a check takes one for the other, and remove ends both. With a second tag,
 //! the remove of one resource stops the Dovecot that the other has in service.
 
+use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{Running, Stranger};
@@ -88,7 +89,7 @@ fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
         what,
         "quickCheck counts its master, remove leaves it alone; on the same mail store it would run \
          beside the Dovecot of another node",
-        format!("{}, unless its mail store and its ports are its own", unit::disabled(unit)),
+        Cure::run(unit::disabled(unit)).and("unless its mail store and its ports are its own"),
     )
 }
 
@@ -121,7 +122,7 @@ fn tags(facts: &Facts) -> Finding {
                 Message::DoctorSeveralTags,
                 format!("this node is prepared for {count} tags: {}", tags.join(", ")),
                 "the remove of one resource stops the Dovecot that the other has in service",
-                commands.join(", then "),
+                Cure::run(commands.join("; ")),
             )
         }
     }
@@ -176,7 +177,10 @@ mod tests {
             let [finding] = findings.as_slice() else { panic!("{findings:?}") };
             assert_eq!(finding.level, level, "{finding:?}");
             assert!(finding.what.contains(what), "{finding:?}");
-            assert!(finding.cure.as_deref().unwrap_or_default().contains(cure), "{finding:?}");
+            assert!(
+                finding.told_cure().as_deref().unwrap_or_default().contains(cure),
+                "{finding:?}"
+            );
         }
         let mut facts = healthy("node1");
         facts.resource.stand_by();
@@ -184,7 +188,7 @@ mod tests {
         assert_eq!(findings[0].level, Warning, "it is to be stopped here anyway");
         let findings = masters(&facts, &running(&[100, 200], &[300]));
         assert_eq!(findings.len(), 2);
-        let cure = findings[0].cure.as_deref().unwrap_or_default();
+        let cure = findings[0].told_cure().unwrap_or_default();
         assert!(cure.starts_with("dovecot-ark remove -t dovecot, which ends them all;"), "{cure}");
     }
 
@@ -198,13 +202,13 @@ mod tests {
             (
                 &["a", "b", "c"],
                 Level::Error,
-                Some("dovecot-ark uninstall --tag b, then dovecot-ark uninstall --tag c"),
+                Some("dovecot-ark uninstall --tag b; dovecot-ark uninstall --tag c"),
             ),
         ] {
             let mut facts = healthy("node1");
             facts.tags = Fact::Known(noted.iter().map(|&tag| tag.to_owned()).collect());
             let finding = tags(&facts);
-            assert_eq!((finding.level, finding.cure.as_deref()), (level, cure), "{noted:?}");
+            assert_eq!((finding.level, finding.told_cure().as_deref()), (level, cure), "{noted:?}");
             assert!(noted.iter().all(|tag| finding.what.contains(tag)), "{finding:?}");
         }
         let mut facts = healthy("node1");

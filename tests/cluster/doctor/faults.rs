@@ -43,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
         level: "error",
         node: Some("node2"),
         what: "dovecot.socket is active",
-        cure: "systemctl disable --now dovecot.socket",
+        cure: "systemctl disable dovecot.socket; systemctl stop dovecot.socket",
         by: Cure::AsTold,
     },
     Fault {
