@@ -31,6 +31,9 @@ pub(crate) struct Cli {
     /// When to colour what people read; `NO_COLOR` is heard too
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub(crate) color: Color,
+    /// Show on standard error what is done and asked, in detail
+    #[arg(short = 'v', long, global = true)]
+    pub(crate) verbose: bool,
 }
 
 /// When to colour.

@@ -9,6 +9,7 @@ use std::io::{self, LineWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{env, fmt};
 
@@ -39,6 +40,36 @@ pub(crate) enum Audience {
     File,
 }
 
+/// Whether a person wants to see all that is logged.
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// Shows a person, on standard error, all that is logged, in detail.
+pub(crate) fn be_verbose() {
+    VERBOSE.store(true, Ordering::Relaxed);
+}
+
+/// Shows what a command does that has no log, where a person wants to see it.
+pub(crate) fn start_without_file(command: &str) {
+    if VERBOSE.load(Ordering::Relaxed) {
+        begin(
+            format!("{COMPONENT}:{command}"),
+            LevelFilter::Debug,
+            vec![to_stderr(LevelFilter::Debug)],
+        );
+    }
+}
+
+fn to_stderr(level: LevelFilter) -> Box<dyn SharedLogger> {
+    WriteLogger::new(level, config(), LineWriter::new(Stderr::default()))
+}
+
+fn begin(head: String, level: LevelFilter, all: Vec<Box<dyn SharedLogger>>) {
+    let inner = CombinedLogger::new(all);
+    // The only other logger could be one of our own.
+    let _ = log::set_boxed_logger(Box::new(Shaped { head, inner }));
+    log::set_max_level(level);
+}
+
 /// Begins to log. Must be called while there is one thread: only then can the local time be told
 /// from UTC.
 pub(crate) fn start(
@@ -48,13 +79,13 @@ pub(crate) fn start(
     debug: Switch,
     audience: Audience,
 ) {
+    let is_verbose = VERBOSE.load(Ordering::Relaxed);
     let level = match debug {
-        Switch::On => LevelFilter::Debug,
-        Switch::Off => LevelFilter::Info,
+        Switch::Off if !is_verbose => LevelFilter::Info,
+        Switch::Off | Switch::On => LevelFilter::Debug,
     };
-    let stderr = (audience == Audience::LifeKeeper).then(|| -> Box<dyn SharedLogger> {
-        WriteLogger::new(level, config(), LineWriter::new(Stderr::default()))
-    });
+    let is_heard = audience == Audience::LifeKeeper || is_verbose;
+    let stderr = is_heard.then(|| to_stderr(level));
     let path = root.join(FILE);
     let (file, failed) = match open(&path) {
         Ok(file) => (Some(file), None),
@@ -63,11 +94,8 @@ pub(crate) fn start(
     let file = file.map(|file| -> Box<dyn SharedLogger> {
         WriteLogger::new(level, config(), LineWriter::new(file))
     });
-    let inner = CombinedLogger::new([stderr, file].into_iter().flatten().collect());
     let head = format!("{COMPONENT}:{action}:{tag}");
-    // The only other logger could be one of our own.
-    let _ = log::set_boxed_logger(Box::new(Shaped { head, inner }));
-    log::set_max_level(level);
+    begin(head, level, [stderr, file].into_iter().flatten().collect());
     if let Some(cause) = failed {
         warning!(
             Message::NoLogFile,

@@ -47,6 +47,15 @@ pub fn run() -> ExitCode {
         }
     };
     show::choose(cli.color);
+    if cli.verbose {
+        log::be_verbose();
+    }
+    match &cli.command {
+        Command::Doctor(_) => log::start_without_file("doctor"),
+        Command::Status(_) => log::start_without_file("status"),
+        Command::Settings(_) => log::start_without_file("settings"),
+        _ => {}
+    }
     let exit = match cli.command {
         Command::QuickCheck(resource) => perform(Action::QuickCheck, &resource, &machine),
         Command::Restore(resource) => perform(Action::Restore, &resource, &machine),

@@ -36,7 +36,7 @@ pub(crate) fn commands() -> Vec<String> {
 }
 
 /// The options that every command takes: each page names them once, before the commands.
-pub(crate) const COMMON: [&str; 2] = ["--color", "--help"];
+pub(crate) const COMMON: [&str; 4] = ["--color", "--help", "--verbose", "-v"];
 
 /// The options of a command alone.
 pub(crate) fn options(command: &str) -> Vec<Choice> {

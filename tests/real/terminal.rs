@@ -26,6 +26,18 @@ fn colours_are_for_terminals_and_for_whoever_asks() {
 }
 
 #[test]
+fn who_asks_for_it_sees_what_is_asked_and_answered() {
+    let kit = Kit::new(Init::SysV);
+    kit.expect("restore", 0);
+    let asked = "DEBUG:dovecot-ark:status:`service dovecot status`: ";
+    let loud = kit.sh("dovecot-ark -v status 2>&1 >/dev/null");
+    assert!(loud.contains(asked), "{loud}");
+    assert_eq!(kit.sh("dovecot-ark status 2>&1 >/dev/null"), "");
+    let json = kit.sh("dovecot-ark status --json --verbose 2>/dev/null");
+    assert!(json.starts_with("{\n"), "{json}");
+}
+
+#[test]
 fn a_long_wait_is_shown_with_its_limit_and_leaves_no_trace() {
     let kit = Kit::new(Init::SysV);
     kit.expect("restore", 0);
