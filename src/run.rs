@@ -2,10 +2,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
 
 use crate::actions::{self, Action};
 use crate::cli::{self, Cli, Command, Format, Resource};
@@ -39,7 +41,12 @@ pub fn run() -> ExitCode {
                     let first = text.lines().next().unwrap_or_default();
                     return status::untold(first.trim_start_matches("error: ")).into();
                 }
-                let _ = Stderr::default().write_all(error.render().to_string().as_bytes());
+                let text = error.render();
+                let text = match AutoStream::choice(&io::stderr()) {
+                    ColorChoice::Never => text.to_string(),
+                    _ => text.ansi().to_string(),
+                };
+                let _ = Stderr::default().write_all(text.as_bytes());
                 return Exit::Usage.into();
             }
             let _ = error.print();

@@ -34,6 +34,10 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::ok(Check::Settings, "all APP_DOVECOT_ settings are understood"));
     }
+    if facts.installed.lifekeeper.known().is_none() {
+        // Nobody calls the actions here: their times are held against nothing.
+        return findings;
+    }
     findings.extend(quick_check(limits, facts.installed.lifekeeper_version()));
     findings.push(remote(limits));
     findings.push(interval(limits));
@@ -180,6 +184,7 @@ fn remote(limits: &Limits) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::facts::fact::Fact;
     use crate::doctor::facts::healthy;
     use crate::doctor::finding::Level;
     use crate::lifekeeper::defaults;
@@ -196,6 +201,16 @@ mod tests {
 
     /// A file, LifeKeeper's version, what is found, and a word of it.
     type Case = (&'static str, Option<&'static str>, Level, &'static str);
+
+    #[test]
+    fn without_lifekeeper_no_time_is_held_against_its_limits() {
+        let mut facts = healthy("node1");
+        let of_time = |facts: &Facts| assess(facts).iter().any(|one| one.check == Check::TimeLimit);
+        assert!(of_time(&facts));
+        facts.installed.lifekeeper = Fact::Unknown("looking for LifeKeeper".into());
+        assert!(!of_time(&facts));
+        assert!(assess(&facts).iter().any(|one| one.check == Check::Settings));
+    }
 
     #[test]
     fn the_time_between_two_checks_is_told_with_what_it_means() {
