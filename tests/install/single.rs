@@ -125,7 +125,11 @@ fn f54_a_master_of_another_unit_is_named_with_it() {
     let both = kit.masters(2);
     let second = both.iter().find(|pid| !own.contains(pid)).expect("the second").to_string();
     let words = format!("two masters of Dovecot run: pid {second} belongs to second.service, and");
-    kit.assert_found("master", "warning", &[&words, "systemctl disable second.service; systemctl stop second.service"]);
+    kit.assert_found(
+        "master",
+        "warning",
+        &[&words, "systemctl disable second.service; systemctl stop second.service"],
+    );
     // Status knows no units, but pids.
     assert!(kit.done(&["status"]).contains("warning: ARK1110: two masters of Dovecot run: pid "));
 
