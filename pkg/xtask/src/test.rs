@@ -19,10 +19,7 @@ use crate::rpm;
 const NODE_THREADS: &str = "--test-threads=4";
 
 /// The rows of the faults wait longest: for time-outs, and for stops of what is frozen.
-const FAULT_THREADS: &str = "--test-threads=8";
-
-/// Installations wait for commands of LifeKeeper's, one after the other.
-const INSTALL_THREADS: &str = "--test-threads=6";
+const FAULT_THREADS: &str = "--test-threads=6";
 
 /// Clusters have heartbeats, which a machine that is too busy would miss.
 const CLUSTER_THREADS: &str = "--test-threads=2";
@@ -77,7 +74,7 @@ const STEPS: [Step; 17] = [
     }),
     ("tests on nodes", |_| node_tests("real", NODE_THREADS)),
     ("tests of the faults", |_| node_tests("faults", FAULT_THREADS)),
-    ("tests of the installation", |_| node_tests("install", INSTALL_THREADS)),
+    ("tests of the installation", |_| node_tests("install", NODE_THREADS)),
     ("package, built twice", |run| {
         let Some(package) = run.package.take() else { return rpm::check() };
         run.ran = Some(package.finish()?);
