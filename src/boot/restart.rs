@@ -3,8 +3,8 @@
 //! It acts within half a second, where LifeKeeper's next check is a minute away on average, and
 //! without LifeKeeper: what its policies forbid, systemd does all the same.
 
-use std::fs;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, CommandOutput};
 use crate::error::Error;
+use crate::files;
 use crate::messages::Message;
 use crate::system::System;
 
@@ -31,10 +32,13 @@ StartLimitInterval=600
 StartLimitBurst=4
 ";
 
+/// How much of a file is read, in bytes: more than what install writes.
+const MAX_TEXT: u64 = 4096;
+
 /// What systemd calls it.
 pub(crate) const POLICY: &str = "on-failure";
 
-/// The longest that systemd may take to read its files anew.
+/// The longest that systemd may take to read its files again.
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// The longest that a question may take.
@@ -68,14 +72,19 @@ fn unit(service: &str) -> String {
 
 /// Looks what is there.
 pub(crate) fn look(root: &Path, service: &str) -> DropIn {
-    match fs::read(path(root, service)) {
-        Ok(text) if text == TEXT.as_bytes() => DropIn::Ours,
+    let read = || {
+        let mut text = String::new();
+        let file = files::open_own(&path(root, service), OpenOptions::new().read(true))?;
+        file.take(MAX_TEXT).read_to_string(&mut text).map(|_| text)
+    };
+    match read() {
+        Ok(text) if text == TEXT => DropIn::Ours,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => DropIn::Absent,
         Ok(_) | Err(_) => DropIn::Changed,
     }
 }
 
-/// Lets systemd read its files anew.
+/// Lets systemd read its files again.
 ///
 /// # Errors
 ///

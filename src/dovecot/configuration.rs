@@ -281,21 +281,23 @@ pub(crate) fn listeners_in(settings: &Settings) -> Vec<Listener> {
         if port == 0 || !(protocol.is_empty() || protocols.iter().any(|one| one == protocol)) {
             continue;
         }
+        let says_yes =
+            |key: &str| settings.get(&format!("{place}/{key}")).is_some_and(|value| value == "yes");
+        if says_yes("ssl") && !has_tls {
+            // With `ssl = no` Dovecot does not open it (seen with 2.3.19 and 2.4.1).
+            continue;
+        }
         // Its own addresses are `address` up to 2.3, then `listen`.
         let own = ["address", "listen"].map(|key| words(settings, &format!("{place}/{key}")));
         let own = own.into_iter().find(|addresses| !addresses.is_empty());
-        let says_yes =
-            |key: &str| settings.get(&format!("{place}/{key}")).is_some_and(|value| value == "yes");
         listeners.push(Listener {
             name: format!("{}{listener}", service.trim_start_matches("service ")),
             port,
             addresses: own.unwrap_or_else(|| everywhere.clone()),
-            opening: if says_yes("haproxy") {
-                Opening::Proxied
-            } else if has_tls && says_yes("ssl") {
-                Opening::Tls
-            } else {
-                Opening::Plain
+            opening: match (says_yes("haproxy"), says_yes("ssl")) {
+                (true, _) => Opening::Proxied,
+                (false, true) => Opening::Tls,
+                (false, false) => Opening::Plain,
             },
         });
     }
@@ -544,6 +546,21 @@ service auth {
                 "{dump}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_listener_does_first_is_told_and_without_tls_its_listeners_are_none() {
+        let listeners = "inet_listener a {\nport = 143\n}\ninet_listener b {\nport = 993\nssl = yes\n}\n\
+             inet_listener c {\nport = 144\nhaproxy = yes\nssl = yes\n}\n";
+        let openings = |ssl: &str| -> Vec<(u16, Opening)> {
+            let dump = format!("listen = *\n{ssl}service imap-login {{\n{listeners}}}\n");
+            listeners_in(&flatten(&dump)).iter().map(|one| (one.port, one.opening)).collect()
+        };
+        let all = [(143, Opening::Plain), (993, Opening::Tls), (144, Opening::Proxied)];
+        for ssl in ["", "ssl = yes\n", "ssl = required\n"] {
+            assert_eq!(openings(ssl), all, "{ssl}");
+        }
+        assert_eq!(openings("ssl = no\n"), [(143, Opening::Plain)]);
     }
 
     #[test]

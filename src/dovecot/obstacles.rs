@@ -60,7 +60,9 @@ pub(crate) fn look(
 
 /// The folders in which no file can be made, and why.
 pub(crate) fn unwritable_folders(root: &Path, places: &Places) -> Vec<Remark> {
-    let log = places.log.as_deref().and_then(Path::parent);
+    // What logs to a device makes no file there.
+    let log = places.log.as_deref().filter(|log| !log.starts_with("/dev"));
+    let log = log.and_then(Path::parent);
     let mut full: Vec<Remark> = Vec::new();
     let mut tell = |text: String| full.push(Remark::new(Message::Full, text));
     for folder in places.base.iter().map(PathBuf::as_path).chain(log) {

@@ -1,5 +1,6 @@
 //! What Dovecot says of its configuration.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,10 @@ pub(crate) struct Configuration {
     /// What keeps Dovecot from writing its files, a sentence each. Earlier kits do not tell.
     #[serde(default)]
     pub(crate) obstacles: Vec<String>,
+    /// The addresses on which it is to listen, and this node lacks; none where the kernel lets a
+    /// program bind any (`ip_nonlocal_bind`). Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) lacking: Vec<IpAddr>,
 }
 
 impl Configuration {
@@ -44,7 +49,12 @@ impl Configuration {
             Readable::No(mistake) => Some(Fact::Known(mistake)),
             Readable::Unknown(cause) => Some(Fact::Unknown(cause)),
         });
+        let lacking = listeners.as_deref().map_or_else(
+            |_| Vec::new(),
+            |listeners| obstacles::missing_addresses(&system.addresses(), listeners),
+        );
         Self {
+            lacking,
             settings: settings.into(),
             listeners: listeners.into(),
             mistake,

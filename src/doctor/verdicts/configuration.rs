@@ -9,12 +9,12 @@ use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{Asked, Place};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::{Listener, Opening};
-use crate::dovecot::obstacles;
 use crate::messages::Message;
 
 /// Assesses the configuration of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
-    let Configuration { settings, listeners, mistake, missing, obstacles } = &facts.configuration;
+    let Configuration { settings, listeners, mistake, missing, obstacles, .. } =
+        &facts.configuration;
     if let Some(missing) = missing {
         let why = "without Dovecot its configuration cannot be read, and restore fails here";
         let cure = "install Dovecot in the version that the other nodes have";
@@ -52,7 +52,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     };
     let listeners = match listeners {
         Fact::Known(listeners) => {
-            let missing = missing_addresses(facts, listeners);
+            let missing = missing_addresses(facts);
             [assess_listeners(listeners, &facts.network.places), missing].concat()
         }
         Fact::Unknown(cause) => vec![Finding::warning(
@@ -152,11 +152,9 @@ fn misunderstood(place: &Place, openings: &[Opening]) -> Option<Finding> {
 
 /// The addresses that Dovecot is to listen on and this node does not have. Where the resource stands
 /// by they may come with it: only those that no resource below brings are told then.
-fn missing_addresses(facts: &Facts, listeners: &[Listener]) -> Vec<Finding> {
-    let Fact::Known(own) = &facts.network.addresses else { return Vec::new() };
-    let missing = obstacles::missing_addresses(own, listeners);
-    let findings = missing.into_iter().filter_map(|address| {
-        let comes = facts.resource.address_tags(address);
+fn missing_addresses(facts: &Facts) -> Vec<Finding> {
+    let findings = facts.configuration.lacking.iter().filter_map(|address| {
+        let comes = facts.resource.address_tags(*address);
         let what = format!("{address} in Dovecot's `listen` is not an address of this node");
         let why = "Dovecot does not start at all without one of its addresses";
         match (facts.resource.is_in_service(), comes.first()) {
@@ -273,11 +271,11 @@ mod tests {
     fn an_address_that_dovecot_is_to_listen_on_must_be_here_or_come_with_the_resource() {
         let mut facts = healthy("node1");
         let found = |facts: &Facts, address: &str| {
-            let found = missing_addresses(facts, &[listener(143, address)]);
-            found.first().map(|one| one.level)
+            let mut facts = facts.clone();
+            facts.configuration.lacking = vec![address.parse().expect(address)];
+            missing_addresses(&facts).first().map(|one| one.level)
         };
-        assert_eq!(found(&facts, "192.0.2.10"), None, "it is here");
-        assert_eq!(found(&facts, "*"), None);
+        assert_eq!(missing_addresses(&facts), [], "all are here");
         assert_eq!(
             found(&facts, "192.0.2.99"),
             Some(Level::Error),
