@@ -5,7 +5,7 @@
 //! when an action runs, and whoever owns its notes decides who is killed.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -80,6 +80,21 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<Fil
     let file = options.custom_flags(flags.bits()).mode(0o600).open(path)?;
     is_own(&file.metadata()?).map_err(io::Error::other)?;
     Ok(file)
+}
+
+/// Reads at most so many bytes of a regular file, whoever owns it: opening a FIFO would wait for its
+/// writer.
+///
+/// # Errors
+///
+/// As reading; and that it is none.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether an open file is still the one that is found at a path.

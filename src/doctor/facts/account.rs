@@ -3,8 +3,7 @@
 //! Nothing in here tells the password.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use crate::dovecot::configuration;
 use crate::dovecot::identity;
 use crate::dovecot::instance::Instance;
 use crate::dovecot::notes::Notes;
+use crate::files::read_regular;
 use crate::probe::endpoint::Depth;
 use crate::settings::Settings;
 use crate::system::System;
@@ -150,11 +150,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Adds what a file says; a later word for a name counts.
 fn read(path: &Path, sections: &mut BTreeMap<String, Section>) {
-    let mut text = Vec::new();
-    // Opening a FIFO would wait for its writer.
-    let is_file = fs::metadata(path).is_ok_and(|data| data.is_file());
-    let opened = is_file.then(|| File::open(path).ok()).flatten();
-    let _ = opened.map(|file| file.take(MAX_FILE).read_to_end(&mut text));
+    let text = read_regular(path, MAX_FILE).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let (mut section, mut name) = (String::new(), String::new());
     for line in text.lines().filter(|line| !line.starts_with(['#', ';'])) {

@@ -1,8 +1,7 @@
 //! The certificates that Dovecot's configuration names, and their keys.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, End};
 use crate::dovecot::configuration::{self, Settings};
+use crate::files;
 use crate::system::System;
 
 /// The settings that name a certificate's file: of 1.x, of 2.x, and of 2.4 in its two spellings.
@@ -181,12 +181,7 @@ fn state(system: &impl System, root: &Path, file: &str, openssl: &mut Option<Pat
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    // Opening a FIFO would wait for its writer.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("no regular file"));
-    }
-    let mut text = Vec::new();
-    File::open(path)?.take(MAX_FILE).read_to_end(&mut text)?;
+    let text = files::read_regular(path, MAX_FILE)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

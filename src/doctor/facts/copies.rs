@@ -1,13 +1,13 @@
 //! The programs that LifeKeeper runs: its copies of the kit's stubs, the stubs, and what they call.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 use crate::text::checksum;
@@ -90,10 +90,7 @@ impl Program {
     /// Looks at a file; `None` when it cannot be read.
     fn gather(root: &Path, name: &Path) -> Option<Self> {
         let path = root.join(name);
-        // Opening a FIFO would wait for its writer.
-        fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
-        let mut bytes = Vec::new();
-        File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes)).ok()?;
+        let bytes = files::read_regular(&path, MAX_FILE).ok()?;
         Some(Self {
             path: Path::new("/").join(name).display().to_string(),
             checksum: of(&bytes),

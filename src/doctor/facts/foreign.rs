@@ -1,11 +1,12 @@
 //! The configuration of other programs that may start Dovecot: supervisors that name it, and files
 //! with commands, of which only one that starts or restarts it counts.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::files;
 
 /// The other cluster engine.
 const PACEMAKER: &str = "Pacemaker";
@@ -102,11 +103,7 @@ fn walk(root: &Path, place: &Path, reader: Reader<'_>, depth: usize, mentions: &
             walk(root, &place.join(name), reader, depth - 1, mentions);
         }
     } else if data.is_file() {
-        let mut text = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text));
-        if read.is_err() {
-            return;
-        }
+        let Ok(text) = files::read_regular(&path, MAX_FILE) else { return };
         let text = String::from_utf8_lossy(&text);
         if let Some(starts) = judge(&text) {
             let resource = (program == PACEMAKER).then(|| resource(&text)).flatten();
