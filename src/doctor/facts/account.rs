@@ -52,18 +52,22 @@ pub(crate) struct Account {
 
 impl Account {
     /// Looks at the account, where the check logs in. Takes at most 11 s where Dovecot and systemd hang.
-    pub(crate) fn gather(system: &impl System, root: &Path, settings: &Settings) -> Option<Self> {
+    pub(crate) fn gather(
+        system: &impl System,
+        root: &Path,
+        settings: &Settings,
+        instance: &Instance,
+    ) -> Option<Self> {
         if settings.probe != Depth::Login {
             return None;
         }
         let account = account::read(root, &settings.login.file);
         let from = account::origin_of(&settings.endpoints);
         let notes = Notes::read(system, root);
-        let instance = Instance::find(system, root, &settings.service, &notes);
         let runs = identity::masters(system, &notes).is_ok_and(|masters| !masters.is_empty());
         let accepted = match (&account, from) {
             (Ok((user, password)), Some(from)) if runs => {
-                let test = account::test(system, &instance, (user, password), (from, Delay::Never));
+                let test = account::test(system, instance, (user, password), (from, Delay::Never));
                 let told = test.map(|command| account::opinion(&system.run(&command, LIMIT)));
                 Some(match told {
                     Some(Opinion::Accepts) => Fact::Known(true),
@@ -81,7 +85,7 @@ impl Account {
             user: account.map(|(user, _)| user).into(),
             accepted,
             from,
-            delayed: from.and_then(|from| delayed(system, &instance, from)),
+            delayed: from.and_then(|from| delayed(system, instance, from)),
             jails: from.map(|from| jails(root, from)).unwrap_or_default(),
         })
     }
@@ -208,13 +212,15 @@ mod tests {
             let (root, machine) = (root(0o600), Machine::running());
             machine.state().programs.push("doveadm");
             machine.answer(line, End::Exited(end), Duration::from_millis(10), "");
-            let seen = Account::gather(&machine, root.path(), &settings()).expect("an account");
+            let seen = Account::gather(&machine, root.path(), &settings(), &Instance::default())
+                .expect("an account");
             assert_eq!((seen.accepted, seen.from), (Some(accepted), Some(ip(HERE))));
             assert_eq!(seen.user, Fact::Known("ark".into()));
         }
         let machine = Machine::new();
-        let gather =
-            |root: &TestRoot, settings: &Settings| Account::gather(&machine, root.path(), settings);
+        let gather = |root: &TestRoot, settings: &Settings| {
+            Account::gather(&machine, root.path(), settings, &Instance::default())
+        };
         let root = root(0o640);
         let seen = gather(&root, &settings()).expect("an account");
         assert_eq!(seen.accepted, None, "it does not run");

@@ -90,7 +90,7 @@ impl Facts {
             limits: Limits::gather(root, tag, &settings, report),
             network: Network::gather(system, root, &settings),
             checks: Some(Checked::gather(system, root, tag, &settings)),
-            account: Account::gather(system, root, &settings),
+            account: Account::gather(system, root, &settings, &instance),
             tags: record::tags(root).into(),
             resource: Resource::gather(system, root, engine.as_ref(), tag),
             installed,
