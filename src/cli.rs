@@ -81,7 +81,7 @@ pub(crate) enum Command {
     #[command(name = LOOK_VERB, hide = true)]
     LookAtStore {
         /// The directory
-        folder: PathBuf,
+        directory: PathBuf,
     },
     /// Perform an action of a resource agent, for Pacemaker
     Ocf(Ocf),

@@ -58,7 +58,7 @@ pub(crate) enum Error {
         /// What is wrong with the answer.
         cause: String,
     },
-    /// A file or folder could not be dealt with.
+    /// A file or directory could not be dealt with.
     File {
         /// What was being done to it.
         doing: &'static str,
@@ -99,10 +99,10 @@ impl fmt::Display for Error {
                 write!(f, "stopping Dovecot: {unit}, even after a second stop command")
             }
             Self::Output(cause) => write!(f, "writing standard output: {cause}"),
-            Self::NoLifeKeeper(folder) => write!(
+            Self::NoLifeKeeper(directory) => write!(
                 f,
                 "looking for LifeKeeper: {} has no bin/ins_list; is LifeKeeper installed, and is LKROOT in /etc/default/LifeKeeper right?",
-                folder.display()
+                directory.display()
             ),
             Self::LifeKeeperDown => f.write_str(
                 "asking LifeKeeper: it does not run on this node; start it with lkstart",

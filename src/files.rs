@@ -14,7 +14,7 @@ use nix::fcntl::OFlag;
 use crate::error::Error;
 
 /// Where the kit keeps its locks and the output of running commands.
-pub(crate) const RUN_FOLDER: &str = "run/dovecot-ark";
+pub(crate) const RUN_DIRECTORY: &str = "run/dovecot-ark";
 
 /// The lock of an install or uninstall. No tag becomes a file name that begins with a dot.
 pub(crate) const INSTALL_LOCK: &str = "run/dovecot-ark/.install";
@@ -33,26 +33,27 @@ pub(crate) fn below(root: &Path, path: &Path) -> PathBuf {
 /// # Errors
 ///
 /// A sentence that names the directory and what is wrong with it.
-pub(crate) fn own_folder(root: &Path) -> Result<PathBuf, String> {
-    let folder = root.join(RUN_FOLDER);
-    let make = || fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder);
-    if fs::symlink_metadata(&folder).is_err()
+pub(crate) fn own_directory(root: &Path) -> Result<PathBuf, String> {
+    let directory = root.join(RUN_DIRECTORY);
+    let make = || fs::DirBuilder::new().recursive(true).mode(0o755).create(&directory);
+    if fs::symlink_metadata(&directory).is_err()
         && let Err(cause) = make()
     {
-        return Err(format!("making {}: {cause}", folder.display()));
+        return Err(format!("making {}: {cause}", directory.display()));
     }
-    existing_folder(root)
+    existing_directory(root)
 }
 
 /// The same for whoever only looks: nothing is made.
 ///
 /// # Errors
 ///
-/// As [`own_folder`].
-pub(crate) fn existing_folder(root: &Path) -> Result<PathBuf, String> {
-    let folder = root.join(RUN_FOLDER);
-    require_own_folder(&folder).map_err(|cause| format!("using {}: {cause}", folder.display()))?;
-    Ok(folder)
+/// As [`own_directory`].
+pub(crate) fn existing_directory(root: &Path) -> Result<PathBuf, String> {
+    let directory = root.join(RUN_DIRECTORY);
+    require_own_directory(&directory)
+        .map_err(|cause| format!("using {}: {cause}", directory.display()))?;
+    Ok(directory)
 }
 
 /// Whether a directory is root's own: a real one that nobody else may write.
@@ -60,9 +61,9 @@ pub(crate) fn existing_folder(root: &Path) -> Result<PathBuf, String> {
 /// # Errors
 ///
 /// What it is instead, in words.
-pub(crate) fn require_own_folder(folder: &Path) -> Result<(), String> {
+pub(crate) fn require_own_directory(directory: &Path) -> Result<(), String> {
     // A link is not followed: what it leads to is somebody else's choice.
-    match fs::symlink_metadata(folder) {
+    match fs::symlink_metadata(directory) {
         Ok(data) if data.is_dir() => is_roots(&data),
         Ok(_) => Err("it is no directory".into()),
         Err(cause) => Err(cause.to_string()),
@@ -138,10 +139,12 @@ fn is_roots(data: &Metadata) -> Result<(), String> {
     }
 }
 
-/// Makes a change in the folder of `path` outlive a power cut.
-pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|file| file.sync_all()).map_err(Error::file("writing", folder))
+/// Makes a change in the directory of `path` outlive a power cut.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), Error> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    File::open(directory)
+        .and_then(|file| file.sync_all())
+        .map_err(Error::file("writing", directory))
 }
 
 /// The name that this host gives itself; empty where it does not tell.
@@ -168,24 +171,27 @@ mod tests {
     #[test]
     fn the_run_directory_is_made_and_believed_while_it_is_roots_own() {
         let root = TestRoot::new();
-        let folder = own_folder(root.path()).expect("a new one");
-        assert_eq!(own_folder(root.path()).as_ref(), Ok(&folder));
-        assert_eq!(fs::metadata(&folder).expect("its mode").permissions().mode() & 0o7777, 0o755);
-        set_mode(&folder, 0o775);
-        let error = own_folder(root.path()).expect_err("its group may write it");
+        let directory = own_directory(root.path()).expect("a new one");
+        assert_eq!(own_directory(root.path()).as_ref(), Ok(&directory));
+        assert_eq!(
+            fs::metadata(&directory).expect("its mode").permissions().mode() & 0o7777,
+            0o755
+        );
+        set_mode(&directory, 0o775);
+        let error = own_directory(root.path()).expect_err("its group may write it");
         assert!(
             error.ends_with("run/dovecot-ark: others may write it, its mode is 775"),
             "{error}"
         );
-        set_mode(&folder, 0o755);
+        set_mode(&directory, 0o755);
         if nix::unistd::geteuid().is_root() {
-            chown(&folder, Some(1000), None).expect("an owner");
-            let error = own_folder(root.path()).expect_err("another user made it");
+            chown(&directory, Some(1000), None).expect("an owner");
+            let error = own_directory(root.path()).expect_err("another user made it");
             assert!(error.ends_with("it belongs to user 1000"), "{error}");
         }
-        fs::remove_dir(&folder).expect("removing it");
-        symlink(root.path(), &folder).expect("a link");
-        let error = own_folder(root.path()).expect_err("a link leads anywhere");
+        fs::remove_dir(&directory).expect("removing it");
+        symlink(root.path(), &directory).expect("a link");
+        let error = own_directory(root.path()).expect_err("a link leads anywhere");
         assert!(error.ends_with("it is no directory"), "{error}");
     }
 

@@ -25,7 +25,7 @@ use crate::settings::Switch;
 use crate::stderr::Stderr;
 use crate::text::one_line;
 
-/// The kit's own log, below the root folder.
+/// The kit's own log, below the root directory.
 const FILE: &str = "var/log/dovecot-ark.log";
 
 /// The kit's name as a component of LifeKeeper.
@@ -159,9 +159,9 @@ fn zone_file() -> PathBuf {
     let zone = zone.as_deref().unwrap_or(Path::new("/etc/localtime"));
     let name = zone.as_os_str().as_bytes();
     let name = Path::new(OsStr::from_bytes(name.strip_prefix(b":").unwrap_or(name)));
-    let folder = env::var_os("TZDIR").map(PathBuf::from);
-    // An absolute name replaces the folder.
-    folder.unwrap_or_else(|| "/usr/share/zoneinfo".into()).join(name)
+    let directory = env::var_os("TZDIR").map(PathBuf::from);
+    // An absolute name replaces the directory.
+    directory.unwrap_or_else(|| "/usr/share/zoneinfo".into()).join(name)
 }
 
 /// Whether opening a file does not wait: a FIFO would, for whoever writes it. What is not there is

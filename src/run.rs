@@ -23,7 +23,7 @@ use crate::system::real::Machine;
 use crate::text::{one_line, seconds};
 use crate::{completions, doctor, explain, install, settings, show, status};
 
-/// All files are read below this folder.
+/// All files are read below this directory.
 const ROOT: &str = "/";
 
 /// Reads the command line, does what it says, and tells the exit status.
@@ -91,8 +91,8 @@ pub fn run() -> ExitCode {
                 .and_then(|()| install::login_account(&machine, root, &how)),
         ),
         Command::Explain { number } => told(explain::explain(number).map(|()| Exit::Success)),
-        Command::LookAtStore { folder } => {
-            told(show::print(State::of(&folder).word()).map(|()| Exit::Success))
+        Command::LookAtStore { directory } => {
+            told(show::print(State::of(&directory).word()).map(|()| Exit::Success))
         }
         Command::Ocf(what) => Exit::Agent(serve_agent(&what.action, &machine)),
         Command::Completions { shell: Some(shell), .. } => {

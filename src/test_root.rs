@@ -1,11 +1,11 @@
-//! A root folder of a test's own, removed with it.
+//! A root directory of a test's own, removed with it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The folder.
+/// The directory.
 pub(crate) struct TestRoot(PathBuf);
 
 impl TestRoot {
@@ -23,10 +23,10 @@ impl TestRoot {
         &self.0
     }
 
-    /// Writes a file below it, with the folders it needs.
+    /// Writes a file below it, with the directories it needs.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.0.join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("making the folder");
+        fs::create_dir_all(path.parent().expect("a directory")).expect("making the directory");
         fs::write(path, text).expect("writing the file");
     }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# After this version is gone: $1 is 0 when none came after it. Folders that the kit made go, unless
+# After this version is gone: $1 is 0 when none came after it. Directories that the kit made go, unless
 # they hold something: a record of what an installation changed is still needed to give it back.
 [ "$1" = 0 ] || exit 0
 rm -rf /run/dovecot-ark

@@ -170,8 +170,8 @@ struct Flock {
 /// The list of all locks of the machine can be made long by any user, and takes the kernel minutes
 /// then.
 fn locks(root: &Path, pid: i32) -> Vec<Flock> {
-    let folder = root.join("proc").join(pid.to_string()).join("fdinfo");
-    let files = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_DESCRIPTORS);
+    let directory = root.join("proc").join(pid.to_string()).join("fdinfo");
+    let files = fs::read_dir(directory).into_iter().flatten().flatten().take(MAX_DESCRIPTORS);
     let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
     texts.flat_map(|text| text.lines().filter_map(flock).collect::<Vec<_>>()).collect()
 }

@@ -21,7 +21,7 @@ use nix::fcntl::OFlag;
 use super::holder::{Holder, RECORD, acting, at_work, holder, note};
 use super::{Action, quick_check};
 use crate::dovecot::service;
-use crate::files::{self, RUN_FOLDER};
+use crate::files::{self, RUN_DIRECTORY};
 use crate::lifekeeper::tag::Tag;
 use crate::messages::{Message, warning};
 use crate::process::Signal;
@@ -169,28 +169,29 @@ pub(crate) fn running(
     tag: &Tag,
     longest: Duration,
 ) -> Option<Holder> {
-    let folder = root.join(RUN_FOLDER);
-    let named = [folder.join(FILE), folder.join(tag.file_name())].into_iter().find_map(|path| {
-        let place = Place { file: open(&path, OpenOptions::new().read(true)).ok()?, path };
-        let is_held = matches!(place.file.try_lock_shared(), Err(TryLockError::WouldBlock));
-        let holder = is_held.then(|| holder(system, root, &place.file)).flatten()?;
-        holder.is_believed(system, longest).then_some(holder)
-    });
+    let directory = root.join(RUN_DIRECTORY);
+    let named =
+        [directory.join(FILE), directory.join(tag.file_name())].into_iter().find_map(|path| {
+            let place = Place { file: open(&path, OpenOptions::new().read(true)).ok()?, path };
+            let is_held = matches!(place.file.try_lock_shared(), Err(TryLockError::WouldBlock));
+            let holder = is_held.then(|| holder(system, root, &place.file)).flatten()?;
+            holder.is_believed(system, longest).then_some(holder)
+        });
     named.or_else(|| at_work(system, root).find(|holder| holder.is_believed(system, longest)))
 }
 
 impl Place {
     /// The lock of the node: its file, or the directory above where that cannot be used.
     fn of_node(root: &Path) -> Option<Self> {
-        let in_folder = files::own_folder(root).and_then(|folder| {
-            let path = folder.join(FILE);
+        let in_directory = files::own_directory(root).and_then(|directory| {
+            let path = directory.join(FILE);
             let mut options = OpenOptions::new();
             let file = files::open_own(&path, options.read(true).write(true).create(true));
             let file = file.map_err(|cause| format!("opening {}: {cause}", path.display()))?;
             Ok(Self { path, file })
         });
         let above = || {
-            let path = root.join(RUN_FOLDER).parent()?.to_owned();
+            let path = root.join(RUN_DIRECTORY).parent()?.to_owned();
             let opened = open(&path, OpenOptions::new().read(true));
             let file = opened.inspect_err(|cause| {
                 warning!(
@@ -201,7 +202,7 @@ impl Place {
             });
             Some(Self { file: file.ok()?, path })
         };
-        in_folder
+        in_directory
             .inspect_err(|cause| {
                 warning!(Message::LockAbove, "{cause}; locking the directory above instead");
             })
@@ -211,7 +212,7 @@ impl Place {
 
     /// The lock of a kit before 0.2, if its file is there or can be made.
     fn of_tag(root: &Path, tag: &Tag) -> Option<Self> {
-        let path = files::own_folder(root).ok()?.join(tag.file_name());
+        let path = files::own_directory(root).ok()?.join(tag.file_name());
         let mut options = OpenOptions::new();
         let file = files::open_own(&path, options.read(true).write(true).create(true)).ok()?;
         Some(Self { path, file })
@@ -515,7 +516,7 @@ pub(super) mod tests {
     fn whoever_acts_without_his_lock_file_is_waited_for_all_the_same() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let _held = held(&root, &machine, Action::Restore);
-        std::fs::remove_file(root.path().join(RUN_FOLDER).join(FILE)).expect("removing it");
+        std::fs::remove_file(root.path().join(RUN_DIRECTORY).join(FILE)).expect("removing it");
         let line = "flags:\t02\nlock:\t1: FLOCK  ADVISORY  WRITE 700 00:15:99 0 EOF\n";
         root.write("proc/700/fdinfo/6", line);
         let locks = root.path().join("proc/700/fdinfo/6");
@@ -642,7 +643,7 @@ pub(super) mod tests {
         let own = i32::try_from(std::process::id()).expect("a pid");
         kit(own, "restore", &machine);
         let turn = take(&root, &machine, Action::Restore);
-        let path = root.path().join(RUN_FOLDER).join(FILE);
+        let path = root.path().join(RUN_DIRECTORY).join(FILE);
         let text = std::fs::read_to_string(&path).expect("the record");
         assert_eq!(text.len(), RECORD);
         let record: Record = serde_json::from_str(&text).expect("a record");
@@ -689,7 +690,7 @@ pub(super) mod tests {
     fn a_lock_file_that_is_replaced_meanwhile_excludes_nobody_and_is_locked_anew() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let held = held(&root, &machine, Action::Remove);
-        let path = root.path().join(RUN_FOLDER).join(FILE);
+        let path = root.path().join(RUN_DIRECTORY).join(FILE);
         let (old, new) = (held.file, path.clone());
         machine.state().after(Duration::from_secs(1), move |_| {
             std::fs::remove_file(&new).expect("removing it");
@@ -706,7 +707,7 @@ pub(super) mod tests {
     fn the_record_of_one_that_has_just_taken_the_lock_is_waited_for_a_moment() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let held = held(&root, &machine, Action::Remove);
-        let record = std::fs::read(root.path().join(RUN_FOLDER).join(FILE)).expect("the record");
+        let record = std::fs::read(root.path().join(RUN_DIRECTORY).join(FILE)).expect("the record");
         held.file.write_all_at(&[b' '; RECORD], 0).expect("writing");
         let late = held.file.try_clone().expect("the file");
         machine.state().after(RECORD_WAIT / 2, move |_| {
@@ -742,7 +743,7 @@ pub(super) mod tests {
     fn whoever_only_asks_follows_no_link_and_waits_for_no_fifo() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let held = held(&root, &machine, Action::Remove);
-        let path = root.path().join(RUN_FOLDER).join(FILE);
+        let path = root.path().join(RUN_DIRECTORY).join(FILE);
         assert!(running(&machine, root.path(), &tag(), LONGEST).is_some());
         let elsewhere = root.path().join("elsewhere");
         std::fs::rename(&path, &elsewhere).expect("moving it");

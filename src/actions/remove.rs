@@ -682,7 +682,7 @@ mod tests {
         ] {
             let (root, machine) = (TestRoot::new(), systemd(Machine::running()));
             root.write(&format!("{group}/cgroup.procs"), listed);
-            let folder = root.path().join(group);
+            let directory = root.path().join(group);
             for pid in [MASTER, MASTER + 1].into_iter().take(members) {
                 let groups = "0::/system.slice/dovecot.service\n";
                 machine.show(pid, |more| more.groups = groups.into());
@@ -691,11 +691,11 @@ mod tests {
                 machine.show(MASTER, |more| more.groups = "0::/user.slice\n".into());
             }
             machine.reply("stop", move |state| {
-                let folder = folder.clone();
+                let directory = directory.clone();
                 state.after(Duration::from_millis(1100), move |state| {
                     state.stop_dovecot();
                     if !stays {
-                        std::fs::remove_dir_all(&folder).expect("removing the group");
+                        std::fs::remove_dir_all(&directory).expect("removing the group");
                     }
                 });
                 (End::Exited(0), Duration::from_millis(1100))
@@ -927,13 +927,13 @@ mod tests {
     #[test]
     fn a_frozen_control_group_is_thawed_first() {
         let (root, machine) = (TestRoot::new(), systemd(Machine::running()));
-        let folder = "sys/fs/cgroup/system.slice/dovecot.service";
-        root.write(&format!("{folder}/cgroup.procs"), "");
-        root.write(&format!("{folder}/cgroup.freeze"), "1\n");
+        let directory = "sys/fs/cgroup/system.slice/dovecot.service";
+        root.write(&format!("{directory}/cgroup.procs"), "");
+        root.write(&format!("{directory}/cgroup.freeze"), "1\n");
         machine.show(MASTER, |more| more.groups = "0::/system.slice/dovecot.service\n".into());
         let notes = &mut Notes::default();
         super::remove(&machine, &Settings::default(), root.path(), notes).expect("success");
-        let state = std::fs::read_to_string(root.path().join(folder).join("cgroup.freeze"));
+        let state = std::fs::read_to_string(root.path().join(directory).join("cgroup.freeze"));
         assert_eq!(state.expect("the file"), "0");
     }
 
@@ -942,12 +942,12 @@ mod tests {
         let (root, machine) = (TestRoot::new(), systemd(Machine::running()));
         refuse_to_stop(&machine);
         machine.change(MASTER, |master| master.state = 't');
-        let folder = "sys/fs/cgroup/system.slice/dovecot.service";
-        root.write(&format!("{folder}/cgroup.procs"), "");
+        let directory = "sys/fs/cgroup/system.slice/dovecot.service";
+        root.write(&format!("{directory}/cgroup.procs"), "");
         let settings = Settings { remove_rounds: 1, ..Settings::default() };
         let notes = &mut Notes::default();
         super::remove(&machine, &settings, root.path(), notes).expect("SIGKILL ends it");
-        let killed = std::fs::read_to_string(root.path().join(folder).join("cgroup.kill"));
+        let killed = std::fs::read_to_string(root.path().join(directory).join("cgroup.kill"));
         assert_eq!(killed.expect("the file"), "1");
     }
 

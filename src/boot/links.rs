@@ -27,10 +27,10 @@ const ENABLED: [&str; 2] = ["etc/systemd/system", RUNTIME];
 /// What holds until the next boot.
 const RUNTIME: &str = "run/systemd/system";
 
-/// The ends of the names of the folders whose links start a unit (systemd.unit(5)).
+/// The ends of the names of the directories whose links start a unit (systemd.unit(5)).
 const PULLING: [&str; 3] = [".wants", ".requires", ".upholds"];
 
-/// Where unit files are, the strongest folder first (systemd.unit(5)).
+/// Where unit files are, the strongest directory first (systemd.unit(5)).
 const UNITS: [&str; 6] = [
     "etc/systemd/system",
     "run/systemd/system",
@@ -40,7 +40,7 @@ const UNITS: [&str; 6] = [
     "etc/systemd/system.attached",
 ];
 
-/// Where the folders of the run levels are: Debian, Red Hat, SUSE.
+/// Where the directories of the run levels are: Debian, Red Hat, SUSE.
 const LEVELS: [&str; 3] = ["etc", "etc/rc.d", "etc/init.d"];
 
 /// The longest that a tool may take.
@@ -53,7 +53,7 @@ type Links = BTreeMap<String, String>;
 ///
 /// # Errors
 ///
-/// When a folder that is there cannot be read.
+/// When a directory that is there cannot be read.
 pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
     let boot = find(system, root, service)?;
     let [_, socket] = units(&boot.service);
@@ -68,22 +68,22 @@ pub(crate) fn look(system: &impl System, root: &Path, service: &str) -> Result<B
 ///
 /// # Errors
 ///
-/// When a folder that is there cannot be read.
+/// When a directory that is there cannot be read.
 pub(crate) fn find(system: &impl System, root: &Path, service: &str) -> Result<Boot, Error> {
     let service = unit::bare(service);
     let mut links = Links::new();
     let pulls = |name: &str| PULLING.iter().any(|end| name.ends_with(end));
     for place in ENABLED {
-        for folder in folders(root, place, pulls)? {
+        for directory in directories(root, place, pulls)? {
             let is_meant = |name: &str, _: &Path| units(service).iter().any(|unit| unit == name);
-            collect(root, &folder, &mut links, is_meant)?;
+            collect(root, &directory, &mut links, is_meant)?;
         }
         let is_meant = |name: &str, target: &Path| is_alias(name, target, service);
         collect(root, &root.join(place), &mut links, is_meant)?;
     }
     for place in LEVELS {
-        for folder in folders(root, place, is_level)? {
-            collect(root, &folder, &mut links, |name, _| is_script_link(name, service))?;
+        for directory in directories(root, place, is_level)? {
+            collect(root, &directory, &mut links, |name, _| is_script_link(name, service))?;
         }
     }
     let [native, _] = units(service);
@@ -222,13 +222,13 @@ pub(crate) fn give_back(
     for path in now.links.keys().filter(is_tools) {
         let path = below(root, path);
         fs::remove_file(&path).map_err(Error::file("removing", &path))?;
-        files::sync_folder(&path)?;
+        files::sync_directory(&path)?;
     }
     for (path, target) in &before.links {
         if now.links.get(path) != Some(target) {
             let path = below(root, path);
             link(&path, target).map_err(Error::file("linking", &path))?;
-            files::sync_folder(&path)?;
+            files::sync_directory(&path)?;
         }
     }
     if system.runs_systemd() && now.links != before.links {
@@ -264,7 +264,7 @@ fn units(service: &str) -> [String; 2] {
 }
 
 fn has_unit(root: &Path, unit: &str) -> bool {
-    UNITS.iter().any(|folder| root.join(folder).join(unit).exists())
+    UNITS.iter().any(|directory| root.join(directory).join(unit).exists())
 }
 
 /// A command of systemctl, which edits the links by itself where systemd does not run.
@@ -317,8 +317,8 @@ fn is_script_link(name: &str, service: &str) -> bool {
         && rest.all(|c| c.is_ascii_digit())
 }
 
-/// The real folders of a folder whose names match; a link to one is another name of the same.
-fn folders(
+/// The real directories of a directory whose names match; a link to one is another name of the same.
+fn directories(
     root: &Path,
     place: &str,
     matches: impl Fn(&str) -> bool,
@@ -333,11 +333,11 @@ fn folders(
 
 fn collect(
     root: &Path,
-    folder: &Path,
+    directory: &Path,
     links: &mut Links,
     matches: impl Fn(&str, &Path) -> bool,
 ) -> Result<(), Error> {
-    for entry in entries(folder)? {
+    for entry in entries(directory)? {
         if let Ok(target) = fs::read_link(entry.path())
             && matches(&entry.file_name().to_string_lossy(), &target)
         {
@@ -350,14 +350,14 @@ fn collect(
     Ok(())
 }
 
-/// What is in a folder; nothing when there is none.
-fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, Error> {
-    let listed = fs::read_dir(folder).and_then(Iterator::collect);
+/// What is in a directory; nothing when there is none.
+fn entries(directory: &Path) -> Result<Vec<fs::DirEntry>, Error> {
+    let listed = fs::read_dir(directory).and_then(Iterator::collect);
     match listed {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        // SUSE has a link here to a folder that is looked at by itself.
+        // SUSE has a link here to a directory that is looked at by itself.
         Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Ok(Vec::new()),
-        other => other.map_err(Error::file("reading", folder)),
+        other => other.map_err(Error::file("reading", directory)),
     }
 }
 
@@ -365,11 +365,11 @@ fn below(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }
 
-/// Makes a link in the place of whatever has its name, and its folder, which systemctl removes
+/// Makes a link in the place of whatever has its name, and its directory, which systemctl removes
 /// when it is empty.
 fn link(path: &Path, target: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
     }
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_a_link_to_another_is_not_counted_twice() {
+    fn a_directory_that_is_a_link_to_another_is_not_counted_twice() {
         let root = root(&["etc/rc.d/rc3.d/S20dovecot"]);
         symlink("rc.d/rc3.d", root.path().join("etc/rc3.d")).expect("a link");
         assert_eq!(boot(&root).starts(), ["/etc/rc.d/rc3.d/S20dovecot"]);
@@ -469,7 +469,8 @@ mod tests {
         for path in [WANTED, "etc/rc3.d/S20dovecot"] {
             fs::remove_file(root.path().join(path)).expect("disabling");
         }
-        fs::remove_dir(root.path().join(WANTED).parent().expect("a folder")).expect("it is empty");
+        fs::remove_dir(root.path().join(WANTED).parent().expect("a directory"))
+            .expect("it is empty");
         link(&root.path().join("etc/rc3.d/K80dovecot"), "x").expect("a tool's link");
         assert!(boot(&root).is_off());
         let machine = Machine::new();

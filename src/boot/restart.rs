@@ -57,12 +57,12 @@ pub(crate) enum DropIn {
     Changed,
 }
 
-/// The drop-in of a service, below the root folder.
+/// The drop-in of a service, below the root directory.
 pub(crate) fn path(root: &Path, service: &str) -> PathBuf {
-    root.join(format!("etc/systemd/system/{}/dovecot-ark.conf", folder(service)))
+    root.join(format!("etc/systemd/system/{}/dovecot-ark.conf", directory(service)))
 }
 
-fn folder(service: &str) -> String {
+fn directory(service: &str) -> String {
     format!("{}.d", unit(service))
 }
 

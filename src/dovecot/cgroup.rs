@@ -43,11 +43,11 @@ impl Group {
 
     /// Its directory, if all of these processes are listed in it. Once the kernel has let systemd
     /// remove that, nobody is in it, and nobody can come into it any more.
-    pub(crate) fn folder_of(&self, root: &Path, pids: &[i32]) -> Option<PathBuf> {
+    pub(crate) fn directory_of(&self, root: &Path, pids: &[i32]) -> Option<PathBuf> {
         let tops = ["", "unified", "systemd"].map(|top| root.join(MOUNT).join(top));
-        let folders = tops.iter().filter_map(|top| below(top, &self.0));
-        folders.into_iter().find(|folder| {
-            let listed = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        let directories = tops.iter().filter_map(|top| below(top, &self.0));
+        directories.into_iter().find(|directory| {
+            let listed = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
             let listed: Vec<i32> = listed.lines().filter_map(|line| line.parse().ok()).collect();
             !pids.is_empty() && pids.iter().all(|pid| listed.contains(pid))
         })
@@ -56,8 +56,8 @@ impl Group {
     /// Sends SIGKILL to all in it at once, where the kernel can (v2, Linux 5.14): also to whoever
     /// is just being forked. Returns whether it did.
     pub(crate) fn kill(&self, root: &Path) -> bool {
-        let killed = v2_folder(root, &self.0)
-            .map(|folder| fs::write(folder.join("cgroup.kill"), "1"))
+        let killed = v2_directory(root, &self.0)
+            .map(|directory| fs::write(directory.join("cgroup.kill"), "1"))
             .is_some_and(|written| written.is_ok());
         debug!("killing all in control group {}: {killed}", self.0);
         killed
@@ -123,13 +123,13 @@ fn freezers(root: &Path, groups: &str) -> Vec<Freezer> {
             let (_, rest) = line.split_once(':')?;
             let (controllers, path) = rest.split_once(':')?;
             if controllers.is_empty() {
-                let file = v2_folder(root, path)?.join("cgroup.freeze");
+                let file = v2_directory(root, path)?.join("cgroup.freeze");
                 let states: &[&str] = &["1"];
                 Some((file, states, "0"))
             } else if controllers.split(',').any(|controller| controller == "freezer") {
-                let folder = below(&root.join(MOUNT).join("freezer"), path)?;
+                let directory = below(&root.join(MOUNT).join("freezer"), path)?;
                 let states: &[&str] = &["FROZEN", "FREEZING"];
-                Some((folder.join("freezer.state"), states, "THAWED"))
+                Some((directory.join("freezer.state"), states, "THAWED"))
             } else {
                 None
             }
@@ -137,14 +137,14 @@ fn freezers(root: &Path, groups: &str) -> Vec<Freezer> {
         .collect()
 }
 
-/// The folder of a group in the unified hierarchy, which a hybrid machine has one level deeper.
-fn v2_folder(root: &Path, path: &str) -> Option<PathBuf> {
+/// The directory of a group in the unified hierarchy, which a hybrid machine has one level deeper.
+fn v2_directory(root: &Path, path: &str) -> Option<PathBuf> {
     let mount = root.join(MOUNT);
-    let folders = [mount.clone(), mount.join("unified")].map(|top| below(&top, path));
-    folders.into_iter().flatten().find(|folder| folder.join("cgroup.procs").exists())
+    let directories = [mount.clone(), mount.join("unified")].map(|top| below(&top, path));
+    directories.into_iter().flatten().find(|directory| directory.join("cgroup.procs").exists())
 }
 
-/// The folder of a group that is not the root's, and does not lead out of the hierarchy.
+/// The directory of a group that is not the root's, and does not lead out of the hierarchy.
 fn below(top: &Path, path: &str) -> Option<PathBuf> {
     let path = path.strip_prefix('/')?;
     let leads_out = path.split('/').any(|component| component == "..");
@@ -264,10 +264,10 @@ mod tests {
         let root = TestRoot::new();
         let group = Group::of_unit("/system.slice/dovecot.service", UNIT).expect("a group");
         assert!(!group.kill(root.path()), "there is no such hierarchy");
-        let folder = "sys/fs/cgroup/unified/system.slice/dovecot.service";
-        root.write(&format!("{folder}/cgroup.procs"), "");
+        let directory = "sys/fs/cgroup/unified/system.slice/dovecot.service";
+        root.write(&format!("{directory}/cgroup.procs"), "");
         assert!(group.kill(root.path()));
-        let written = fs::read_to_string(root.path().join(folder).join("cgroup.kill"));
+        let written = fs::read_to_string(root.path().join(directory).join("cgroup.kill"));
         assert_eq!(written.expect("the file"), "1");
     }
 }

@@ -155,8 +155,8 @@ fn ask(
     arguments: &[&str],
 ) -> Result<String, String> {
     let command = instance.command(system, tool, arguments).ok_or_else(|| {
-        let folders = crate::system::PROGRAM_FOLDERS.join(", ");
-        format!("there is no {tool} beside Dovecot or in {folders}")
+        let directories = crate::system::PROGRAM_DIRECTORIES.join(", ");
+        format!("there is no {tool} beside Dovecot or in {directories}")
     })?;
     let command = command.asked();
     let ended = system.run(&command, LIMIT);

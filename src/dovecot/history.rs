@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::notes::{read, write};
-use crate::files::RUN_FOLDER;
+use crate::files::RUN_DIRECTORY;
 use crate::log::{readable, stamp};
 use crate::system::System;
 use crate::text::{MAX_LINE, cut, escaped, one_line};
@@ -200,9 +200,9 @@ pub(crate) fn failed(system: &impl System, root: &Path, action: &str, tag: &str,
 
 /// Notes that a fault, if there is one, is over.
 pub(crate) fn passed(root: &Path) {
-    let folder = root.join(RUN_FOLDER);
+    let directory = root.join(RUN_DIRECTORY);
     // Each passing check says this, and there is almost never one.
-    let _ = fs::rename(folder.join(FAULT), folder.join(PAST));
+    let _ = fs::rename(directory.join(FAULT), directory.join(PAST));
 }
 
 fn new(system: &impl System, action: &str, tag: &str, outcome: Outcome, since: u64) -> Event {

@@ -20,7 +20,7 @@ use super::unit::{self, StartLine, Started};
 use crate::command::Command;
 use crate::files::{self, below};
 use crate::process::Process;
-use crate::system::{PROGRAM_FOLDERS, System};
+use crate::system::{PROGRAM_DIRECTORIES, System};
 
 /// The longest that [`Instance::find`] waits: for systemd.
 pub(crate) const LIMIT: Duration = unit::DETAIL_LIMIT;
@@ -137,13 +137,13 @@ impl Instance {
     fn tool(&self, system: &impl System, name: &str) -> Option<PathBuf> {
         let own = self.program.as_deref().and_then(Path::parent);
         let Some(own) =
-            own.filter(|own| PROGRAM_FOLDERS.iter().all(|usual| *own != Path::new(usual)))
+            own.filter(|own| PROGRAM_DIRECTORIES.iter().all(|usual| *own != Path::new(usual)))
         else {
             return system.program(name);
         };
         // /opt/dovecot/sbin/dovecot, /opt/dovecot/bin/doveconf
-        let folders = [Some(own.to_owned()), own.parent().map(|prefix| prefix.join("bin"))];
-        let mut paths = folders.into_iter().flatten().map(|folder| folder.join(name));
+        let directories = [Some(own.to_owned()), own.parent().map(|prefix| prefix.join("bin"))];
+        let mut paths = directories.into_iter().flatten().map(|directory| directory.join(name));
         paths.find(|path| files::is_program_of_root(&below(&self.root, path)))
     }
 
@@ -160,9 +160,9 @@ impl Instance {
                     .then(|| format!("Dovecot is not installed: there is no {}", program.display()))
             }
             (Origin::NoService, _) if system.program(DOVECOT).is_none() => {
-                let folders = PROGRAM_FOLDERS.join(", ");
+                let directories = PROGRAM_DIRECTORIES.join(", ");
                 Some(format!(
-                    "Dovecot is not installed: there is no such service, and no dovecot in {folders}"
+                    "Dovecot is not installed: there is no such service, and no dovecot in {directories}"
                 ))
             }
             _ => None,
@@ -201,7 +201,7 @@ impl Line {
 
 /// The text of the service's init script.
 fn script(root: &Path, service: &str) -> Option<String> {
-    SCRIPTS.iter().find_map(|folder| own_text(&root.join(folder).join(base(service))))
+    SCRIPTS.iter().find_map(|directory| own_text(&root.join(directory).join(base(service))))
 }
 
 /// Whether upstart has a job of this name.
@@ -247,8 +247,8 @@ fn read_script(root: &Path, service: &str, script: &str) -> Line {
     let script = script.replace("\\\n", " ");
     let mut variables = Variables::default();
     variables.read(&script);
-    for folder in DEFAULTS {
-        if let Some(text) = own_text(&root.join(folder).join(base(service))) {
+    for directory in DEFAULTS {
+        if let Some(text) = own_text(&root.join(directory).join(base(service))) {
             variables.read(&text);
         }
     }

@@ -319,10 +319,10 @@ fn look(system: &impl System, instance: &Instance, visit: &Visit, end: Duration)
     let left = || end.saturating_sub(system.now());
     let command = instance.command(system, "doveadm", &["user", &visit.user])?.asked();
     let told = system.run(&command, left());
-    let folder = mail_folder(&told.answer)?;
-    let look = Command::new(OURSELVES.into(), &[LOOK_VERB, &folder.to_string_lossy()]).asked();
+    let directory = mail_directory(&told.answer)?;
+    let look = Command::new(OURSELVES.into(), &[LOOK_VERB, &directory.to_string_lossy()]).asked();
     let seen = system.run(&look, left());
-    debug!("{}: {seen}", folder.display());
+    debug!("{}: {seen}", directory.display());
     State::read(&seen.answer).filter(|_| seen.succeeded())
 }
 
@@ -334,7 +334,7 @@ pub(crate) const LOOK_VERB: &str = "look-at-store";
 
 /// Reads where `doveadm user` says that the mail is: `mail_path` (2.4), `mail` (`driver:path:more`,
 /// before), else the home.
-fn mail_folder(answer: &str) -> Option<PathBuf> {
+fn mail_directory(answer: &str) -> Option<PathBuf> {
     let field = |name: &str| {
         answer.lines().find_map(|line| line.split_once('\t').filter(|(field, _)| *field == name))
     };
@@ -517,14 +517,14 @@ mod tests {
 
     #[test]
     fn the_mail_is_where_doveadm_says_in_each_version() {
-        for (answer, folder) in [
+        for (answer, directory) in [
             ("home\t/srv/a\nmail\tmaildir:~/Maildir:INDEX=/x\n", Some("/srv/a/Maildir")),
             ("home\t/srv/a\nmail_path\t/srv/a/mail\n", Some("/srv/a/mail")),
             ("home\t/srv/a\n", Some("/srv/a")),
             ("mail\tmbox:~/mail\n", None),
             ("", None),
         ] {
-            assert_eq!(mail_folder(answer).as_deref(), folder.map(Path::new), "{answer:?}");
+            assert_eq!(mail_directory(answer).as_deref(), directory.map(Path::new), "{answer:?}");
         }
         for (state, word) in State::ALL {
             assert_eq!((State::read(word), state.word()), (Some(state), word));

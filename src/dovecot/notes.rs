@@ -249,7 +249,7 @@ impl Excuse {
     /// Forgets it: a check or an action has found, or left, something else.
     pub(crate) fn erase(root: &Path) {
         // Each passing check says this, and there is almost never one.
-        let _ = fs::remove_file(root.join(crate::files::RUN_FOLDER).join(EXCUSE));
+        let _ = fs::remove_file(root.join(crate::files::RUN_DIRECTORY).join(EXCUSE));
     }
 }
 
@@ -327,7 +327,7 @@ impl Logins {
     /// Forgets it.
     pub(crate) fn erase(root: &Path) {
         // There is almost never one.
-        let _ = fs::remove_file(root.join(files::RUN_FOLDER).join(LOGIN));
+        let _ = fs::remove_file(root.join(files::RUN_DIRECTORY).join(LOGIN));
     }
 }
 
@@ -339,8 +339,8 @@ fn millis(system: &impl System) -> u64 {
 /// Counts a check that listens to the greeting, and says whether it is each tenth's turn. Where the
 /// count cannot be kept, it never is.
 pub(crate) fn is_tenth(root: &Path) -> bool {
-    let Ok(folder) = files::existing_folder(root) else { return false };
-    let path = folder.join(COUNT);
+    let Ok(directory) = files::existing_directory(root) else { return false };
+    let path = directory.join(COUNT);
     let mut options = OpenOptions::new();
     let counted = files::open_own(&path, options.read(true).write(true).create(true));
     let counted = counted.and_then(|file| {
@@ -357,7 +357,7 @@ pub(crate) fn is_tenth(root: &Path) -> bool {
 pub(crate) fn are_news(root: &Path, warnings: &[String]) -> bool {
     if warnings.is_empty() {
         // Each check says this, and there is almost never one.
-        let _ = fs::remove_file(root.join(files::RUN_FOLDER).join(SAID));
+        let _ = fs::remove_file(root.join(files::RUN_DIRECTORY).join(SAID));
         return false;
     }
     let sum = checksum(warnings.join("\n").as_bytes());
@@ -370,8 +370,8 @@ pub(crate) fn are_news(root: &Path, warnings: &[String]) -> bool {
 
 /// Reads a note that is root's own.
 pub(super) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
-    let folder = files::existing_folder(root).inspect_err(|cause| debug!("{cause}")).ok()?;
-    let path = folder.join(name);
+    let directory = files::existing_directory(root).inspect_err(|cause| debug!("{cause}")).ok()?;
+    let path = directory.join(name);
     let file = match files::open_own(&path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return None,
@@ -397,11 +397,11 @@ pub(super) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
 /// rules for what is not known hold.
 pub(super) fn write(root: &Path, name: &str, note: &impl Serialize) {
     // Each action takes its lock first, and says then if the directory cannot be used.
-    let Ok(folder) = files::own_folder(root).inspect_err(|cause| debug!("{cause}")) else {
+    let Ok(directory) = files::own_directory(root).inspect_err(|cause| debug!("{cause}")) else {
         return;
     };
-    let new = folder.join(format!("{name}-{}", std::process::id()));
-    let path = folder.join(name);
+    let new = directory.join(format!("{name}-{}", std::process::id()));
+    let path = directory.join(name);
     // What a predecessor with our pid may have left when it was killed.
     let _ = fs::remove_file(&new);
     let mut options = OpenOptions::new();
@@ -415,7 +415,7 @@ pub(super) fn write(root: &Path, name: &str, note: &impl Serialize) {
 }
 
 fn erase(root: &Path, name: &str) {
-    let path = root.join(crate::files::RUN_FOLDER).join(name);
+    let path = root.join(crate::files::RUN_DIRECTORY).join(name);
     if let Err(cause) = fs::remove_file(&path) {
         debug!("removing {}: {cause}", path.display());
     }

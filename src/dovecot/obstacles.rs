@@ -46,7 +46,7 @@ pub(crate) fn look(
     }
     // Before 2.0 nobody tells where it would listen.
     let listeners = configuration::listeners(system, instance).unwrap_or_default();
-    let folders = unwritable_folders(root, places);
+    let directories = unwritable_directories(root, places);
     let own = Census::new(system, root, settings, notes).take(system)?;
     let addresses = missing_addresses(&system.addresses(), &listeners).into_iter();
     let addresses = addresses.map(|address| {
@@ -55,28 +55,28 @@ pub(crate) fn look(
         );
         Remark::new(Message::NoAddress, text)
     });
-    Ok([folders, addresses.collect(), taken_ports(system, &own, &listeners)].concat())
+    Ok([directories, addresses.collect(), taken_ports(system, &own, &listeners)].concat())
 }
 
-/// The folders in which no file can be made, and why.
-pub(crate) fn unwritable_folders(root: &Path, places: &Places) -> Vec<Remark> {
+/// The directories in which no file can be made, and why.
+pub(crate) fn unwritable_directories(root: &Path, places: &Places) -> Vec<Remark> {
     // What logs to a device makes no file there.
     let log = places.log.as_deref().filter(|log| !log.starts_with("/dev"));
     let log = log.and_then(Path::parent);
     let mut full: Vec<Remark> = Vec::new();
     let mut tell = |text: String| full.push(Remark::new(Message::Full, text));
-    for folder in places.base.iter().map(PathBuf::as_path).chain(log) {
+    for directory in places.base.iter().map(PathBuf::as_path).chain(log) {
         // Where none is, Dovecot makes it, or says why it cannot.
-        let Ok(left) = statvfs(&below(root, folder)) else { continue };
-        let folder = folder.display();
+        let Ok(left) = statvfs(&below(root, directory)) else { continue };
+        let directory = directory.display();
         // Some file systems have no count of files.
         if left.flags().contains(FsFlags::ST_RDONLY) {
-            tell(format!("the file system of {folder} is read-only"));
+            tell(format!("the file system of {directory} is read-only"));
             continue;
         }
         match (left.blocks_free(), left.files(), left.files_free()) {
-            (0, _, _) => tell(format!("no space is left on the file system of {folder}")),
-            (_, 1.., 0) => tell(format!("no inode is left on the file system of {folder}")),
+            (0, _, _) => tell(format!("no space is left on the file system of {directory}")),
+            (_, 1.., 0) => tell(format!("no inode is left on the file system of {directory}")),
             _ => {}
         }
     }

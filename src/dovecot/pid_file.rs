@@ -21,7 +21,7 @@ use crate::messages::{Message, warning};
 use crate::process::Process;
 use crate::system::System;
 
-/// The file's name in Dovecot's base folder.
+/// The file's name in Dovecot's base directory.
 const NAME: &str = "master.pid";
 
 /// More than the pid's at most ten digits and the end of the line.

@@ -6,13 +6,13 @@ use super::configuration;
 use super::instance::Instance;
 use crate::system::System;
 
-/// Where the base folder is when Dovecot does not tell.
+/// Where the base directory is when Dovecot does not tell.
 const USUAL: [&str; 2] = ["/run/dovecot", "/var/run/dovecot"];
 
-/// The folder and the file.
+/// The directory and the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Places {
-    /// The folder of its pid file and its sockets; or all that it usually is.
+    /// The directory of its pid file and its sockets; or all that it usually is.
     pub(crate) base: Vec<PathBuf>,
     /// The file of its log, unless that goes to syslog.
     pub(crate) log: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub(crate) struct Places {
 /// What lines in syslog begin with by default.
 const TAG: &str = "dovecot";
 
-/// Where the base folder may be.
+/// Where the base directory may be.
 pub(crate) fn usual() -> Vec<PathBuf> {
     USUAL.map(PathBuf::from).into()
 }

@@ -235,8 +235,8 @@ fn command(system: &impl System, name: &str, verb: &str) -> Option<Command> {
 }
 
 fn missing() -> String {
-    let folders = crate::system::PROGRAM_FOLDERS.join(", ");
-    format!("looking for a service command: neither service nor systemctl is in {folders}")
+    let directories = crate::system::PROGRAM_DIRECTORIES.join(", ");
+    format!("looking for a service command: neither service nor systemctl is in {directories}")
 }
 
 fn run(system: &impl System, command: &Command, limit: Duration) -> CommandOutput {

@@ -354,9 +354,9 @@ fn advice(
          ldappasswd -x -D ADMIN -W -T <(cut -d: -f2- {file} | tr -d '\\n') DN\n\n\
          Then each check depends on it, and while it is down each check warns.\n\n\
          The other nodes need the same file with the same password; this copies it:\n\n\
-         ssh NODE mkdir -p {folder} && scp -p {file} NODE:{file}\n\n\
+         ssh NODE mkdir -p {directory} && scp -p {file} NODE:{file}\n\n\
          Deliver no mail to {user}. `dovecot-ark doctor` checks the account on all nodes.\n",
-        folder = settings.login.file.parent().unwrap_or(Path::new("/")).display(),
+        directory = settings.login.file.parent().unwrap_or(Path::new("/")).display(),
     );
     text
 }
@@ -491,13 +491,13 @@ mod tests {
     #[test]
     fn the_directory_must_be_roots_own_and_is_made_where_it_is_missing() {
         let root = root();
-        let folder = root.path().join("etc/dovecot-ark");
-        symlink("/tmp", &folder).expect("a link");
+        let directory = root.path().join("etc/dovecot-ark");
+        symlink("/tmp", &directory).expect("a link");
         let error = refused(&root, &NEW);
         assert!(error.ends_with("etc/dovecot-ark: it is no directory"), "{error}");
-        fs::remove_file(&folder).expect("no link");
-        fs::create_dir(&folder).expect("a directory");
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("a mode");
+        fs::remove_file(&directory).expect("no link");
+        fs::create_dir(&directory).expect("a directory");
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("a mode");
         let error = refused(&root, &NEW);
         assert!(error.ends_with("others may write it, its mode is 777"), "{error}");
         root.write("etc/default/LifeKeeper", "APP_DOVECOT_LOGIN_FILE=/none/such/login\n");

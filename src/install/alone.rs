@@ -86,8 +86,8 @@ impl Drop for Alone {
 }
 
 fn open(path: &Path) -> Result<File, Error> {
-    let folder = path.parent().unwrap_or(path);
-    let opened = DirBuilder::new().recursive(true).mode(0o755).create(folder).and_then(|()| {
+    let directory = path.parent().unwrap_or(path);
+    let opened = DirBuilder::new().recursive(true).mode(0o755).create(directory).and_then(|()| {
         OpenOptions::new()
             .append(true)
             .create(true)

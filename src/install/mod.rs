@@ -118,9 +118,9 @@ fn tidy(root: &Path) -> Result<(), Error> {
     let record = root.join(record::FILE);
     replace::tidy(&root.join(defaults::FILE))?;
     replace::tidy(&record)?;
-    if let Some(folder) = record.parent() {
+    if let Some(directory) = record.parent() {
         // Where there is a record, it is not empty and stays.
-        let _ = std::fs::remove_dir(folder);
+        let _ = std::fs::remove_dir(directory);
     }
     Ok(())
 }

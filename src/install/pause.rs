@@ -177,7 +177,7 @@ impl<S: System> Resource<'_, S> {
     /// A process that runs one of the programs, and which.
     fn running(&self) -> Result<Option<(Process, &'static str)>, Error> {
         let copies = self.lifekeeper.copies(self.tag).map(|copy| {
-            // LifeKeeper may spell the folders above otherwise.
+            // LifeKeeper may spell the directories above otherwise.
             (copy.action, format!("/!{}/{}", copy.action, self.tag))
         });
         for listed in self.system.processes()? {

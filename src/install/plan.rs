@@ -26,7 +26,7 @@ use crate::lifekeeper::tag::Tag;
 use crate::lifekeeper::wanted::{Start, Wanted};
 use crate::messages::{Message, Remark};
 use crate::settings::{self, Settings};
-use crate::system::{PROGRAM_FOLDERS, System};
+use crate::system::{PROGRAM_DIRECTORIES, System};
 use crate::text::excerpt;
 
 /// Noted about the resource in LifeKeeper.
@@ -177,8 +177,8 @@ fn require_alone<S: System>(resource: &Resource<'_, S>, record: &Record) -> Resu
 /// Makes sure that Dovecot and the kit's own programs are here.
 fn require_programs(system: &impl System, root: &Path) -> Result<(), Error> {
     if system.program("dovecot").is_none() {
-        let folders = PROGRAM_FOLDERS.join(", ");
-        let cause = format!("looking for Dovecot: no program dovecot is in {folders}");
+        let directories = PROGRAM_DIRECTORIES.join(", ");
+        let cause = format!("looking for Dovecot: no program dovecot is in {directories}");
         return Err(Error::refused(Message::NoDovecot, cause));
     }
     for action in ["restore", "remove", "quickCheck", "recover"] {
@@ -378,7 +378,7 @@ mod tests {
     fn the_steps_are_noted_first_and_the_resource_comes_last() {
         let (root, machine) = node();
         let link = root.path().join("etc/rc2.d/S01dovecot");
-        std::fs::create_dir_all(link.parent().expect("a folder")).expect("making it");
+        std::fs::create_dir_all(link.parent().expect("a directory")).expect("making it");
         std::os::unix::fs::symlink("../init.d/dovecot", &link).expect("a link");
         let steps = planned(&root, &machine, &wanted()).expect("a plan");
         let begins = [

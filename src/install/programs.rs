@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use super::replace::{self, Original};
 use super::resource::is_of_kit;
 use crate::error::Error;
-use crate::files::{below, sync_folder};
+use crate::files::{below, sync_directory};
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 
-/// The folder with the four programs that LifeKeeper copies.
+/// The directory with the four programs that LifeKeeper copies.
 pub(super) const PROGRAMS: &str = "/usr/lib/dovecot-ark";
 
-/// Below it the old programs are kept, in a folder for each tag.
+/// Below it the old programs are kept, in a directory for each tag.
 const KEPT: &str = "var/lib/dovecot-ark/taken-over";
 
 /// One of the four.
@@ -38,7 +38,7 @@ pub(super) fn of(lifekeeper: &LifeKeeper, root: &Path, tag: &Tag) -> Vec<Program
         Some(Program {
             action: copy.action,
             copy: copy.path?,
-            kept: folder(root, tag).join(copy.action),
+            kept: directory(root, tag).join(copy.action),
             new: below(root, Path::new(PROGRAMS)).join(copy.action),
         })
     };
@@ -119,26 +119,26 @@ pub(super) fn are_kept(root: &Path) -> bool {
     root.join(KEPT).exists()
 }
 
-/// Removes the old programs that are kept for a tag, and the folder above them when nobody else has
+/// Removes the old programs that are kept for a tag, and the directory above them when nobody else has
 /// put something there.
 ///
 /// # Errors
 ///
 /// When they are there and cannot be removed.
 pub(super) fn forget(root: &Path, tag: &Tag) -> Result<(), Error> {
-    let folder = folder(root, tag);
-    match fs::remove_dir_all(&folder) {
+    let directory = directory(root, tag);
+    match fs::remove_dir_all(&directory) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::file("removing", &folder)(cause));
+            return Err(Error::file("removing", &directory)(cause));
         }
         Err(_) | Ok(()) => {}
     }
     let above = root.join(KEPT);
     // Where those of another tag are kept, it stays.
     let _ = fs::remove_dir(&above);
-    if above.parent().is_some_and(Path::is_dir) { sync_folder(&above) } else { Ok(()) }
+    if above.parent().is_some_and(Path::is_dir) { sync_directory(&above) } else { Ok(()) }
 }
 
-fn folder(root: &Path, tag: &Tag) -> PathBuf {
+fn directory(root: &Path, tag: &Tag) -> PathBuf {
     root.join(KEPT).join(tag.file_name())
 }

@@ -15,11 +15,11 @@ use super::replace;
 use super::restart::Restart;
 use crate::boot::links::Boot;
 use crate::error::Error;
-use crate::files::sync_folder;
+use crate::files::sync_directory;
 use crate::lifekeeper::tag::Tag;
 use crate::text::excerpt;
 
-/// The record, below the root folder.
+/// The record, below the root directory.
 pub(super) const FILE: &str = "var/lib/dovecot-ark/install.toml";
 
 /// How the file begins.
@@ -234,7 +234,7 @@ impl Record {
     }
 }
 
-/// Removes the file, and its folder when nobody else has put something there.
+/// Removes the file, and its directory when nobody else has put something there.
 ///
 /// # Errors
 ///
@@ -247,11 +247,11 @@ pub(super) fn remove(root: &Path) -> Result<(), Error> {
         }
         Err(_) | Ok(()) => {}
     }
-    if let Some(folder) = path.parent()
-        && fs::remove_dir(folder).is_err()
-        && folder.is_dir()
+    if let Some(directory) = path.parent()
+        && fs::remove_dir(directory).is_err()
+        && directory.is_dir()
     {
-        return sync_folder(&path);
+        return sync_directory(&path);
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use xattr::FileExt;
 
 use crate::error::Error;
-use crate::files::{require_own_folder, sync_folder};
+use crate::files::{require_own_directory, sync_directory};
 
 /// A larger file is refused, in bytes. Real ones have a few kilobytes.
 const MAX_FILE: u64 = 8 << 20;
@@ -105,13 +105,13 @@ impl Original {
         write(&self.path, &other.bytes, |file| other.dress(file, other.mode), || self.check())
     }
 
-    /// Writes the same file at another place, in one step, and its folder if that is missing.
+    /// Writes the same file at another place, in one step, and its directory if that is missing.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
     pub(super) fn copy_to(&self, path: &Path) -> Result<(), Error> {
-        make_folder(path)?;
+        make_directory(path)?;
         write(path, &self.bytes, |file| self.dress(file, self.mode), || Ok(()))
     }
 
@@ -146,22 +146,22 @@ fn identity(data: &fs::Metadata) -> (u64, u64, i64, i64) {
     (data.dev(), data.ino(), data.ctime(), data.ctime_nsec())
 }
 
-/// Writes a file that everybody may read, in one step, and its folder if that is missing.
+/// Writes a file that everybody may read, in one step, and its directory if that is missing.
 ///
 /// # Errors
 ///
 /// When it cannot be written; an old one stands then.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    make_folder(path)?;
+    make_directory(path)?;
     let dress = |file: &File| file.set_permissions(fs::Permissions::from_mode(0o644));
     write(path, bytes, dress, || Ok(()))
 }
 
-/// Makes the folder of a file if that is missing.
-fn make_folder(path: &Path) -> Result<(), Error> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
-    made.map_err(Error::file("making", folder))
+/// Makes the directory of a file if that is missing.
+fn make_directory(path: &Path) -> Result<(), Error> {
+    let Some(directory) = path.parent() else { return Ok(()) };
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(directory);
+    made.map_err(Error::file("making", directory))
 }
 
 /// What becomes of a file that is there.
@@ -180,12 +180,14 @@ pub(super) enum Existing {
 ///
 /// When it cannot be written; an old one stands then.
 pub(super) fn create_secret(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Error> {
-    if let Some(folder) = path.parent() {
-        match DirBuilder::new().mode(0o755).create(folder) {
+    if let Some(directory) = path.parent() {
+        match DirBuilder::new().mode(0o755).create(directory) {
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(Error::file("making", folder)(cause));
+                return Err(Error::file("making", directory)(cause));
             }
-            Err(_) | Ok(()) => require_own_folder(folder).map_err(Error::file("using", folder))?,
+            Err(_) | Ok(()) => {
+                require_own_directory(directory).map_err(Error::file("using", directory))?;
+            }
         }
     }
     // It is made for root alone; the umask can only take from that.
@@ -238,7 +240,7 @@ fn write(
         let _ = fs::remove_file(&new);
         return Err(Error::file("writing", path)(cause));
     }
-    sync_folder(path)
+    sync_directory(path)
 }
 
 /// The name under which a file is prepared; always the same, so that nothing heaps up.
@@ -268,7 +270,7 @@ mod tests {
             (0o640, b"new".into())
         );
         assert_eq!(xattr::get(&path, "user.label").expect("asking"), Some(b"kept".to_vec()));
-        let names: Vec<_> = fs::read_dir(root.path()).expect("the folder").collect();
+        let names: Vec<_> = fs::read_dir(root.path()).expect("the directory").collect();
         assert_eq!(names.len(), 1, "{names:?}");
     }
 

@@ -10,7 +10,7 @@ use super::deed::Deed;
 use super::replace;
 use crate::boot::restart::{self, DropIn};
 use crate::error::Error;
-use crate::files::sync_folder;
+use crate::files::sync_directory;
 use crate::messages::Message;
 use crate::system::System;
 
@@ -20,9 +20,9 @@ use crate::system::System;
 pub(crate) struct Restart {
     /// The service.
     pub(crate) service: String,
-    /// Whether its folder had to be made too.
+    /// Whether its directory had to be made too.
     #[serde(default)]
-    pub(crate) made_folder: bool,
+    pub(crate) made_directory: bool,
 }
 
 /// Looks whether it is to be written.
@@ -54,8 +54,8 @@ pub(super) fn plan(
             return Err(Error::file("looking at", &path)(cause));
         }
     }
-    let made_folder = path.parent().is_some_and(|folder| !folder.exists());
-    Ok(Some(Restart { service: service.to_owned(), made_folder }))
+    let made_directory = path.parent().is_some_and(|directory| !directory.exists());
+    Ok(Some(Restart { service: service.to_owned(), made_directory }))
 }
 
 impl Restart {
@@ -113,11 +113,11 @@ impl Restart {
         }
         if restart::look(root, &self.service) == DropIn::Ours {
             fs::remove_file(&path).map_err(Error::file("removing", &path))?;
-            sync_folder(&path)?;
+            sync_directory(&path)?;
         }
-        if let Some(folder) = path.parent().filter(|_| self.made_folder) {
+        if let Some(directory) = path.parent().filter(|_| self.made_directory) {
             // What others have put there stays.
-            let _ = fs::remove_dir(folder);
+            let _ = fs::remove_dir(directory);
         }
         if system.runs_systemd() { restart::reload(system) } else { Ok(()) }
     }
@@ -136,7 +136,7 @@ mod tests {
     use crate::test_root::TestRoot;
 
     const ASK: &str = "systemctl show --property=LoadState,Restart dovecot.service";
-    const FOLDER: &str = "etc/systemd/system/dovecot.service.d";
+    const DIRECTORY: &str = "etc/systemd/system/dovecot.service.d";
     const TOOK: Duration = Duration::from_millis(5);
 
     /// A node with systemd, which goes by the drop-in once it has read it.
@@ -146,7 +146,7 @@ mod tests {
         machine.state().programs.push("systemctl");
         machine.answer(ASK, End::Exited(0), TOOK, "LoadState=loaded\nRestart=no\n");
         machine.answer("systemctl daemon-reload", End::Exited(0), TOOK, "");
-        let file = root.path().join(FOLDER).join("dovecot-ark.conf");
+        let file = root.path().join(DIRECTORY).join("dovecot-ark.conf");
         machine.effect("systemctl daemon-reload", move |machine| {
             let policy = if file.exists() { "on-failure" } else { "no" };
             let answer = format!("LoadState=loaded\nRestart={policy}\n");
@@ -172,11 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn the_drop_in_is_written_once_and_removed_with_the_folder_that_was_made() {
-        for folder_before in [false, true] {
+    fn the_drop_in_is_written_once_and_removed_with_the_directory_that_was_made() {
+        for directory_before in [false, true] {
             let (root, machine) = node();
-            if folder_before {
-                fs::create_dir_all(root.path().join(FOLDER)).expect("a folder");
+            if directory_before {
+                fs::create_dir_all(root.path().join(DIRECTORY)).expect("a directory");
             }
             install(&root, &machine).expect("installed");
             let path = restart::path(root.path(), "dovecot");
@@ -184,7 +184,7 @@ mod tests {
             install(&root, &machine).expect("nothing to do");
             assert_eq!(machine.count("systemctl daemon-reload"), 1);
             uninstall(&root, &machine);
-            assert_eq!(root.path().join(FOLDER).exists(), folder_before);
+            assert_eq!(root.path().join(DIRECTORY).exists(), directory_before);
             assert_eq!(machine.count("systemctl daemon-reload"), 2);
         }
     }
@@ -195,7 +195,7 @@ mod tests {
         machine.effect("systemctl daemon-reload", |_| {});
         let error = install(&root, &machine).expect_err("another file is stronger");
         assert!(error.ends_with("systemd goes by another file: Restart=no"), "{error}");
-        assert!(!root.path().join(FOLDER).exists());
+        assert!(!root.path().join(DIRECTORY).exists());
         let settings = fs::read_to_string(root.path().join(defaults::FILE)).expect("the settings");
         assert_eq!(settings, "LKROOT=/opt/LifeKeeper\n");
 
@@ -226,7 +226,7 @@ mod tests {
                 "dovecot.service has Restart=always already; leave it off, or remove that",
             ),
             (
-                |root, _| root.write(&format!("{FOLDER}/dovecot-ark.conf"), "[Service]\n"),
+                |root, _| root.write(&format!("{DIRECTORY}/dovecot-ark.conf"), "[Service]\n"),
                 "it is not as install writes it; remove it",
             ),
         ];

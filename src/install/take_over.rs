@@ -222,8 +222,8 @@ mod tests {
     const OLD: &[u8] = b"#!/bin/bash\n# \x83\x81\x81[\x83\x8b\nservice dovecot start\n";
 
     fn copy(action: &str) -> String {
-        let folder = if action == "recover" { "recovery" } else { "actions" };
-        format!("opt/LifeKeeper/subsys/gen/resources/app/{folder}/!{action}/dovecot")
+        let directory = if action == "recover" { "recovery" } else { "actions" };
+        format!("opt/LifeKeeper/subsys/gen/resources/app/{directory}/!{action}/dovecot")
     }
 
     fn listed(state: &str, tag: &str) -> String {

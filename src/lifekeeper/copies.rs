@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::installation::LifeKeeper;
 use super::tag::Tag;
 
-/// The actions, and the folder below which LifeKeeper keeps the copies of each.
-const FOLDERS: [(&str, &str); 4] = [
+/// The actions, and the directory below which LifeKeeper keeps the copies of each.
+const DIRECTORIES: [(&str, &str); 4] = [
     ("restore", "actions"),
     ("remove", "actions"),
     ("quickCheck", "actions"),
@@ -23,13 +23,15 @@ pub(crate) struct Copy {
 }
 
 impl LifeKeeper {
-    /// Looks where the four copies are. Shipped scripts spell a folder `resources`, some manuals
+    /// Looks where the four copies are. Shipped scripts spell a directory `resources`, some manuals
     /// `Resources`; whichever exists is taken.
     pub(crate) fn copies(&self, tag: &Tag) -> [Copy; 4] {
-        FOLDERS.map(|(action, folder)| Copy {
+        DIRECTORIES.map(|(action, directory)| Copy {
             action,
             path: ["resources", "Resources"]
-                .map(|word| self.path(&format!("subsys/gen/{word}/app/{folder}/!{action}/{tag}")))
+                .map(|word| {
+                    self.path(&format!("subsys/gen/{word}/app/{directory}/!{action}/{tag}"))
+                })
                 .into_iter()
                 .find(|path| path.is_file()),
         })

@@ -49,7 +49,7 @@ impl LifeKeeper {
             let words = [&before[..], &[&check, &recover, start]].concat();
             return Ok(self.command(&program.to_string_lossy(), &words));
         }
-        Err(vec![lkcli, format!("{}/{CREAPPHIER} is not there", self.folder().display())])
+        Err(vec![lkcli, format!("{}/{CREAPPHIER} is not there", self.directory().display())])
     }
 
     /// Makes the command that deletes a resource on all systems.

@@ -14,7 +14,7 @@ use nix::fcntl::OFlag;
 use crate::messages::{Message, Remark};
 use crate::text::excerpt;
 
-/// The file, below the root folder.
+/// The file, below the root directory.
 pub(crate) const FILE: &str = "etc/default/LifeKeeper";
 
 /// How much of the file is read, in bytes. Real ones have a few kilobytes.
@@ -404,8 +404,8 @@ mod tests {
         let missing = Remark::texts(&read(root.path(), "APP_", &[]).warnings).concat();
         assert!(missing.contains("No such file") && missing.ends_with("the defaults hold"));
         root.write(&format!("{FILE}/x"), "");
-        let folder = Remark::texts(&read(root.path(), "APP_", &[]).warnings).concat();
-        assert!(folder.contains("no regular file"), "{folder}");
+        let directory = Remark::texts(&read(root.path(), "APP_", &[]).warnings).concat();
+        assert!(directory.contains("no regular file"), "{directory}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::defaults;
 use crate::command::{Command, CommandOutput};
 use crate::error::Error;
 use crate::files::below;
-use crate::system::{PROGRAM_FOLDERS, System};
+use crate::system::{PROGRAM_DIRECTORIES, System};
 use crate::text::excerpt;
 
 /// Where LifeKeeper is when nobody says otherwise (manual).
@@ -32,7 +32,7 @@ pub(crate) struct LifeKeeper {
     /// Below which all paths hang; `/` in production.
     root: PathBuf,
     /// LKROOT, as LifeKeeper itself names it.
-    folder: PathBuf,
+    directory: PathBuf,
     /// The longest that a command may take that only shows something.
     patience: Duration,
 }
@@ -46,13 +46,14 @@ impl LifeKeeper {
     /// [`Error::NoLifeKeeper`] when its commands are not there.
     pub(crate) fn find(root: &Path) -> Result<Self, Error> {
         let in_file = || defaults::read(root, KEY, &[KEY]).take(KEY).map(|found| found.value);
-        let folder = std::env::var(KEY).ok().or_else(in_file).filter(|path| path.starts_with('/'));
-        let folder = folder.map_or_else(|| USUAL.into(), PathBuf::from);
-        let found = Self { root: root.to_owned(), folder, patience: QUERY_LIMIT };
+        let directory =
+            std::env::var(KEY).ok().or_else(in_file).filter(|path| path.starts_with('/'));
+        let directory = directory.map_or_else(|| USUAL.into(), PathBuf::from);
+        let found = Self { root: root.to_owned(), directory, patience: QUERY_LIMIT };
         if found.program("bin/ins_list").is_some() {
             Ok(found)
         } else {
-            Err(Error::NoLifeKeeper(found.folder))
+            Err(Error::NoLifeKeeper(found.directory))
         }
     }
 
@@ -62,29 +63,29 @@ impl LifeKeeper {
     }
 
     /// LKROOT.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A file below LKROOT, as this program opens it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        below(&self.root, &self.folder.join(name))
+        below(&self.root, &self.directory.join(name))
     }
 
     /// A program below LKROOT, by the path that is to be run; `None` when it is not there.
     pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
         let data = std::fs::metadata(self.path(name)).ok()?;
         let runs = data.is_file() && data.permissions().mode() & 0o111 != 0;
-        runs.then(|| self.folder.join(name))
+        runs.then(|| self.directory.join(name))
     }
 
     /// A command of LifeKeeper's `bin`, or another program with the environment of those.
     pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let folder = self.folder.display().to_string();
-        let path = format!("{}:{folder}/bin", PROGRAM_FOLDERS.join(":"));
-        Command::new(self.folder.join("bin").join(program), arguments)
+        let directory = self.directory.display().to_string();
+        let path = format!("{}:{directory}/bin", PROGRAM_DIRECTORIES.join(":"));
+        Command::new(self.directory.join("bin").join(program), arguments)
             .with("PATH", path)
-            .with(KEY, folder)
+            .with(KEY, directory)
     }
 
     /// Runs a command that shows something, and returns how it ended.
@@ -242,7 +243,7 @@ mod tests {
         assert!(missing.contains("/srv/lk has no "), "{missing}");
         root.write_program("srv/lk/bin/ins_list");
         let found = LifeKeeper::find(root.path()).expect("LifeKeeper");
-        assert_eq!(found.folder(), Path::new("/srv/lk"));
+        assert_eq!(found.directory(), Path::new("/srv/lk"));
         assert_eq!(found.path("bin"), root.path().join("srv/lk/bin"));
         assert_eq!(found.program("bin/ins_list"), Some("/srv/lk/bin/ins_list".into()));
         assert_eq!(found.program("bin/lkcli"), None);

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn different_tags_have_different_file_names_that_any_folder_takes() {
+    fn different_tags_have_different_file_names_that_any_directory_takes() {
         let long = "x".repeat(255);
         let tags = [
             "a-b",

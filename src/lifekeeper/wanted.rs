@@ -9,7 +9,7 @@ use super::tag::Tag;
 pub(crate) struct Wanted<'a> {
     /// Its tag.
     pub(crate) tag: &'a Tag,
-    /// The folder with its four programs, each named after its action.
+    /// The directory with its four programs, each named after its action.
     pub(crate) programs: &'a str,
     /// What is noted about it.
     pub(crate) info: &'a str,

@@ -1,7 +1,7 @@
 //! The machine behind one narrow trait: commands, processes, connections and time.
 //!
 //! Actions see the world only through [`System`], so that the tests can give them a machine whose
-//! clock moves only by sleeping. Files are no part of it: they are read below a root folder.
+//! clock moves only by sleeping. Files are no part of it: they are read below a root directory.
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -23,7 +23,7 @@ use crate::probe::login::Visit;
 use crate::process::{Pipe, Process, ProcessEntry, Signal};
 
 /// Where programs are looked up, never in the caller's `PATH`.
-pub(crate) const PROGRAM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+pub(crate) const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// How long the killed commands of a program may take to vanish, all together: with quickCheck's
 /// longest look it must stay below the watch over its end. One stuck in the kernel is left behind.
@@ -170,7 +170,7 @@ pub(crate) trait System {
     /// be listed, or the kernel lets one bind any.
     fn addresses(&self) -> BTreeSet<IpAddr>;
 
-    /// Finds a program in [`PROGRAM_FOLDERS`].
+    /// Finds a program in [`PROGRAM_DIRECTORIES`].
     fn program(&self, name: &str) -> Option<PathBuf>;
 
     /// Whether systemd is this machine's service manager, after `sd_booted(3)`: the program

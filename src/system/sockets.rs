@@ -78,8 +78,8 @@ pub(crate) fn look(root: &Path, ports: &BTreeSet<u16>) -> io::Result<Vec<Socket>
 /// The listening TCP sockets that root has opened and a process has open; empty where nothing can
 /// be read.
 pub(crate) fn of_process(root: &Path, pid: i32) -> Vec<SocketAddr> {
-    let folder = root.join("proc").join(pid.to_string()).join("fd");
-    let descriptors = fs::read_dir(folder).into_iter().flatten().flatten();
+    let directory = root.join("proc").join(pid.to_string()).join("fd");
+    let descriptors = fs::read_dir(directory).into_iter().flatten().flatten();
     let open: BTreeSet<u64> = descriptors
         .take(MAX_DESCRIPTORS)
         .filter_map(|descriptor| inode(&fs::read_link(descriptor.path()).ok()?))

@@ -5,7 +5,7 @@ use lab::{Cluster, Dialect, FILESYS_TAG, Finished, IP_TAG, LKROOT, NODES, TAG, T
 use crate::{Scene, start};
 
 /// All that an installation may touch; LifeKeeper's own state knows of what the test made.
-const FOLDERS: [&str; 3] = ["/etc", "/var/lib", "/opt/LifeKeeper/subsys"];
+const DIRECTORIES: [&str; 3] = ["/etc", "/var/lib", "/opt/LifeKeeper/subsys"];
 
 fn ark(cluster: &Cluster, node: usize, words: &[&str]) -> Finished {
     let words = [&["/usr/sbin/dovecot-ark"], words].concat();
@@ -34,7 +34,7 @@ pub(crate) fn sh(cluster: &Cluster, node: usize, script: &str) -> String {
 }
 
 pub(crate) fn trees(cluster: &Cluster) -> [Tree; 2] {
-    NODES.map(|node| cluster.node(node).expect("the node").tree(&FOLDERS).expect("a look"))
+    NODES.map(|node| cluster.node(node).expect("the node").tree(&DIRECTORIES).expect("a look"))
 }
 
 /// A cluster that was installed by the kit, as it was before, and how this LifeKeeper uninstalls.
@@ -134,7 +134,7 @@ fn what_is_left_on_a_node_that_is_off_is_told() {
     let said = done(&cluster, 1, &uninstall);
     assert!(said.contains(&lab::host(2)), "it says what is left where: {said}");
     let [first, _] = &before;
-    let now = cluster.node(1).expect("node 1").tree(&FOLDERS).expect("a look");
+    let now = cluster.node(1).expect("node 1").tree(&DIRECTORIES).expect("a look");
     assert_eq!(first.changes(&now), [""; 0], "node 1 is as it was");
 
     cluster.boot(2).expect("a boot");

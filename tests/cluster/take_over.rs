@@ -35,8 +35,8 @@ fn master(cluster: &Cluster, node: usize) -> u32 {
 #[track_caller]
 fn assert_programs(cluster: &Cluster, programs: &str) {
     for (node, action) in NODES.into_iter().flat_map(|node| ACTIONS.map(|action| (node, action))) {
-        let folder = if action == "recover" { "recovery" } else { "actions" };
-        let copy = format!("{LKROOT}/subsys/gen/resources/app/{folder}/!{action}/{TAG}");
+        let directory = if action == "recover" { "recovery" } else { "actions" };
+        let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/{TAG}");
         sh(cluster, node, &format!("cmp '{copy}' {programs}/{action}"));
     }
 }

@@ -59,10 +59,10 @@ struct Scene(PathBuf);
 
 impl Scene {
     fn new(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.join("bin")).expect("a directory");
-        let scene = Self(folder);
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(directory.join("bin")).expect("a directory");
+        let scene = Self(directory);
         for shell in ["bash", "zsh", "fish"] {
             let printed = Command::new(ARK).args(["completions", shell]).output().expect("a run");
             let script = String::from_utf8(printed.stdout).expect("text");

@@ -12,7 +12,7 @@ rows!(
     f48_orphans_that_a_user_starts_without_end_do_not_make_remove_fail,
     f50_a_users_process_that_cannot_be_killed_does_not_make_remove_fail,
     f50_a_setuid_program_named_dovecot_that_cannot_end_is_no_master,
-    f51_a_stranger_whose_root_folder_never_answers_holds_no_action,
+    f51_a_stranger_whose_root_directory_never_answers_holds_no_action,
 );
 
 /// The user, without a name.
@@ -24,7 +24,7 @@ const AS_USER: &str = "setpriv --reuid=1000 --regid=1000 --clear-groups";
 /// How long an action may take that waits for nothing; above what a busy machine makes of it.
 const IN_TIME: Duration = Duration::from_secs(20);
 
-/// Lays a copy of a program in the user's own folder, which is called as Dovecot's.
+/// Lays a copy of a program in the user's own directory, which is called as Dovecot's.
 fn lay_users(scene: &Scene, program: &str) {
     scene.sh(&format!(
         "mkdir -p /home/user/lib/dovecot /home/user/store
@@ -101,7 +101,7 @@ fn f50_a_setuid_program_named_dovecot_that_cannot_end_is_no_master(scene: &Scene
     store.end();
 }
 
-/// A process named as Dovecot's in a user's own namespaces, whose root folder is silent.
+/// A process named as Dovecot's in a user's own namespaces, whose root directory is silent.
 const STRANGER: &str = r#"
 cd /home/user && mkdir lower empty root
 perl "$1" lower 0 kinds . &
@@ -114,7 +114,7 @@ kill -USR1 $server
 echo $server >server
 wait"#;
 
-fn f51_a_stranger_whose_root_folder_never_answers_holds_no_action(scene: &Scene) {
+fn f51_a_stranger_whose_root_directory_never_answers_holds_no_action(scene: &Scene) {
     lay_users(scene, "/bin/true");
     store::lay(scene);
     scene.node.write("/tmp/stranger", STRANGER).expect("a script");
@@ -133,7 +133,7 @@ fn f51_a_stranger_whose_root_folder_never_answers_holds_no_action(scene: &Scene)
     scene.lives(stranger);
 }
 
-/// Lets everybody go in the end who waits for the silent root folder: nobody else could.
+/// Lets everybody go in the end who waits for the silent root directory: nobody else could.
 fn in_the_end(scene: &Scene) -> Running {
     let end = "sleep 25; kill -KILL $(cat /home/user/server)";
     scene.node.spawn(&["/bin/sh", "-c", end]).expect("a last resort")

@@ -21,7 +21,7 @@ rows!(under systemd: f29_the_reason_is_found_in_the_journal);
 /// One start command, and a second to work.
 const ONCE: &str = "APP_DOVECOT_RESTORE_CHECK_RETRY=1\nAPP_DOVECOT_RESTORE_WAIT=1\n";
 
-fn fill_run_folder(scene: &Scene) {
+fn fill_run_directory(scene: &Scene) {
     scene.set(ONCE);
     scene.sh("mkdir -p /run/dovecot && mount -t tmpfs -o size=1m,mode=755 tmpfs /run/dovecot
          head -c 2000000 /dev/zero >/run/dovecot/full 2>/dev/null || true");
@@ -38,7 +38,7 @@ fn restore_with_few_descriptors(scene: &Scene) -> Answer<'_> {
 }
 
 fn f29_a_full_disk_is_no_success(scene: &Scene) {
-    fill_run_folder(scene);
+    fill_run_directory(scene);
     let full = "no space is left on the file system of /run/dovecot";
     scene.expect("restore", 1).says(full);
     scene.expect("quickCheck", 1).says("no process named dovecot");
@@ -54,14 +54,14 @@ fn f29_too_few_descriptors_are_no_success(scene: &Scene) {
 }
 
 fn f29_dovecots_own_reason_is_told(scene: &Scene) {
-    fill_run_folder(scene);
+    fill_run_directory(scene);
     scene.expect("restore", 1).says("No space left on device");
     scene.sh("umount /run/dovecot");
     restore_with_few_descriptors(scene).says("Too many open files");
 }
 
 fn f29_the_reason_is_found_in_the_journal(scene: &Scene) {
-    fill_run_folder(scene);
+    fill_run_directory(scene);
     scene.configure("log_path = syslog\n");
     scene.expect("restore", 1).says("Dovecot's log: master: Fatal: ").says("No space left");
 }

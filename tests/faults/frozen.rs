@@ -87,7 +87,7 @@ fn remove_thaws(scene: &Scene) {
     scene.is_gone();
 }
 
-/// The folder of Dovecot's cgroup.
+/// The directory of Dovecot's cgroup.
 fn cgroup(scene: &Scene) -> String {
     format!("/sys/fs/cgroup{}", scene.unit("ControlGroup"))
 }

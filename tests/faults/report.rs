@@ -6,8 +6,8 @@ use std::{env, fs};
 
 use crate::scene::Place;
 
-/// Where the lines go: a folder. Without it there is no table.
-const FOLDER: &str = "FAULTS_TABLE";
+/// Where the lines go: a directory. Without it there is no table.
+const DIRECTORY: &str = "FAULTS_TABLE";
 
 /// What a kit answered in a row.
 #[derive(Clone, Debug, Default)]
@@ -52,12 +52,12 @@ impl Answers {
 
 /// Whether the table is asked for.
 pub(crate) fn is_wanted() -> bool {
-    env::var_os(FOLDER).is_some()
+    env::var_os(DIRECTORY).is_some()
 }
 
 /// Writes the line of a row: number, words, place, the original's answers, the kit's, its seconds.
 pub(crate) fn write(name: &str, place: Place, original: &Answers, kit: &Answers) {
-    let Some(folder) = env::var_os(FOLDER) else { return };
+    let Some(directory) = env::var_os(DIRECTORY) else { return };
     let (number, words) = name.split_once('_').unwrap_or((name, ""));
     let line = format!(
         "{}\t{}\t{place}\t{}\t{}\t{:.1}\n",
@@ -67,6 +67,6 @@ pub(crate) fn write(name: &str, place: Place, original: &Answers, kit: &Answers)
         kit.cell(),
         kit.took.as_secs_f64()
     );
-    let file = Path::new(&folder).join(format!("{name} {place}"));
+    let file = Path::new(&directory).join(format!("{name} {place}"));
     fs::write(file, line).expect("writing a line of the table");
 }

@@ -137,7 +137,7 @@ impl Scene {
             }
             Actor::Original => {
                 let top = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/original");
-                node.run(&["mkdir", "-p", ORIGINAL]).expect("a folder");
+                node.run(&["mkdir", "-p", ORIGINAL]).expect("a directory");
                 for name in ["common.sh", "quickCheck", "restore", "remove", "recover"] {
                     let to = format!("{ORIGINAL}/{name}");
                     node.copy_in(&top.join(name), &to).expect("installing the original");
@@ -201,11 +201,11 @@ impl Scene {
 
     /// The command line of an action on a resource.
     fn line_for(&self, tag: &str, action: &str) -> String {
-        let folder = match self.actor {
+        let directory = match self.actor {
             Actor::Kit => lab::STUBS,
             Actor::Original => ORIGINAL,
         };
-        format!("{folder}/{action} -t {tag} -i dovecot")
+        format!("{directory}/{action} -t {tag} -i dovecot")
     }
 
     /// Begins an action, to run beside what follows.

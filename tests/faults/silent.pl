@@ -1,5 +1,5 @@
 # A file system in user space that is silent when it wants to be: it answers the requests whose kind the
-# expression matches, hears all others, and lets who sent them wait. It holds one folder, in which each
+# expression matches, hears all others, and lets who sent them wait. It holds one directory, in which each
 # name is an empty file. Arguments: the mount point, its owner, where it writes down the kind of each
 # request, the expression. After SIGUSR1 it is silent to all. Speaks the least of the protocol
 # (linux/fuse.h, 7.19).
@@ -21,7 +21,7 @@ if (!fork) {
 	exec qw(mount -i -t fuse -o), $options, 'none', $point or die "running mount: $!";
 }
 
-# Folder is node 1, every file node 2. Nothing may be remembered: each look asks again.
+# Directory is node 1, every file node 2. Nothing may be remembered: each look asks again.
 sub attributes {
 	my $node = shift;
 	return pack 'Q6L10', $node, (0) x 8, $node == 1 ? 040755 : 0100644, 1, 0, 0, 0, 4096, 0;

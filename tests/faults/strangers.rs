@@ -65,12 +65,12 @@ fn configure_other(scene: &Scene) {
 }
 
 fn f28_a_dovecot_in_a_container_is_neither_counted_nor_signalled(scene: &Scene) {
-    // One in a pid namespace of its own, and one in ours whose root is another folder.
+    // One in a pid namespace of its own, and one in ours whose root is another directory.
     configure_other(scene);
     scene.sh("mkdir /srv/root && mount -t tmpfs tmpfs /srv/root && cd /srv/root
          mkdir run tmp && cp -a /bin /lib /lib64 .
-         for folder in usr etc dev proc var; do
-             mkdir $folder; mount --rbind /$folder $folder
+         for directory in usr etc dev proc var; do
+             mkdir $directory; mount --rbind /$directory $directory
          done
          setsid unshare --pid --fork --mount-proc dovecot -F -c /etc/dovecot/other.conf &
          setsid chroot /srv/root dovecot -F -c /etc/dovecot/other.conf &

@@ -183,7 +183,7 @@ fn a_record_that_cannot_be_read_or_written_is_refused_by_both() {
             &[RECORD, "UTF-8"],
         ),
         (
-            "a folder",
+            "a directory",
             "mkdir -p /var/lib/dovecot-ark/install.toml",
             "rm -r /var/lib/dovecot-ark",
             &[RECORD, "directory"],
@@ -325,7 +325,7 @@ fn what_the_caller_brings_along_makes_no_difference() {
         ("no environment", "env -i /usr/sbin/dovecot-ark"),
         ("a strict umask", "umask 077; dovecot-ark"),
         ("a careless umask", "umask 000; dovecot-ark"),
-        ("a folder that is gone", "mkdir /run/gone; cd /run/gone; rmdir /run/gone; dovecot-ark"),
+        ("a directory that is gone", "mkdir /run/gone; cd /run/gone; rmdir /run/gone; dovecot-ark"),
         ("closed streams", "dovecot-ark >&- 2>&- <&-"),
         ("a full standard output", "dovecot-ark >/dev/full"),
         ("a reader that has gone away", "sleep 0.1 | true; dovecot-ark | true"),

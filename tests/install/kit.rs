@@ -7,7 +7,7 @@ use lab::{ACTIONS, DEFAULTS, LKROOT, STUBS, Tree};
 pub(crate) use lab::{Dialect, Finished, Init, Node};
 
 /// All that an installation may touch, and much that it must not.
-pub(crate) const FOLDERS: [&str; 4] =
+pub(crate) const DIRECTORIES: [&str; 4] =
     ["/etc", "/var/lib", "/opt/LifeKeeper/config", "/opt/LifeKeeper/subsys"];
 
 /// The kit's record of what it changed.
@@ -48,9 +48,10 @@ impl Kit {
         self.create_of(STUBS, tag, "No");
     }
 
-    /// Makes a resource of the four programs of a folder; `start` is Yes or No.
-    pub(crate) fn create_of(&self, folder: &str, tag: &str, start: &str) {
-        let [check, restore, remove, recover] = ACTIONS.map(|action| format!("{folder}/{action}"));
+    /// Makes a resource of the four programs of a directory; `start` is Yes or No.
+    pub(crate) fn create_of(&self, directory: &str, tag: &str, start: &str) {
+        let [check, restore, remove, recover] =
+            ACTIONS.map(|action| format!("{directory}/{action}"));
         let create = format!("{LKROOT}/lkadm/subsys/gen/app/bin/creapphier");
         let words = format!("{restore} {remove} {tag} '' intelligent {check} {recover} {start}");
         self.sh(&format!("{create} $({LKROOT}/bin/lcduname) {words}"));
@@ -138,7 +139,7 @@ impl Kit {
 
     /// All that an installation may touch, as it is now.
     pub(crate) fn tree(&self) -> Tree {
-        self.node.tree(&FOLDERS).expect("looking at the node")
+        self.node.tree(&DIRECTORIES).expect("looking at the node")
     }
 
     /// Insists that all is as it was.

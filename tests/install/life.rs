@@ -8,8 +8,8 @@ use crate::kit::{CHILD, Dialect, Init, Kit, RECORD};
 #[track_caller]
 fn assert_copies_are_ours(kit: &Kit, tag: &str) {
     for action in ACTIONS {
-        let folder = if action == "recover" { "recovery" } else { "actions" };
-        let copy = format!("{LKROOT}/subsys/gen/resources/app/{folder}/!{action}/{tag}");
+        let directory = if action == "recover" { "recovery" } else { "actions" };
+        let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/{tag}");
         kit.sh(&format!("cmp '{copy}' {STUBS}/{action} && test -x '{copy}'"));
     }
 }
@@ -277,7 +277,7 @@ fn uninstall_works_when_lifekeeper_itself_is_gone() {
 }
 
 #[test]
-fn lifekeeper_may_be_in_another_folder() {
+fn lifekeeper_may_be_in_another_directory() {
     let kit = Kit::new(Init::SysV, Dialect::None);
     kit.lifekeeper("lkstop");
     kit.sh(&format!(

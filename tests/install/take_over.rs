@@ -17,8 +17,8 @@ pub(crate) fn original(init: Init, dialect: Dialect) -> Kit {
 
 /// LifeKeeper's copy of an action's program.
 fn copy(action: &str) -> String {
-    let folder = if action == "recover" { "recovery" } else { "actions" };
-    format!("{LKROOT}/subsys/gen/resources/app/{folder}/!{action}/dovecot")
+    let directory = if action == "recover" { "recovery" } else { "actions" };
+    format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/dovecot")
 }
 
 fn master(kit: &Kit) -> u32 {

@@ -31,9 +31,10 @@ fn numbers_in(text: &str) -> BTreeSet<String> {
     found.map(|digits| format!("ARK{digits}")).collect()
 }
 
-/// All files below a folder whose names end so.
-pub(crate) fn files(folder: &Path, ends: &[&str]) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("one").path());
+/// All files below a directory whose names end so.
+pub(crate) fn files(directory: &Path, ends: &[&str]) -> Vec<PathBuf> {
+    let entries =
+        fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("one").path());
     let of = |path: PathBuf| match path.is_dir() {
         true => files(&path, ends),
         false if ends.iter().any(|end| path.to_string_lossy().ends_with(end)) => vec![path],

@@ -24,7 +24,7 @@ pub(crate) struct Item {
 /// A page.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
-    /// The file, below the project's folder.
+    /// The file, below the project's directory.
     pub(crate) file: &'static str,
     pub(crate) items: Vec<Item>,
     /// Each section and subsection with all its text.
@@ -40,7 +40,7 @@ pub(crate) struct Page {
     in_display: bool,
 }
 
-/// The project's folder.
+/// The project's directory.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

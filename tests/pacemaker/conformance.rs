@@ -277,10 +277,10 @@ fn no_such_action(player: &mut Player) {
 /// By the two descriptions of the form that resource-agents has.
 fn meta_data(player: &mut Player) {
     player.expect("meta-data", &[0]);
-    let (agent, folder) = (player.agent, "/usr/share/resource-agents");
+    let (agent, directory) = (player.agent, "/usr/share/resource-agents");
     player.sh(&format!("OCF_ROOT=/usr/lib/ocf {agent} meta-data >/run/meta.xml"));
     for schema in ["--dtdvalid ra-api-1.dtd", "--relaxng metadata.rng"] {
-        let line = format!("cd {folder} && xmllint --nonet --noout {schema} /run/meta.xml");
+        let line = format!("cd {directory} && xmllint --nonet --noout {schema} /run/meta.xml");
         let done = player.node.sh(&line).expect("a look");
         player.check(&format!("{schema}: {done:?}"), done.success());
     }

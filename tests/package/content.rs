@@ -126,9 +126,9 @@ fn its_files_are_where_and_as_they_must_be() {
     }
     let said = kit.sh("dovecot-ark --version");
     assert_eq!(said, format!("dovecot-ark {VERSION}\n"));
-    for folder in [env!("CARGO_MANIFEST_DIR"), ".cargo/registry"] {
-        let lines = kit.sh(&format!("grep -acF '{folder}' /usr/sbin/dovecot-ark || true"));
-        assert_eq!(lines, "0\n", "the builder's {folder} is in the binary");
+    for directory in [env!("CARGO_MANIFEST_DIR"), ".cargo/registry"] {
+        let lines = kit.sh(&format!("grep -acF '{directory}' /usr/sbin/dovecot-ark || true"));
+        assert_eq!(lines, "0\n", "the builder's {directory} is in the binary");
     }
     for action in ACTIONS {
         let stub = kit.sh(&format!("cat {STUBS}/{action}"));

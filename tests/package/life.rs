@@ -21,8 +21,8 @@ fn rpm(kit: &Kit, words: &str) -> String {
 
 /// The registered copies, one after the other.
 fn copies(kit: &Kit) -> String {
-    let folder = format!("{LKROOT}/subsys/gen/resources/app");
-    kit.sh(&format!("tail -n +1 {folder}/actions/*/dovecot {folder}/recovery/*/dovecot"))
+    let directory = format!("{LKROOT}/subsys/gen/resources/app");
+    kit.sh(&format!("tail -n +1 {directory}/actions/*/dovecot {directory}/recovery/*/dovecot"))
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn an_upgrade_in_service_changes_nothing_until_the_next_action() {
 
         // LifeKeeper looks every two seconds: the copies find the new binary and it finds Dovecot.
         for action in ACTIONS {
-            let folder = if action == "recover" { "recovery" } else { "actions" };
-            let copy = format!("{LKROOT}/subsys/gen/resources/app/{folder}/!{action}/dovecot");
+            let directory = if action == "recover" { "recovery" } else { "actions" };
+            let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/dovecot");
             kit.sh(&format!("cmp '{copy}' {STUBS}/{action}"));
         }
         kit.sh(&format!(
@@ -178,9 +178,9 @@ fn a_resource_elsewhere_and_one_of_another_kit_are_told_apart() {
     kit.node
         .write(DEFAULTS, "# LKROOT=/nowhere\n  export LKROOT='/srv/lk' # moved\n")
         .expect("a file");
-    let folder = "/srv/lk/subsys/gen/Resources/app/actions/!quickCheck";
+    let directory = "/srv/lk/subsys/gen/Resources/app/actions/!quickCheck";
     kit.sh(&format!(
-        "mkdir -p {folder}; cp {STUBS}/quickCheck {folder}/post; echo exit >{folder}/x"
+        "mkdir -p {directory}; cp {STUBS}/quickCheck {directory}/post; echo exit >{directory}/x"
     ));
     let said = kit.sh("rpm -e dovecot-ark 2>&1 || :");
     assert!(said.contains("the resource \"post\""), "{said}");

@@ -3,13 +3,13 @@
 use lab::{DEFAULTS, Init};
 
 use crate::packaged::{
-    FOLDER, PREVIOUS, VERSION, assert_verified, files, in_service, look_seldom, state,
+    DIRECTORY, PREVIOUS, VERSION, assert_verified, files, in_service, look_seldom, state,
 };
 
-/// Leads a package's life with `manager`, whose words ask no person and know one folder alone.
+/// Leads a package's life with `manager`, whose words ask no person and know one directory alone.
 fn lives_with(manager: &str, versioned: &str) {
     let first = format!(
-        "createrepo_c --quiet {FOLDER} && {manager} install {}",
+        "createrepo_c --quiet {DIRECTORY} && {manager} install {}",
         versioned.replace("VERSION", &format!("{PREVIOUS}-1"))
     );
     let kit = in_service(Init::Systemd, &first);
@@ -40,7 +40,7 @@ fn lives_with(manager: &str, versioned: &str) {
 #[test]
 fn dnf_installs_upgrades_in_service_and_erases() {
     let dnf = format!(
-        "dnf --assumeyes --releasever=12 --disablerepo='*' --repofrompath=kit,{FOLDER} \
+        "dnf --assumeyes --releasever=12 --disablerepo='*' --repofrompath=kit,{DIRECTORY} \
          --nogpgcheck --setopt=keepcache=0 --setopt=cachedir=/run/dnf"
     );
     lives_with(&dnf, "dovecot-ark-VERSION");
@@ -50,7 +50,7 @@ fn dnf_installs_upgrades_in_service_and_erases() {
 fn zypper_installs_upgrades_in_service_and_erases() {
     let zypper = format!(
         "zypper --non-interactive --releasever 12 --no-gpg-checks \
-         --cache-dir /run/zypp --plus-repo {FOLDER}"
+         --cache-dir /run/zypp --plus-repo {DIRECTORY}"
     );
     lives_with(&zypper, "--allow-unsigned-rpm dovecot-ark=VERSION");
 }

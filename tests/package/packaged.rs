@@ -1,4 +1,4 @@
-//! Nodes with the package in a folder, and what each test does with it.
+//! Nodes with the package in a directory, and what each test does with it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use lab::{DEFAULTS, Dialect, Init, LKROOT, Node, Suite};
 use crate::kit::Kit;
 
 /// Where the packages lie on a node.
-pub(crate) const FOLDER: &str = "/srv/packages";
+pub(crate) const DIRECTORY: &str = "/srv/packages";
 /// The version of the older package.
 pub(crate) const PREVIOUS: &str = "0.0.1";
 /// The version of the package under test.
@@ -27,7 +27,7 @@ pub(crate) fn kit(suite: Suite) -> Kit {
     Kit::on(Node::start_on(suite, Init::SysV).expect("starting a node"))
 }
 
-/// A node with both packages in the folder, and neither installed.
+/// A node with both packages in the directory, and neither installed.
 pub(crate) fn bare(init: Init) -> Kit {
     let node = Node::start(init).expect("starting a node");
     copy_in(&node);
@@ -54,7 +54,7 @@ pub(crate) fn in_service(init: Init, with: &str) -> Kit {
 
 /// Returns the file of a version on a node.
 pub(crate) fn file(version: &str) -> String {
-    format!("{FOLDER}/dovecot-ark-{version}-1.x86_64.rpm")
+    format!("{DIRECTORY}/dovecot-ark-{version}-1.x86_64.rpm")
 }
 
 /// The state that LifeKeeper gives the resource.
@@ -76,7 +76,7 @@ pub(crate) fn assert_verified(kit: &Kit, version: &str) {
     assert_eq!(kit.sh("rpm -V dovecot-ark"), "", "rpm -V has nothing to say");
 }
 
-/// All files of a node that are not its own business, and the folders that are the kit's alone.
+/// All files of a node that are not its own business, and the directories that are the kit's alone.
 pub(crate) fn files(kit: &Kit) -> Vec<String> {
     let found =
         kit.sh("find /etc /opt /root /usr /var /run/dovecot-ark -path /var/lib/rpm -prune \
@@ -86,12 +86,14 @@ pub(crate) fn files(kit: &Kit) -> Vec<String> {
     found.lines().map(str::to_owned).collect()
 }
 
-/// Copies both packages into the folder.
+/// Copies both packages into the directory.
 pub(crate) fn copy_in(node: &Node) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rpm");
-    node.run(&["mkdir", "-p", FOLDER]).expect("making a folder");
-    for (folder, version) in [(folder.clone(), VERSION), (folder.join("previous"), PREVIOUS)] {
-        let package: PathBuf = folder.join(format!("dovecot-ark-{version}-1.x86_64.rpm"));
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rpm");
+    node.run(&["mkdir", "-p", DIRECTORY]).expect("making a directory");
+    for (directory, version) in
+        [(directory.clone(), VERSION), (directory.join("previous"), PREVIOUS)]
+    {
+        let package: PathBuf = directory.join(format!("dovecot-ark-{version}-1.x86_64.rpm"));
         assert!(package.is_file(), "{} is not there: run cargo xtask rpm", package.display());
         node.copy_in(&package, &file(version)).expect("copying a package");
     }

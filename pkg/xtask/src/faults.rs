@@ -18,8 +18,8 @@ use crate::heading::{heading, shown};
 /// Rows mostly wait: more of them at once than there are processors.
 const THREADS: &str = "--test-threads=4";
 
-/// Names the folder of the lines to the suite.
-const FOLDER: &str = "FAULTS_TABLE";
+/// Names the directory of the lines to the suite.
+const DIRECTORY: &str = "FAULTS_TABLE";
 
 /// How the suite marks an answer that is not the wanted one.
 const WRONG: &str = "(WRONG)";
@@ -50,13 +50,13 @@ pub(crate) fn run(number: Option<&str>) -> Result<()> {
         lab::prepare_suite(suite)?;
     }
     heading("playing each fault for both kits");
-    let folder = env::temp_dir().join(format!("faults-{}", process::id()));
-    let doing = || format!("making {}", folder.display());
-    fs::create_dir(&folder).map_err(Error::io(doing()))?;
-    let played = play(&folder, number);
-    let rows = read(&folder);
-    let doing = || format!("removing {}", folder.display());
-    fs::remove_dir_all(&folder).map_err(Error::io(doing()))?;
+    let directory = env::temp_dir().join(format!("faults-{}", process::id()));
+    let doing = || format!("making {}", directory.display());
+    fs::create_dir(&directory).map_err(Error::io(doing()))?;
+    let played = play(&directory, number);
+    let rows = read(&directory);
+    let doing = || format!("removing {}", directory.display());
+    fs::remove_dir_all(&directory).map_err(Error::io(doing()))?;
     let rows = rows?;
     heading(
         "each fault, what the original answered, what the kit answered, and how long the kit took",
@@ -96,23 +96,27 @@ fn require(row: &str, numbers: &BTreeSet<u32>) -> Result<()> {
     Err(Error::failed(format!("playing {row}"), cause))
 }
 
-/// Runs the suite; its lines go to the folder.
-fn play(folder: &Path, number: Option<&str>) -> Result<()> {
+/// Runs the suite; its lines go to the directory.
+fn play(directory: &Path, number: Option<&str>) -> Result<()> {
     let filter = number.map(|number| format!("::{}_", number.to_lowercase()));
     // What the kit is known to do wrong is shown as well.
     let mut words = vec![THREADS, "--include-ignored"];
     words.extend(filter.as_deref());
-    println!("$ {FOLDER}={} cargo test --test faults -- {}", folder.display(), words.join(" "));
+    println!(
+        "$ {DIRECTORY}={} cargo test --test faults -- {}",
+        directory.display(),
+        words.join(" ")
+    );
     let mut command = suite(&words);
-    command.env(FOLDER, folder);
+    command.env(DIRECTORY, directory);
     succeed(command, "running the fault suite")
 }
 
 /// Reads the lines, in the order of the table.
-fn read(folder: &Path) -> Result<Vec<Row>> {
-    let doing = || format!("reading {}", folder.display());
+fn read(directory: &Path) -> Result<Vec<Row>> {
+    let doing = || format!("reading {}", directory.display());
     let mut rows = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io(doing()))? {
+    for entry in fs::read_dir(directory).map_err(Error::io(doing()))? {
         let path = entry.map_err(Error::io(doing()))?.path();
         let line = fs::read_to_string(&path).map_err(Error::io(doing()))?;
         rows.push(row(&line).ok_or_else(|| Error::failed(doing(), format!("no row: {line:?}")))?);

@@ -23,7 +23,7 @@ const MINUTES: u64 = 10;
 /// libFuzzer is C++.
 const COMPILER: Tool = Tool { program: "c++", apt: "g++", rpm: "gcc-c++" };
 
-/// A folder for each parser, with inputs by hand; its name is the parser's.
+/// A directory for each parser, with inputs by hand; its name is the parser's.
 const SEEDS: &str = "tests/fuzz/seeds";
 
 /// Names the parser to the fuzzer.
@@ -111,8 +111,8 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Result<()> {
 
 /// The names of the parsers: all, or the one that is wanted.
 fn parsers(wanted: Option<&str>) -> Result<Vec<String>> {
-    let folder = top().join(SEEDS);
-    let mut names: Vec<String> = files(&folder)?
+    let directory = top().join(SEEDS);
+    let mut names: Vec<String> = files(&directory)?
         .iter()
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .collect();
@@ -147,9 +147,9 @@ fn build() -> Result<PathBuf> {
 fn feed(fuzzer: &Path, parser: &str, time: Duration) -> Result<(Told, Vec<PathBuf>)> {
     let work = fuzzer.ancestors().nth(3).unwrap_or(fuzzer);
     let (corpus, broken) = (work.join("corpus").join(parser), work.join("broken").join(parser));
-    for folder in [&corpus, &broken] {
-        let doing = format!("making {}", folder.display());
-        fs::create_dir_all(folder).map_err(Error::io(doing))?;
+    for directory in [&corpus, &broken] {
+        let doing = format!("making {}", directory.display());
+        fs::create_dir_all(directory).map_err(Error::io(doing))?;
     }
     sow(&top().join(SEEDS).join(parser), &corpus)?;
     // What broke it once is tried again, and breaks it again or never.
@@ -192,10 +192,10 @@ fn sow(seeds: &Path, corpus: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What a folder holds, in order.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let doing = || format!("reading {}", folder.display());
-    let entries = fs::read_dir(folder).map_err(Error::io(doing()))?;
+/// What a directory holds, in order.
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let doing = || format!("reading {}", directory.display());
+    let entries = fs::read_dir(directory).map_err(Error::io(doing()))?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let mut paths = paths.collect::<std::io::Result<Vec<_>>>().map_err(Error::io(doing()))?;
     paths.sort();

@@ -140,15 +140,15 @@ fn jails(root: &Path, from: IpAddr) -> Vec<String> {
 }
 
 /// The files in the order in which fail2ban reads them.
-fn files(folder: &Path) -> Vec<PathBuf> {
+fn files(directory: &Path) -> Vec<PathBuf> {
     let listed = |end: &str| {
-        let entries = fs::read_dir(folder.join("jail.d")).into_iter().flatten().flatten();
+        let entries = fs::read_dir(directory.join("jail.d")).into_iter().flatten().flatten();
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         files.retain(|path| path.extension().is_some_and(|found| found == end));
         files.sort();
         files
     };
-    let one = |name: &str| vec![folder.join(name)];
+    let one = |name: &str| vec![directory.join(name)];
     [one("jail.conf"), listed("conf"), one("jail.local"), listed("local")].concat()
 }
 

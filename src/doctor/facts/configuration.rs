@@ -59,7 +59,7 @@ impl Configuration {
             listeners: listeners.into(),
             mistake,
             missing: instance.missing(system),
-            obstacles: Remark::texts(&obstacles::unwritable_folders(
+            obstacles: Remark::texts(&obstacles::unwritable_directories(
                 root,
                 &places::places(system, instance),
             )),

@@ -13,7 +13,7 @@ use crate::lifekeeper::tag::Tag;
 use crate::text::checksum;
 
 /// Where the package lays the stubs.
-pub(crate) const FOLDER: &str = "usr/lib/dovecot-ark";
+pub(crate) const DIRECTORY: &str = "usr/lib/dovecot-ark";
 
 /// What the stubs call.
 pub(crate) const PROGRAM: &str = "usr/sbin/dovecot-ark";
@@ -61,7 +61,7 @@ impl Copies {
             Some((copy.action.to_owned(), program))
         });
         let stub = |(action, _): (&str, &str)| {
-            Some((action.to_owned(), Program::gather(root, &Path::new(FOLDER).join(action))?))
+            Some((action.to_owned(), Program::gather(root, &Path::new(DIRECTORY).join(action))?))
         };
         Self {
             registered: registered.collect(),
@@ -117,8 +117,8 @@ mod tests {
     fn files_are_known_by_their_contents_and_their_mode() {
         let root = TestRoot::new();
         root.write_program("opt/LifeKeeper/bin/ins_list");
-        root.write(&format!("{FOLDER}/restore"), TEXTS[0].1);
-        root.write_program(&format!("{FOLDER}/remove"));
+        root.write(&format!("{DIRECTORY}/restore"), TEXTS[0].1);
+        root.write_program(&format!("{DIRECTORY}/remove"));
         let copy = "opt/LifeKeeper/subsys/gen/resources/app/recovery/!recover/mail";
         root.write(copy, TEXTS[3].1);
         let engine = LifeKeeper::find(root.path()).expect("LifeKeeper");

@@ -11,7 +11,7 @@ use crate::files;
 /// The other cluster engine.
 const PACEMAKER: &str = "Pacemaker";
 
-/// Each program, and the files or folders of its configuration.
+/// Each program, and the files or directories of its configuration.
 const PROGRAMS: [(&str, &[&str]); 3] = [
     ("monit", &["etc/monitrc", "etc/monit.conf", "etc/monit.d", "etc/monit"]),
     ("supervisord", &["etc/supervisord.conf", "etc/supervisord.d", "etc/supervisor"]),
@@ -45,13 +45,13 @@ const HOOKS: [(&str, &[&str]); 5] = [
 /// The verbs of service commands that also start what is stopped. `try-restart` and `reload` do not.
 const VERBS: [&str; 4] = ["start", "restart", "reload-or-restart", "force-restart"];
 
-/// A folder of what is not in effect (Debian's monit).
+/// A directory of what is not in effect (Debian's monit).
 const NOT_IN_EFFECT: &str = "conf-available";
 
-/// How deep folders are looked into.
+/// How deep directories are looked into.
 const MAX_DEPTH: usize = 3;
 
-/// How many entries of a folder are looked at.
+/// How many entries of a directory are looked at.
 const MAX_ENTRIES: usize = 500;
 
 /// How much of a file is read, in bytes.

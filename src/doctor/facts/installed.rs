@@ -54,7 +54,7 @@ impl Installed {
         Self {
             host: files::host(root),
             kit: show::KIT.to_owned(),
-            lifekeeper: found.map(|one| one.folder().display().to_string()).into(),
+            lifekeeper: found.map(|one| one.directory().display().to_string()).into(),
             node: node.into(),
             version: version.map(|version| version.to_string()).into(),
             licence: fs::read_dir(root.join(LICENCES))
@@ -77,7 +77,7 @@ impl Installed {
 
 fn dovecot(system: &impl System) -> Result<String, String> {
     let program = system.program("dovecot").ok_or_else(|| {
-        format!("there is no dovecot in {}", crate::system::PROGRAM_FOLDERS.join(", "))
+        format!("there is no dovecot in {}", crate::system::PROGRAM_DIRECTORIES.join(", "))
     })?;
     let command = Command::new(program, &["--version"]).asked();
     let ended = system.run(&command, LIMIT);

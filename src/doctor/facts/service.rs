@@ -124,7 +124,7 @@ impl Service {
             shutdown: if answers { shutdown(system, &name) } else { Shutdown::Unknown },
             units,
             drop_in: restart::look(root, &name),
-            script: scripts.iter().any(|folder| root.join(folder).join(&name).is_file()),
+            script: scripts.iter().any(|directory| root.join(directory).join(&name).is_file()),
             links: boot.script_starts().into_iter().map(str::to_owned).collect(),
             unlink,
             name,
@@ -241,8 +241,8 @@ mod tests {
     #[test]
     fn links_and_the_command_that_takes_them_away_are_those_that_install_sees() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        for folder in ["etc/rc3.d", "etc/systemd/system/multi-user.target.wants"] {
-            std::fs::create_dir_all(root.path().join(folder)).expect("a folder");
+        for directory in ["etc/rc3.d", "etc/systemd/system/multi-user.target.wants"] {
+            std::fs::create_dir_all(root.path().join(directory)).expect("a directory");
         }
         for link in ["rc3.d/S01dovecot", "systemd/system/multi-user.target.wants/dovecot.service"] {
             let link = root.path().join("etc").join(link);

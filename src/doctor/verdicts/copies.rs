@@ -2,7 +2,7 @@
 
 use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
-use crate::doctor::facts::copies::{Copies, FOLDER, PROGRAM, Program, TEXTS};
+use crate::doctor::facts::copies::{Copies, DIRECTORY, PROGRAM, Program, TEXTS};
 use crate::doctor::finding::{Check, Finding};
 use crate::messages::Message;
 
@@ -27,7 +27,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 }
 
 fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Option<Finding> {
-    let stub = format!("/{FOLDER}/{action}");
+    let stub = format!("/{DIRECTORY}/{action}");
     let Some(copy) = copy else {
         let why = match action {
             "quickCheck" => "without it LifeKeeper never notices that Dovecot is down",
@@ -77,10 +77,10 @@ fn stubs(copies: &Copies) -> Vec<Finding> {
         match copies.stubs.get(action) {
             Some(stub) if stub.executable => {
                 if !stub.holds(text) {
-                    edited.push(format!("/{FOLDER}/{action}"));
+                    edited.push(format!("/{DIRECTORY}/{action}"));
                 }
             }
-            _ => unusable.push(format!("/{FOLDER}/{action}")),
+            _ => unusable.push(format!("/{DIRECTORY}/{action}")),
         }
     }
     let mut findings = Vec::new();

@@ -40,7 +40,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 /// three minutes only.
 fn stopped_first(name: &str, shutdown: Shutdown) -> Option<Finding> {
     let unit = unit::name(name);
-    let folder = format!("/etc/systemd/system/{LIFEKEEPER}.d");
+    let directory = format!("/etc/systemd/system/{LIFEKEEPER}.d");
     (shutdown == Shutdown::AtOnce).then(|| {
         Finding::warning(
             Check::Supervisor,
@@ -48,7 +48,7 @@ fn stopped_first(name: &str, shutdown: Shutdown) -> Option<Finding> {
             format!("{LIFEKEEPER} is not ordered after {unit}"),
             "when the node shuts down, systemd stops Dovecot while LifeKeeper still checks it",
             Cure::run(format!(
-                "mkdir -p {folder} && printf '[Unit]\\nAfter={unit}\\n' >{folder}/dovecot.conf && \
+                "mkdir -p {directory} && printf '[Unit]\\nAfter={unit}\\n' >{directory}/dovecot.conf && \
                  systemctl daemon-reload"
             )),
         )
@@ -170,9 +170,9 @@ fn supervised(service: &Service, unit: &Unit) -> Vec<Finding> {
     let (name, state) = (&service.name, service.state.as_ref());
     let is_own = service.drop_in == DropIn::Ours;
     let cure = |file: &str, line: &str| {
-        let folder = format!("/etc/systemd/system/{name}.service.d");
+        let directory = format!("/etc/systemd/system/{name}.service.d");
         Cure::run(format!(
-            "mkdir -p {folder} && printf '[Service]\\n{line}\\n' >{folder}/zz-{file}.conf && \
+            "mkdir -p {directory} && printf '[Service]\\n{line}\\n' >{directory}/zz-{file}.conf && \
              systemctl daemon-reload"
         ))
     };

@@ -181,8 +181,8 @@ impl<'a> Census<'a> {
     /// it removes none in which a process is, and whoever is forked is in its parent's. That proves
     /// more than any look at the process table, which is not read in one moment.
     pub(crate) fn has_lost_its_group(&self) -> bool {
-        let is_absent = |folder: &PathBuf| {
-            folder.symlink_metadata().is_err_and(|cause| cause.kind() == ErrorKind::NotFound)
+        let is_absent = |directory: &PathBuf| {
+            directory.symlink_metadata().is_err_and(|cause| cause.kind() == ErrorKind::NotFound)
         };
         self.enclosure.as_ref().is_some_and(is_absent)
     }
@@ -190,7 +190,7 @@ impl<'a> Census<'a> {
     /// Notes the masters for later looks and actions.
     pub(crate) fn remember(&mut self, system: &impl System, family: &Family) {
         let pids: Vec<i32> = family.all().iter().map(|member| member.process.pid).collect();
-        self.enclosure = self.groups.iter().find_map(|group| group.folder_of(self.root, &pids));
+        self.enclosure = self.groups.iter().find_map(|group| group.directory_of(self.root, &pids));
         self.notes.remember(system, self.root, &self.unit, &family.masters);
     }
 

@@ -22,18 +22,18 @@ pub(super) fn is_dovecots<'a>(
     program: &Path,
     masters: impl Iterator<Item = &'a Path>,
 ) -> bool {
-    let Some(folder) = program.parent() else { return false };
+    let Some(directory) = program.parent() else { return false };
     let is_agent = DELIVERY.iter().any(|agent| program.ends_with(agent));
     // /opt/dovecot/sbin/dovecot
     let of_masters = masters.filter_map(|master| master.parent()?.parent());
-    let mut folders = PREFIXES
+    let mut directories = PREFIXES
         .iter()
         .map(Path::new)
         .chain(of_masters)
         .flat_map(|prefix| LIBEXEC.iter().map(move |name| prefix.join(name)));
     !is_agent
-        && folders.any(|libexec| libexec == folder)
-        && is_roots_alone(&below(root, folder))
+        && directories.any(|libexec| libexec == directory)
+        && is_roots_alone(&below(root, directory))
         && is_roots_alone(&below(root, program))
 }
 

@@ -28,7 +28,7 @@ use super::watchdog;
 use crate::command::{Capture, Command, CommandOutput, End, Start};
 use crate::secret::Secret;
 use crate::stderr;
-use crate::system::{Burials, KILL_WAIT, PROGRAM_FOLDERS};
+use crate::system::{Burials, KILL_WAIT, PROGRAM_DIRECTORIES};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -224,7 +224,7 @@ impl Running {
             .args(first)
             .args(command.arguments())
             .env_clear()
-            .env("PATH", PROGRAM_FOLDERS.join(":"))
+            .env("PATH", PROGRAM_DIRECTORIES.join(":"))
             .env("LC_ALL", "C")
             .env("HOME", "/")
             .envs(command.environment().iter().map(|(name, value)| (name, value)))
@@ -341,13 +341,13 @@ fn ended(status: ExitStatus) -> End {
 /// A file without a name: in memory like all of `/run`, or wherever there is room.
 fn scratch_file() -> Option<File> {
     // Never what the caller's TMPDIR names.
-    ["/run", "/tmp"].iter().find_map(|folder| nameless_file(Path::new(folder)).ok())
+    ["/run", "/tmp"].iter().find_map(|directory| nameless_file(Path::new(directory)).ok())
 }
 
-fn nameless_file(folder: &Path) -> io::Result<File> {
+fn nameless_file(directory: &Path) -> io::Result<File> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path = folder.join(format!(".dovecot-ark-output-{}-{count}", std::process::id()));
+    let path = directory.join(format!(".dovecot-ark-output-{}-{count}", std::process::id()));
     // What a predecessor with our pid may have left when it was killed.
     let _ = fs::remove_file(&path);
     let mut how = OpenOptions::new();

@@ -25,8 +25,8 @@ use signal_hook::flag;
 
 use super::sockets::{self, Socket};
 use super::{
-    Attempt, Command, CommandOutput, Depth, PROGRAM_FOLDERS, Pipe, Process, ProcessEntry, Signal,
-    System,
+    Attempt, Command, CommandOutput, Depth, PROGRAM_DIRECTORIES, Pipe, Process, ProcessEntry,
+    Signal, System,
 };
 use crate::error::Error;
 use crate::exit::Exit;
@@ -51,7 +51,7 @@ impl Machine {
         limits::keep_ignored_signals();
         close_inherited();
         umask(Mode::S_IWGRP | Mode::S_IWOTH);
-        // A folder that is to be unmounted later must not be ours.
+        // A directory that is to be unmounted later must not be ours.
         let _ = std::env::set_current_dir("/");
         Self { start: Instant::now(), commands: Commands::new(limits) }
     }
@@ -105,7 +105,7 @@ fn close_inherited() {
         .filter(|descriptor| *descriptor > 2)
         .collect();
     for descriptor in descriptors {
-        // The one that listed the folder is closed already.
+        // The one that listed the directory is closed already.
         let _ = nix::unistd::close(descriptor);
     }
 }
@@ -243,11 +243,13 @@ impl System for Machine {
     }
 
     fn program(&self, name: &str) -> Option<PathBuf> {
-        PROGRAM_FOLDERS.iter().map(|folder| PathBuf::from(folder).join(name)).find(|path| {
-            let is_program =
-                |data: fs::Metadata| data.is_file() && data.permissions().mode() & 0o111 != 0;
-            fs::metadata(path).is_ok_and(is_program)
-        })
+        PROGRAM_DIRECTORIES.iter().map(|directory| PathBuf::from(directory).join(name)).find(
+            |path| {
+                let is_program =
+                    |data: fs::Metadata| data.is_file() && data.permissions().mode() & 0o111 != 0;
+                fs::metadata(path).is_ok_and(is_program)
+            },
+        )
     }
 
     fn runs_systemd(&self) -> bool {

@@ -88,12 +88,12 @@ pub(super) fn named(name: &str) -> Result<Vec<i32>, Error> {
 /// Looks closely at one process. What a stranger could make hang is left alone: links are read and
 /// never followed, and of his files only those that the kernel answers by itself.
 pub(super) fn inspect(pid: i32) -> Option<Process> {
-    let folder = folder(pid);
-    let stat = parse_stat(&read(&folder.join("stat"))?)?;
-    let users = users(&read(&folder.join("status"))?)?;
+    let directory = directory(pid);
+    let stat = parse_stat(&read(&directory.join("stat"))?)?;
+    let users = users(&read(&directory.join("status"))?)?;
     let is_ours = |name: &str| {
         let own = fs::read_link(Path::new(PROC).join("self/ns").join(name)).ok();
-        let its = fs::read_link(folder.join("ns").join(name)).ok();
+        let its = fs::read_link(directory.join("ns").join(name)).ok();
         // One that is about to end has none any more, and is no stranger for that.
         its.is_none() || its == own
     };
@@ -112,23 +112,23 @@ pub(super) fn inspect(pid: i32) -> Option<Process> {
 
 /// The program that a process runs.
 pub(super) fn program_of(pid: i32) -> Option<PathBuf> {
-    fs::read_link(folder(pid).join("exe")).ok().map(without_deleted)
+    fs::read_link(directory(pid).join("exe")).ok().map(without_deleted)
 }
 
 /// Whether a process has this program's root, see [`has_same_root`].
 pub(super) fn shares_root(process: &Process) -> bool {
-    has_same_root(&folder(process.pid), process.executable.as_deref())
+    has_same_root(&directory(process.pid), process.executable.as_deref())
 }
 
 /// Whether root owns the file that a process runs, and root alone may write it.
 pub(super) fn runs_file_of_root(process: &Process) -> bool {
-    fs::metadata(folder(process.pid).join("exe"))
+    fs::metadata(directory(process.pid).join("exe"))
         .is_ok_and(|file| file.uid() == 0 && file.mode() & 0o022 == 0)
 }
 
 /// Whether the file that a process runs contains a text.
 pub(super) fn program_contains(process: &Process, text: &str) -> Option<bool> {
-    let file = File::open(folder(process.pid).join("exe")).ok()?;
+    let file = File::open(directory(process.pid).join("exe")).ok()?;
     let size = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
     let mut program = Vec::new();
     let length = file.take(MAX_PROGRAM).read_to_end(&mut program).ok()?;
@@ -140,7 +140,7 @@ pub(super) fn program_contains(process: &Process, text: &str) -> Option<bool> {
 /// The first words of a process's command line.
 pub(super) fn words(process: &Process) -> Vec<String> {
     let mut line = Vec::new();
-    let file = File::open(folder(process.pid).join("cmdline"));
+    let file = File::open(directory(process.pid).join("cmdline"));
     let _ = file.and_then(|file| file.take(MAX_LINE).read_to_end(&mut line));
     let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty());
     words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
@@ -148,19 +148,19 @@ pub(super) fn words(process: &Process) -> Vec<String> {
 
 /// The control groups of a process.
 pub(super) fn control_groups(pid: i32) -> Option<String> {
-    let text = read(&folder(pid).join("cgroup"))?;
+    let text = read(&directory(pid).join("cgroup"))?;
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The pipe behind a descriptor of a process. The rights of the link are those of the descriptor
 /// (`proc(5)`).
 pub(super) fn pipe(pid: i32, descriptor: u32) -> Option<Pipe> {
-    pipe_at(&folder(pid).join("fd").join(descriptor.to_string()))
+    pipe_at(&directory(pid).join("fd").join(descriptor.to_string()))
 }
 
 /// The pipes of which a process has both ends.
 pub(super) fn own_pipes(pid: i32) -> BTreeSet<u64> {
-    let descriptors = fs::read_dir(folder(pid).join("fd")).into_iter().flatten().flatten();
+    let descriptors = fs::read_dir(directory(pid).join("fd")).into_iter().flatten().flatten();
     let pipes = descriptors.take(MAX_DESCRIPTORS).filter_map(|entry| pipe_at(&entry.path()));
     let (mut read, mut written) = (BTreeSet::new(), BTreeSet::new());
     for pipe in pipes {
@@ -238,7 +238,7 @@ fn is_above_us(pid: i32) -> bool {
         if above == pid {
             return true;
         }
-        let Some(stat) = read(&folder(above).join("stat")).and_then(|stat| parse_stat(&stat))
+        let Some(stat) = read(&directory(above).join("stat")).and_then(|stat| parse_stat(&stat))
         else {
             return false;
         };
@@ -250,7 +250,7 @@ fn is_above_us(pid: i32) -> bool {
     false
 }
 
-fn folder(pid: i32) -> PathBuf {
+fn directory(pid: i32) -> PathBuf {
     Path::new(PROC).join(pid.to_string())
 }
 
@@ -300,13 +300,13 @@ fn without_deleted(path: PathBuf) -> PathBuf {
     }
 }
 
-/// Whether the process shares our root, or has locked itself in a folder of it as Dovecot's login
+/// Whether the process shares our root, or has locked itself in a directory of it as Dovecot's login
 /// processes do: its executable lies outside then. In a container the root has the same name and
-/// is another folder, or it is a folder of ours that holds the executable too. A mount namespace
+/// is another directory, or it is a directory of ours that holds the executable too. A mount namespace
 /// alone, as systemd gives to a service, changes nothing of this. A process that is about to end
 /// has neither root nor executable, and is not called a stranger for that.
-fn has_same_root(folder: &Path, executable: Option<&Path>) -> bool {
-    let root = folder.join("root");
+fn has_same_root(directory: &Path, executable: Option<&Path>) -> bool {
+    let root = directory.join("root");
     let locked_in = |name: PathBuf| {
         is_same(&root, &name) && executable.is_some_and(|program| !program.starts_with(&name))
     };

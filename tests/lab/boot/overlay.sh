@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Lays a clean node over the cached image: first part of both launchers, run by the node's outer pid 1.
 # Every mount is made in a private mount namespace on a tmpfs, so the node leaves no file and no mount
-# behind however it ends. Arguments: the lab's folder, the image's name in it, the node's own name.
+# behind however it ends. Arguments: the lab's directory, the image's name in it, the node's own name.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd "$1"

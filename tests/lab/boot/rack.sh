@@ -2,7 +2,7 @@
 # Sets up a rack: what of a cluster outlives the power cut of a node. Run by the rack's pid 1, whose end
 # is the end of all nodes in it. It holds the nodes' disks and the shared storage on one tmpfs, and its
 # network is that of the clients, whose bridge the nodes are plugged into.
-# Arguments: the lab's folder, the image's name in it, the clients' address, then a name and an
+# Arguments: the lab's directory, the image's name in it, the clients' address, then a name and an
 # address for each node.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin

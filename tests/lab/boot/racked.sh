@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Plugs a node into its rack: first part of the launcher of a node with a disk that outlives it, run in
-# the node's network and in a copy of the rack's mounts. Arguments: the lab's folder, the node's
+# the node's network and in a copy of the rack's mounts. Arguments: the lab's directory, the node's
 # number, the name of its cgroup, its own name, its address.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin

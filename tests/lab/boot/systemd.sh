@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Boots the node in $root with systemd as pid 1, in a cgroup of its own: with --keep-unit two launchers in one
-# cgroup would share the folder that systemd-nspawn makes for the payload. The cgroup2 tree is
+# cgroup would share the directory that systemd-nspawn makes for the payload. The cgroup2 tree is
 # mounted here, so the machine may have it anywhere or nowhere. /run is hidden, so that
 # systemd-nspawn leaves nothing in the machine's.
 node=$3

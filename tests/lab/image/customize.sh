@@ -10,7 +10,7 @@ chmod 0640 /etc/dovecot/users
 # Only the lab's own accounts: PAM would slow each refused login down.
 sed -i 's/^!include auth-system.conf.ext/#&/' /etc/dovecot/conf.d/10-auth.conf
 
-# Dovecot starts when the cluster says so. In a folder that is not booted, systemctl only edits links.
+# Dovecot starts when the cluster says so. In a directory that is not booted, systemctl only edits links.
 systemctl disable dovecot.service dovecot.socket apt-daily.timer apt-daily-upgrade.timer 2>/dev/null
 update-rc.d dovecot disable
 [ ! -e /etc/systemd/system/multi-user.target.wants/dovecot.service ]

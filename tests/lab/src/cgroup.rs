@@ -12,7 +12,7 @@ use crate::process as table;
 
 /// Begins each name; no other program's cgroup does.
 const PREFIX: &str = "dovecot-ark-lab";
-/// Mounts the tree, then lists our cgroups or removes those named, deepest folder first.
+/// Mounts the tree, then lists our cgroups or removes those named, deepest directory first.
 const SCRIPT: &str = r#"mount -t cgroup2 cgroup2 /sys/fs/cgroup && cd /sys/fs/cgroup || exit 1
 if [ $# = 0 ]; then ls; exit; fi
 for name; do

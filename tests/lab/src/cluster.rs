@@ -17,7 +17,7 @@ use crate::poller::Poller;
 use crate::rack::{MOST, NODES, Rack, host};
 use crate::watch::Watch;
 
-/// The folder that both nodes see; the file-system resource binds its subfolder `block`.
+/// The directory that both nodes see; the file-system resource binds its subdirectory `block`.
 pub const SHARED: &str = "/mnt/shared";
 /// How long the kernel may take to bury a node before it is left to the cluster's end.
 const BURIAL: Duration = Duration::from_millis(500);

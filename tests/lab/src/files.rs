@@ -15,7 +15,7 @@ use crate::process::{self, Process};
 /// agent, or the program that lists its own commands.
 fn is_tool(args: &str) -> bool {
     let scripts = ["/etc/init.d/", "/usr/lib/ocf/resource.d/"];
-    scripts.iter().any(|folder| args.contains(folder)) || args.ends_with("/dovecot help")
+    scripts.iter().any(|directory| args.contains(directory)) || args.ends_with("/dovecot help")
 }
 
 impl Node {

@@ -82,7 +82,7 @@ impl Suite {
         }
     }
 
-    /// Returns what is done to the new folder, `$1`, before packages are fetched.
+    /// Returns what is done to the new directory, `$1`, before packages are fetched.
     fn hook(self) -> Option<&'static str> {
         // Its security updates end: the list there names packages that are no longer there.
         (self == Self::Bullseye).then_some("sed -i /security/d \"$1/etc/apt/sources.list\"")
@@ -92,9 +92,9 @@ impl Suite {
 /// A complete image.
 #[derive(Debug)]
 pub(crate) struct Image {
-    /// The lab's folder, which also holds the mount point `mnt`.
-    pub(crate) folder: PathBuf,
-    /// The image's folder in it.
+    /// The lab's directory, which also holds the mount point `mnt`.
+    pub(crate) directory: PathBuf,
+    /// The image's directory in it.
     pub(crate) name: String,
 }
 
@@ -122,13 +122,13 @@ pub fn prepare_suite(suite: Suite) -> Result<()> {
 pub(crate) fn ensure(suite: Suite) -> Result<Image> {
     setup::require_root()?;
     cgroup::sweep();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab");
-    let image = Image { name: name(suite), folder };
-    let root = image.folder.join(&image.name);
-    let mount_point = image.folder.join("mnt");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab");
+    let image = Image { name: name(suite), directory };
+    let root = image.directory.join(&image.name);
+    let mount_point = image.directory.join("mnt");
     fs::create_dir_all(&mount_point)
         .map_err(Error::io(format!("making {}", mount_point.display())))?;
-    let lock_path = image.folder.join("lock");
+    let lock_path = image.directory.join("lock");
     let lock =
         File::create(&lock_path).map_err(Error::io(format!("opening {}", lock_path.display())))?;
     lock.lock().map_err(Error::io(format!("locking {}", lock_path.display())))?;
@@ -150,7 +150,7 @@ fn name(suite: Suite) -> String {
 fn build(suite: Suite, image: &Image, root: &Path) -> Result<()> {
     let started = Instant::now();
     eprintln!("lab: building the image {} (about half a minute, once)", image.name);
-    let new = image.folder.join(format!("{}.new", image.name));
+    let new = image.directory.join(format!("{}.new", image.name));
     if new.exists() {
         fs::remove_dir_all(&new).map_err(Error::io(format!("removing {}", new.display())))?;
     }
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_is_a_folder_and_the_same_each_time() {
+    fn the_name_is_a_directory_and_the_same_each_time() {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         for suite in
             [Suite::Bullseye, Suite::Bookworm, Suite::Trixie, Suite::Pacemaker, Suite::Directories]

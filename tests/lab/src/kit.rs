@@ -46,7 +46,7 @@ impl Node {
     ///
     /// When a file cannot be read here or written there.
     pub fn lay_original(&self) -> Result<()> {
-        self.run(&["mkdir", "-p", ORIGINALS])?.succeeded("making a folder")?;
+        self.run(&["mkdir", "-p", ORIGINALS])?.succeeded("making a directory")?;
         for name in ACTIONS.into_iter().chain(["common.sh"]) {
             self.copy_in(&top().join("tests/original").join(name), &format!("{ORIGINAL}/{name}"))?;
         }

@@ -87,7 +87,7 @@ impl Namespaces {
 
     /// Moves the calling thread into the node, for good.
     fn join(&self) -> io::Result<()> {
-        // A thread that shares its root and working folder with others cannot change its mounts.
+        // A thread that shares its root and working directory with others cannot change its mounts.
         unshare(CloneFlags::CLONE_FS)?;
         for (kind, file) in &self.0 {
             setns(file, *kind)?;

@@ -101,7 +101,7 @@ impl Node {
             }
         };
         let words: [&OsStr; 4] =
-            [image.folder.as_os_str(), image.name.as_ref(), name.as_ref(), last.as_ref()];
+            [image.directory.as_os_str(), image.name.as_ref(), name.as_ref(), last.as_ref()];
         Self::launched(init, Launcher::start(machine, &words)?, cgroup)
     }
 
@@ -206,7 +206,7 @@ impl Node {
         self.hold().as_ref().map(Launcher::pid)
     }
 
-    /// Installs the kit: a package with rpm, a folder as the tree of the node's files that it is, a
+    /// Installs the kit: a package with rpm, a directory as the tree of the node's files that it is, a
     /// binary with its four stubs where the package has them.
     ///
     /// # Errors
@@ -235,12 +235,12 @@ impl Node {
         self.run(&["rpm", "-i", there])?.succeeded(doing).map(drop)
     }
 
-    /// Copies the files below a folder of this machine to their places below `/`.
-    fn copy_tree(&self, folder: &Path) -> Result<()> {
-        let doing = format!("packing {}", folder.display());
+    /// Copies the files below a directory of this machine to their places below `/`.
+    fn copy_tree(&self, directory: &Path) -> Result<()> {
+        let doing = format!("packing {}", directory.display());
         let (end, start) = scratch()?;
         let mut tar = Command::new("tar");
-        tar.args(["--owner=0", "--group=0", "-c", "-C"]).arg(folder).arg(".").stdout(end);
+        tar.args(["--owner=0", "--group=0", "-c", "-C"]).arg(directory).arg(".").stdout(end);
         let status = tar.status().map_err(Error::io(&doing))?;
         if !status.success() {
             return Err(Error::failed(doing, status.to_string()));

@@ -169,7 +169,7 @@ impl Pacemaker {
     /// When a node does not boot, or the cluster does not form.
     pub fn start(plan: &Plan) -> Result<Self> {
         let cluster = Arc::new(Cluster::bare_on(Suite::Pacemaker, plan.nodes)?);
-        succeed(&*cluster.node(1)?, &["mkdir", "-p", &folder()])?;
+        succeed(&*cluster.node(1)?, &["mkdir", "-p", &directory()])?;
         on_each(cluster.nodes(), |node| {
             let node = cluster.node(node)?;
             install_agent(&node, &plan.kit)?;
@@ -229,7 +229,8 @@ impl Pacemaker {
     /// When no node is on.
     pub fn fenced(&self) -> Result<Vec<usize>> {
         let node = self.any()?;
-        let was_cut = |number: &usize| node.exists(&format!("{}/{}.off", folder(), host(*number)));
+        let was_cut =
+            |number: &usize| node.exists(&format!("{}/{}.off", directory(), host(*number)));
         self.nodes()
             .filter_map(|number| match was_cut(&number) {
                 Ok(true) => Some(Ok(number)),
@@ -265,7 +266,7 @@ impl Pacemaker {
     ///
     /// When it does not come back.
     pub fn back(&self, node: usize) -> Result<()> {
-        self.any()?.sh(&format!("rm -f {}/{}.*", folder(), host(node)))?;
+        self.any()?.sh(&format!("rm -f {}/{}.*", directory(), host(node)))?;
         self.boot(node)?;
         let online = format!("Node {}: online", host(node));
         self.wait_until("a node is back", FORMED, |state| {
@@ -290,7 +291,7 @@ fn is_started(line: &str) -> bool {
 }
 
 /// Where the power switch reads requests.
-fn folder() -> String {
+fn directory() -> String {
     format!("{SHARED}/fence")
 }
 
@@ -335,7 +336,7 @@ fn serve(cluster: &Cluster) {
     for node in cluster.nodes() {
         let mut peers = cluster.nodes().filter(|other| *other != node);
         let Some(peer) = peers.find_map(|other| cluster.node(other).ok()) else { continue };
-        let place = |what: &str| format!("{}/{}.{what}", folder(), host(node));
+        let place = |what: &str| format!("{}/{}.{what}", directory(), host(node));
         if peer.exists(&place("cut")).unwrap_or_default()
             && cluster.power_cut(node).is_ok()
             && peer.remove_file(&place("cut")).is_ok()

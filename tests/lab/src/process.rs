@@ -37,10 +37,10 @@ pub(crate) fn table(root: &Path) -> io::Result<Vec<Process>> {
     Ok(found)
 }
 
-/// Reads the process whose folder in `/proc` is `folder`; none when it has ended.
-pub(crate) fn read(folder: &Path) -> Option<Process> {
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    let args = fs::read(folder.join("cmdline")).unwrap_or_default();
+/// Reads the process whose directory in `/proc` is `directory`; none when it has ended.
+pub(crate) fn read(directory: &Path) -> Option<Process> {
+    let stat = fs::read_to_string(directory.join("stat")).ok()?;
+    let args = fs::read(directory.join("cmdline")).unwrap_or_default();
     parse(&stat, &args)
 }
 

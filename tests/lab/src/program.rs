@@ -33,7 +33,7 @@ pub fn cargo() -> Command {
 ///
 /// When it cannot be built, or is not where cargo puts it.
 pub fn program(package: &str) -> Result<PathBuf> {
-    // The caller lies beside it or in a folder below: target/debug/deps/TEST, target/debug/xtask.
+    // The caller lies beside it or in a directory below: target/debug/deps/TEST, target/debug/xtask.
     built(&["--quiet", "--package", package], package)
 }
 
@@ -47,7 +47,7 @@ pub fn release(package: &str, program: &str) -> Result<PathBuf> {
     built(&words, &format!("release/{program}"))
 }
 
-/// Has cargo build, and finds the file in the folders above this program.
+/// Has cargo build, and finds the file in the directories above this program.
 fn built(words: &[&str], file: &str) -> Result<PathBuf> {
     let doing = format!("building {file}");
     let status = cargo()
@@ -60,7 +60,7 @@ fn built(words: &[&str], file: &str) -> Result<PathBuf> {
         return Err(Error::failed(doing, status.to_string()));
     }
     let myself = env::current_exe().map_err(Error::io("finding this program's file"))?;
-    let found = myself.ancestors().skip(1).map(|folder| folder.join(file));
+    let found = myself.ancestors().skip(1).map(|directory| directory.join(file));
     let missing = || Error::failed(doing, "it is not where this program lies");
     found.take(3).find(|path| path.is_file()).ok_or_else(missing)
 }
@@ -90,7 +90,7 @@ fn advice(cause: &str) -> String {
     format!("{cause}; build it with cargo xtask rpm")
 }
 
-/// A file that was changed after a moment, in a folder or by itself.
+/// A file that was changed after a moment, in a directory or by itself.
 fn newer_than(moment: SystemTime, path: &Path) -> Result<Option<PathBuf>> {
     let reading = || Error::io(format!("reading {}", path.display()));
     let data = fs::metadata(path).map_err(reading())?;

@@ -57,7 +57,7 @@ impl Cluster {
         self.protect_by(STUBS)
     }
 
-    /// Puts Dovecot under protection by the four programs of another folder, as [`Cluster::protect`].
+    /// Puts Dovecot under protection by the four programs of another directory, as [`Cluster::protect`].
     ///
     /// # Errors
     ///

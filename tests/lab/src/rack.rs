@@ -42,7 +42,7 @@ pub fn address(node: usize) -> Ipv4Addr {
 /// A rack; dropping it ends it, with all nodes in it.
 #[derive(Debug)]
 pub(crate) struct Rack {
-    folder: Box<OsStr>,
+    directory: Box<OsStr>,
     namespaces: Namespaces,
     launcher: Launcher,
 }
@@ -54,11 +54,11 @@ impl Rack {
         let nodes = (1..=nodes).flat_map(|node| [host(node), address(node).to_string()]);
         let nodes: Vec<String> = nodes.collect();
         let clients = CLIENTS.to_string();
-        let words = [image.folder.as_os_str(), image.name.as_ref(), clients.as_ref()];
+        let words = [image.directory.as_os_str(), image.name.as_ref(), clients.as_ref()];
         let words: Vec<&OsStr> = words.into_iter().chain(nodes.iter().map(OsStr::new)).collect();
         let mut launcher = Launcher::start(Machine::Rack, &words)?;
         let namespaces = Namespaces::of(launcher.pid_one()?)?;
-        Ok(Self { folder: image.folder.into_os_string().into(), namespaces, launcher })
+        Ok(Self { directory: image.directory.into_os_string().into(), namespaces, launcher })
     }
 
     /// Boots a node from its disk.
@@ -68,7 +68,7 @@ impl Rack {
         let (number, host, address) = (node.to_string(), host(node), address(node).to_string());
         let cgroup = cgroup::new_name();
         let words: [&OsStr; 5] =
-            [&self.folder, number.as_ref(), cgroup.as_ref(), host.as_ref(), address.as_ref()];
+            [&self.directory, number.as_ref(), cgroup.as_ref(), host.as_ref(), address.as_ref()];
         let launcher = Launcher::start_in(&self.namespaces, Machine::Racked, &words)?;
         Node::launched(Init::Systemd, launcher, Some(cgroup))
     }

@@ -13,7 +13,7 @@ use crate::command::quietly;
 use crate::error::{Error, Result};
 
 /// Where programs are looked for.
-const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// A program of this machine, or a file by its absolute path, and the packages that bring it.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +154,7 @@ fn missing(tools: &[Tool], manager: Manager, has: &impl Fn(&str) -> bool) -> Vec
 /// Tells whether this machine has a program, or a file when an absolute path is given.
 #[must_use]
 pub fn has(program: &str) -> bool {
-    FOLDERS.iter().any(|folder| Path::new(folder).join(program).exists())
+    DIRECTORIES.iter().any(|directory| Path::new(directory).join(program).exists())
 }
 
 /// Refreshes the lists of packages, then installs with `run`.

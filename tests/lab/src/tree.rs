@@ -1,4 +1,4 @@
-//! What lies below some folders of a node, to be compared with what lies there later.
+//! What lies below some directories of a node, to be compared with what lies there later.
 //!
 //! Names, kinds, modes, owners, links, contents, access lists and other attributes are facts; when a
 //! file was last written is kept apart, because giving a file back writes it.
@@ -11,18 +11,18 @@ use crate::node::Node;
 
 /// Prints a line for each fact, and for each file when it was changed, after a `@`.
 const SCRIPT: &str = r#"
-for folder in "$@"; do
-	[ -e "$folder" ] || continue
-	find "$folder" -path /var/lib/rpm -prune -o -path /var/lib/systemd -prune \
+for directory in "$@"; do
+	[ -e "$directory" ] || continue
+	find "$directory" -path /var/lib/rpm -prune -o -path /var/lib/systemd -prune \
 		-o -path /var/lib/dovecot -prune -o -printf '%p: %y %m %U:%G %l\n' \
 		\( -type f -o -type l \) -printf '@%p: written %T@, changed %C@\n'
-	find "$folder" -path /var/lib/rpm -prune -o -path /var/lib/systemd -prune \
+	find "$directory" -path /var/lib/rpm -prune -o -path /var/lib/systemd -prune \
 		-o -path /var/lib/dovecot -prune -o -type f -exec sha256sum {} +
-	getfattr --recursive --physical --no-dereference --absolute-names --dump --match=- "$folder"
+	getfattr --recursive --physical --no-dereference --absolute-names --dump --match=- "$directory"
 done
 "#;
 
-/// The facts about some folders of a node.
+/// The facts about some directories of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     facts: BTreeSet<String>,
@@ -68,7 +68,7 @@ fn compare(before: &BTreeSet<String>, after: &BTreeSet<String>) -> Vec<String> {
 }
 
 impl Node {
-    /// Looks at all that lies below these folders; one that is not there has nothing.
+    /// Looks at all that lies below these directories; one that is not there has nothing.
     ///
     /// What the system writes of itself is left out: rpm's database, into which even a query
     /// writes, and the state of systemd and of a running Dovecot.
@@ -76,8 +76,8 @@ impl Node {
     /// # Errors
     ///
     /// When the node cannot be looked at.
-    pub fn tree(&self, folders: &[&str]) -> Result<Tree> {
-        let words = [&["/bin/sh", "-c", SCRIPT, "tree"], folders].concat();
+    pub fn tree(&self, directories: &[&str]) -> Result<Tree> {
+        let words = [&["/bin/sh", "-c", SCRIPT, "tree"], directories].concat();
         Ok(Tree::parse(&succeed(self, &words)?.stdout))
     }
 }

@@ -162,7 +162,7 @@ fn address(resource: &Resource, action: Action, reply: &mut Reply<'_>) -> Outcom
 }
 
 /// Mounts, unmounts or looks for a mount; the id is the mount point, the info the source.
-// A: as above; a folder is bound, anything else mounted. umount fails when busy, as it should.
+// A: as above; a directory is bound, anything else mounted. umount fails when busy, as it should.
 fn mount(resource: &Resource, action: Action, reply: &mut Reply<'_>) -> Outcome {
     let (source, point) = (resource.info.as_str(), resource.id.as_str());
     let present = || {
@@ -191,8 +191,10 @@ const fn verdict(wanted: bool) -> Outcome {
 
 /// Runs a system program; tells its complaints and returns what it printed.
 fn command(program: &str, words: &[&str], reply: &mut Reply<'_>) -> Option<String> {
-    let found =
-        PATH.split(':').map(|folder| Path::new(folder).join(program)).find(|path| path.exists());
+    let found = PATH
+        .split(':')
+        .map(|directory| Path::new(directory).join(program))
+        .find(|path| path.exists());
     let output = Command::new(found?).args(words).stdin(Stdio::null()).output();
     match output {
         Ok(output) => {

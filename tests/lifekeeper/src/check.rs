@@ -94,7 +94,7 @@ fn halt(node: &Node, tag: &str) -> ! {
     (entry.component, entry.code) = ("lcd.recover", 4788);
     entry.write(&node.place);
     let hook = node.place.config("halt");
-    // Only an installation in the usual folder owns the machine; a test's folder does not.
+    // Only an installation in the usual directory owns the machine; a test's directory does not.
     let halted = if hook.exists() {
         Command::new(&hook).status()
     } else if node.place.root.as_os_str() == ROOT {

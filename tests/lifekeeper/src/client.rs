@@ -43,7 +43,7 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
         },
         "lkstart" => start(&place, rest),
         "lkstop" => stop(&place, words),
-        // The engine stands in another folder.
+        // The engine stands in another directory.
         "lcdrcp" => forward(&place, &words.iter().map(absolute).collect::<Vec<_>>()),
         "lcdstatus" if running(&place).is_none() => print(DOWN).map(|_| 1),
         _ => forward(&place, words),

@@ -130,7 +130,7 @@ fn replicate(
     theirs.other = Some(Counterpart { system: node.name.clone(), tag: tag.clone(), priority });
     node.step(system, &Request::Adopt(theirs), reply)?;
     for action in ACTIONS.iter().filter(|_| scripted) {
-        // A: LKROOT is the same there; a test's two folders differ, so the path is relative to it.
+        // A: LKROOT is the same there; a test's two directories differ, so the path is relative to it.
         let (from, to) = (node.place.script(action, tag), node.place.script(action, other));
         let to = to.strip_prefix(&node.place.root).unwrap_or(&to);
         if from.exists() {

@@ -29,8 +29,8 @@ fn unknown(word: &str) -> Failure {
 }
 
 fn write(root: &Path, lkcli: Option<&str>) -> std::io::Result<()> {
-    // C: these folders exist.
-    for folder in [
+    // C: these directories exist.
+    for directory in [
         "bin",
         "config",
         "events",
@@ -42,7 +42,7 @@ fn write(root: &Path, lkcli: Option<&str>) -> std::io::Result<()> {
         "subsys/gen/resources/app/actions/!restore",
         "subsys/gen/resources/app/recovery/!recover",
     ] {
-        fs::create_dir_all(root.join(folder))?;
+        fs::create_dir_all(root.join(directory))?;
     }
     let program = Path::new("sbin").join(crate::NAME);
     // The old one may run.
@@ -52,12 +52,12 @@ fn write(root: &Path, lkcli: Option<&str>) -> std::io::Result<()> {
     let _ = fs::remove_file(root.join("bin/lkcli"));
     let others = ["lcduname", "lkstart", "lktest"].into_iter().chain(lkcli);
     for name in COMMANDS.iter().map(|(name, ..)| *name).chain(others) {
-        let (folder, up) = match name {
+        let (directory, up) = match name {
             "creapphier" => ("lkadm/subsys/gen/app/bin", "../../../../.."),
             "extmgrDoExtend.pl" => ("lkadm/bin", "../.."),
             _ => ("bin", ".."),
         };
-        let link = root.join(folder).join(name);
+        let link = root.join(directory).join(name);
         let _ = fs::remove_file(&link);
         symlink(Path::new(up).join(&program), link)?;
     }

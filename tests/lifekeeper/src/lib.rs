@@ -27,7 +27,7 @@
 //!
 //! * `$LKROOT/config/UNAME` is the node's name, `VERSION` the version that is played,
 //!   and `halt` what is run to halt the node. Without it, the node is rebooted when
-//!   LKROOT is the usual folder; elsewhere only the engine dies.
+//!   LKROOT is the usual directory; elsewhere only the engine dies.
 //! * Where `$LKROOT/config/times` is there, each action's begin and end and each peer's death is added
 //!   to it, with microseconds.
 //! * Times in the defaults file may be fractions. `STANDIN_FAILED_REMOVE=OSF` there chooses between

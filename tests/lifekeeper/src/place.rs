@@ -1,6 +1,6 @@
 //! Where LifeKeeper lives on this node, and what its defaults file says.
 //!
-//! Every path hangs below one root folder, so that two nodes can stand side by side in a test.
+//! Every path hangs below one root directory, so that two nodes can stand side by side in a test.
 //! The defaults file is read anew at each use: an edit works at once.
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Finds LKROOT: the environment, else the defaults file, else the usual folder.
+    /// Finds LKROOT: the environment, else the defaults file, else the usual directory.
     pub(crate) fn find() -> Self {
         // A: LK_DEFAULTS and LK_LOG exist in the stand-in only; without them the paths are D.
         let path = |key, usual: &str| env::var_os(key).map_or_else(|| usual.into(), PathBuf::from);
@@ -120,8 +120,8 @@ impl Place {
 
     /// The copy of a gen/app resource's script that LifeKeeper keeps.
     pub(crate) fn script(&self, action: &str, tag: &str) -> PathBuf {
-        // C: the four folders, with `resources` in lower case.
-        let folder = if action == "recover" { "recovery" } else { "actions" };
-        self.root.join(format!("subsys/gen/resources/app/{folder}/!{action}/{tag}"))
+        // C: the four directories, with `resources` in lower case.
+        let directory = if action == "recover" { "recovery" } else { "actions" };
+        self.root.join(format!("subsys/gen/resources/app/{directory}/!{action}/{tag}"))
     }
 }

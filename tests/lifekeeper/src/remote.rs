@@ -43,7 +43,7 @@ pub(crate) fn lcdremexec(node: &Node, options: &Options, reply: &mut Reply<'_>) 
 
 /// `lcdrcp FILE… DEST:PATH`.
 pub(crate) fn lcdrcp(node: &Node, options: &Options, _: &mut Reply<'_>) -> Result<()> {
-    // D: the synopsis. A: several files, or a path that ends in /, mean a folder.
+    // D: the synopsis. A: several files, or a path that ends in /, mean a directory.
     let usage = || Failure::Syntax("usage: lcdrcp FILE… DEST:PATH".into());
     let (target, files) = options.rest.split_last().ok_or_else(usage)?;
     let (system, to) = target.split_once(':').ok_or_else(usage)?;
@@ -79,8 +79,8 @@ pub(crate) fn store(node: &Node, path: &Path, mode: u32, bytes: &[u8]) -> Result
     // A path that is not absolute is below this node's LKROOT.
     let path = node.place.root.join(path);
     let write = || -> io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
         }
         let _alone = hold(&PROGRAMS);
         let _ = fs::remove_file(&path);

@@ -1,6 +1,6 @@
 //! Runs programs the way that is hardest on them: what LifeKeeper promises a script is unknown.
 //!
-//! A script gets an empty environment, the folder `/`, no standard input at all, and pipes that are
+//! A script gets an empty environment, the directory `/`, no standard input at all, and pipes that are
 //! read to their end: a daemon that it leaves behind with an open standard error holds the action.
 
 use std::io::{self, BufRead, BufReader, PipeReader};

@@ -148,7 +148,7 @@ impl State {
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
             file.sync_all()?;
             fs::rename(&temporary, path)?;
-            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+            path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
         };
         write().map_err(Failure::io(format!("writing {}", path.display())))
     }

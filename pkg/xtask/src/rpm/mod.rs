@@ -30,7 +30,7 @@ const PREVIOUS: &str = "0.0.1";
 /// Where a package is built from and to.
 struct Build<'a> {
     tools: &'a Tools,
-    /// The folder with the sources.
+    /// The directory with the sources.
     sources: &'a Path,
     /// When the commit was made, in seconds; later times in the package are set back to it.
     epoch: String,
@@ -47,29 +47,29 @@ pub(crate) fn run() -> Result<()> {
     let tools = Tools::ensure()?;
     lint::scripts()?;
     let build = Build { tools: &tools, sources: top(), epoch: committed("%ct")? };
-    let folder = folder();
-    let stage = build.stage(&folder.join("stage"))?;
+    let directory = directory();
+    let stage = build.stage(&directory.join("stage"))?;
     heading("package");
-    let package = build.pack(&stage, &folder, None)?;
+    let package = build.pack(&stage, &directory, None)?;
     lint::package(&tools, &package)?;
     heading("what is in it, and the checksums");
-    let list = folder.join("dovecot-ark.cdx.json");
+    let list = directory.join("dovecot-ark.cdx.json");
     sbom::write_list(&tools, &package, committed("%cd")?.as_str(), &list)?;
     let line = |path| Ok(format!("{}  {}\n", digest::sha256(path)?, name_of(path)));
     let sums = [&package, &list].map(|path| line(path));
     let sums: String = sums.into_iter().collect::<Result<_>>()?;
-    write(&folder.join("SHA256SUMS"), sums.as_bytes())?;
-    let previous = folder.join("previous");
+    write(&directory.join("SHA256SUMS"), sums.as_bytes())?;
+    let previous = directory.join("previous");
     let older = stage.with_another_binary(&previous.join("stage"))?;
     build.pack(&older, &previous, Some(PREVIOUS))?;
-    for path in [&package, &list, &folder.join("SHA256SUMS")] {
+    for path in [&package, &list, &directory.join("SHA256SUMS")] {
         println!("   target/rpm/{}: {} bytes", name_of(path), read(path)?.len());
     }
     println!("   made in {}", shown(started.elapsed()));
     Ok(())
 }
 
-/// Lays what the package brings, with this binary, below a folder that is returned.
+/// Lays what the package brings, with this binary, below a directory that is returned.
 ///
 /// That takes no packager; its scriptlets do not run, and rpm does not know of it.
 ///
@@ -82,7 +82,7 @@ pub(crate) fn tree(binary: &Path) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Builds the package once more, from a copy in another folder, and compares the bytes.
+/// Builds the package once more, from a copy in another directory, and compares the bytes.
 ///
 /// # Errors
 ///
@@ -90,15 +90,15 @@ pub(crate) fn tree(binary: &Path) -> Result<PathBuf> {
 pub(crate) fn check() -> Result<()> {
     run()?;
     let started = Instant::now();
-    heading("the same again, in another folder");
+    heading("the same again, in another directory");
     let tools = Tools::ensure()?;
-    let elsewhere = folder().join("a copy/with another path");
+    let elsewhere = directory().join("a copy/with another path");
     let sources = elsewhere.join("sources");
     copy_sources(&sources)?;
     let build = Build { tools: &tools, sources: &sources, epoch: committed("%ct")? };
     let stage = build.stage(&elsewhere.join("stage"))?;
     let again = build.pack(&stage, &elsewhere, None)?;
-    let first = folder().join(again.file_name().unwrap_or_default());
+    let first = directory().join(again.file_name().unwrap_or_default());
     if read(&first)? != read(&again)? {
         let doing = format!("building {} twice", first.display());
         return Err(Error::failed(doing, format!("{} has other bytes", again.display())));
@@ -109,22 +109,22 @@ pub(crate) fn check() -> Result<()> {
 
 impl Build<'_> {
     /// Builds the binary and collects what goes into the package.
-    fn stage(&self, folder: &Path) -> Result<Stage> {
+    fn stage(&self, directory: &Path) -> Result<Stage> {
         heading("binary");
         let started = Instant::now();
         let binary = binary::build(self.tools, self.sources)?;
         let floor = binary::require_floor(&binary)?;
         println!("   needs glibc {floor}, {}", shown(started.elapsed()));
-        Stage::collect(self.sources, &binary, folder)
+        Stage::collect(self.sources, &binary, directory)
     }
 
     /// Packs what was collected, under its own version or another one.
-    fn pack(&self, stage: &Stage, folder: &Path, version: Option<&str>) -> Result<PathBuf> {
+    fn pack(&self, stage: &Stage, directory: &Path, version: Option<&str>) -> Result<PathBuf> {
         let version_here = version.unwrap_or(env!("CARGO_PKG_VERSION"));
-        let package = folder.join(format!("dovecot-ark-{version_here}-1.x86_64.rpm"));
-        remove_packages(folder)?;
+        let package = directory.join(format!("dovecot-ark-{version_here}-1.x86_64.rpm"));
+        remove_packages(directory)?;
         let mut packager = Command::new(self.tools.packager());
-        packager.current_dir(stage.folder()).env("SOURCE_DATE_EPOCH", &self.epoch);
+        packager.current_dir(stage.directory()).env("SOURCE_DATE_EPOCH", &self.epoch);
         packager.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET");
         // gzip is what rpm 4.11 can read.
         packager.args(["--payload-compress", "gzip", "--arch", "x86_64", "--output"]).arg(&package);
@@ -139,8 +139,8 @@ impl Build<'_> {
     }
 }
 
-/// Returns the folder for the package and all that comes with it.
-fn folder() -> PathBuf {
+/// Returns the directory for the package and all that comes with it.
+fn directory() -> PathBuf {
     top().join("target/rpm")
 }
 
@@ -155,9 +155,9 @@ fn committed(format: &str) -> Result<String> {
 
 /// Copies what git knows or would take, as it is now; of an earlier copy only what was built stays.
 fn copy_sources(to: &Path) -> Result<()> {
-    make_folder(to)?;
+    make_directory(to)?;
     for path in entries(to)?.iter().filter(|path| !path.ends_with("target")) {
-        if path.is_dir() { remove_folder(path)? } else { remove_file(path)? }
+        if path.is_dir() { remove_directory(path)? } else { remove_file(path)? }
     }
     let mut git = Command::new("git");
     git.current_dir(top()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
@@ -170,31 +170,31 @@ fn copy_sources(to: &Path) -> Result<()> {
 }
 
 /// Removes the packages of earlier runs: whoever looks for the package finds one.
-fn remove_packages(folder: &Path) -> Result<()> {
-    make_folder(folder)?;
-    let all = entries(folder)?;
+fn remove_packages(directory: &Path) -> Result<()> {
+    make_directory(directory)?;
+    let all = entries(directory)?;
     let mut packages = all.iter().filter(|path| path.extension().is_some_and(|it| it == "rpm"));
     packages.try_for_each(|path| remove_file(path))
 }
 
-/// Lists what is in a folder.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let listed = fs::read_dir(folder).and_then(|entries| {
+/// Lists what is in a directory.
+fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(directory).and_then(|entries| {
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()
     });
-    listed.map_err(Error::io(format!("reading {}", folder.display())))
+    listed.map_err(Error::io(format!("reading {}", directory.display())))
 }
 
 fn remove_file(path: &Path) -> Result<()> {
     fs::remove_file(path).map_err(Error::io(format!("removing {}", path.display())))
 }
 
-fn make_folder(path: &Path) -> Result<()> {
+fn make_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::io(format!("making {}", path.display())))
 }
 
-/// Removes a folder with all that is in it; none is well.
-fn remove_folder(path: &Path) -> Result<()> {
+/// Removes a directory with all that is in it; none is well.
+fn remove_directory(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
             Err(Error::io(format!("removing {}", path.display()))(cause))
@@ -204,8 +204,8 @@ fn remove_folder(path: &Path) -> Result<()> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    if let Some(folder) = to.parent() {
-        make_folder(folder)?;
+    if let Some(directory) = to.parent() {
+        make_directory(directory)?;
     }
     let doing = format!("copying {} to {}", from.display(), to.display());
     fs::copy(from, to).map(drop).map_err(Error::io(doing))
@@ -220,8 +220,8 @@ fn text(path: &Path) -> Result<String> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        make_folder(folder)?;
+    if let Some(directory) = path.parent() {
+        make_directory(directory)?;
     }
     fs::write(path, bytes).map_err(Error::io(format!("writing {}", path.display())))
 }

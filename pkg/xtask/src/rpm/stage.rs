@@ -1,4 +1,4 @@
-//! Collects what goes into the package in a folder of its own.
+//! Collects what goes into the package in a directory of its own.
 //!
 //! All files there are new: the packager sets times back to the commit's, and an older one would
 //! stay. A file that the manifest names and nobody has is an error here; the packager would take
@@ -13,18 +13,18 @@ use std::process::Command;
 use lab::{Error, Result};
 use serde_json::Value;
 
-use super::{copy, remove_folder, write};
+use super::{copy, remove_directory, write};
 use crate::cargo::{bytes, list, manifest};
 use crate::manual;
 
 /// Where the manifest wants the binary.
 const BINARY: &str = "target/release/dovecot-ark";
 
-/// The folder in which the packager runs.
+/// The directory in which the packager runs.
 #[derive(Debug)]
 pub(super) struct Stage {
     sources: PathBuf,
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Stage {
@@ -33,20 +33,20 @@ impl Stage {
     /// # Errors
     ///
     /// When one is missing or cannot be made.
-    pub(super) fn collect(sources: &Path, binary: &Path, folder: &Path) -> Result<Self> {
-        remove_folder(folder)?;
-        let stage = Self { sources: sources.to_owned(), folder: folder.to_owned() };
-        copy(&sources.join("Cargo.toml"), &folder.join("Cargo.toml"))?;
+    pub(super) fn collect(sources: &Path, binary: &Path, directory: &Path) -> Result<Self> {
+        remove_directory(directory)?;
+        let stage = Self { sources: sources.to_owned(), directory: directory.to_owned() };
+        copy(&sources.join("Cargo.toml"), &directory.join("Cargo.toml"))?;
         let metadata = manifest(sources)?;
         for name in named(&metadata) {
-            lay(sources, &name, binary, &folder.join(&name))?;
+            lay(sources, &name, binary, &directory.join(&name))?;
         }
         Ok(stage)
     }
 
-    /// Returns the folder.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// Returns the directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Collects the same again, with a binary of other bytes that does the same.
@@ -54,9 +54,9 @@ impl Stage {
     /// # Errors
     ///
     /// As [`Stage::collect`].
-    pub(super) fn with_another_binary(&self, folder: &Path) -> Result<Self> {
-        let stage = Self::collect(&self.sources, &self.folder.join(BINARY), folder)?;
-        let binary = stage.folder.join(BINARY);
+    pub(super) fn with_another_binary(&self, directory: &Path) -> Result<Self> {
+        let stage = Self::collect(&self.sources, &self.directory.join(BINARY), directory)?;
+        let binary = stage.directory.join(BINARY);
         let altered = OpenOptions::new().append(true).open(&binary);
         let altered = altered.and_then(|mut file| file.write_all(b"another build"));
         altered.map_err(Error::io(format!("altering {}", binary.display())))?;
@@ -70,7 +70,7 @@ impl Stage {
 ///
 /// As [`Stage::collect`].
 pub(super) fn install(sources: &Path, binary: &Path, root: &Path) -> Result<()> {
-    remove_folder(root)?;
+    remove_directory(root)?;
     let metadata = manifest(sources)?;
     for asset in packaging(&metadata).flat_map(|rpm| list(rpm, "/assets")) {
         let field = |name: &str| {

@@ -1,7 +1,7 @@
 //! The tools that build the package, each of one version, below `target/tools`.
 //!
 //! What is missing is installed, and said so: the machine's own packages by its package manager,
-//! the rest in a private folder, which a `cargo clean` takes away again.
+//! the rest in a private directory, which a `cargo clean` takes away again.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,7 +12,7 @@ use std::{env, iter};
 use lab::setup::{self, Tool};
 use lab::{Error, Result};
 
-use super::{make_folder, write};
+use super::{make_directory, write};
 use crate::cargo::{cargo, succeed, top};
 
 /// Programs of the machine: rpm, its modules for Python, rpm2cpio and cpio are what rpmlint reads
@@ -52,7 +52,7 @@ const PACKAGER: (&str, &str) = ("cargo-generate-rpm", "0.21.1");
 /// Tools that are there.
 #[derive(Debug)]
 pub(super) struct Tools {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Tools {
@@ -65,10 +65,10 @@ impl Tools {
         if env::consts::ARCH != "x86_64" {
             return Err(Error::failed("building the package", "the machine is no x86_64"));
         }
-        let folder = top().join("target/tools");
-        make_folder(&folder)?;
-        let doing = format!("finding {}", folder.display());
-        let tools = Self { folder: fs::canonicalize(folder).map_err(Error::io(doing))? };
+        let directory = top().join("target/tools");
+        make_directory(&directory)?;
+        let doing = format!("finding {}", directory.display());
+        let tools = Self { directory: fs::canonicalize(directory).map_err(Error::io(doing))? };
         setup::ensure_tools(&MACHINE, &is_there)?;
         tools.ensure_python_packages()?;
         tools.ensure_packager()?;
@@ -79,12 +79,12 @@ impl Tools {
 
     /// Returns the packager's file.
     pub(super) fn packager(&self) -> PathBuf {
-        self.folder.join("cargo/bin").join(PACKAGER.0)
+        self.directory.join("cargo/bin").join(PACKAGER.0)
     }
 
-    /// Begins a command of Python's packages; what they keep between runs stays in the folder.
+    /// Begins a command of Python's packages; what they keep between runs stays in the directory.
     pub(super) fn python(&self, program: &str) -> Command {
-        let programs = self.folder.join("python/bin");
+        let programs = self.directory.join("python/bin");
         let mut command = Command::new(programs.join(program));
         let mut path: OsString = programs.into();
         if let Some(rest) = env::var_os("PATH") {
@@ -93,15 +93,15 @@ impl Tools {
         }
         command.env("PATH", path).env("PYTHONDONTWRITEBYTECODE", "1");
         for variable in ["XDG_CACHE_HOME", "ZIG_GLOBAL_CACHE_DIR", "CARGO_ZIGBUILD_CACHE_DIR"] {
-            command.env(variable, self.folder.join("cache"));
+            command.env(variable, self.directory.join("cache"));
         }
         command
     }
 
     /// Makes a private Python with exactly our packages, unless it is there.
     fn ensure_python_packages(&self) -> Result<()> {
-        let folder = self.folder.join("python");
-        let complete = folder.join("complete");
+        let directory = self.directory.join("python");
+        let complete = directory.join("complete");
         let wanted = PYTHON_PACKAGES.join("\n");
         if fs::read_to_string(&complete).is_ok_and(|there| there == wanted) {
             return Ok(());
@@ -109,7 +109,7 @@ impl Tools {
         println!("   installing with pip: {}", PYTHON_PACKAGES.join(" "));
         let mut venv = Command::new(PYTHON);
         // rpm's modules are the machine's.
-        venv.args(["-m", "venv", "--clear", "--system-site-packages"]).arg(&folder);
+        venv.args(["-m", "venv", "--clear", "--system-site-packages"]).arg(&directory);
         succeed(venv, "making a private Python")?;
         let mut pip = self.python("pip");
         pip.args(["install", "--quiet", "--disable-pip-version-check", "--ignore-installed"]);
@@ -131,11 +131,11 @@ impl Tools {
         let mut install = cargo();
         // It packs a few files: built fast is better than built well.
         install.args(["install", "--quiet", "--locked", "--force", "--debug", "--no-track"]);
-        install.args([name, "--version", version, "--root"]).arg(self.folder.join("cargo"));
-        install.arg("--target-dir").arg(self.folder.join("cargo/build"));
+        install.args([name, "--version", version, "--root"]).arg(self.directory.join("cargo"));
+        install.arg("--target-dir").arg(self.directory.join("cargo/build"));
         install.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_INCREMENTAL", "0");
         succeed(install, &format!("installing {name}"))?;
-        let built = self.folder.join("cargo/build");
+        let built = self.directory.join("cargo/build");
         fs::remove_dir_all(&built).map_err(Error::io(format!("removing {}", built.display())))
     }
 }
@@ -150,19 +150,19 @@ fn is_there(program: &str) -> bool {
     python.status().is_ok_and(|status| status.success())
 }
 
-/// Returns the flags that keep this machine's folders out of a binary built from `sources`.
+/// Returns the flags that keep this machine's directories out of a binary built from `sources`.
 pub(super) fn flags(sources: &Path) -> OsString {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
-    let folders = home.iter().map(|home| (home.as_path(), "/cargo"));
+    let directories = home.iter().map(|home| (home.as_path(), "/cargo"));
     let mut flags = OsString::new();
-    for (folder, name) in folders.chain(iter::once((sources, "/dovecot-ark"))) {
+    for (directory, name) in directories.chain(iter::once((sources, "/dovecot-ark"))) {
         if !flags.is_empty() {
             // What cargo splits CARGO_ENCODED_RUSTFLAGS by.
             flags.push("\x1f");
         }
         flags.push("--remap-path-prefix=");
-        flags.push(folder);
+        flags.push(directory);
         flags.push("=");
         flags.push(name);
     }

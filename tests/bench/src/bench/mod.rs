@@ -66,13 +66,17 @@ pub(crate) fn run(rounds: Rounds) -> Result<()> {
     let started = Instant::now();
     let seen = measure(&tools, rounds)?;
     let limits = limits::judge(&seen)?;
-    let folder = top().join(match rounds {
+    let directory = top().join(match rounds {
         Rounds::Full => "pkg/bench",
         Rounds::Quick => "target/bench",
     });
-    let page = page::write(&seen, &limits, &folder)?;
+    let page = page::write(&seen, &limits, &directory)?;
     println!("\n{page}");
-    heading(&format!("measured in {}, written to {}", shown(started.elapsed()), folder.display()));
+    heading(&format!(
+        "measured in {}, written to {}",
+        shown(started.elapsed()),
+        directory.display()
+    ));
     verdict(&limits)
 }
 

@@ -28,7 +28,7 @@ const PICTURES: [(&str, &str, &[&str]); 2] = [
 ];
 
 /// Writes the page and its pictures, and returns the page.
-pub(super) fn write(seen: &Seen, limits: &[Limit], folder: &Path) -> Result<String> {
+pub(super) fn write(seen: &Seen, limits: &[Limit], directory: &Path) -> Result<String> {
     let mut facts = "| measured on | |\n| --- | --- |\n".to_owned();
     for (name, fact) in seen.facts.lines().filter_map(|line| line.split_once(": ")) {
         row(&mut facts, [name, fact]);
@@ -40,13 +40,13 @@ pub(super) fn write(seen: &Seen, limits: &[Limit], folder: &Path) -> Result<Stri
     let mut page = PAGE.replace("{facts}", &facts).replace("{limits}", &held);
     for (file, title, whats) in PICTURES {
         let (tables, bars) = compared(seen, whats)?;
-        draw::bars(&folder.join(file), title, &COLOURS, &bars)?;
+        draw::bars(&directory.join(file), title, &COLOURS, &bars)?;
         page = page.replace(&format!("{{{file}}}"), tables.trim_end());
     }
     let among = growth(seen, &[KIT, SCAN, PGREP], &PROCESSES)?;
     let listed = growth(seen, &[GREETING, CONNECT, SILENT], &ENTRIES)?;
     page = page.replace("{growth}", &format!("{among}\n{}", listed.trim_end()));
-    let file = folder.join("README.md");
+    let file = directory.join("README.md");
     fs::write(&file, &page).map_err(Error::io(format!("writing {}", file.display())))?;
     Ok(page)
 }

@@ -48,9 +48,9 @@ pub(super) struct Tools {
 impl Tools {
     /// Builds the programs, and fetches the package with the agent unless it is there.
     pub(super) fn gather() -> Result<Self> {
-        let folder = top().join("target/bench");
+        let directory = top().join("target/bench");
         let doing = "fetching the OCF agent";
-        let fetched = Command::new("/bin/sh").args(["-c", FETCH]).arg(&folder).output();
+        let fetched = Command::new("/bin/sh").args(["-c", FETCH]).arg(&directory).output();
         let fetched = fetched.map_err(Error::io(doing))?;
         if !fetched.status.success() {
             return Err(Error::failed(doing, String::from_utf8_lossy(&fetched.stderr)));
@@ -59,7 +59,7 @@ impl Tools {
             kit: lab::release("dovecot-ark", "dovecot-ark")?,
             stopwatch: lab::release("bench", "stopwatch")?,
             least: lab::release("bench", "least")?,
-            agent: folder.join(String::from_utf8_lossy(&fetched.stdout).trim()),
+            agent: directory.join(String::from_utf8_lossy(&fetched.stdout).trim()),
         })
     }
 }

@@ -18,15 +18,15 @@ const COMPARED: usize = 100;
 const SAME: [f64; 2] = [0.0625, 0.25];
 /// How long what a check has set going may take to settle: a login process ends.
 const SETTLED: Duration = Duration::from_secs(15);
-/// Prints the files below the folders and their bytes, then the descriptors of processes. Dovecot's
+/// Prints the files below the directories and their bytes, then the descriptors of processes. Dovecot's
 /// own log grows with each client; what a check adds to it is measured as its cost.
 const LOOK: &str = r#"
-for folder in /run/dovecot-ark /run /tmp /var/log /srv/vmail; do
-	find "$folder" -type f ! -path /var/log/dovecot.log -printf '%s\n' | {
+for directory in /run/dovecot-ark /run /tmp /var/log /srv/vmail; do
+	find "$directory" -type f ! -path /var/log/dovecot.log -printf '%s\n' | {
 		count=0 bytes=0
 		while read -r size; do count=$((count + 1)) bytes=$((bytes + size)); done
-		echo "files in $folder	$count"
-		echo "bytes in $folder	$bytes"
+		echo "files in $directory	$count"
+		echo "bytes in $directory	$bytes"
 	}
 done
 for process; do

@@ -15,7 +15,7 @@ use super::{Place, Tools, spread};
 /// Longest wait for an answer of the client.
 const ANSWER: Duration = Duration::from_secs(10);
 /// All that is changed, and much that must not be.
-const FOLDERS: [&str; 3] = ["/etc", "/var/lib", "/opt/LifeKeeper/subsys"];
+const DIRECTORIES: [&str; 3] = ["/etc", "/var/lib", "/opt/LifeKeeper/subsys"];
 
 const TAKE_OVER: [&str; 2] = ["install", "--take-over"];
 /// Without lkcli; it must make no difference, for nothing is deleted.
@@ -120,8 +120,8 @@ impl Scene {
     fn assert_served_by(&mut self, programs: &str) -> Result<()> {
         for node in NODES {
             for action in ACTIONS {
-                let folder = if action == "recover" { "recovery" } else { "actions" };
-                let copy = format!("{LKROOT}/subsys/gen/resources/app/{folder}/!{action}/{TAG}");
+                let directory = if action == "recover" { "recovery" } else { "actions" };
+                let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/{TAG}");
                 let compare = format!("cmp '{copy}' {programs}/{action}");
                 self.cluster.node(node)?.sh(&compare)?.succeeded("comparing the programs")?;
             }
@@ -154,7 +154,7 @@ fn median(times: &[Duration]) -> Duration {
 }
 
 fn trees(cluster: &Cluster) -> Result<Vec<Tree>> {
-    NODES.iter().map(|node| cluster.node(*node)?.tree(&FOLDERS)).collect()
+    NODES.iter().map(|node| cluster.node(*node)?.tree(&DIRECTORIES)).collect()
 }
 
 fn master(cluster: &Cluster) -> Result<u32> {

@@ -88,9 +88,9 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
     stage.end()?;
     let figures = Event::ALL.into_iter().filter_map(|event| Figures::of(event, &samples));
     let figures: Vec<Figures> = figures.collect();
-    let folder = top().join("pkg/bench");
-    println!("\n{}", page::write(&folder, &figures, &text)?);
-    println!("written to {}, {}", folder.display(), shown(started.elapsed()));
+    let directory = top().join("pkg/bench");
+    println!("\n{}", page::write(&directory, &figures, &text)?);
+    println!("written to {}, {}", directory.display(), shown(started.elapsed()));
     figures.iter().try_for_each(Figures::judge)
 }
 

@@ -79,7 +79,7 @@ impl Setting {
 }
 
 /// Writes the page and its picture, and returns the page.
-pub(super) fn write(folder: &Path, figures: &[Figures], setting: &str) -> Result<String> {
+pub(super) fn write(directory: &Path, figures: &[Figures], setting: &str) -> Result<String> {
     let bar = |one: &Figures| Bar {
         name: one.event.title().to_owned(),
         parts: one.shares.into_iter().enumerate().collect(),
@@ -88,10 +88,10 @@ pub(super) fn write(folder: &Path, figures: &[Figures], setting: &str) -> Result
     };
     let bars: Vec<Bar> = figures.iter().map(bar).collect();
     let title = "Time without mail after a fault, and whose it is (means)";
-    draw::bars(&folder.join("failovers.svg"), title, &OWNERS.map(|(_, name)| name)[..5], &bars)?;
+    draw::bars(&directory.join("failovers.svg"), title, &OWNERS.map(|(_, name)| name)[..5], &bars)?;
     let page = PAGE.replace("{setting}", setting);
     let page = page.replace("{downtimes}", &downtimes(figures)).replace("{parts}", &parts(figures));
-    let file = folder.join("failovers.md");
+    let file = directory.join("failovers.md");
     fs::write(&file, &page).map_err(Error::io(format!("writing {}", file.display())))?;
     Ok(page)
 }

@@ -52,8 +52,8 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
     let started = Instant::now();
     heading("building the kit in the profile of releases");
     let kit = lab::release("dovecot-ark", "dovecot-ark")?;
-    let folder = top().join("pkg/bench");
-    let mut record = Record::open(&folder.join("failovers-pacemaker.tsv"))?;
+    let directory = top().join("pkg/bench");
+    let mut record = Record::open(&directory.join("failovers-pacemaker.tsv"))?;
     let mut failures = Vec::new();
     for round in 1..=rounds {
         for (name, agent) in AGENTS {
@@ -63,9 +63,9 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
                 failures.push(cause.to_string());
             }
         }
-        page::write(&folder, &record)?;
+        page::write(&directory, &record)?;
     }
-    println!("\nwritten to {}, {}", folder.display(), shown(started.elapsed()));
+    println!("\nwritten to {}, {}", directory.display(), shown(started.elapsed()));
     let cause = || Error::failed("playing all rounds", failures.join("; "));
     if failures.is_empty() { page::judge(&record) } else { Err(cause()) }
 }

@@ -94,8 +94,8 @@ impl Cell {
 }
 
 /// Writes the page and its picture.
-pub(super) fn write(folder: &Path, record: &Record) -> Result<()> {
-    draw(&folder.join("failovers-pacemaker.svg"), record)?;
+pub(super) fn write(directory: &Path, record: &Record) -> Result<()> {
+    draw(&directory.join("failovers-pacemaker.svg"), record)?;
     let times = |agents: &[Agent]| {
         let cells = Fault::ALL.into_iter().filter_map(|fault| Cell::of(record, fault, agents));
         cells.map(|cell| cell.times).min().unwrap_or_default()
@@ -110,7 +110,7 @@ pub(super) fn write(folder: &Path, record: &Record) -> Result<()> {
         .replace("{never}", &NEVER.as_secs().to_string())
         .replace("{downtimes}", &downtimes(record))
         .replace("{watched}", &watched(record));
-    let file = folder.join("failovers-pacemaker.md");
+    let file = directory.join("failovers-pacemaker.md");
     fs::write(&file, page).map_err(Error::io(format!("writing {}", file.display())))
 }
 

@@ -17,10 +17,10 @@ fn processes() -> Vec<(Identity, u32, Option<u64>)> {
     let entries = fs::read_dir("/proc").expect("a readable /proc");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse().ok());
     pids.filter_map(|pid: u32| {
-        let folder = PathBuf::from(format!("/proc/{pid}"));
-        let stat = fs::read_to_string(folder.join("stat")).ok()?;
+        let directory = PathBuf::from(format!("/proc/{pid}"));
+        let stat = fs::read_to_string(directory.join("stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let network = fs::metadata(folder.join("ns/net")).ok().map(|found| found.ino());
+        let network = fs::metadata(directory.join("ns/net")).ok().map(|found| found.ino());
         Some(((pid, fields.get(19)?.to_string()), fields.get(1)?.parse().ok()?, network))
     })
     .collect()

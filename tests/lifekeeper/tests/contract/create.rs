@@ -33,9 +33,9 @@ fn creating_and_starting_prints_the_recorded_lines_and_runs_the_copy() {
     );
     assert_eq!(node.state("app1"), "ISP");
     assert_eq!(node.trace(), ["restore -t app1 -i app1"]);
-    for (folder, original) in COPIES.iter().zip(&scripts) {
-        let copy = node.file(folder).join("app1");
-        assert_eq!(fs::read(&copy).unwrap(), fs::read(original).unwrap(), "{folder}");
+    for (directory, original) in COPIES.iter().zip(&scripts) {
+        let copy = node.file(directory).join("app1");
+        assert_eq!(fs::read(&copy).unwrap(), fs::read(original).unwrap(), "{directory}");
         assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o111, 0o111);
         fs::remove_file(original).unwrap();
     }
@@ -115,9 +115,9 @@ fn extending_prints_the_recorded_lines_and_sends_the_scripts() {
          Examining hierarchy on node2\n\
          Hierarchy Verification Finished\n"
     );
-    for folder in COPIES {
-        let copies = [&one, &two].map(|node| fs::read(node.file(folder).join("app1")).unwrap());
-        assert_eq!(copies[0], copies[1], "{folder}");
+    for directory in COPIES {
+        let copies = [&one, &two].map(|node| fs::read(node.file(directory).join("app1")).unwrap());
+        assert_eq!(copies[0], copies[1], "{directory}");
     }
     assert!(two.out("ins_list", &["-f:"]).starts_with("node2:gen:app:app1:app1:other info:OSU:"));
     let there = two.out("eqv_list", &["-f:", "-t", "app1"]);

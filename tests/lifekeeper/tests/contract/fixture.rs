@@ -1,4 +1,4 @@
-//! Nodes in folders, and what a test asks of them.
+//! Nodes in directories, and what a test asks of them.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -21,7 +21,7 @@ const BEATS: &str = "LCMHBEATTIME=0.2\nLCMNUMHBEATS=15\n";
 
 static COUNT: AtomicU32 = AtomicU32::new(1);
 
-/// A node in a folder, with its engine.
+/// A node in a directory, with its engine.
 pub(crate) struct Node {
     pub(crate) root: PathBuf,
     pub(crate) name: String,
@@ -88,7 +88,7 @@ impl Node {
         (one, two)
     }
 
-    /// A file of the test's in the node's folder.
+    /// A file of the test's in the node's directory.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
@@ -101,7 +101,7 @@ impl Node {
     /// Writes a shell script.
     pub(crate) fn script(&self, name: &str, body: &str) -> String {
         let path = self.file(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("making a folder");
+        fs::create_dir_all(path.parent().expect("a directory")).expect("making a directory");
         fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("writing a script");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permitting");
         path.display().to_string()
@@ -109,7 +109,7 @@ impl Node {
 
     /// Four scripts that say in `trace` that they ran, and fail when there is a file `fail-ACTION`.
     ///
-    /// The copies on another node find that node's folder by their own place.
+    /// The copies on another node find that node's directory by their own place.
     pub(crate) fn scripts(&self, tag: &str) -> [String; 4] {
         ["restore", "remove", "quickCheck", "recover"].map(|action| {
             let body = format!(
@@ -138,12 +138,12 @@ impl Node {
 
     /// Runs a command of the node.
     pub(crate) fn run(&self, command: &str, words: &[&str]) -> Output {
-        let folder = match command {
+        let directory = match command {
             "creapphier" => "lkadm/subsys/gen/app/bin",
             "extmgrDoExtend.pl" => "lkadm/bin",
             _ => "bin",
         };
-        Command::new(self.root.join(folder).join(command))
+        Command::new(self.root.join(directory).join(command))
             .args(words)
             .env("LKROOT", &self.root)
             .env("LK_DEFAULTS", self.file("defaults"))
@@ -170,7 +170,7 @@ impl Node {
         line.split('\u{1}').nth(6).expect("a state").to_owned()
     }
 
-    /// A text file in the node's folder; empty when it is not there.
+    /// A text file in the node's directory; empty when it is not there.
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.file(name)).unwrap_or_default()
     }

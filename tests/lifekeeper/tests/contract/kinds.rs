@@ -57,8 +57,8 @@ fn a_busy_mount_cannot_be_removed() {
     }
     let node = Node::laid("node1");
     let (source, point) = (node.file("source"), node.file("point"));
-    for folder in [&source, &point] {
-        fs::create_dir_all(folder).unwrap();
+    for directory in [&source, &point] {
+        fs::create_dir_all(directory).unwrap();
     }
     fs::write(source.join("mail"), "").unwrap();
     let (source, point) = (source.display(), point.display());

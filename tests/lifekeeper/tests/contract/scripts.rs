@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::fixture::Node;
 
 #[test]
-fn a_script_gets_two_options_an_empty_environment_the_root_folder_and_no_input() {
+fn a_script_gets_two_options_an_empty_environment_the_root_directory_and_no_input() {
     let node = Node::new("node1");
     let seen = node.file("seen").display().to_string();
     let body = format!(
