@@ -40,7 +40,7 @@ pub(super) fn recover(
     notes: &mut Notes,
 ) -> Result<(), Error> {
     let unit = unit::ask_with_shutdown(system, &settings.service);
-    let asked = service::ask(system, &settings.service);
+    let asked = service::ask(system, settings);
     let instance = Instance::find(system, root, &settings.service, notes);
     let mistake = mistake::look(system, &instance).mistake();
     let manager = unit.answer_within(system, service::STATUS_LIMIT);

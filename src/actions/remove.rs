@@ -292,7 +292,7 @@ impl<'a, S: System> Watch<'a, S> {
     fn stop(&mut self, settings: &Settings, limit: Duration) -> Outcome {
         self.prepare_stop();
         let (system, root) = (self.system, self.root);
-        service::stop(system, root, &settings.service, limit, &mut || {
+        service::stop(system, root, settings, limit, &mut || {
             // What cannot be seen now is seen afterwards, or is an error then.
             let _ = self.look();
         })

@@ -77,7 +77,7 @@ pub(super) fn restore(
         // Somebody may have written it anew.
         pid_file::clear(system, root, &places.base, notes, &[]);
         let start = settings.bounded(system, service::CHANGE_LIMIT, KEPT);
-        service::start(system, root, &settings.service, start);
+        service::start(system, root, settings, start);
         let wait = settings.bounded(system, settings.restore_wait, KEPT);
         let end = system.now() + wait;
         let look = || checks::check(system, settings, root, notes, Care::Once, limit());
@@ -177,7 +177,7 @@ fn clear_the_way<S: System>(
         );
         census.clear_pid_file(system);
         let limit = settings.share(system, remove::FURTHER_STOP, 2);
-        service::stop(system, root, &settings.service, limit, &mut || {});
+        service::stop(system, root, settings, limit, &mut || {});
     }
     Ok(())
 }

@@ -142,7 +142,7 @@ pub(crate) fn check(
     limit: Duration,
 ) -> Result<Checks, Error> {
     let end = system.now() + limit;
-    let mut asked = service::ask(system, &settings.service);
+    let mut asked = service::ask(system, settings);
     let listens = settings.probe.listens();
     // This takes its time while the status command takes more.
     let masters = match pid_file::master(system, root, notes) {

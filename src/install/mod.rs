@@ -279,10 +279,10 @@ fn give_dovecot_back(system: &impl System, root: &Path, masters: usize) -> Resul
             let limit = service::CHANGE_LIMIT;
             let notes = Notes::read(system, root);
             pid_file::clear(system, root, &places::usual(), &notes, &[]);
-            service::stop(system, root, &settings.service, limit, &mut || {});
+            service::stop(system, root, &settings, limit, &mut || {});
         }
         (1.., 0) => {
-            service::start(system, root, &settings.service, service::CHANGE_LIMIT);
+            service::start(system, root, &settings, service::CHANGE_LIMIT);
         }
         _ => {}
     }
