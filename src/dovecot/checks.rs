@@ -13,7 +13,7 @@ use crate::dovecot::configuration;
 use crate::dovecot::instance::Instance;
 use crate::dovecot::login::{self, Login};
 use crate::dovecot::notes::Notes;
-use crate::dovecot::saturation::{self, Heard, Opinion};
+use crate::dovecot::saturation::{self, MasterAnswer, Opinion};
 use crate::dovecot::service::{self, Status};
 use crate::dovecot::unit::Unit;
 use crate::dovecot::verdict::Verdict;
@@ -97,7 +97,7 @@ pub(crate) struct Checks {
     /// Check 3: the service's status.
     pub(crate) status: Status,
     /// What is wrong with the master although it lives.
-    pub(crate) hold: Option<Hold>,
+    pub(crate) hold: Option<StallCause>,
     /// What the look at a mailbox said, where it was asked for.
     pub(crate) login: Option<Login>,
     /// Why the master was not heard about the silent endpoints, if it was asked.
@@ -107,7 +107,7 @@ pub(crate) struct Checks {
 /// Why a living master does nothing. Its login processes go on greeting where they serve more than
 /// one client each, and nobody can log in.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Hold {
+pub(crate) enum StallCause {
     /// It is stopped (state T) in two looks.
     Stopped(Process),
     /// A debugger holds it (state t), who will let it go.
@@ -118,7 +118,7 @@ pub(crate) enum Hold {
 
 /// How thoroughly is looked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Care {
+pub(crate) enum Thoroughness {
     /// Once: who asks will ask again.
     Once,
     /// Whoever fails is asked again before he is called dead.
@@ -138,7 +138,7 @@ pub(crate) fn check(
     settings: &Settings,
     root: &Path,
     notes: &Notes,
-    care: Care,
+    care: Thoroughness,
     limit: Duration,
 ) -> Result<Checks, Error> {
     let end = system.now() + limit;
@@ -160,9 +160,11 @@ pub(crate) fn check(
         asked.let_come(system, HEAD_START);
     }
     let instance = || Instance::of_masters(system, root, &masters);
-    let call = (listens && care == Care::Master).then(|| saturation::call(system, &instance()));
+    let call =
+        (listens && care == Thoroughness::Master).then(|| saturation::call(system, &instance()));
     // Where no master lives, nobody is going to serve.
-    let again = if masters.is_empty() || care == Care::Once { Duration::ZERO } else { RETRY_TIME };
+    let again =
+        if masters.is_empty() || care == Thoroughness::Once { Duration::ZERO } else { RETRY_TIME };
     // The master may still be asked after both.
     let before = limit.saturating_sub(saturation::LIMIT);
     let left = end.saturating_sub(system.now()).saturating_sub(saturation::LIMIT);
@@ -350,7 +352,7 @@ impl Checks {
             return;
         }
         if stopped(&self.masters, 't') {
-            self.hold = self.masters.first().cloned().map(Hold::Traced);
+            self.hold = self.masters.first().cloned().map(StallCause::Traced);
         }
         if !stopped(&self.masters, 'T') || !self.in_operation() || system.now() + FROZEN_TIME > end
         {
@@ -361,7 +363,7 @@ impl Checks {
             .filter_map(|one| system.inspect(one.pid).filter(|now| now.is(one)))
             .collect();
         if now.len() == self.masters.len() && stopped(&now, 'T') {
-            self.hold = self.masters.first().cloned().map(Hold::Stopped);
+            self.hold = self.masters.first().cloned().map(StallCause::Stopped);
         }
     }
 
@@ -373,22 +375,22 @@ impl Checks {
         &mut self,
         system: &S,
         root: &Path,
-        call: saturation::Call<S>,
+        call: saturation::MasterQuestion<S>,
         end: Duration,
     ) {
         if self.masters.is_empty()
-            || saturation::hear(system, call, saturation::LIMIT) == Heard::Something
+            || saturation::hear(system, call, saturation::LIMIT) == MasterAnswer::Something
         {
             return;
         }
         let left = end.saturating_sub(system.now());
         let instance = Instance::of_masters(system, root, &self.masters);
         if left >= DEAF_WAIT
-            && let Heard::Nothing(waited) =
+            && let MasterAnswer::Nothing(waited) =
                 saturation::hear(system, saturation::call(system, &instance), DEAF_TIME)
             && configuration::values(system, &instance, &["base_dir"]).is_ok()
         {
-            self.hold = Some(Hold::Deaf(waited));
+            self.hold = Some(StallCause::Deaf(waited));
         }
     }
 
@@ -415,10 +417,10 @@ impl Checks {
             Remark::new(Message::NoStatus, text)
         });
         let traced = match &self.hold {
-            Some(Hold::Traced(master)) => {
+            Some(StallCause::Traced(master)) => {
                 Some(Remark::new(Message::Traced, format!("{master} is held by a debugger")))
             }
-            Some(Hold::Stopped(_) | Hold::Deaf(_)) | None => None,
+            Some(StallCause::Stopped(_) | StallCause::Deaf(_)) | None => None,
         };
         let login = match &self.login {
             Some(Login::Warned(words)) => Some(Remark::new(Message::Login, words.clone())),
@@ -459,7 +461,7 @@ impl Checks {
         !self.masters.is_empty()
             && self.refused.is_empty()
             && !matches!(self.login, Some(Login::Failed(_)))
-            && !matches!(self.hold, Some(Hold::Stopped(_) | Hold::Deaf(_)))
+            && !matches!(self.hold, Some(StallCause::Stopped(_) | StallCause::Deaf(_)))
     }
 
     /// Whether Dovecot is in operation: a status that did not answer leaves the verdict to the
@@ -508,14 +510,14 @@ impl Checks {
             causes.push("no process named dovecot".to_owned());
         }
         match &self.hold {
-            Some(Hold::Stopped(master)) => {
+            Some(StallCause::Stopped(master)) => {
                 causes.push(format!("{master} is stopped, so nobody can log in"));
             }
-            Some(Hold::Deaf(time)) => causes.push(format!(
+            Some(StallCause::Deaf(time)) => causes.push(format!(
                 "the master does not answer `doveadm service status` within {} s",
                 seconds(*time)
             )),
-            Some(Hold::Traced(_)) | None => {}
+            Some(StallCause::Traced(_)) | None => {}
         }
         for (endpoint, refusal) in self.refused.iter().take(MAX_TOLD) {
             causes.push(format!("{endpoint}: {refusal}"));

@@ -32,7 +32,7 @@ const SILENCE: Duration = Duration::from_millis(500);
 const LEAVE: Duration = Duration::from_millis(250);
 
 /// A connection on its way.
-struct Talk<'a> {
+struct ConnectionAttempt<'a> {
     /// The place of its endpoint in the list.
     at: usize,
     endpoint: &'a Endpoint,
@@ -99,7 +99,7 @@ pub(crate) fn probe(
     };
     let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
     let mut turns = Turns::new(endpoints, start);
-    let mut talks: Vec<Talk<'_>> = Vec::new();
+    let mut talks: Vec<ConnectionAttempt<'_>> = Vec::new();
     let mut silence = depth.listens().then_some(start + SILENCE);
     let mut unheard = visit.is_some();
     let mut next = start + MEANWHILE;
@@ -109,7 +109,7 @@ pub(crate) fn probe(
         let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
             return answers;
         };
-        let unanswered = talks.iter().find_map(Talk::silent_login).filter(|_| unheard);
+        let unanswered = talks.iter().find_map(ConnectionAttempt::silent_login).filter(|_| unheard);
         let moments = [due, silence, unanswered, Some(next)].into_iter().flatten();
         let ready = wait(&talks, moments.fold(deadline, Ord::min));
         let now = Instant::now();
@@ -119,7 +119,7 @@ pub(crate) fn probe(
         }
         if silence.is_some_and(|moment| now >= moment) {
             silence = None;
-            if talks.iter().any(Talk::is_silent) {
+            if talks.iter().any(ConnectionAttempt::is_silent) {
                 on_silence(Silence::Greeting);
             }
         }
@@ -140,8 +140,8 @@ pub(crate) fn probe(
             let goes_on = answer.is_none();
             match answer {
                 Some((Err(Refusal::NothingInCommon(cause)), _)) if talk.may_be_unclear() => {
-                    let &mut Talk { at, endpoint, begun, deadline, .. } = talk;
-                    unclear.push((Second { at, endpoint, begun, deadline }, cause));
+                    let &mut ConnectionAttempt { at, endpoint, begun, deadline, .. } = talk;
+                    unclear.push((SecondConnection { at, endpoint, begun, deadline }, cause));
                 }
                 Some((outcome, took)) => {
                     let (certificate, visited) = (talk.certificate(), talk.visited());
@@ -167,26 +167,30 @@ pub(crate) fn probe(
 }
 
 /// The second connection to a server whose handshake failed.
-struct Second<'a> {
+struct SecondConnection<'a> {
     at: usize,
     endpoint: &'a Endpoint,
     begun: Instant,
     deadline: Instant,
 }
 
-impl<'a> Second<'a> {
+impl<'a> SecondConnection<'a> {
     /// Begins it.
     ///
     /// # Errors
     ///
     /// That the handshake failed, or that it cannot be told why, when the cause that this does not
     /// begin is one of ours.
-    fn begin(&self, endpoints: &[Endpoint], cause: String) -> Result<Talk<'a>, Refusal> {
+    fn begin(
+        &self,
+        endpoints: &[Endpoint],
+        cause: String,
+    ) -> Result<ConnectionAttempt<'a>, Refusal> {
         let &Self { at, endpoint, begun, deadline } = self;
         match begin(endpoint, endpoints) {
             Ok(socket) => {
                 let stage = Stage::Choosing { cause, offered: false, heard: Vec::new() };
-                Ok(Talk {
+                Ok(ConnectionAttempt {
                     at,
                     endpoint,
                     socket: socket.into(),
@@ -208,7 +212,7 @@ impl<'a> Second<'a> {
 fn begin_some<'a>(
     (endpoints, visit): (&[Endpoint], Option<&'a Visit>),
     turns: &mut Turns<'a>,
-    talks: &mut Vec<Talk<'a>>,
+    talks: &mut Vec<ConnectionAttempt<'a>>,
     answers: &mut [Attempt],
     end: Instant,
 ) -> Option<Instant> {
@@ -232,7 +236,15 @@ fn begin_some<'a>(
             Ok(socket) => {
                 let deadline = (begun + endpoint.timeout).min(end);
                 let (socket, stage) = (TcpStream::from(socket), Stage::Connecting);
-                talks.push(Talk { at, endpoint, socket, stage, begun, deadline, visit });
+                talks.push(ConnectionAttempt {
+                    at,
+                    endpoint,
+                    socket,
+                    stage,
+                    begun,
+                    deadline,
+                    visit,
+                });
             }
         }
     }
@@ -253,7 +265,7 @@ const fn unvisited(outcome: Result<(), Refusal>, took: Duration) -> Attempt {
 /// What became of a connection, and after how long.
 type Answer = (Result<(), Refusal>, Duration);
 
-impl<'a> Talk<'a> {
+impl<'a> ConnectionAttempt<'a> {
     /// Goes as far as it can without waiting; returns how it ended, if it has.
     fn go_on(&mut self, depth: Depth, end: Instant) -> Option<Answer> {
         let took = self.begun.elapsed();
@@ -314,8 +326,8 @@ impl<'a> Talk<'a> {
                 let chosen = if *offered { chosen(socket, heard) } else { offer(socket) };
                 *offered = true;
                 chosen.map_err(|chosen| match chosen {
-                    Chosen::Something => Refusal::NothingInCommon(take(cause)),
-                    Chosen::Nothing => Refusal::Tls(take(cause)),
+                    SecondResult::Something => Refusal::NothingInCommon(take(cause)),
+                    SecondResult::Nothing => Refusal::Tls(take(cause)),
                 })?;
                 Ok(ControlFlow::Continue(()))
             }
@@ -570,7 +582,7 @@ fn is_end(cause: &io::Error) -> bool {
 }
 
 /// What a server made of everything that TLS has.
-enum Chosen {
+enum SecondResult {
     /// So it works, for others.
     Something,
     /// So it works for nobody.
@@ -578,25 +590,25 @@ enum Chosen {
 }
 
 /// Offers everything that TLS has.
-fn offer(socket: &mut TcpStream) -> Result<(), Chosen> {
-    outcome(socket).map_err(|_| Chosen::Nothing)?;
-    socket.write_all(&hello::everything()).map_err(|_| Chosen::Nothing)
+fn offer(socket: &mut TcpStream) -> Result<(), SecondResult> {
+    outcome(socket).map_err(|_| SecondResult::Nothing)?;
+    socket.write_all(&hello::everything()).map_err(|_| SecondResult::Nothing)
 }
 
 /// Hears whether something of it is chosen; says nothing as long as it is not known.
-fn chosen(socket: &TcpStream, heard: &mut Vec<u8>) -> Result<(), Chosen> {
+fn chosen(socket: &TcpStream, heard: &mut Vec<u8>) -> Result<(), SecondResult> {
     let room = u64::try_from(hello::ENOUGH.saturating_sub(heard.len())).unwrap_or(0);
     let mut socket = socket;
     let read = Read::take(&mut socket, room).read_to_end(heard);
     match read {
-        _ if hello::is_chosen(heard) => Err(Chosen::Something),
+        _ if hello::is_chosen(heard) => Err(SecondResult::Something),
         Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        _ => Err(Chosen::Nothing),
+        _ => Err(SecondResult::Nothing),
     }
 }
 
 /// Waits until one of them can go on, or until the given moment; tells for each.
-fn wait(talks: &[Talk<'_>], until: Instant) -> Vec<bool> {
+fn wait(talks: &[ConnectionAttempt<'_>], until: Instant) -> Vec<bool> {
     let mut polled: Vec<PollFd<'_>> =
         talks.iter().map(|one| PollFd::new(one.socket.as_fd(), one.wish())).collect();
     // A millisecond more than what is left, lest the last one be spent in a busy loop.
