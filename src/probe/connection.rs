@@ -28,6 +28,10 @@ const MEANWHILE: Duration = Duration::from_millis(20);
 /// 15 ms, a busy one within some hundred.
 const SILENCE: Duration = Duration::from_millis(500);
 
+/// After how long without a look this program has not run: it looks every [`MEANWHILE`], and what it
+/// does between two looks takes less.
+const ABSENCE: Duration = Duration::from_millis(250);
+
 /// How long a server that greeted may take to end the connection.
 const LEAVE: Duration = Duration::from_millis(250);
 
@@ -40,6 +44,8 @@ struct ConnectionAttempt<'a> {
     stage: Stage<'a>,
     begun: Instant,
     deadline: Instant,
+    /// How long this program has not run since it began.
+    absent: Duration,
     /// The look at a mailbox that is to follow the greeting.
     visit: Option<&'a Visit>,
 }
@@ -103,6 +109,7 @@ pub(crate) fn probe(
     let mut silence = depth.listens().then_some(start + SILENCE);
     let mut unheard = visit.is_some();
     let mut next = start + MEANWHILE;
+    let mut looked = start;
     loop {
         turns.accepted(talks.iter().filter(|one| one.is_silent()).map(|one| one.endpoint.port));
         let due = begin_some((endpoints, visit), &mut turns, &mut talks, &mut answers, end);
@@ -113,6 +120,8 @@ pub(crate) fn probe(
         let moments = [due, silence, unanswered, Some(next)].into_iter().flatten();
         let ready = wait(&talks, moments.fold(deadline, Ord::min));
         let now = Instant::now();
+        talks.iter_mut().for_each(|talk| talk.excuse(looked, now, end));
+        looked = now;
         if now >= next {
             meanwhile();
             next = now + MEANWHILE;
@@ -140,8 +149,9 @@ pub(crate) fn probe(
             let goes_on = answer.is_none();
             match answer {
                 Some((Err(Refusal::NothingInCommon(cause)), _)) if talk.may_be_unclear() => {
-                    let &mut ConnectionAttempt { at, endpoint, begun, deadline, .. } = talk;
-                    unclear.push((SecondConnection { at, endpoint, begun, deadline }, cause));
+                    let &mut ConnectionAttempt { at, endpoint, begun, deadline, absent, .. } = talk;
+                    unclear
+                        .push((SecondConnection { at, endpoint, begun, deadline, absent }, cause));
                 }
                 Some((outcome, took)) => {
                     let (certificate, visited) = (talk.certificate(), talk.visited());
@@ -172,6 +182,7 @@ struct SecondConnection<'a> {
     endpoint: &'a Endpoint,
     begun: Instant,
     deadline: Instant,
+    absent: Duration,
 }
 
 impl<'a> SecondConnection<'a> {
@@ -186,7 +197,7 @@ impl<'a> SecondConnection<'a> {
         endpoints: &[Endpoint],
         cause: String,
     ) -> Result<ConnectionAttempt<'a>, Refusal> {
-        let &Self { at, endpoint, begun, deadline } = self;
+        let &Self { at, endpoint, begun, deadline, absent } = self;
         match begin(endpoint, endpoints) {
             Ok(socket) => {
                 let stage = Stage::Choosing { cause, offered: false, heard: Vec::new() };
@@ -197,6 +208,7 @@ impl<'a> SecondConnection<'a> {
                     stage,
                     begun,
                     deadline,
+                    absent,
                     visit: None,
                 })
             }
@@ -236,6 +248,7 @@ fn begin_some<'a>(
             Ok(socket) => {
                 let deadline = (begun + endpoint.timeout).min(end);
                 let (socket, stage) = (TcpStream::from(socket), Stage::Connecting);
+                let absent = Duration::ZERO;
                 talks.push(ConnectionAttempt {
                     at,
                     endpoint,
@@ -243,6 +256,7 @@ fn begin_some<'a>(
                     stage,
                     begun,
                     deadline,
+                    absent,
                     visit,
                 });
             }
@@ -266,6 +280,23 @@ const fn unvisited(outcome: Result<(), Refusal>, took: Duration) -> Attempt {
 type Answer = (Result<(), Refusal>, Duration);
 
 impl<'a> ConnectionAttempt<'a> {
+    /// Does not count a time in which this program did not run, as while its machine is paused or
+    /// others have the processors: what was said then could not be heard, nor be answered. A wrong yes
+    /// finds a dead server later by that time, and never later than at `end`; a wrong no restarts one
+    /// that is well.
+    fn excuse(&mut self, looked: Instant, now: Instant, end: Instant) {
+        let absent = now.saturating_duration_since(looked.max(self.begun));
+        if absent > ABSENCE {
+            self.absent += absent;
+            self.deadline = (self.deadline + absent).min(end);
+        }
+    }
+
+    /// How long the server has been waited for when its time is over.
+    fn waited(&self) -> Duration {
+        self.deadline.saturating_duration_since(self.begun).saturating_sub(self.absent)
+    }
+
     /// Goes as far as it can without waiting; returns how it ended, if it has.
     fn go_on(&mut self, depth: Depth, end: Instant) -> Option<Answer> {
         let took = self.begun.elapsed();
@@ -384,7 +415,7 @@ impl<'a> ConnectionAttempt<'a> {
         };
         let (dialogue, next) = Dialogue::begin(visit, protocol, greeting, wire);
         let (took, lines, said) = (self.begun.elapsed(), Lines::default(), Instant::now());
-        self.deadline = (self.begun + visit.limit).min(end);
+        self.deadline = (self.begun + visit.limit + self.absent).min(end);
         self.stage = Stage::Visiting { tls, took, dialogue, lines, said };
         self.follow(next, end);
         ControlFlow::Continue(())
@@ -469,7 +500,7 @@ impl<'a> ConnectionAttempt<'a> {
             Stage::Leaving { visited, .. } => visited.clone(),
             Stage::Visiting { dialogue, .. } => {
                 let visit = self.visit?;
-                let waited = self.deadline.saturating_duration_since(self.begun);
+                let waited = self.waited();
                 // A time that was cut short says nothing of the server.
                 Some(Err(if waited < visit.limit {
                     Trouble::NotTried(format!("only {} s were left", seconds(waited)))
@@ -493,8 +524,16 @@ impl<'a> ConnectionAttempt<'a> {
 
     /// What is to be said when its time is over.
     fn give_up(&self) -> Answer {
-        let timeout = self.deadline.saturating_duration_since(self.begun);
+        let timeout = self.waited();
         let refusal = match &self.stage {
+            Stage::Connecting | Stage::Listening { .. }
+                if !self.absent.is_zero() && timeout < self.endpoint.timeout =>
+            {
+                Refusal::NotTried(format!(
+                    "this program did not run for {} s",
+                    seconds(self.absent)
+                ))
+            }
             Stage::Connecting => Refusal::TimedOut(timeout),
             Stage::Listening { tls: Some(tls), .. } if tls.is_handshaking() => {
                 Refusal::Tls(format!("no handshake within {} s", seconds(timeout)))
@@ -732,6 +771,66 @@ mod tests {
             assert_eq!(&answer.outcome, expected, "{endpoint}");
         }
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+
+    /// What is answered to a server of TLS that takes 100 ms for each of its steps, where this program
+    /// does not run for so long after its first look.
+    fn outcome_after(absence: Duration, limit: Duration) -> Attempt {
+        let endpoint = server(|mut client| {
+            let mut tls = tls::tests::server(rustls::ALL_VERSIONS);
+            let mut tls = rustls::Stream::new(&mut tls, &mut client);
+            let step = || std::thread::sleep(Duration::from_millis(100));
+            step();
+            let _ = tls.conn.complete_io(tls.sock);
+            step();
+            let _ = tls.write_all(b"* OK hello\r\n");
+            let _ = tls.read(&mut [0; 64]);
+        });
+        let endpoint = Endpoint { mode: Mode::Tls, ..endpoint };
+        let runs = std::cell::Cell::new(true);
+        let meanwhile = || {
+            if runs.replace(false) {
+                std::thread::sleep(absence);
+            }
+        };
+        probe(&[endpoint], (Depth::Greeting, None), limit, &mut |_| (), &meanwhile).remove(0)
+    }
+
+    #[test]
+    fn a_time_in_which_this_program_did_not_run_is_no_silence_of_the_servers() {
+        let second = Duration::from_secs(1);
+        assert_eq!(outcome_after(second * 3 / 2, second * 15).outcome, Ok(()));
+        let unsaid = outcome_after(second * 3 / 2, second * 3 / 2).outcome;
+        let Err(Refusal::NotTried(cause)) = unsaid else { panic!("{unsaid:?}") };
+        assert!(cause.starts_with("this program did not run for "), "{cause}");
+    }
+
+    #[test]
+    fn only_a_long_time_between_two_looks_is_given_to_a_server_and_none_behind_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let socket = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (begun, endpoint) = (Instant::now(), endpoint(&listener));
+        let second = Duration::from_secs(1);
+        let mut talk = ConnectionAttempt {
+            at: 0,
+            endpoint: &endpoint,
+            socket: socket.expect("a connection"),
+            stage: Stage::Connecting,
+            begun,
+            deadline: begun + endpoint.timeout,
+            absent: Duration::ZERO,
+            visit: None,
+        };
+        let end = begun + second * 6;
+        let mut then = |looked: Duration, now: Duration| {
+            talk.excuse(begun + looked, begun + now, end);
+            (talk.deadline - begun, talk.waited(), talk.give_up().0)
+        };
+        let silent = Err(Refusal::TimedOut(second * 2));
+        assert_eq!(then(second / 5, second * 2 / 5), (second * 2, second * 2, silent.clone()));
+        assert_eq!(then(second, second * 4), (second * 5, second * 2, silent));
+        let unsaid = Err(Refusal::NotTried("this program did not run for 6 s".into()));
+        assert_eq!(then(second * 4, second * 7), (second * 6, Duration::ZERO, unsaid));
     }
 
     #[test]
