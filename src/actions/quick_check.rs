@@ -10,7 +10,8 @@ use log::info;
 
 use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
-use crate::dovecot::checks::{self, Checks, Thoroughness};
+use crate::dovecot::checks::{self, Thoroughness};
+use crate::dovecot::findings::Checks;
 use crate::dovecot::history;
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::login::{self, Login};

@@ -8,7 +8,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::dovecot::checks::{self, Answers, Checks};
+use crate::dovecot::checks::{self, Answers};
+use crate::dovecot::findings::Checks;
 use crate::dovecot::instance::Instance;
 use crate::dovecot::mistake::{self, Readable};
 use crate::dovecot::verdict::Verdict;
