@@ -473,6 +473,8 @@ table! {
     DoctorPeerSilent = 4616,
     /// The login check's accounts differ.
     DoctorAccounts = 4617,
+    /// systemd restarts Dovecot on some nodes alone.
+    DoctorRestarts = 4618,
 }
 
 impl Message {
