@@ -165,7 +165,7 @@ mod tests {
             seconds: 2,
             asked: Asked::Greeting,
         };
-        let runs = Running { masters: vec![100], others: vec![101], strangers: vec![] };
+        let runs = Running { masters: vec![100], others: vec![101], ..Running::default() };
         let orphans = Running { masters: vec![], ..runs.clone() };
         let gone = Running::default();
         for (case, dovecot, sockets, what) in [
