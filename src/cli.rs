@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dovecot::account::user_name;
 use crate::dovecot::login::LOOK_VERB;
+use crate::lifekeeper::new_resource::Switchback;
 use crate::lifekeeper::tag::Tag;
-use crate::lifekeeper::wanted::Switchback;
 use crate::messages::Message;
 
 /// What LifeKeeper may be told to give quickCheck, in seconds.

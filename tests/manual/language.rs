@@ -1,4 +1,4 @@
-//! The words that are not to come back: in the English pages, the README, and what the program says.
+//! The words that are not to come back: in the pages, in all texts, and in what the program says.
 //!
 //! They are correct English and odd: a reader whose English is not his own stumbles over them at
 //! night, and the field has a plain term for each.
@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::messages::files;
 use crate::page::root;
+use crate::readme::texts;
 
 /// What is not to be said, and what is said instead.
 const BANNED: [(&str, &str); 12] = [
@@ -57,8 +58,7 @@ fn without_names(text: &str) -> String {
 #[test]
 fn the_odd_words_do_not_come_back_to_the_pages() {
     let pages = files(&root().join("man"), &[".5", ".7", ".8"]);
-    let others = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name));
-    for file in pages.iter().chain(&others) {
+    for file in pages.iter().chain(&texts()) {
         let text = fs::read_to_string(file).expect("a page").replace("\\fI", " ");
         assert_eq!(found(&text), Vec::<&str>::new(), "{}", file.display());
     }

@@ -17,6 +17,7 @@ mod messages;
 mod numbers;
 mod page;
 mod program;
+mod readme;
 
 use std::collections::BTreeSet;
 use std::process::Command;
