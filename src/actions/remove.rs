@@ -372,7 +372,7 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// Names those whom nothing can be concluded from.
+    /// Warns of processes from which nothing can be concluded.
     ///
     /// # Errors
     ///
