@@ -31,7 +31,7 @@ const FILE: &str = "var/log/dovecot-ark.log";
 /// The kit's name as a component of LifeKeeper.
 const COMPONENT: &str = "dovecot-ark";
 
-/// Who hears what is logged.
+/// Where log lines go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Audience {
     /// LifeKeeper, which collects standard error, and the file.
@@ -99,7 +99,7 @@ pub(crate) fn start(
     if let Some(cause) = failed {
         warning!(
             Message::NoLogFile,
-            "opening {}: {cause}; logging to standard error alone",
+            "opening {}: {cause}; logging to standard error only",
             path.display()
         );
     }
@@ -135,7 +135,7 @@ pub(crate) fn local_now() -> OffsetDateTime {
     OffsetDateTime::now_utc().to_offset(offset())
 }
 
-/// The moment that was so long ago, to the second, as RFC 3339 writes it.
+/// The moment this long ago, to the second, in the format of RFC 3339.
 pub(crate) fn stamp(ago: Duration) -> String {
     let now = local_now();
     let then = time::Duration::try_from(ago).ok().and_then(|ago| now.checked_sub(ago));

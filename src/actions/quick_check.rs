@@ -65,7 +65,7 @@ pub(crate) fn longest(settings: &Settings) -> Duration {
     (look * 2 + MOTION_WAIT + unit::CHECK_LIMIT * 2).min(checks::LIMIT)
 }
 
-/// What a check found, for whoever draws the consequence.
+/// What a check found, before its consequence is known.
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Finding {
@@ -95,7 +95,7 @@ impl Finding {
         !(self.verdict.is_up() || self.verdict.is_changing())
     }
 
-    /// Tells it in the log, with its consequence.
+    /// Logs it with its consequence.
     ///
     /// # Errors
     ///

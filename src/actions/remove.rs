@@ -372,7 +372,7 @@ pub(super) struct Survivors {
 }
 
 impl Survivors {
-    /// Names those whom nothing can be concluded from.
+    /// Warns of processes from which nothing can be concluded.
     ///
     /// # Errors
     ///

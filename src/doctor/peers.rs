@@ -66,7 +66,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
                     Check::Peer,
                     Message::DoctorNoPeers,
                     "no other node was looked at, because LifeKeeper does not run here",
-                    "whether the nodes agree cannot be told",
+                    "it is unknown whether the nodes agree",
                     "start LifeKeeper and run `dovecot-ark doctor` again",
                 )],
             );
@@ -78,8 +78,8 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
             let finding = Finding::error(
                 Check::Peer,
                 Message::DoctorPeersUnknown,
-                format!("LifeKeeper does not tell of the other nodes: {cause}"),
-                "whether the nodes agree cannot be told",
+                format!("LifeKeeper does not list the other nodes: {cause}"),
+                "it is unknown whether the nodes agree",
                 Cure::run(here.installed.command("sys_list")),
             );
             return (Vec::new(), vec![finding]);
@@ -115,7 +115,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
             Check::Peer,
             Message::DoctorPeerDead,
             format!("{name} was not looked at: LifeKeeper does not call it alive"),
-            "whether a failover to it can succeed cannot be told",
+            "it is unknown whether a failover to it can succeed",
             "run `dovecot-ark doctor` again when it is back",
         );
         return (node(false, None), finding.on(name));
@@ -127,7 +127,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
             Check::Peer,
             Message::DoctorPeerTag,
             format!("{name} was not looked at: the tag {tag:?} is no plain word for a shell"),
-            "whether a failover to it can succeed cannot be told",
+            "it is unknown whether a failover to it can succeed",
             format!("run `dovecot-ark doctor` on {name} itself"),
         );
         return (node(true, None), finding.on(name));
@@ -178,7 +178,7 @@ fn read(answer: &str, name: &str) -> Result<Facts, PeerError> {
 }
 
 fn unread(name: &str, cause: &PeerError, ended: &CommandOutput) -> Finding {
-    let why = "whether a failover to it can succeed cannot be told";
+    let why = "it is unknown whether a failover to it can succeed";
     match cause {
         PeerError::OtherVersion(kit) => Finding::error(
             Check::Peer,

@@ -61,7 +61,7 @@ impl Checks {
     pub(crate) fn warnings(&self) -> Vec<Remark> {
         let full = self.full.iter().take(MAX_TOLD).map(|(endpoint, service)| {
             let text = format!(
-                "{endpoint}: saturated: all processes of {service} serve somebody, new clients \
+                "{endpoint}: saturated: all processes of {service} are in use, new clients \
                  wait (raise its process_limit)"
             );
             Remark::new(Message::Saturated, text)

@@ -102,7 +102,7 @@ pub(crate) enum ActionResult {
     Failed,
 }
 
-/// An event as others are told of it.
+/// An event with wall clock times, for output.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct EventReport {
@@ -141,7 +141,7 @@ impl EventReport {
 }
 
 impl Event {
-    /// Tells it with the times of this node's clock.
+    /// Converts its times to this node's clock.
     pub(crate) fn told(&self, system: &impl System) -> EventReport {
         let outcome = match &self.outcome {
             Outcome::Begun => ActionResult::Begun,

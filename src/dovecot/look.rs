@@ -33,7 +33,7 @@ pub(crate) struct Look {
     pub(crate) connections: Vec<Connection>,
     /// The time of check 3.
     pub(crate) service_time: Duration,
-    /// Why a Dovecot that is in operation could not start again, or why nobody tells: in words.
+    /// Why a Dovecot in operation could not start again, or why that is unknown.
     pub(crate) no_next_start: Option<String>,
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn ask<S: System>(system: &S, instance: &Instance) -> Question<S> {
     Question { services, ports: question.map(|command| start(system, command)) }
 }
 
-/// Ends a question whose answer nobody needs any more.
+/// Ends a question whose answer is no longer needed.
 pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
     for (_, running) in question.services.into_iter().chain(question.ports) {
         let _ = system.finish(running, Duration::ZERO);

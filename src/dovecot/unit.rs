@@ -235,7 +235,7 @@ fn question<S: System>(system: &S, service: &str, besides: &[&str]) -> Question<
 }
 
 impl<S: System> Question<S> {
-    /// Waits for the answer, at most [`LIMIT`]. Who does not answer is asked twice.
+    /// Waits up to [`LIMIT`] for the answer; asks a second time if there is none.
     pub(crate) fn answer(self, system: &S) -> Manager {
         self.answer_within(system, LIMIT)
     }

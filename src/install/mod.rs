@@ -265,7 +265,7 @@ fn undo<S: System>(
 /// Lets LifeKeeper watch the resource again, unless it is in service elsewhere.
 fn give_service_back<S: System>(resource: &Resource<'_, S>) -> Result<(), Error> {
     if let Some(node) = resource.serves_elsewhere()? {
-        say(&format!("{} is in service on {node} meanwhile, and stays OSU here", resource.tag));
+        say(&format!("{} is now in service on {node}, and stays OSU here", resource.tag));
         return Ok(());
     }
     resource.resume()
@@ -425,7 +425,7 @@ mod tests {
     fn a_resource_that_came_up_after_the_plan_is_left_alone() {
         let (root, machine) = node();
         let error = applied(&root, &machine, &wanted(), || show_resource(&machine));
-        assert!(error.contains("somebody else has created one meanwhile"), "{error}");
+        assert!(error.contains("another one was created meanwhile"), "{error}");
         let changes = ["creapphier", "perform_action", "ins_remove", "dep_remove"];
         let changes = |deed: &String| changes.iter().any(|program| deed.starts_with(program));
         assert!(!machine.deeds().iter().any(changes), "{:?}", machine.deeds());
@@ -437,7 +437,7 @@ mod tests {
         let (root, machine) = node();
         let theirs = format!("{SETTINGS}APP_DOVECOT_DEBUG=1\n");
         let error = applied(&root, &machine, &wanted(), || root.write(defaults::FILE, &theirs));
-        assert!(error.ends_with("somebody else changed it meanwhile; try again"), "{error}");
+        assert!(error.ends_with("another program changed it; try again"), "{error}");
         assert_eq!((settings(&root), has_record(&root)), (theirs, false));
     }
 

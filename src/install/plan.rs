@@ -32,7 +32,7 @@ use crate::text::excerpt;
 /// Noted about the resource in LifeKeeper.
 const INFO: &str = "dovecot-ark";
 
-/// The changes, in their order, and what is to be known beside.
+/// The changes in their order, and remarks.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
@@ -107,7 +107,7 @@ pub(super) fn plan<S: System>(
     if what.standby {
         if !identity::living_masters(system, root)?.is_empty() {
             let text = format!(
-                "Dovecot runs on this node, which is to stand by; stop it: service {} stop",
+                "Dovecot runs on this standby node; stop it: service {} stop",
                 settings.service
             );
             warnings.push(Remark::new(Message::StandbyRuns, text));

@@ -234,7 +234,7 @@ impl Record {
     }
 }
 
-/// Removes the file, and its directory when nobody else has put something there.
+/// Removes the file, and its directory if that is empty.
 ///
 /// # Errors
 ///

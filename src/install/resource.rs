@@ -136,7 +136,7 @@ impl<S: System> Resource<'_, S> {
             return Err(Failure::Theirs(Error::refused(
                 Message::CreatedMeanwhile,
                 format!(
-                    "creating the resource {tag}: somebody else has created one meanwhile; it is left \
+                    "creating the resource {tag}: another one was created meanwhile; it is left \
                  alone; try again"
                 ),
             )));

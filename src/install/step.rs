@@ -88,7 +88,7 @@ impl Step {
 
 /// Marking a resource OSU, in words.
 pub(super) fn pausing() -> Deed {
-    let what = "the resource OSU, so that LifeKeeper leaves it alone; Dovecot goes on";
+    let what = "the resource OSU, so that LifeKeeper leaves it alone; Dovecot keeps running";
     Deed::new("marking", "mark", what.into())
 }
 

@@ -565,11 +565,7 @@ mod tests {
         machine.state().stop_dovecot();
         let before = machine.count(&mark("ISP"));
         take_over(&root, &machine, &wanted()).expect("with a warning");
-        assert_eq!(
-            machine.count(&mark("ISP")),
-            before,
-            "somebody may have taken it out of service"
-        );
+        assert_eq!(machine.count(&mark("ISP")), before, "it may have been taken out of service");
         give_back(&root, &machine, false).expect("given back");
         assert_eq!(machine.count(&mark("ISP")), before);
         assert_eq!(fs::read(root.path().join(copy("restore"))).expect("it"), OLD);

@@ -22,9 +22,9 @@ pub(crate) struct NewResource<'a> {
 /// Where a resource goes when the node that it left is back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Switchback {
-    /// It stays where it is until somebody moves it.
+    /// Stays on its node until an administrator moves it.
     Intelligent,
-    /// It moves back.
+    /// Moves back when the original node returns.
     Automatic,
 }
 

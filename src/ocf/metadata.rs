@@ -49,7 +49,7 @@ const PARAMETERS: [(&str, &str, &str); 13] = [
     (
         "wait",
         "string",
-        "What the two waits mean: ready, at most so long, or fixed, always the whole time.",
+        "What the two waits mean: ready, at most this long; fixed, always the full time.",
     ),
     ("service", "string", "Dovecot's name as a service of the system."),
 ];

@@ -115,7 +115,7 @@ fn written(root: &Path, report: &Report, how: &cli::Status) -> Result<(Exit, Str
     Ok((exit, text))
 }
 
-/// Tells why there is no status. For a monitoring system that is an answer too.
+/// Reports why there is no status, also to a monitoring system.
 ///
 /// # Errors
 ///

@@ -20,7 +20,7 @@ const MAX_PART: usize = 200;
 /// How many entries of the list may be told apart in the performance data, for the same reason.
 const MAX_ENTRIES: usize = 8;
 
-/// Tells what the plugin found, and the line that it prints.
+/// The plugin's result, and the line that it prints.
 pub(super) fn plugin(report: &Report, limits: cli::Plugin) -> (Plugin, String) {
     let verdict = report.verdict();
     let (mut seen, said) = (seen(report), said(&report.protection, verdict));

@@ -11,7 +11,7 @@ use crate::page::root;
 use crate::readme::texts;
 
 /// What is not to be said, and what is said instead.
-const BANNED: [(&str, &str); 12] = [
+const BANNED: [(&str, &str); 13] = [
     ("folder", "directory"),
     ("folders", "directories"),
     ("anew", "again"),
@@ -24,6 +24,7 @@ const BANNED: [(&str, &str); 12] = [
     ("lie below", "depend, the other way round"),
     ("lies below", "depends, the other way round"),
     ("nobody listens", "nothing listens"),
+    ("cannot be told", "it is unknown whether"),
 ];
 
 /// The banned words in a text, as whole words, in whatever case.

@@ -55,6 +55,24 @@ fn it_asks_for_nothing_that_a_node_may_lack() {
 }
 
 #[test]
+fn it_says_what_it_is_and_what_has_changed_and_names_no_publisher() {
+    let kit = bare(Init::SysV);
+    let said = asked(&kit, "--qf '%{SUMMARY}\\n%{DESCRIPTION}\\n%{URL} %{VENDOR}\\n'");
+    let (summary, rest) = said.split_once('\n').expect("a summary");
+    assert!(!rest.starts_with(summary), "the description says more: {said}");
+    for word in ["Application Recovery Kit", "SIOS LifeKeeper", "Pacemaker", "dovecot-ark-guide(7)"]
+    {
+        assert!(rest.contains(word), "{word}: {said}");
+    }
+    assert!(rest.lines().all(|line| line.chars().count() < 80), "{said}");
+    assert!(said.ends_with("\n(none) (none)\n"), "{said}");
+    let changes = asked(&kit, "--changelog");
+    let (head, items) = changes.split_once('\n').expect("a head");
+    assert!(head.ends_with(&format!(" dovecot-ark - {VERSION}-1")), "{head}");
+    assert!(items.starts_with("Added:\n- "), "{items}");
+}
+
+#[test]
 fn rpm_4_11_finds_the_two_tags_that_it_needs() {
     let kit = bare(Init::SysV);
     let tags = asked(&kit, "--qf '%{ARCHIVESIZE} %{SIGMD5}\\n'");

@@ -54,10 +54,10 @@ pub(crate) struct Facts {
     pub(crate) limits: Limits,
     /// Addresses, listening sockets, and Dovecot's processes.
     pub(crate) network: Network,
-    /// The verdict of the checks, and the last actions. Earlier kits do not tell.
+    /// The verdict of the checks, and the last actions. Earlier kits do not report them.
     #[serde(default)]
     pub(crate) checks: Option<CheckResult>,
-    /// The account of the login check, where the check logs in. Earlier kits do not tell.
+    /// The account of the login check, if the check logs in. Earlier kits do not report it.
     #[serde(default)]
     pub(crate) account: Option<Account>,
     /// The tags for which install has prepared this node.

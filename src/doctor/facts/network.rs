@@ -16,14 +16,14 @@ use crate::settings::Settings;
 use crate::system::System;
 use crate::system::sockets::{self, Socket};
 
-/// What is known of the node's network, and who of Dovecot is there to serve it.
+/// The node's addresses and sockets, and Dovecot's masters.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Network {
     /// The entries of `APP_DOVECOT_IP_LIST`.
     pub(crate) places: Vec<Place>,
     /// The node's addresses.
     pub(crate) addresses: Fact<BTreeSet<IpAddr>>,
-    /// Who listens on a port of the list.
+    /// Sockets that listen on a port of the list.
     pub(crate) sockets: Fact<Vec<Socket>>,
     /// Dovecot's processes.
     pub(crate) dovecot: Fact<DovecotPids>,
@@ -40,7 +40,7 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     /// Its time-out.
     pub(crate) seconds: u64,
-    /// What the checks ask there. Earlier kits do not tell.
+    /// What the checks ask there. Earlier kits do not report it.
     #[serde(default)]
     pub(crate) asked: PortProbe,
 }

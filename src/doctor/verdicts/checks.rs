@@ -9,7 +9,7 @@ use crate::lifekeeper::state::State;
 use crate::log::readable;
 use crate::messages::Message;
 
-/// Assesses the checks and the last actions of one node. Earlier kits tell of neither.
+/// Assesses the checks and the last actions of one node. Earlier kits report neither.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let Some(checked) = &facts.checks else { return Vec::new() };
     let mut findings = verdict(facts, checked);
@@ -44,21 +44,18 @@ fn verdict(facts: &Facts, checked: &CheckResult) -> Vec<Finding> {
             Check::Verdict,
             Message::DoctorActing,
             format!("{word}: {} is running", action.as_deref().unwrap_or("an action")),
-            "what is seen meanwhile says nothing of how it will be",
+            "what the checks see meanwhile is not the final state",
             "wait for its end, and run `dovecot-ark doctor` again",
         )],
         Some(Verdict::Stopped) if state.is_some_and(|state| state == State::Osu) => {
-            vec![Finding::ok(
-                Check::Verdict,
-                "the checks say stopped, and it is to be stopped here",
-            )]
+            vec![Finding::ok(Check::Verdict, "the checks say stopped, as expected on this node")]
         }
         Some(Verdict::Stopped) if !facts.resource.is_in_service() => vec![Finding::warning(
             Check::Verdict,
             Message::DoctorStopped,
             format!("the checks say stopped: {said}"),
             "mail may not be served from this node",
-            "see whether it is to run on this node",
+            "check whether it should run on this node",
         )],
         Some(Verdict::Stopped) => vec![Finding::error(
             Check::Verdict,
@@ -85,7 +82,7 @@ fn verdict(facts: &Facts, checked: &CheckResult) -> Vec<Finding> {
             Check::Verdict,
             Message::DoctorUnknown,
             format!("the checks say {word}: {said}"),
-            "whether Dovecot is in operation cannot be told",
+            "it is unknown whether Dovecot is in operation",
             "see whether /proc is mounted and whole",
         )],
     }

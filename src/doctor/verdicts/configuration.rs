@@ -31,7 +31,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Check::Configuration,
             Message::DoctorBroken,
             format!("Dovecot does not take its configuration: {cause}"),
-            "a Dovecot that runs goes on, but the next start fails, on a failover too",
+            "a running Dovecot continues, but the next start fails, in a failover too",
             Cure::run("doveconf -nx >/dev/null").and("then fix the line that it names"),
         )
     };
@@ -58,8 +58,8 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         Fact::Unknown(cause) => vec![Finding::warning(
             Check::Listener,
             Message::DoctorListenerUnknown,
-            format!("where Dovecot is to listen is not known: {cause}"),
-            "whether the checks of APP_DOVECOT_IP_LIST can succeed cannot be told before a start",
+            format!("it is unknown where Dovecot listens: {cause}"),
+            "it is unknown before a start whether the checks of APP_DOVECOT_IP_LIST can succeed",
             Cure::run("dovecot -n")
                 .and("and compare its addresses and ports with APP_DOVECOT_IP_LIST"),
         )],
@@ -77,7 +77,10 @@ fn assess_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
         return odd;
     }
     let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-    vec![Finding::ok(Check::Listener, format!("Dovecot is to listen at {}", listed.join(", ")))]
+    vec![Finding::ok(
+        Check::Listener,
+        format!("Dovecot is configured to listen at {}", listed.join(", ")),
+    )]
 }
 
 /// What is wrong when no listener covers an entry of the list.

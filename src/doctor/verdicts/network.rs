@@ -26,7 +26,7 @@ fn assess_addresses(facts: &Facts) -> Vec<Finding> {
                 Check::Address,
                 Message::DoctorAddressesUnknown,
                 format!("the addresses of this node cannot be listed: {cause}"),
-                "whether it has those of APP_DOVECOT_IP_LIST cannot be told",
+                "it is unknown whether it has those of APP_DOVECOT_IP_LIST",
                 Cure::run("ip address"),
             )];
         }
@@ -84,7 +84,7 @@ fn assess_ports(facts: &Facts) -> Vec<Finding> {
         return odd;
     }
     let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-    let who = if dovecot.masters.is_empty() { "nobody" } else { "Dovecot" };
+    let who = if dovecot.masters.is_empty() { "nothing" } else { "Dovecot" };
     vec![Finding::ok(Check::Port, format!("{who} listens at {}", listed.join(", ")))]
 }
 
@@ -113,7 +113,7 @@ fn odd_port(
                 Check::Port,
                 Message::DoctorPortLeft,
                 format!("{name} is held by {who}, which an earlier Dovecot left behind"),
-                "Dovecot can start only after it has ended; restore ends it by itself",
+                "Dovecot can start only after it has ended; restore terminates it",
                 Cure::run(format!("dovecot-ark remove -t {tag}")),
             )),
             // The service manager: the socket unit itself is judged elsewhere.

@@ -25,7 +25,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             let finding = Finding::error(
                 Check::Resource,
                 Message::DoctorResourceUnknown,
-                format!("LifeKeeper does not tell of its resources: {cause}"),
+                format!("LifeKeeper does not list its resources: {cause}"),
                 "whether and how Dovecot is protected cannot be seen",
                 Cure::run(facts.installed.command("ins_list")),
             );

@@ -38,21 +38,20 @@ pub(super) struct About {
 }
 
 /// How bytes are summed up, as hexadecimal digits.
-pub(super) struct Sums<F, G> {
-    pub(super) sha1: F,
-    pub(super) sha256: G,
+pub(super) struct Sums {
+    pub(super) sha1: Sum,
+    pub(super) sha256: Sum,
 }
+
+/// Sums bytes up.
+type Sum = fn(&[u8]) -> Result<String>;
 
 /// Returns the package with description and changelog; its MD5 sum is no more that of its content.
 ///
 /// # Errors
 ///
 /// When this is no package as the packager makes it, or there is no sum.
-pub(super) fn described(
-    package: &[u8],
-    about: &About,
-    sums: Sums<impl Fn(&[u8]) -> Result<String>, impl Fn(&[u8]) -> Result<String>>,
-) -> Result<Vec<u8>> {
+pub(super) fn described(package: &[u8], about: &About, sums: &Sums) -> Result<Vec<u8>> {
     let mut parts = take_apart(package)?;
     let (mut entries, length) = header::read(parts.body, Region::Main)?;
     let (before, payload) = parts.body.split_at_checked(length).unwrap_or((parts.body, &[]));
@@ -133,6 +132,7 @@ mod tests {
     }
 
     /// Sums that tell how long was what they summed up.
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for a program, which can fail")]
     fn counted(bytes: &[u8]) -> Result<String> {
         Ok(format!("{:040}", bytes.len()))
     }
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn the_description_and_the_changes_are_added_and_all_else_stays() {
         let before = package(None);
-        let sums = || Sums { sha1: counted, sha256: counted };
-        let after = described(&before, &about(), sums()).expect("a package");
+        let sums = Sums { sha1: counted, sha256: counted };
+        let after = described(&before, &about(), &sums).expect("a package");
         let (old, new) = (take_apart(&before).expect("old"), take_apart(&after).expect("new"));
         let (entries, length) = header::read(new.body, Region::Main).expect("a header");
         let data = |tag| entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.data);
@@ -180,13 +180,13 @@ mod tests {
         );
         let size = word_of(new.body.len()).expect("small").to_be_bytes();
         assert_eq!(sum(SIZE), Some(&size[..]));
-        assert_eq!(described(&after, &about(), sums()).expect("again"), after, "twice is once");
+        assert_eq!(described(&after, &about(), &sums).expect("again"), after, "twice is once");
     }
 
     #[test]
     fn a_sum_that_is_not_known_is_refused() {
         let sums = Sums { sha1: counted, sha256: counted };
-        let refused = described(&package(Some(277)), &about(), sums).expect_err("another sum");
+        let refused = described(&package(Some(277)), &about(), &sums).expect_err("another sum");
         assert!(refused.to_string().contains("tag 277"), "{refused}");
     }
 

@@ -142,7 +142,7 @@ impl Build<'_> {
         }
         succeed(packager, "packing")?;
         let sums = Sums { sha1: digest::sha1, sha256: digest::sha256 };
-        let described = about::described(&read(&package)?, &self.about(version_here)?, sums)?;
+        let described = about::described(&read(&package)?, &self.about(version_here)?, &sums)?;
         write(&package, &signature::completed(&described, digest::md5)?)?;
         signature::require_complete(&read(&package)?, digest::md5)?;
         Ok(package)
