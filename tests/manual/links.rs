@@ -77,6 +77,26 @@ fn each_page_of_the_kit_that_a_page_names_is_there_in_the_same_language() {
 }
 
 #[test]
+fn each_page_is_held_to_the_program_and_packed_in_both_languages_and_forms() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
+    for (directory, packed, html) in [("man", "", ""), ("man/ja", "ja/", ".ja")] {
+        let mut there = 0;
+        for entry in fs::read_dir(root().join(directory)).expect("the pages") {
+            let name = entry.expect("a page").file_name().into_string().expect("a name");
+            if name == "ja" {
+                continue;
+            }
+            assert!(REFERENCE.iter().chain(&OTHERS).any(|it| *it == name), "{directory}/{name}");
+            for file in [format!("man/{packed}{name}.gz"), format!("html/{name}{html}.html")] {
+                assert!(manifest.contains(&format!("\"target/{file}\"")), "{file} is not packed");
+            }
+            there += 1;
+        }
+        assert_eq!(there, REFERENCE.len() + OTHERS.len(), "{directory}");
+    }
+}
+
+#[test]
 fn each_page_is_named_by_the_first_one() {
     for directory in ["man", "man/ja"] {
         let text = fs::read_to_string(root().join(directory).join(REFERENCE[0])).expect("a page");
