@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dovecot::account::user_name;
 use crate::dovecot::login::LOOK_VERB;
+use crate::lifekeeper::new_resource::Switchback;
 use crate::lifekeeper::tag::Tag;
-use crate::lifekeeper::wanted::Switchback;
 use crate::messages::Message;
 
 /// Time limits for quickCheck that can be set in LifeKeeper, in seconds.
@@ -25,6 +25,7 @@ pub const CERTIFICATE_DAYS: RangeInclusive<i64> = 0..=3650;
 /// Dovecot under SIOS LifeKeeper for Linux.
 #[derive(Debug, Parser)]
 #[command(name = "dovecot-ark", version, about)]
+#[command(after_help = "See dovecot-ark(8); begin with dovecot-ark-guide(7).")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -98,7 +99,7 @@ pub(crate) enum Command {
 
 /// The resource an action is for.
 #[derive(Args, Debug)]
-#[command(after_help = "Further arguments are accepted and ignored.")]
+#[command(after_help = "Further arguments are accepted and ignored. See dovecot-ark-actions(8).")]
 pub(crate) struct Resource {
     /// The resource's tag
     #[arg(short = 't', long, value_parser = Tag::parse, overrides_with = "tag")]
@@ -111,6 +112,7 @@ pub(crate) struct Resource {
 /// What to install, and how.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
+#[command(after_help = "See dovecot-ark-install(8).")]
 pub(crate) struct Install {
     /// The resource's tag
     #[arg(long, value_parser = Tag::parse_new, default_value = "dovecot")]
@@ -144,6 +146,7 @@ pub(crate) struct Install {
 /// What to uninstall, and how.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
+#[command(after_help = "See dovecot-ark-install(8).")]
 pub(crate) struct Uninstall {
     /// The resource's tag
     #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]
@@ -164,6 +167,7 @@ pub(crate) struct Uninstall {
 
 /// Which nodes to check.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "See dovecot-ark-doctor(8).")]
 pub(crate) struct Doctor {
     /// The resource's tag
     #[arg(short = 't', long, value_parser = Tag::parse, default_value = "dovecot")]
@@ -178,6 +182,7 @@ pub(crate) struct Doctor {
 
 /// What to show, and to whom.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "See dovecot-ark-status(8).")]
 pub(crate) struct Status {
     /// The resource's tag
     #[arg(short = 't', long, value_parser = Tag::parse, default_value = "dovecot")]
@@ -215,6 +220,7 @@ pub(crate) enum Format {
 
 /// Which account to create.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "See dovecot-ark-install(8).")]
 pub(crate) struct LoginAccount {
     /// Name of the account; by default the one in the file, or dovecot-ark
     #[arg(long, value_parser = user_name)]
@@ -229,6 +235,7 @@ pub(crate) struct LoginAccount {
 
 /// How to show the settings.
 #[derive(Args, Debug)]
+#[command(after_help = "See dovecot-ark.conf(5).")]
 pub(crate) struct Settings {
     /// Print JSON
     #[arg(long)]
@@ -237,6 +244,7 @@ pub(crate) struct Settings {
 
 /// The action that the cluster engine asks for.
 #[derive(Args, Debug)]
+#[command(after_help = "See ocf_dovecot-ark_dovecot(7).")]
 pub(crate) struct Ocf {
     /// start, stop, monitor, validate-all or meta-data; parameters are in the environment
     pub(crate) action: String,

@@ -66,7 +66,7 @@ fn to_stderr(level: LevelFilter) -> Box<dyn SharedLogger> {
 fn begin(head: String, level: LevelFilter, all: Vec<Box<dyn SharedLogger>>) {
     let inner = CombinedLogger::new(all);
     // The only other logger could be one of our own.
-    let _ = log::set_boxed_logger(Box::new(Shaped { head, inner }));
+    let _ = log::set_boxed_logger(Box::new(PrefixedLogger { head, inner }));
     log::set_max_level(level);
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn start(
     }
 }
 
-/// Only the date comes from simplelog; the rest of the line is [`Shaped`]'s.
+/// Only the date comes from simplelog; the rest of the line is [`PrefixedLogger`]'s.
 fn config() -> Config {
     let mut config = ConfigBuilder::new();
     config
@@ -172,12 +172,12 @@ fn is_readable(path: &Path) -> bool {
 }
 
 /// Puts LifeKeeper's shape before a message.
-struct Shaped {
+struct PrefixedLogger {
     head: String,
     inner: Box<CombinedLogger>,
 }
 
-impl Log for Shaped {
+impl Log for PrefixedLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.inner.enabled(metadata)
     }

@@ -8,7 +8,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::dovecot::checks::{self, Answers, Checks};
+use crate::dovecot::checks::{self, Answers};
+use crate::dovecot::findings::Checks;
 use crate::dovecot::instance::Instance;
 use crate::dovecot::mistake::{self, Readable};
 use crate::dovecot::verdict::Verdict;
@@ -89,8 +90,7 @@ pub(crate) fn look(system: &impl System, root: &Path, settings: &Settings, busy:
         both.map(|(endpoint, attempt)| Connection { endpoint, attempt }).collect();
 
     let start = system.now();
-    let status =
-        service::status(system, service::ask(system, &settings.service), service::STATUS_LIMIT);
+    let status = service::status(system, service::ask(system, settings), service::STATUS_LIMIT);
     let service_time = since(system, start);
     let tried =
         connections.iter().filter_map(|one| Some((&one.endpoint, one.attempt.as_ref().ok()?)));

@@ -13,6 +13,7 @@ use super::notes::RunningCommand;
 use super::unit::ASK_LIMIT;
 use crate::command::{Command, CommandOutput, End};
 use crate::messages::{Message, warning};
+use crate::settings::{Commands, Settings};
 use crate::stderr;
 use crate::system::System;
 
@@ -60,8 +61,8 @@ pub(crate) struct StatusQuestion<S: System> {
 }
 
 /// Asks for the status, and does not wait for the answer.
-pub(crate) fn ask<S: System>(system: &S, name: &str) -> StatusQuestion<S> {
-    let running = command(system, name, "status").map(|command| {
+pub(crate) fn ask<S: System>(system: &S, settings: &Settings) -> StatusQuestion<S> {
+    let running = command(system, settings, "status").map(|command| {
         let command = command.asked();
         let running = system.start(&command);
         (command, running)
@@ -146,15 +147,20 @@ pub(crate) enum Outcome {
 
 /// Gives the start command, which may take `limit`. Under systemd the count of failed starts is set back first, because
 /// after five within ten seconds it refuses all others, good ones included.
-pub(crate) fn start(system: &impl System, root: &Path, name: &str, limit: Duration) -> Outcome {
+pub(crate) fn start(
+    system: &impl System,
+    root: &Path,
+    settings: &Settings,
+    limit: Duration,
+) -> Outcome {
     if system.runs_systemd()
         && let Some(systemctl) = system.program("systemctl")
     {
-        let reset = Command::new(systemctl, &["reset-failed", name]);
+        let reset = Command::new(systemctl, &["reset-failed", &settings.service]);
         // It fails for a unit that systemd has not loaded yet, which means nothing.
         let _ = run(system, &reset, STATUS_LIMIT.min(limit));
     }
-    change(system, root, (name, "start"), limit, &mut || {})
+    change(system, root, (settings, "start"), limit, &mut || {})
 }
 
 /// Gives the stop command, which may take `limit`, and looks at the machine now and then while it
@@ -162,11 +168,11 @@ pub(crate) fn start(system: &impl System, root: &Path, name: &str, limit: Durati
 pub(crate) fn stop(
     system: &impl System,
     root: &Path,
-    name: &str,
+    settings: &Settings,
     limit: Duration,
     meanwhile: &mut dyn FnMut(),
 ) -> Outcome {
-    change(system, root, (name, "stop"), limit, meanwhile)
+    change(system, root, (settings, "stop"), limit, meanwhile)
 }
 
 /// Ends a start or stop command that an action left running when it was killed, with its process
@@ -186,11 +192,11 @@ pub(crate) fn end_left_command(system: &impl System, root: &Path) {
 fn change(
     system: &impl System,
     root: &Path,
-    (name, verb): (&str, &str),
+    (settings, verb): (&Settings, &str),
     limit: Duration,
     meanwhile: &mut dyn FnMut(),
 ) -> Outcome {
-    let Some(command) = command(system, name, verb) else {
+    let Some(command) = command(system, settings, verb) else {
         warning!(Message::NoServiceCommand, "{}", missing());
         return Outcome::Ended;
     };
@@ -226,12 +232,16 @@ fn change(
     }
 }
 
-/// `service NAME VERB`, or `systemctl VERB NAME` where `service` is missing.
-fn command(system: &impl System, name: &str, verb: &str) -> Option<Command> {
-    if let Some(service) = system.program("service") {
-        return Some(Command::new(service, &[name, verb]));
+/// `service NAME VERB`, or `systemctl VERB NAME` where systemd's commands are wanted or `service` is
+/// missing.
+fn command(system: &impl System, settings: &Settings, verb: &str) -> Option<Command> {
+    let name = &settings.service;
+    let service = || Some(Command::new(system.program("service")?, &[name, verb]));
+    let systemctl = || Some(Command::new(system.program("systemctl")?, &[verb, name]));
+    if settings.commands == Commands::Systemd && system.runs_systemd() {
+        return systemctl().or_else(service);
     }
-    system.program("systemctl").map(|systemctl| Command::new(systemctl, &[verb, name]))
+    service().or_else(systemctl)
 }
 
 fn missing() -> String {
@@ -258,7 +268,7 @@ mod tests {
             let machine = Machine::running();
             machine.state().systemd = systemd;
             machine.answer("service", end.clone(), MOMENT, words);
-            status(&machine, ask(&machine, "dovecot"), STATUS_LIMIT)
+            status(&machine, ask(&machine, &Settings::default()), STATUS_LIMIT)
         })
     }
 
@@ -290,6 +300,29 @@ mod tests {
     }
 
     #[test]
+    fn systemd_is_told_itself_where_its_commands_are_wanted_and_it_runs() {
+        let given = |commands, systemd, programs: &[&'static str]| {
+            let machine = Machine::running();
+            machine.state().systemd = systemd;
+            machine.state().programs = programs.to_vec();
+            let settings = Settings { commands, ..Settings::default() };
+            command(&machine, &settings, "stop").map(|command| command.to_string())
+        };
+        let (both, [service, systemctl]) =
+            (["service", "systemctl"], ["service dovecot stop", "systemctl stop dovecot"]);
+        for (commands, systemd, programs, told) in [
+            (Commands::Service, true, &both[..], Some(service)),
+            (Commands::Service, true, &both[1..], Some(systemctl)),
+            (Commands::Systemd, true, &both[..], Some(systemctl)),
+            (Commands::Systemd, true, &both[..1], Some(service)),
+            (Commands::Systemd, false, &both[..], Some(service)),
+            (Commands::Systemd, true, &[], None),
+        ] {
+            assert_eq!(given(commands, systemd, programs).as_deref(), told);
+        }
+    }
+
+    #[test]
     fn who_could_not_ask_asks_once_more_within_the_same_time() {
         let answered = |times: u32, took: Duration| {
             let machine = Machine::running();
@@ -300,7 +333,7 @@ mod tests {
                 left = left.saturating_sub(1);
                 (end, took)
             });
-            let status = status(&machine, ask(&machine, "dovecot"), STATUS_LIMIT);
+            let status = status(&machine, ask(&machine, &Settings::default()), STATUS_LIMIT);
             (status == Status::Alive, machine.count("service dovecot status"), machine.now())
         };
         assert_eq!(answered(0, MOMENT), (true, 1, MOMENT));

@@ -5,10 +5,10 @@
 //! between two steps is called again, and the new plan holds what is left to do.
 
 mod account;
-mod alone;
 pub(crate) mod block;
 mod deed;
 mod hand_back;
+mod lock;
 mod pause;
 mod peer;
 mod plan;
@@ -39,12 +39,12 @@ use crate::log::Audience;
 use crate::messages::{Message, Remark, error, warning};
 use crate::system::System;
 use crate::{settings, show};
-use alone::Alone;
 use block::{Entry, Extent};
 use deed::UNCHANGED;
+use lock::InstallLock;
 use plan::Plan;
 use programs::Program;
-use record::{Record, Taken};
+use record::{Record, TakeOver};
 use resource::{Deletion, Failure, Resource};
 use step::Step;
 
@@ -69,7 +69,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
         return Ok(Exit::Success);
     }
     logged("install", root, &what.tag, || {
-        let _alone = Alone::take(system, root)?;
+        let _alone = InstallLock::take(system, root)?;
         tidy(root)?;
         tidy_programs(&resource, root)?;
         let plan = plan::plan(&resource, root, what)?;
@@ -207,7 +207,7 @@ fn note_resumed<S: System>(
     record: &Record,
 ) -> Result<(), Error> {
     let mut record = record.clone();
-    let taken = record.taken(resource.tag).map(|taken| Taken { paused: false, ..taken });
+    let taken = record.taken(resource.tag).map(|taken| TakeOver { paused: false, ..taken });
     record.note_taken(resource.tag, taken);
     record.save(root)
 }
@@ -279,10 +279,10 @@ fn give_dovecot_back(system: &impl System, root: &Path, masters: usize) -> Resul
             let limit = service::CHANGE_LIMIT;
             let notes = Notes::read(system, root);
             pid_file::clear(system, root, &places::usual(), &notes, &[]);
-            service::stop(system, root, &settings.service, limit, &mut || {});
+            service::stop(system, root, &settings, limit, &mut || {});
         }
         (1.., 0) => {
-            service::start(system, root, &settings.service, service::CHANGE_LIMIT);
+            service::start(system, root, &settings, service::CHANGE_LIMIT);
         }
         _ => {}
     }
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
     use crate::command::End;
     use crate::install::resource::Edge;
-    use crate::lifekeeper::wanted::{Start, Switchback};
+    use crate::lifekeeper::new_resource::{Start, Switchback};
     use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
 

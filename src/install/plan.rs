@@ -20,10 +20,10 @@ use crate::dovecot::{identity, mistake};
 use crate::error::Error;
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::new_resource::{NewResource, Start};
 use crate::lifekeeper::resources;
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
-use crate::lifekeeper::wanted::{Start, Wanted};
 use crate::messages::{Message, Remark};
 use crate::settings::{self, Settings};
 use crate::system::{PROGRAM_DIRECTORIES, System};
@@ -280,7 +280,7 @@ fn resource_steps<S: System>(
         None => {
             let node = lifekeeper.node(system)?;
             let switchback = what.switchback;
-            let wanted = Wanted { tag, programs: PROGRAMS, info: INFO, switchback, start };
+            let wanted = NewResource { tag, programs: PROGRAMS, info: INFO, switchback, start };
             let command = lifekeeper
                 .creation(system, &node, &wanted, settings.create.as_ref())
                 .map_err(|reasons| {
@@ -333,7 +333,7 @@ fn dependencies_elsewhere<S: System>(
 }
 
 /// What a person types where no command can be made.
-fn by_hand(node: &str, wanted: &Wanted<'_>, reasons: &[String]) -> String {
+fn by_hand(node: &str, wanted: &NewResource<'_>, reasons: &[String]) -> String {
     let rows = [
         ("Server", node.to_owned()),
         ("Restore script", wanted.program("restore")),

@@ -13,7 +13,7 @@ use crate::boot::links;
 use crate::boot::links::Boot;
 use crate::command::Command;
 use crate::lifekeeper::defaults;
-use crate::lifekeeper::wanted::Start;
+use crate::lifekeeper::new_resource::Start;
 
 /// One change.
 #[derive(Debug)]

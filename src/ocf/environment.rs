@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::actions::Occasion;
 use crate::messages::Remark;
 use crate::probe::endpoint::Depth;
-use crate::settings::{self, Row, Settings};
+use crate::settings::{self, Commands, Row, Settings};
 
 /// Begins the name of each parameter.
 const PARAMETER: &str = "OCF_RESKEY_";
@@ -60,7 +60,12 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
                 (None, Some(format!("CRM_meta_timeout={text}: milliseconds are expected")))
             }
         };
-        let standard = Settings { probe: Depth::Greeting, deadline, ..Settings::default() };
+        let standard = Settings {
+            probe: Depth::Greeting,
+            commands: Commands::Systemd,
+            deadline,
+            ..Settings::default()
+        };
         let (settings, report) =
             settings::of_parameters(|name| self.word(&format!("{PARAMETER}{name}")), standard);
         (settings, complaint.into_iter().chain(Remark::texts(&report.warnings)).collect())
@@ -116,7 +121,9 @@ mod tests {
         let now = Duration::from_secs(100);
         let (settings, wrong) = given(&[]).settings(now);
         assert_eq!(wrong, Vec::<String>::new());
-        assert_eq!(settings, Settings { probe: Depth::Greeting, ..Settings::default() });
+        let standard =
+            Settings { probe: Depth::Greeting, commands: Commands::Systemd, ..Settings::default() };
+        assert_eq!(settings, standard);
         let (settings, wrong) = given(&[
             ("OCF_RESKEY_ip_list", "192.0.2.10:143:4, tls:192.0.2.10:993"),
             ("OCF_RESKEY_probe", "connect"),

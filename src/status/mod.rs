@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::{self, Format};
-use crate::dovecot::history::{Event, History, Outcome, Runs, Told};
+use crate::dovecot::history::{Event, EventReport, History, Outcome, Runs};
 use crate::dovecot::look::{self, Busy, Look};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
@@ -46,7 +46,7 @@ struct Report {
     /// When what the verdict says began, if that is known: local time as RFC 3339 writes it.
     since: Option<String>,
     /// The last action that changed something.
-    last: Option<Told>,
+    last: Option<EventReport>,
 }
 
 /// An action that runs.

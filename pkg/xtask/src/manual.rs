@@ -17,8 +17,17 @@ use crate::cargo::{answer, top};
 const MANDOC: [Tool; 1] = [Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" }];
 
 /// Pages by their names in the directory `man`.
-const PAGES: [&str; 4] =
-    ["dovecot-ark-guide.7", "dovecot-ark-messages.7", "dovecot-ark.8", "ocf_dovecot-ark_dovecot.7"];
+const PAGES: [&str; 9] = [
+    "dovecot-ark-guide.7",
+    "dovecot-ark-messages.7",
+    "dovecot-ark.8",
+    "dovecot-ark-actions.8",
+    "dovecot-ark-install.8",
+    "dovecot-ark-status.8",
+    "dovecot-ark-doctor.8",
+    "dovecot-ark.conf.5",
+    "ocf_dovecot-ark_dovecot.7",
+];
 
 /// The page whose entries have numbers for anchors.
 const MESSAGES: &str = "dovecot-ark-messages.7";

@@ -6,7 +6,7 @@ use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::configuration::Configuration;
 use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::network::{Asked, Place};
+use crate::doctor::facts::network::{Place, PortProbe};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::{Listener, Opening};
 use crate::messages::Message;
@@ -134,9 +134,11 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
 fn misunderstood(place: &Place, openings: &[Opening]) -> Option<Finding> {
     let name = &place.name;
     let (what, mark) = match (place.asked, openings) {
-        (Asked::Greeting, [Opening::Tls]) => ("Dovecot waits for TLS there (ssl = yes)", "tls:"),
-        (Asked::Tls, [Opening::Plain]) => ("Dovecot speaks no TLS there at once", "plain:"),
-        (Asked::Greeting | Asked::Tls, [Opening::Proxied]) => {
+        (PortProbe::Greeting, [Opening::Tls]) => {
+            ("Dovecot waits for TLS there (ssl = yes)", "tls:")
+        }
+        (PortProbe::Tls, [Opening::Plain]) => ("Dovecot speaks no TLS there at once", "plain:"),
+        (PortProbe::Greeting | PortProbe::Tls, [Opening::Proxied]) => {
             ("Dovecot waits for a load balancer there (haproxy = yes)", "connect:")
         }
         // With several listeners it is not known which of them the kernel chooses.
@@ -216,7 +218,7 @@ mod tests {
 
     fn place(address: &str, port: u16) -> Place {
         let address: IpAddr = address.parse().expect(address);
-        let (name, asked) = (format!("{address}:{port}"), Asked::Greeting);
+        let (name, asked) = (format!("{address}:{port}"), PortProbe::Greeting);
         Place { name, address, port, seconds: 2, asked }
     }
 
@@ -251,12 +253,12 @@ mod tests {
             uncovered(&[listener], &Place { name, asked, ..place("127.0.0.1", 1143) })
         };
         for (opening, asked, mark, cure) in [
-            (Plain, Asked::Greeting, "", None),
-            (Tls, Asked::Tls, "tls:", None),
-            (Tls, Asked::Connection, "", None),
-            (Tls, Asked::Greeting, "", Some("write tls:127.0.0.1:1143 in APP")),
-            (Plain, Asked::Tls, "tls:", Some("write plain:127.0.0.1:1143 in APP")),
-            (Proxied, Asked::Greeting, "", Some("write connect:127.0.0.1:1143 in APP")),
+            (Plain, PortProbe::Greeting, "", None),
+            (Tls, PortProbe::Tls, "tls:", None),
+            (Tls, PortProbe::Connection, "", None),
+            (Tls, PortProbe::Greeting, "", Some("write tls:127.0.0.1:1143 in APP")),
+            (Plain, PortProbe::Tls, "tls:", Some("write plain:127.0.0.1:1143 in APP")),
+            (Proxied, PortProbe::Greeting, "", Some("write connect:127.0.0.1:1143 in APP")),
         ] {
             let finding = of(opening, asked, mark);
             let told = finding.as_ref().and_then(Finding::told_cure);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::network::{Place, Running};
+use crate::doctor::facts::network::{DovecotPids, Place};
 use crate::doctor::finding::{Check, Finding};
 use crate::messages::Message;
 use crate::system::sockets::{Holder, Socket};
@@ -88,7 +88,12 @@ fn assess_ports(facts: &Facts) -> Vec<Finding> {
     vec![Finding::ok(Check::Port, format!("{who} listens at {}", listed.join(", ")))]
 }
 
-fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> Option<Finding> {
+fn odd_port(
+    place: &Place,
+    sockets: &[Socket],
+    dovecot: &DovecotPids,
+    tag: &str,
+) -> Option<Finding> {
     let here: Vec<&Socket> =
         sockets.iter().filter(|one| one.accepts(place.address, place.port)).collect();
     let holders: Vec<&Holder> = here.iter().flat_map(|socket| &socket.holders).collect();
@@ -148,7 +153,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
 mod tests {
     use super::*;
     use crate::doctor::facts::healthy;
-    use crate::doctor::facts::network::Asked;
+    use crate::doctor::facts::network::PortProbe;
     use crate::doctor::finding::Level;
 
     fn socket(address: &str, pid: i32, name: &str) -> Socket {
@@ -163,11 +168,11 @@ mod tests {
             address: [127, 0, 0, 1].into(),
             port: 143,
             seconds: 2,
-            asked: Asked::Greeting,
+            asked: PortProbe::Greeting,
         };
-        let runs = Running { masters: vec![100], others: vec![101], strangers: vec![] };
-        let orphans = Running { masters: vec![], ..runs.clone() };
-        let gone = Running::default();
+        let runs = DovecotPids { masters: vec![100], others: vec![101], strangers: vec![] };
+        let orphans = DovecotPids { masters: vec![], ..runs.clone() };
+        let gone = DovecotPids::default();
         for (case, dovecot, sockets, what) in [
             ("free", &gone, vec![], None),
             ("served", &runs, vec![socket("0.0.0.0", 100, "dovecot")], None),
