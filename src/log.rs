@@ -153,6 +153,14 @@ fn open(path: &Path) -> io::Result<File> {
     files::open_own(path, OpenOptions::new().append(true).create(true))
 }
 
+/// Why the kit's own log cannot be written, where it is there. Nothing is made.
+pub(crate) fn unusable(root: &Path) -> Option<String> {
+    let path = root.join(FILE);
+    let cause = files::open_own(&path, OpenOptions::new().append(true)).err()?;
+    let is_there = cause.kind() != io::ErrorKind::NotFound;
+    is_there.then(|| format!("opening {}: {cause}", path.display()))
+}
+
 /// The file in which the C library reads the time zone (`tzset(3)`).
 fn zone_file() -> PathBuf {
     let zone = env::var_os("TZ").map(PathBuf::from);

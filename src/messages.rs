@@ -287,6 +287,8 @@ table! {
     DoctorActionFailed = 4010,
     /// The last action was killed.
     DoctorActionKilled = 4011,
+    /// The kit cannot use a file or directory of its own.
+    DoctorOwnFiles = 4012,
 
     // doctor: Dovecot's configuration and certificates.
     /// The configuration is broken.
@@ -403,6 +405,8 @@ table! {
     DoctorRecord = 4411,
     /// The node is prepared for several tags.
     DoctorSeveralTags = 4412,
+    /// Others than root can write a master's program.
+    DoctorWritableProgram = 4413,
 
     // doctor: the resource.
     /// LifeKeeper does not list its resources.
@@ -473,6 +477,8 @@ table! {
     DoctorPeerSilent = 4616,
     /// The login check's accounts differ.
     DoctorAccounts = 4617,
+    /// systemd restarts Dovecot on some nodes alone.
+    DoctorRestarts = 4618,
 }
 
 impl Message {

@@ -78,6 +78,18 @@ pub(crate) struct DovecotPids {
     pub(crate) others: Vec<i32>,
     /// Masters of other units.
     pub(crate) strangers: Vec<ForeignMaster>,
+    /// Masters whose program others than root can write. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) writable: Vec<Writable>,
+}
+
+/// A master whose program others than root can write.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Writable {
+    /// The process, in words.
+    pub(crate) process: String,
+    /// Its program.
+    pub(crate) program: String,
 }
 
 /// A master that is the main process of another unit.
@@ -120,6 +132,10 @@ impl Network {
             let unit = cgroup::service(&groups).unwrap_or("another unit").to_owned();
             ForeignMaster { pid: one.pid, unit }
         };
+        let writable = |one: &Process| {
+            let program = one.executable.as_ref().filter(|_| !system.runs_file_of_root(one))?;
+            Some(Writable { process: one.to_string(), program: program.display().to_string() })
+        };
         Self {
             places: endpoints.iter().map(place).collect(),
             addresses: system.own_addresses().into(),
@@ -129,6 +145,7 @@ impl Network {
                     masters: pids(&all.masters),
                     others: all.others.iter().map(|one| one.process.pid).collect(),
                     strangers: census.strangers().map(stranger).collect(),
+                    writable: all.masters.iter().filter_map(writable).collect(),
                 })
                 .into(),
         }

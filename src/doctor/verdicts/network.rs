@@ -170,7 +170,7 @@ mod tests {
             seconds: 2,
             asked: PortProbe::Greeting,
         };
-        let runs = DovecotPids { masters: vec![100], others: vec![101], strangers: vec![] };
+        let runs = DovecotPids { masters: vec![100], others: vec![101], ..DovecotPids::default() };
         let orphans = DovecotPids { masters: vec![], ..runs.clone() };
         let gone = DovecotPids::default();
         for (case, dovecot, sockets, what) in [

@@ -6,7 +6,7 @@
 use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::network::{DovecotPids, ForeignMaster};
+use crate::doctor::facts::network::{DovecotPids, ForeignMaster, Writable};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::unit;
 use crate::messages::Message;
@@ -27,6 +27,7 @@ fn masters(facts: &Facts, running: &DovecotPids) -> Vec<Finding> {
         _ => Vec::new(),
     };
     findings.extend(running.strangers.iter().map(|one| stranger(facts, running, one)));
+    findings.extend(running.writable.iter().map(writable));
     if findings.is_empty() {
         findings.push(match running.masters.as_slice() {
             [pid, ..] => {
@@ -54,6 +55,17 @@ fn several(facts: &Facts, pids: &[i32]) -> Finding {
         format!("{count} masters of Dovecot run: pid {}", list(", pid ")),
         "quickCheck takes one for the other, and remove ends them all",
         format!("{action}; or stop the one too many: ps -fp {}", list(",")),
+    )
+}
+
+/// A master whose program others than root can write, as an action tells of it once (ARK1107).
+fn writable(Writable { process, program }: &Writable) -> Finding {
+    Finding::warning(
+        Check::Master,
+        Message::DoctorWritableProgram,
+        format!("{process} runs {program}, which others than root can write"),
+        "whoever can change that file becomes root when Dovecot is next started",
+        Cure::run(format!("chown root:root '{program}' && chmod 755 '{program}'")),
     )
 }
 
@@ -137,7 +149,7 @@ mod tests {
     fn running(masters: &[i32], strangers: &[i32]) -> DovecotPids {
         let stranger = |pid: &i32| ForeignMaster { pid: *pid, unit: "second.service".into() };
         let strangers = strangers.iter().map(stranger).collect();
-        DovecotPids { masters: masters.to_vec(), others: vec![], strangers }
+        DovecotPids { masters: masters.to_vec(), strangers, ..DovecotPids::default() }
     }
 
     #[test]
@@ -188,6 +200,11 @@ mod tests {
         assert_eq!(findings[0].level, Warning, "it is to be stopped here anyway");
         let findings = masters(&facts, &running(&[100, 200], &[300]));
         assert_eq!(findings.len(), 2);
+        let (process, program) = ("pid 100 (dovecot)".into(), "/usr/sbin/dovecot".into());
+        let writable = vec![Writable { process, program }];
+        let loose = masters(&facts, &DovecotPids { writable, ..running(&[100], &[]) });
+        let what = "pid 100 (dovecot) runs /usr/sbin/dovecot, which others than root can write";
+        assert_eq!((loose[0].level, &*loose[0].what), (Warning, what));
         let cure = findings[0].told_cure().unwrap_or_default();
         assert!(cure.starts_with("dovecot-ark remove -t dovecot, which ends them all;"), "{cure}");
     }
