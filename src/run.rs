@@ -133,7 +133,7 @@ fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
     let limit = how.plugin.timeout.map_or(status::LIMIT, |limit| Duration::from_secs(limit.into()));
     let say = match how.format {
         Some(Format::Nagios) => |limit| {
-            let _ = status::untold(&given_up(limit));
+            let _ = status::untold(&ocf::numbered(Message::GaveUp, &given_up(limit)));
         },
         None => |limit| {
             let _ = told(Err(Error::refused(Message::GaveUp, given_up(limit))));
@@ -176,7 +176,7 @@ fn serve_agent(action: &str, machine: &Machine) -> Agent {
         let _ = machine.end_after(limit, Exit::Agent(Agent::Failed), log_end);
     }
     if let Err(cause) = machine.require_root("performing an action") {
-        ocf::tell(&cause.to_string());
+        ocf::tell(&ocf::numbered(cause.message(), &cause.to_string()));
         return Agent::NotPermitted;
     }
     call.log(root);
@@ -185,8 +185,8 @@ fn serve_agent(action: &str, machine: &Machine) -> Agent {
         std::process::exit(Agent::Failed.status().into());
     }));
     let answer = call.perform(machine, root);
-    if let Some(reason) = &answer.reason {
-        ocf::tell(reason);
+    if let Some(reason) = answer.told() {
+        ocf::tell(&reason);
     }
     answer.status
 }
