@@ -20,7 +20,10 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(700);
 
 /// What of doctor's findings says nothing of Dovecot: no LifeKeeper is on the nodes of the suite.
-const OF_THE_LAB: [&str; 5] = ["lifekeeper", "kit", "resource", "stubs", "dependency"];
+const OF_THE_LAB: [&str; 4] = ["lifekeeper", "resource", "stubs", "dependency"];
+
+/// The kit cannot use its own directory: it keeps no note of an action.
+const NO_NOTES: &str = "ARK4012";
 
 /// What an action came to.
 pub(crate) struct Deed<'a> {
@@ -117,6 +120,11 @@ impl Look {
         ours.map(|(level, ..)| if level == "error" { 2 } else { 1 }).max().unwrap_or_default()
     }
 
+    /// Whether doctor tells of the last action, or why it cannot.
+    fn tells_of_action(&self) -> bool {
+        self.findings.iter().any(|(_, check, number)| check == "action" || number == NO_NOTES)
+    }
+
     /// What is greener than it may be.
     fn wrong(&self, deed: &Deed<'_>) -> Option<&'static str> {
         // Nobody has said that Dovecot is to serve from here, so a stopped one is a warning.
@@ -134,7 +142,7 @@ impl Look {
             Some("doctor is greener than status")
         } else if deed.action == "quickCheck" && deed.status != 0 && self.verdict == "up" {
             Some("status is greener than quickCheck")
-        } else if deed.status != 0 && self.worst(|check| check == "action") == 0 && !changing {
+        } else if deed.status != 0 && !changing && !self.tells_of_action() {
             Some("doctor does not tell of the failed action")
         } else if deed.status != 0 && self.worst(|check| check != "action") == 0 {
             Some("doctor does not see why the action failed")
