@@ -24,13 +24,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What is installed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Installed {
-    /// The name of the node where LifeKeeper does not tell it.
+    /// The node's name, if LifeKeeper does not report it.
     pub(crate) host: String,
     /// The kit's version.
     pub(crate) kit: String,
     /// LKROOT.
     pub(crate) lifekeeper: Fact<String>,
-    /// The name that LifeKeeper gives this node, which it tells only while it runs.
+    /// The name that LifeKeeper gives this node; known only while LifeKeeper runs.
     pub(crate) node: Fact<String>,
     /// LifeKeeper's version.
     pub(crate) version: Fact<String>,

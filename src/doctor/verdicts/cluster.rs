@@ -327,14 +327,14 @@ mod tests {
     use super::*;
     use crate::doctor::facts::fact::Fact;
     use crate::doctor::facts::healthy;
-    use crate::doctor::facts::network::Running;
+    use crate::doctor::facts::network::DovecotPids;
     use crate::doctor::finding::Level;
 
     /// Node 1 in service, node 2 standing by.
     fn pair() -> [Facts; 2] {
         let mut standby = healthy("node2");
         standby.resource.stand_by();
-        standby.network.dovecot = Fact::Known(Running::default());
+        standby.network.dovecot = Fact::Known(DovecotPids::default());
         standby.network.addresses = Fact::Known(BTreeSet::from([[127, 0, 0, 1].into()]));
         [healthy("node1"), standby]
     }
@@ -398,7 +398,7 @@ mod tests {
             }),
             (Check::State, Level::Error, "runs on more than one node: node1, node2", |there| {
                 there.network.dovecot =
-                    Fact::Known(Running { masters: vec![7], ..Running::default() });
+                    Fact::Known(DovecotPids { masters: vec![7], ..DovecotPids::default() });
             }),
             (Check::State, Level::Error, "in service on more than one node", |there| {
                 there.resource = healthy("node2").resource;

@@ -6,7 +6,7 @@
 use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::network::{Running, Stranger, Writable};
+use crate::doctor::facts::network::{DovecotPids, ForeignMaster, Writable};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::unit;
 use crate::messages::Message;
@@ -21,7 +21,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn masters(facts: &Facts, running: &Running) -> Vec<Finding> {
+fn masters(facts: &Facts, running: &DovecotPids) -> Vec<Finding> {
     let mut findings: Vec<Finding> = match running.masters.as_slice() {
         [_, _, ..] => vec![several(facts, &running.masters)],
         _ => Vec::new(),
@@ -73,8 +73,8 @@ fn writable(Writable { process, program }: &Writable) -> Finding {
 /// stops it here nor starts it elsewhere. Beside the service's own master, or on a node where that is
 /// to be stopped, it may be meant so, with a mail store of its own: a warning. Where Dovecot is to
 /// serve and this is the only master, the checks take it for the protected one: an error.
-fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
-    let Stranger { pid, unit } = one;
+fn stranger(facts: &Facts, running: &DovecotPids, one: &ForeignMaster) -> Finding {
+    let ForeignMaster { pid, unit } = one;
     let service = format!("{}.service", facts.service.name);
     if facts.resource.is_in_service() && running.masters.is_empty() {
         return Finding::error(
@@ -146,10 +146,10 @@ mod tests {
     use crate::doctor::facts::healthy;
     use crate::doctor::finding::Level;
 
-    fn running(masters: &[i32], strangers: &[i32]) -> Running {
-        let stranger = |pid: &i32| Stranger { pid: *pid, unit: "second.service".into() };
+    fn running(masters: &[i32], strangers: &[i32]) -> DovecotPids {
+        let stranger = |pid: &i32| ForeignMaster { pid: *pid, unit: "second.service".into() };
         let strangers = strangers.iter().map(stranger).collect();
-        Running { masters: masters.to_vec(), strangers, ..Running::default() }
+        DovecotPids { masters: masters.to_vec(), strangers, ..DovecotPids::default() }
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(findings.len(), 2);
         let (process, program) = ("pid 100 (dovecot)".into(), "/usr/sbin/dovecot".into());
         let writable = vec![Writable { process, program }];
-        let loose = masters(&facts, &Running { writable, ..running(&[100], &[]) });
+        let loose = masters(&facts, &DovecotPids { writable, ..running(&[100], &[]) });
         let what = "pid 100 (dovecot) runs /usr/sbin/dovecot, which others than root can write";
         assert_eq!((loose[0].level, &*loose[0].what), (Warning, what));
         let cure = findings[0].told_cure().unwrap_or_default();
