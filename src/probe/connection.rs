@@ -120,7 +120,9 @@ pub(crate) fn probe(
         let moments = [due, silence, unanswered, Some(next)].into_iter().flatten();
         let ready = wait(&talks, moments.fold(deadline, Ord::min));
         let now = Instant::now();
-        talks.iter_mut().for_each(|talk| talk.excuse(looked, now, end));
+        for talk in &mut talks {
+            talk.excuse(looked, now, end);
+        }
         looked = now;
         if now >= next {
             meanwhile();
