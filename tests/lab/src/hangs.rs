@@ -25,7 +25,7 @@ const PID: &str = "/run/silent.pid";
 /// The directory is silent while this is there.
 const SILENT: &str = "/run/directory.silent";
 /// How many checks must leave everything where it is.
-const CHECKS: usize = 3;
+const CHECKS: usize = 2;
 /// What a move is, on the node that loses Dovecot and on the other.
 const NOTED: [&str; 2] = ["end recover", "end restore"];
 /// The longest wait for what is sure to come: a recover and a remove, with two stops of each.
@@ -111,7 +111,7 @@ pub fn prepare(cluster: &Cluster, stop: u32) -> Result<()> {
         "set -e
          {account}
          sed -i '/^APP_DOVECOT_PROBE/d; /^APP_DOVECOT_IP_LIST=/s/2$/15/' {DEFAULTS}
-         printf '{probe}APP_DOVECOT_LOGIN_TIMEOUT=5\\n' >>{DEFAULTS}
+         printf '{probe}APP_DOVECOT_LOGIN_TIMEOUT=4\\n' >>{DEFAULTS}
          mkdir -p {unit}
          printf '[Service]\\nTimeoutStopSec={stop}\\n' >{unit}/stop.conf
          systemctl daemon-reload

@@ -8,8 +8,8 @@ use lab::stage::Stage;
 
 use super::{Place, Tools, spread};
 
-/// systemd's own limit for a stop, in seconds.
-const STOP: u32 = 90;
+/// A short limit for a stop, in seconds: who waits for the store ends by signals alone.
+const STOP: u32 = 5;
 
 /// Lets each hang so often.
 pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
