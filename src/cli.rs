@@ -9,34 +9,35 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dovecot::account::user_name;
 use crate::dovecot::login::LOOK_VERB;
+use crate::lifekeeper::new_resource::Switchback;
 use crate::lifekeeper::tag::Tag;
-use crate::lifekeeper::wanted::Switchback;
 use crate::messages::Message;
 
-/// What LifeKeeper may be told to give quickCheck, in seconds.
+/// Time limits for quickCheck that can be set in LifeKeeper, in seconds.
 pub const QUICKCHECK_TIMEOUT: RangeInclusive<i64> = 20..=3600;
 
-/// What a monitoring system may give its plugin, in seconds; the status ends after 60 by itself.
+/// Time limits for the plugin, in seconds; the status ends after 60 by itself.
 pub const PLUGIN_TIMEOUT: RangeInclusive<i64> = 1..=60;
 
-/// How long before its end a certificate may be reported, in days.
+/// Days before its expiry from which a certificate can be reported.
 pub const CERTIFICATE_DAYS: RangeInclusive<i64> = 0..=3650;
 
 /// Dovecot under SIOS LifeKeeper for Linux.
 #[derive(Debug, Parser)]
 #[command(name = "dovecot-ark", version, about)]
+#[command(after_help = "See dovecot-ark(8); begin with dovecot-ark-guide(7).")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// When to colour what people read; `NO_COLOR` is heard too
+    /// When to use colours; `NO_COLOR` is respected
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub(crate) color: Color,
-    /// Show on standard error what is done and asked, in detail
+    /// Show on standard error what the command does and asks, in detail
     #[arg(short = 'v', long, global = true)]
     pub(crate) verbose: bool,
 }
 
-/// When to colour.
+/// When to use colours.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal.
@@ -47,10 +48,10 @@ pub(crate) enum Color {
     Never,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say whether Dovecot is in operation
+    /// Check whether Dovecot is in operation
     #[command(name = "quickCheck")]
     QuickCheck(Resource),
     /// Bring Dovecot into service
@@ -61,31 +62,31 @@ pub(crate) enum Command {
     Recover(Resource),
     /// Create the resource, write default settings, disable Dovecot's start at boot
     Install(Install),
-    /// Give back exactly what install changed
+    /// Delete the resource and restore exactly what install changed
     Uninstall(Uninstall),
-    /// Check the preconditions on every node, each with its cure; changes nothing
+    /// Check the preconditions on every node and print cures; changes nothing
     Doctor(Doctor),
-    /// Show what the checks say now, and LifeKeeper's state
+    /// Show the result of the checks and LifeKeeper's state; changes nothing
     Status(Status),
     /// Show each parameter, its value, and where it comes from
     Settings(Settings),
-    /// Make the account of the login check: its password, its file, its mailbox
+    /// Create the account for the login check: password, file and mailbox
     LoginAccount(LoginAccount),
-    /// Explain a warning or error by its number: what it means, its cause and its cure
+    /// Explain a warning or error by its number: meaning, cause and cure
     Explain {
         /// The number, such as ARK1101
         #[arg(value_parser = Message::parse)]
         number: Message,
     },
-    /// Say in what state a directory's file system is
+    /// Print the state of a directory's file system
     #[command(name = LOOK_VERB, hide = true)]
     LookAtStore {
         /// The directory
         directory: PathBuf,
     },
-    /// Perform an action of a resource agent, for Pacemaker
+    /// Perform an action of the resource agent, for Pacemaker
     Ocf(Ocf),
-    /// Print what makes a shell complete this command line
+    /// Print a shell completion script
     Completions {
         /// The shell
         #[arg(value_enum, required_unless_present = "tags")]
@@ -98,7 +99,7 @@ pub(crate) enum Command {
 
 /// The resource an action is for.
 #[derive(Args, Debug)]
-#[command(after_help = "Further arguments are accepted and ignored.")]
+#[command(after_help = "Further arguments are accepted and ignored. See dovecot-ark-actions(8).")]
 pub(crate) struct Resource {
     /// The resource's tag
     #[arg(short = 't', long, value_parser = Tag::parse, overrides_with = "tag")]
@@ -111,29 +112,30 @@ pub(crate) struct Resource {
 /// What to install, and how.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
+#[command(after_help = "See dovecot-ark-install(8).")]
 pub(crate) struct Install {
     /// The resource's tag
     #[arg(long, value_parser = Tag::parse_new, default_value = "dovecot")]
     pub(crate) tag: Tag,
-    /// Whether the resource moves back by itself to the node it came from
+    /// Whether the resource moves back automatically after a failover
     #[arg(long, value_enum, default_value_t = Switchback::Intelligent)]
     pub(crate) switchback: Switchback,
     /// Do not bring the resource into service
     #[arg(long)]
     pub(crate) no_start: bool,
-    /// A resource that Dovecot needs; repeatable
+    /// Tag of a resource that Dovecot depends on; can be repeated
     #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
     pub(crate) depends_on: Vec<Tag>,
-    /// The longest that LifeKeeper lets quickCheck take, 20 to 3600
+    /// LifeKeeper's time limit for quickCheck, 20 to 3600
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(QUICKCHECK_TIMEOUT))]
     pub(crate) quickcheck_timeout: Option<u32>,
     /// Prepare a node to which the resource will be extended
     #[arg(long, conflicts_with_all = ["switchback", "no_start", "depends_on"])]
     pub(crate) standby: bool,
-    /// Put a resource of other scripts into this kit's hands, on all nodes; Dovecot goes on
+    /// Take over a resource of other scripts, on all nodes; Dovecot keeps running
     #[arg(long, conflicts_with_all = ["switchback", "no_start"])]
     pub(crate) take_over: bool,
-    /// Let systemd start a Dovecot that died again, without asking LifeKeeper
+    /// Let systemd restart a Dovecot that died, without asking LifeKeeper
     #[arg(long)]
     pub(crate) restart: bool,
     /// Print the plan and change nothing
@@ -141,20 +143,21 @@ pub(crate) struct Install {
     pub(crate) dry_run: bool,
 }
 
-/// What to take out.
+/// What to uninstall, and how.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
+#[command(after_help = "See dovecot-ark-install(8).")]
 pub(crate) struct Uninstall {
     /// The resource's tag
     #[arg(long, value_parser = Tag::parse, default_value = "dovecot")]
     pub(crate) tag: Tag,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Delete the resource with LifeKeeper's low-level command where lkcli cannot
+    /// Delete the resource with LifeKeeper's low-level command if lkcli cannot
     #[arg(long)]
     pub(crate) use_ins_remove: bool,
-    /// Give a resource that was taken over back on this node alone, as another node asks
+    /// Give a resource that was taken over back on this node only, for another node
     #[arg(long, hide = true)]
     pub(crate) hand_back: bool,
     /// Print the plan and change nothing
@@ -162,81 +165,86 @@ pub(crate) struct Uninstall {
     pub(crate) dry_run: bool,
 }
 
-/// Which nodes to look at.
+/// Which nodes to check.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "See dovecot-ark-doctor(8).")]
 pub(crate) struct Doctor {
     /// The resource's tag
     #[arg(short = 't', long, value_parser = Tag::parse, default_value = "dovecot")]
     pub(crate) tag: Tag,
-    /// Look at this node alone
+    /// Check this node only
     #[arg(long)]
     pub(crate) local: bool,
-    /// Print JSON for a program
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 /// What to show, and to whom.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "See dovecot-ark-status(8).")]
 pub(crate) struct Status {
     /// The resource's tag
     #[arg(short = 't', long, value_parser = Tag::parse, default_value = "dovecot")]
     pub(crate) tag: Tag,
-    /// Print JSON for a program
+    /// Print JSON
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// Print in another form
+    /// Print in another format
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
     #[command(flatten)]
     pub(crate) plugin: Plugin,
 }
 
-/// What a monitoring system says to its plugin.
+/// Limits that a monitoring system sets for the plugin.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct Plugin {
-    /// Give up with UNKNOWN after so long, 1 to 60
+    /// Give up with UNKNOWN after this time, 1 to 60
     #[arg(long, value_name = "SECONDS", requires = "format", value_parser = clap::value_parser!(u8).range(PLUGIN_TIMEOUT))]
     pub(crate) timeout: Option<u8>,
-    /// WARNING where a certificate ends in fewer days, 0 to 3650
+    /// WARNING if a certificate expires in fewer days, 0 to 3650
     #[arg(short = 'w', long, value_name = "DAYS", requires = "format", value_parser = clap::value_parser!(u16).range(CERTIFICATE_DAYS))]
     pub(crate) warning: Option<u16>,
-    /// CRITICAL where a certificate ends in fewer days, 0 to 3650
+    /// CRITICAL if a certificate expires in fewer days, 0 to 3650
     #[arg(short = 'c', long, value_name = "DAYS", requires = "format", value_parser = clap::value_parser!(u16).range(CERTIFICATE_DAYS))]
     pub(crate) critical: Option<u16>,
 }
 
-/// Another form of the status.
+/// Formats of the status besides text and JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Format {
     /// One line, performance data and exit status of a monitoring plugin.
     Nagios,
 }
 
-/// Which account to make.
+/// Which account to create.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "See dovecot-ark-install(8).")]
 pub(crate) struct LoginAccount {
-    /// The account's name; dovecot-ark, or the one in the file, if none is given
+    /// Name of the account; by default the one in the file, or dovecot-ark
     #[arg(long, value_parser = user_name)]
     pub(crate) user: Option<String>,
-    /// Make a new password where the file exists
+    /// Create a new password even if the file exists
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Use the account in the file, and change nothing of it
+    /// Use the account in the file without changing it
     #[arg(long, conflicts_with_all = ["user", "overwrite"])]
     pub(crate) keep: bool,
 }
 
 /// How to show the settings.
 #[derive(Args, Debug)]
+#[command(after_help = "See dovecot-ark.conf(5).")]
 pub(crate) struct Settings {
-    /// Print JSON for a program
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What the engine of resource agents asks for.
+/// The action that the cluster engine asks for.
 #[derive(Args, Debug)]
+#[command(after_help = "See ocf_dovecot-ark_dovecot(7).")]
 pub(crate) struct Ocf {
     /// start, stop, monitor, validate-all or meta-data; parameters are in the environment
     pub(crate) action: String,

@@ -69,7 +69,7 @@ impl Command {
         Self { input: Some(password), ..self }
     }
 
-    /// What it is told.
+    /// The secret line of its standard input.
     pub(crate) const fn input(&self) -> Option<&Secret> {
         self.input.as_ref()
     }
@@ -85,7 +85,7 @@ impl Command {
         self
     }
 
-    /// The variables that it has beside, or instead of, those that all commands have.
+    /// Variables in addition to, or instead of, those that all commands have.
     pub(crate) fn environment(&self) -> &[(&'static str, String)] {
         &self.environment
     }

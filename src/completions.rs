@@ -39,7 +39,7 @@ pub(crate) fn script(shell: Shell) -> Result<(), Error> {
     print(&completed_by(shell))
 }
 
-/// Prints the tags of LifeKeeper's resources here, one a line; none where LifeKeeper does not tell.
+/// Prints the tags of LifeKeeper's resources here, one a line; none if LifeKeeper lists none.
 /// A shell may take what is special in a word for its own: a tag with such a character, which
 /// LifeKeeper's interface does not take either, is left out.
 ///

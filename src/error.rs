@@ -127,7 +127,7 @@ impl Error {
         Self::Refused(Remark::new(message, cause))
     }
 
-    /// The number under which it is told.
+    /// Its number.
     pub(crate) const fn message(&self) -> Message {
         match self {
             Self::NotRoot(_) => Message::NotRoot,

@@ -87,7 +87,7 @@ impl Agent {
 }
 
 impl Plugin {
-    /// The one that asks for more: what cannot be told hides nothing that is known to be bad.
+    /// The more urgent one; UNKNOWN never hides a known problem.
     pub(crate) fn worse(self, other: Self) -> Self {
         let order = [Self::Ok, Self::Unknown, Self::Warning, Self::Critical];
         let place = |found| order.iter().position(|one| *one == found);

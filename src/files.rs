@@ -44,7 +44,7 @@ pub(crate) fn own_directory(root: &Path) -> Result<PathBuf, String> {
     existing_directory(root)
 }
 
-/// The same for whoever only looks: nothing is made.
+/// The same for reading only: nothing is made.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub(crate) fn existing_directory(root: &Path) -> Result<PathBuf, String> {
     Ok(directory)
 }
 
-/// Whether a directory is root's own: a real one that nobody else may write.
+/// Whether a directory is root's own: a real one that only root may write.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Whether a path leads to a program that root owns and nobody else may write.
+/// Whether a path leads to a program that root owns and only root may write.
 pub(crate) fn is_program_of_root(path: &Path) -> bool {
     fs::metadata(path)
         .is_ok_and(|data| data.is_file() && data.mode() & 0o111 != 0 && is_roots(&data).is_ok())
@@ -147,7 +147,7 @@ pub(crate) fn sync_directory(path: &Path) -> Result<(), Error> {
         .map_err(Error::file("writing", directory))
 }
 
-/// The name that this host gives itself; empty where it does not tell.
+/// The name that this host gives itself; empty if it has none.
 pub(crate) fn host(root: &Path) -> String {
     let name = fs::read_to_string(root.join("proc/sys/kernel/hostname")).unwrap_or_default();
     name.trim().to_owned()

@@ -31,7 +31,7 @@ const FILE: &str = "var/log/dovecot-ark.log";
 /// The kit's name as a component of LifeKeeper.
 const COMPONENT: &str = "dovecot-ark";
 
-/// Who hears what is logged.
+/// Where log lines go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Audience {
     /// LifeKeeper, which collects standard error, and the file.
@@ -66,7 +66,7 @@ fn to_stderr(level: LevelFilter) -> Box<dyn SharedLogger> {
 fn begin(head: String, level: LevelFilter, all: Vec<Box<dyn SharedLogger>>) {
     let inner = CombinedLogger::new(all);
     // The only other logger could be one of our own.
-    let _ = log::set_boxed_logger(Box::new(Shaped { head, inner }));
+    let _ = log::set_boxed_logger(Box::new(PrefixedLogger { head, inner }));
     log::set_max_level(level);
 }
 
@@ -99,13 +99,13 @@ pub(crate) fn start(
     if let Some(cause) = failed {
         warning!(
             Message::NoLogFile,
-            "opening {}: {cause}; logging to standard error alone",
+            "opening {}: {cause}; logging to standard error only",
             path.display()
         );
     }
 }
 
-/// Only the date comes from simplelog; the rest of the line is [`Shaped`]'s.
+/// Only the date comes from simplelog; the rest of the line is [`PrefixedLogger`]'s.
 fn config() -> Config {
     let mut config = ConfigBuilder::new();
     config
@@ -135,7 +135,7 @@ pub(crate) fn local_now() -> OffsetDateTime {
     OffsetDateTime::now_utc().to_offset(offset())
 }
 
-/// The moment that was so long ago, to the second, as RFC 3339 writes it.
+/// The moment this long ago, to the second, in the format of RFC 3339.
 pub(crate) fn stamp(ago: Duration) -> String {
     let now = local_now();
     let then = time::Duration::try_from(ago).ok().and_then(|ago| now.checked_sub(ago));
@@ -151,6 +151,14 @@ pub(crate) fn readable(stamp: &str) -> String {
 
 fn open(path: &Path) -> io::Result<File> {
     files::open_own(path, OpenOptions::new().append(true).create(true))
+}
+
+/// Why the kit's own log cannot be written, where it is there. Nothing is made.
+pub(crate) fn unusable(root: &Path) -> Option<String> {
+    let path = root.join(FILE);
+    let cause = files::open_own(&path, OpenOptions::new().append(true)).err()?;
+    let is_there = cause.kind() != io::ErrorKind::NotFound;
+    is_there.then(|| format!("opening {}: {cause}", path.display()))
 }
 
 /// The file in which the C library reads the time zone (`tzset(3)`).
@@ -172,12 +180,12 @@ fn is_readable(path: &Path) -> bool {
 }
 
 /// Puts LifeKeeper's shape before a message.
-struct Shaped {
+struct PrefixedLogger {
     head: String,
     inner: Box<CombinedLogger>,
 }
 
-impl Log for Shaped {
+impl Log for PrefixedLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.inner.enabled(metadata)
     }

@@ -77,7 +77,7 @@ table! {
     SeveralMasters = 1110,
     /// A debugger holds the master.
     Traced = 1111,
-    /// All processes of a service serve somebody.
+    /// All processes of a service are in use.
     Saturated = 1112,
     /// A certificate has ended or soon will.
     Certificate = 1113,
@@ -287,6 +287,8 @@ table! {
     DoctorActionFailed = 4010,
     /// The last action was killed.
     DoctorActionKilled = 4011,
+    /// The kit cannot use a file or directory of its own.
+    DoctorOwnFiles = 4012,
 
     // doctor: Dovecot's configuration and certificates.
     /// The configuration is broken.
@@ -315,7 +317,7 @@ table! {
     DoctorUnwritable = 4112,
     /// An entry asks a port for what Dovecot does not do there.
     DoctorMisunderstood = 4113,
-    /// Dovecot is to listen at an address that the node lacks.
+    /// Dovecot is configured to listen at an address that the node lacks.
     DoctorListenAddress = 4114,
     /// The login check has no account.
     DoctorNoAccount = 4115,
@@ -329,7 +331,7 @@ table! {
     DoctorAccountDelayed = 4119,
 
     // doctor: who starts Dovecot.
-    /// systemd does not tell of the service.
+    /// systemd does not report the service.
     DoctorUnitUnknown = 4201,
     /// systemd stops Dovecot before LifeKeeper.
     DoctorOrder = 4202,
@@ -345,7 +347,7 @@ table! {
     DoctorEnabled = 4207,
     /// The init script runs at boot.
     DoctorBootLinks = 4208,
-    /// systemd does not tell the state of the unit.
+    /// systemd does not report the state of the unit.
     DoctorStateUnknown = 4209,
     /// An active unit starts Dovecot.
     DoctorTriggered = 4210,
@@ -403,9 +405,11 @@ table! {
     DoctorRecord = 4411,
     /// The node is prepared for several tags.
     DoctorSeveralTags = 4412,
+    /// Others than root can write a master's program.
+    DoctorWritableProgram = 4413,
 
     // doctor: the resource.
-    /// LifeKeeper does not tell of its resources.
+    /// LifeKeeper does not list its resources.
     DoctorResourceUnknown = 4501,
     /// The resource is another kit's.
     DoctorOtherKind = 4502,
@@ -459,7 +463,7 @@ table! {
     DoctorAddressTwice = 4609,
     /// No other node was asked.
     DoctorNoPeers = 4610,
-    /// LifeKeeper does not tell of the other nodes.
+    /// LifeKeeper does not list the other nodes.
     DoctorPeersUnknown = 4611,
     /// A node is not alive.
     DoctorPeerDead = 4612,
@@ -473,6 +477,8 @@ table! {
     DoctorPeerSilent = 4616,
     /// The login check's accounts differ.
     DoctorAccounts = 4617,
+    /// systemd restarts Dovecot on some nodes alone.
+    DoctorRestarts = 4618,
 }
 
 impl Message {

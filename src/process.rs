@@ -92,7 +92,7 @@ impl Process {
         matches!(self.state, 'T' | 't')
     }
 
-    /// Whether it has ended, whoever has not yet asked for its exit status.
+    /// Whether it has ended, even if its exit status was not yet collected.
     pub(crate) const fn is_dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }

@@ -26,7 +26,7 @@ use crate::{completions, doctor, explain, install, settings, show, status};
 /// All files are read below this directory.
 const ROOT: &str = "/";
 
-/// Reads the command line, does what it says, and tells the exit status.
+/// Reads the command line, runs the command, and returns the exit status.
 #[must_use]
 pub fn run() -> ExitCode {
     let machine = Machine::new();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The word, shown to nobody who does not ask for it.
+/// A password that no formatting shows.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Secret(String);
 
@@ -17,7 +17,7 @@ impl Secret {
         &self.0
     }
 
-    /// A text of somebody else's without the word, if it repeats it.
+    /// A foreign text without the word, if it repeats it.
     pub(crate) fn hidden_in(&self, text: &str) -> String {
         text.replace(&self.0, "(the password)")
     }

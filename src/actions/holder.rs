@@ -67,7 +67,7 @@ impl Holder {
         })
     }
 
-    /// Whether its time is over for whoever has waited so long for it.
+    /// Whether it is past its deadline for an action that has waited this long.
     pub(super) fn is_past(
         &self,
         system: &impl System,
@@ -189,7 +189,7 @@ fn flock(line: &str) -> Option<Flock> {
     (kind == "FLOCK").then_some(Flock { device, inode, is_whole })
 }
 
-/// Writes who we are, for the others; that is a help, not a condition.
+/// Records this action in the lock file, for the others; the action does not depend on it.
 pub(super) fn note(system: &impl System, file: &File, action: Action, longest: Duration) {
     let pid = i32::try_from(std::process::id()).unwrap_or_default();
     let record = Record {

@@ -10,7 +10,8 @@ use log::info;
 
 use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
-use crate::dovecot::checks::{self, Care, Checks};
+use crate::dovecot::checks::{self, Thoroughness};
+use crate::dovecot::findings::Checks;
 use crate::dovecot::history;
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::login::{self, Login};
@@ -64,7 +65,7 @@ pub(crate) fn longest(settings: &Settings) -> Duration {
     (look * 2 + MOTION_WAIT + unit::CHECK_LIMIT * 2).min(checks::LIMIT)
 }
 
-/// What a check found, for whoever draws the consequence.
+/// What a check found, before its consequence is known.
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Finding {
@@ -94,7 +95,7 @@ impl Finding {
         !(self.verdict.is_up() || self.verdict.is_changing())
     }
 
-    /// Tells it in the log, with its consequence.
+    /// Logs it with its consequence.
     ///
     /// # Errors
     ///
@@ -151,7 +152,7 @@ pub(super) fn look(
     let end = system.now() + most;
     let unknown = |cause: Error| Finding::of(Verdict::Unknown, vec![cause.to_string()]);
     let is_tenth = settings.probe.listens() && notes::is_tenth(root);
-    let care = if is_tenth { Care::Master } else { Care::Twice };
+    let care = if is_tenth { Thoroughness::Master } else { Thoroughness::Twice };
     let limit = most.saturating_sub(unit::CHECK_LIMIT);
     let mut seen = match checks::check(system, settings, root, notes, care, limit) {
         Ok(seen) => seen,
@@ -177,7 +178,7 @@ pub(super) fn look(
             break;
         }
         system.sleep(pause);
-        seen = match checks::check(system, settings, root, notes, Care::Twice, limit) {
+        seen = match checks::check(system, settings, root, notes, Thoroughness::Twice, limit) {
             Ok(seen) => seen,
             Err(cause) => return unknown(cause),
         };
@@ -246,7 +247,7 @@ mod tests {
     use crate::probe::endpoint::Depth;
     use crate::probe::endpoint::Endpoint;
     use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, details, words};
-    use crate::system::{Burials, WATCH_LEAD};
+    use crate::system::{KillBudget, WATCH_LEAD};
     use crate::test_root::TestRoot;
 
     fn quick_check(machine: &Machine, settings: &Settings) -> Result<(), Error> {
@@ -728,7 +729,7 @@ mod tests {
             }
             let port = if n % 2 == 0 { Port::Silent } else { Port::Refusing };
             machine.state().ports.insert(143, port);
-            machine.state().stuck = Some(Burials::default());
+            machine.state().stuck = Some(KillBudget::default());
             let entry = format!("192.0.2.1:143:{seconds}");
             let endpoints = vec![Endpoint::parse(&entry).expect("an entry")];
             let settings = Settings { endpoints, probe: Depth::Greeting, ..Settings::default() };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::consequence::fault as fault_of;
 use super::{excuse, remove, restore};
-use crate::dovecot::checks::{self, Care};
+use crate::dovecot::checks::{self, Thoroughness};
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::{Logins, Notes, Reason};
 use crate::dovecot::service::{self, Status};
@@ -56,7 +56,8 @@ pub(super) fn recover(
         _ => None,
     };
     if let Some(cause) = mistake.or(silence)
-        && checks::check(system, settings, root, notes, Care::Twice, checks::LIMIT)?.serves()
+        && checks::check(system, settings, root, notes, Thoroughness::Twice, checks::LIMIT)?
+            .serves()
     {
         warning!(
             Message::LeftRunning,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use log::info;
 
-use super::wait::{Seen, until};
+use super::wait::{Observation, until};
 use crate::dovecot::cgroup;
 use crate::dovecot::identity::{Census, Family, Weight};
 use crate::dovecot::notes::Notes;
@@ -265,10 +265,10 @@ impl<'a, S: System> Watch<'a, S> {
         let _shown = stderr::waiting("waiting for Dovecot's processes to end", wait);
         let seen = until(system, mode, wait, || {
             let family = self.settled()?;
-            Ok(if family.is_gone() { Seen::Yes(family) } else { Seen::No(family) })
+            Ok(if family.is_gone() { Observation::Yes(family) } else { Observation::No(family) })
         })?;
         Ok(match seen {
-            Seen::Yes(family) | Seen::No(family) => family,
+            Observation::Yes(family) | Observation::No(family) => family,
         })
     }
 
@@ -364,15 +364,15 @@ fn wake(system: &impl System, root: &Path, family: &Family) {
 /// What signals did not end.
 #[must_use]
 #[derive(Debug, Default)]
-pub(super) struct Left {
+pub(super) struct Survivors {
     /// Outlived SIGKILL, and is Dovecot's without doubt.
     failing: Vec<Process>,
     /// Came after the last signal, or can have been arranged by a user.
     others: Vec<Process>,
 }
 
-impl Left {
-    /// Names those whom nothing can be concluded from.
+impl Survivors {
+    /// Warns of processes from which nothing can be concluded.
     ///
     /// # Errors
     ///
@@ -400,18 +400,19 @@ pub(super) fn end(
     system: &impl System,
     root: &Path,
     census: &mut Census<'_>,
-) -> Result<Left, Error> {
+) -> Result<Survivors, Error> {
     let family = census.take(system)?;
     wake(system, root, &family);
     for member in family.all() {
         system.signal(&member.process, Signal::Term);
     }
-    let look = |census: &mut Census<'_>| -> Result<Seen<Family>, Error> {
+    let look = |census: &mut Census<'_>| -> Result<Observation<Family>, Error> {
         let family = census.take(system)?;
-        Ok(if family.is_gone() { Seen::Yes(family) } else { Seen::No(family) })
+        Ok(if family.is_gone() { Observation::Yes(family) } else { Observation::No(family) })
     };
-    let Seen::No(mut family) = until(system, Wait::Ready, TERM_WAIT, || look(census))? else {
-        return Ok(Left::default());
+    let Observation::No(mut family) = until(system, Wait::Ready, TERM_WAIT, || look(census))?
+    else {
+        return Ok(Survivors::default());
     };
     let mut killed: Vec<Process> = Vec::new();
     // Whoever is dying may have had children meanwhile.
@@ -427,9 +428,9 @@ pub(super) fn end(
             }
         }
         family = census.take(system)?;
-        Ok(if family.is_gone() { Seen::Yes(()) } else { Seen::No(()) })
+        Ok(if family.is_gone() { Observation::Yes(()) } else { Observation::No(()) })
     })?;
-    let mut left = Left::default();
+    let mut left = Survivors::default();
     for member in family.all() {
         let was_killed = killed.iter().any(|process| process.is(&member.process));
         let list = if was_killed && member.weight == Weight::Fails {

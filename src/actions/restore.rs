@@ -9,8 +9,8 @@ use std::time::Duration;
 use log::info;
 
 use super::remove;
-use super::wait::{Seen, until};
-use crate::dovecot::checks::Care;
+use super::wait::{Observation, until};
+use crate::dovecot::checks::Thoroughness;
 use crate::dovecot::identity::Census;
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::Notes;
@@ -52,7 +52,7 @@ pub(super) fn restore(
     // A mailbox can be locked by a dead node for minutes: a good start does not wait for it.
     let settings = &settings.without_login();
     let limit = || settings.bounded(system, checks::LIMIT, Duration::ZERO);
-    let mut seen = checks::check(system, settings, root, notes, Care::Twice, limit())?;
+    let mut seen = checks::check(system, settings, root, notes, Thoroughness::Twice, limit())?;
     if seen.in_operation() {
         info!("Dovecot is already in operation");
         notes.remember(system, root, &settings.service, &seen.masters);
@@ -80,29 +80,29 @@ pub(super) fn restore(
         service::start(system, root, settings, start);
         let wait = settings.bounded(system, settings.restore_wait, KEPT);
         let end = system.now() + wait;
-        let look = || checks::check(system, settings, root, notes, Care::Once, limit());
+        let look = || checks::check(system, settings, root, notes, Thoroughness::Once, limit());
         let _shown = stderr::waiting("waiting for Dovecot to be in operation", wait);
         seen = match until(system, settings.wait, wait, || {
             let first = look()?;
             let pause = pause.min(end.saturating_sub(system.now()));
             if !first.in_operation() {
-                return Ok(Seen::No(first));
+                return Ok(Observation::No(first));
             }
             if settings.wait == Wait::Fixed || pause.is_zero() {
-                return Ok(Seen::Yes(first));
+                return Ok(Observation::Yes(first));
             }
             system.sleep(pause);
             let second = look()?;
             let is_same = |one: &Process| first.masters.iter().any(|other| other.is(one));
             let lasts = second.in_operation() && second.masters.iter().all(is_same);
-            Ok(if lasts { Seen::Yes(second) } else { Seen::No(second) })
+            Ok(if lasts { Observation::Yes(second) } else { Observation::No(second) })
         })? {
-            Seen::Yes(seen) => {
+            Observation::Yes(seen) => {
                 info!("Dovecot is in operation");
                 notes.remember(system, root, &settings.service, &seen.masters);
                 return Ok(());
             }
-            Seen::No(seen) => seen,
+            Observation::No(seen) => seen,
         };
         warning!(Message::Round, "{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.

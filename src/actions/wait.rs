@@ -26,8 +26,8 @@ pub(super) fn until<T>(
     system: &impl System,
     mode: Wait,
     wait: Duration,
-    mut look: impl FnMut() -> Result<Seen<T>, Error>,
-) -> Result<Seen<T>, Error> {
+    mut look: impl FnMut() -> Result<Observation<T>, Error>,
+) -> Result<Observation<T>, Error> {
     let start = system.now();
     let end = start + wait;
     let mut pause = match mode {
@@ -42,7 +42,7 @@ pub(super) fn until<T>(
     loop {
         let seen = look()?;
         let left = end.saturating_sub(system.now());
-        if matches!(seen, Seen::Yes(_)) || left.is_zero() {
+        if matches!(seen, Observation::Yes(_)) || left.is_zero() {
             return Ok(seen);
         }
         system.sleep(pause.min(left));
@@ -53,7 +53,7 @@ pub(super) fn until<T>(
 
 /// What a look found.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Seen<T> {
+pub(super) enum Observation<T> {
     /// What was waited for.
     Yes(T),
     /// Something else.
@@ -73,9 +73,9 @@ mod tests {
         let mut times = Vec::new();
         let seen = until(&machine, mode, wait, || {
             times.push(machine.now());
-            Ok(if machine.now() >= comes { Seen::Yes(()) } else { Seen::No(()) })
+            Ok(if machine.now() >= comes { Observation::Yes(()) } else { Observation::No(()) })
         });
-        (seen.expect("a look that cannot fail") == Seen::Yes(()), times)
+        (seen.expect("a look that cannot fail") == Observation::Yes(()), times)
     }
 
     #[test]

@@ -198,7 +198,7 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
     Err(Error::refused(Message::BootNotDisabled, text))
 }
 
-/// Puts back the links that were found before, if nobody has set the start at boot since.
+/// Restores the links that were found before, unless the start at boot was changed since.
 ///
 /// # Errors
 ///

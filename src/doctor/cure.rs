@@ -24,7 +24,7 @@ impl Cure {
         Self { command: Some(line(command.as_ref())), hint: None }
     }
 
-    /// The same, and this is to be done or known beside.
+    /// The same with a hint: something else to do or to know.
     pub(super) fn and(self, hint: impl AsRef<str>) -> Self {
         Self { hint: Some(line(hint.as_ref())), ..self }
     }

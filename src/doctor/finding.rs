@@ -102,7 +102,7 @@ impl Check {
     ];
 }
 
-/// How a precondition stands.
+/// State of a precondition.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -135,7 +135,7 @@ impl Level {
     }
 }
 
-/// How one precondition stands on a node, or on all of them together.
+/// State of one precondition on a node, or on all of them together.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Finding {
@@ -143,7 +143,7 @@ pub(super) struct Finding {
     pub(super) node: Option<String>,
     /// The name of the check, which stays the same from version to version.
     pub(super) check: Check,
-    /// How it stands.
+    /// Its state.
     pub(super) level: Level,
     /// The number of the warning or error; `None` when all is well.
     #[serde(rename = "number")]
@@ -158,7 +158,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// A precondition that holds.
+    /// A precondition that is met.
     pub(super) fn ok(check: Check, what: impl AsRef<str>) -> Self {
         let what = cut(&one_line(what.as_ref()), MAX_TEXT);
         Self { node: None, check, level: Level::Ok, message: None, what, why: None, cure: None }

@@ -46,7 +46,7 @@ struct Answer {
 
 /// Why there are no facts of a peer that is alive.
 #[derive(Debug, Eq, PartialEq)]
-enum Unread {
+enum PeerError {
     /// It has another version of the kit, this one, which prints something else.
     OtherVersion(String),
     /// It printed no document.
@@ -66,7 +66,7 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
                     Check::Peer,
                     Message::DoctorNoPeers,
                     "no other node was looked at, because LifeKeeper does not run here",
-                    "whether the nodes agree cannot be told",
+                    "it is unknown whether the nodes agree",
                     "start LifeKeeper and run `dovecot-ark doctor` again",
                 )],
             );
@@ -78,8 +78,8 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
             let finding = Finding::error(
                 Check::Peer,
                 Message::DoctorPeersUnknown,
-                format!("LifeKeeper does not tell of the other nodes: {cause}"),
-                "whether the nodes agree cannot be told",
+                format!("LifeKeeper does not list the other nodes: {cause}"),
+                "it is unknown whether the nodes agree",
                 Cure::run(here.installed.command("sys_list")),
             );
             return (Vec::new(), vec![finding]);
@@ -115,7 +115,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
             Check::Peer,
             Message::DoctorPeerDead,
             format!("{name} was not looked at: LifeKeeper does not call it alive"),
-            "whether a failover to it can succeed cannot be told",
+            "it is unknown whether a failover to it can succeed",
             "run `dovecot-ark doctor` again when it is back",
         );
         return (node(false, None), finding.on(name));
@@ -127,7 +127,7 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
             Check::Peer,
             Message::DoctorPeerTag,
             format!("{name} was not looked at: the tag {tag:?} is no plain word for a shell"),
-            "whether a failover to it can succeed cannot be told",
+            "it is unknown whether a failover to it can succeed",
             format!("run `dovecot-ark doctor` on {name} itself"),
         );
         return (node(true, None), finding.on(name));
@@ -152,11 +152,12 @@ fn is_plain(tag: &str) -> bool {
 }
 
 /// Reads the document in what a peer printed; LifeKeeper may print words around it.
-fn read(answer: &str, name: &str) -> Result<Facts, Unread> {
+fn read(answer: &str, name: &str) -> Result<Facts, PeerError> {
     let document =
         answer.find('{').zip(answer.rfind('}')).and_then(|(from, to)| answer.get(from..=to));
-    let document: serde_json::Value =
-        document.and_then(|document| serde_json::from_str(document).ok()).ok_or(Unread::Nothing)?;
+    let document: serde_json::Value = document
+        .and_then(|document| serde_json::from_str(document).ok())
+        .ok_or(PeerError::Nothing)?;
     let kit = document.get("kit").and_then(serde_json::Value::as_str).map(str::to_owned);
     let other = kit.filter(|kit| kit != KIT);
     let format = document.get("format").and_then(serde_json::Value::as_u64);
@@ -167,19 +168,19 @@ fn read(answer: &str, name: &str) -> Result<Facts, Unread> {
             if facts.node() == name {
                 Ok(facts)
             } else {
-                Err(Unread::Garbage(format!("it is that of {:?}", facts.node())))
+                Err(PeerError::Garbage(format!("it is that of {:?}", facts.node())))
             }
         }
-        (_, Err(cause)) if other.is_none() => Err(Unread::Garbage(cause.to_string())),
-        (false, Ok(_)) if other.is_none() => Err(Unread::Garbage("another format".into())),
-        _ => Err(other.map_or(Unread::Nothing, Unread::OtherVersion)),
+        (_, Err(cause)) if other.is_none() => Err(PeerError::Garbage(cause.to_string())),
+        (false, Ok(_)) if other.is_none() => Err(PeerError::Garbage("another format".into())),
+        _ => Err(other.map_or(PeerError::Nothing, PeerError::OtherVersion)),
     }
 }
 
-fn unread(name: &str, cause: &Unread, ended: &CommandOutput) -> Finding {
-    let why = "whether a failover to it can succeed cannot be told";
+fn unread(name: &str, cause: &PeerError, ended: &CommandOutput) -> Finding {
+    let why = "it is unknown whether a failover to it can succeed";
     match cause {
-        Unread::OtherVersion(kit) => Finding::error(
+        PeerError::OtherVersion(kit) => Finding::error(
             Check::Peer,
             Message::DoctorPeerVersion,
             format!(
@@ -191,14 +192,14 @@ fn unread(name: &str, cause: &Unread, ended: &CommandOutput) -> Finding {
                 "install the package dovecot-ark {KIT} on {name}, or the newer one on all nodes"
             ),
         ),
-        Unread::Garbage(cause) => Finding::error(
+        PeerError::Garbage(cause) => Finding::error(
             Check::Peer,
             Message::DoctorPeerGarbage,
             format!("{name} gave an answer that is not understood: {cause}"),
             why,
             format!("run `dovecot-ark doctor` on {name} itself"),
         ),
-        Unread::Nothing => Finding::error(
+        PeerError::Nothing => Finding::error(
             Check::Peer,
             Message::DoctorPeerSilent,
             format!("{name} gave no answer: {ended}"),
@@ -247,13 +248,13 @@ mod tests {
         };
         let mut lacking = document();
         lacking["facts"].as_object_mut().expect("an object").remove("network");
-        let other = Unread::OtherVersion("99.0".into());
+        let other = PeerError::OtherVersion("99.0".into());
         for (text, expected) in [
-            ("sh: 1: /usr/sbin/dovecot-ark: not found\n".to_owned(), Some(&Unread::Nothing)),
-            (String::new(), Some(&Unread::Nothing)),
-            ("}{".to_owned(), Some(&Unread::Nothing)),
-            ("{\"format\": 1, ".to_owned(), Some(&Unread::Nothing)),
-            (format!("{}1{}", "[".repeat(1000), "]".repeat(1000)), Some(&Unread::Nothing)),
+            ("sh: 1: /usr/sbin/dovecot-ark: not found\n".to_owned(), Some(&PeerError::Nothing)),
+            (String::new(), Some(&PeerError::Nothing)),
+            ("}{".to_owned(), Some(&PeerError::Nothing)),
+            ("{\"format\": 1, ".to_owned(), Some(&PeerError::Nothing)),
+            (format!("{}1{}", "[".repeat(1000), "]".repeat(1000)), Some(&PeerError::Nothing)),
             (newer(change("format", (FORMAT + 1).into())), Some(&other)),
             (newer(lacking.clone()), Some(&other)),
             (newer(change("facts", "no".into())), Some(&other)),
@@ -266,7 +267,7 @@ mod tests {
             let cause = read(&text, "node2").map(|facts| facts.node().to_owned()).expect_err(&text);
             match expected {
                 Some(expected) => assert_eq!(&cause, expected, "{text:.200}"),
-                None => assert!(matches!(cause, Unread::Garbage(_)), "{cause:?}: {text:.200}"),
+                None => assert!(matches!(cause, PeerError::Garbage(_)), "{cause:?}: {text:.200}"),
             }
         }
         let same_format = newer(document());
@@ -283,9 +284,9 @@ mod tests {
             output: String::new(),
             answer: "sh: /usr/sbin/dovecot-ark: not found".into(),
         };
-        let finding = unread("node2", &Unread::Nothing, &ended);
+        let finding = unread("node2", &PeerError::Nothing, &ended);
         assert!(finding.what.ends_with("exit status 127: sh: /usr/sbin/dovecot-ark: not found"));
-        let finding = unread("node2", &Unread::OtherVersion("99.0".into()), &ended);
+        let finding = unread("node2", &PeerError::OtherVersion("99.0".into()), &ended);
         assert!(finding.what.starts_with("node2 has another version of the kit, 99.0"));
     }
 

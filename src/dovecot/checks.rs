@@ -3,30 +3,26 @@
 //! They run side by side, so that none waits for another that hangs: the status command, the
 //! slowest, begins, and the other two are made while it is on its way.
 
-use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use log::debug;
 
 use crate::dovecot::configuration;
+use crate::dovecot::findings::{Checks, StallCause};
 use crate::dovecot::instance::Instance;
 use crate::dovecot::login::{self, Login};
 use crate::dovecot::notes::Notes;
-use crate::dovecot::saturation::{self, Heard, Opinion};
+use crate::dovecot::saturation::{self, MasterAnswer, Opinion};
 use crate::dovecot::service::{self, Status};
-use crate::dovecot::unit::Unit;
-use crate::dovecot::verdict::Verdict;
 use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
-use crate::messages::{Message, Remark};
 use crate::probe::attempt::{Attempt, Refusal, Silence};
 use crate::probe::endpoint::{Depth, Endpoint};
 use crate::probe::login::Trouble;
 use crate::process::Process;
 use crate::settings::Settings;
 use crate::system::System;
-use crate::text::seconds;
 
 /// The longest that the checks, and all that a quickCheck asks beside them, may take: all waits
 /// added up. What has not answered when its time is over is unknown, and named in the line; a wait
@@ -70,55 +66,12 @@ pub const DEAF_TIME: Duration = Duration::from_secs(5);
 /// What must be left for that second question: it is asked only if `doveconf` answers too.
 pub const DEAF_WAIT: Duration = DEAF_TIME.saturating_add(configuration::LIMIT);
 
-/// How many refusals are told one by one.
-const MAX_TOLD: usize = 3;
-
 /// How long before its end a certificate is worth a warning, in days.
 pub(crate) const CERTIFICATE_DAYS: i64 = 14;
 
-/// What the three checks saw.
-#[must_use]
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Checks {
-    /// Check 1: the living masters, of which one is enough.
-    pub(crate) masters: Vec<Process>,
-    /// Check 2: the endpoints that accepted no connection.
-    pub(crate) refused: Vec<(Endpoint, Refusal)>,
-    /// The endpoints of which nothing is known, because the check itself could not be made: no fault
-    /// of Dovecot's. Called faults they would throw out all users for nothing (a user alone can
-    /// use up the local ports); a dead server is still seen by its process and its status.
-    pub(crate) unknown: Vec<(Endpoint, Refusal)>,
-    /// The endpoints that would have been refused, and serve as many clients as they may: each
-    /// with the name of its service.
-    pub(crate) full: Vec<(Endpoint, String)>,
-    /// The endpoints whose certificate has ended or soon will: each with the days that it has left,
-    /// below 0 when it has ended.
-    pub(crate) ending: Vec<(Endpoint, i64)>,
-    /// Check 3: the service's status.
-    pub(crate) status: Status,
-    /// What is wrong with the master although it lives.
-    pub(crate) hold: Option<Hold>,
-    /// What the look at a mailbox said, where it was asked for.
-    pub(crate) login: Option<Login>,
-    /// Why the master was not heard about the silent endpoints, if it was asked.
-    silence: Option<String>,
-}
-
-/// Why a living master does nothing. Its login processes go on greeting where they serve more than
-/// one client each, and nobody can log in.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Hold {
-    /// It is stopped (state T) in two looks.
-    Stopped(Process),
-    /// A debugger holds it (state t), who will let it go.
-    Traced(Process),
-    /// It does not answer doveadm, which reads its configuration.
-    Deaf(Duration),
-}
-
 /// How thoroughly is looked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Care {
+pub(crate) enum Thoroughness {
     /// Once: who asks will ask again.
     Once,
     /// Whoever fails is asked again before he is called dead.
@@ -138,7 +91,7 @@ pub(crate) fn check(
     settings: &Settings,
     root: &Path,
     notes: &Notes,
-    care: Care,
+    care: Thoroughness,
     limit: Duration,
 ) -> Result<Checks, Error> {
     let end = system.now() + limit;
@@ -160,9 +113,11 @@ pub(crate) fn check(
         asked.let_come(system, HEAD_START);
     }
     let instance = || Instance::of_masters(system, root, &masters);
-    let call = (listens && care == Care::Master).then(|| saturation::call(system, &instance()));
+    let call =
+        (listens && care == Thoroughness::Master).then(|| saturation::call(system, &instance()));
     // Where no master lives, nobody is going to serve.
-    let again = if masters.is_empty() || care == Care::Once { Duration::ZERO } else { RETRY_TIME };
+    let again =
+        if masters.is_empty() || care == Thoroughness::Once { Duration::ZERO } else { RETRY_TIME };
     // The master may still be asked after both.
     let before = limit.saturating_sub(saturation::LIMIT);
     let left = end.saturating_sub(system.now()).saturating_sub(saturation::LIMIT);
@@ -351,7 +306,7 @@ impl Checks {
             return;
         }
         if stopped(&self.masters, 't') {
-            self.hold = self.masters.first().cloned().map(Hold::Traced);
+            self.hold = self.masters.first().cloned().map(StallCause::Traced);
         }
         if !stopped(&self.masters, 'T') || !self.in_operation() || system.now() + FROZEN_TIME > end
         {
@@ -362,7 +317,7 @@ impl Checks {
             .filter_map(|one| system.inspect(one.pid).filter(|now| now.is(one)))
             .collect();
         if now.len() == self.masters.len() && stopped(&now, 'T') {
-            self.hold = self.masters.first().cloned().map(Hold::Stopped);
+            self.hold = self.masters.first().cloned().map(StallCause::Stopped);
         }
     }
 
@@ -374,172 +329,22 @@ impl Checks {
         &mut self,
         system: &S,
         root: &Path,
-        call: saturation::Call<S>,
+        call: saturation::MasterQuestion<S>,
         end: Duration,
     ) {
         if self.masters.is_empty()
-            || saturation::hear(system, call, saturation::LIMIT) == Heard::Something
+            || saturation::hear(system, call, saturation::LIMIT) == MasterAnswer::Something
         {
             return;
         }
         let left = end.saturating_sub(system.now());
         let instance = Instance::of_masters(system, root, &self.masters);
         if left >= DEAF_WAIT
-            && let Heard::Nothing(waited) =
+            && let MasterAnswer::Nothing(waited) =
                 saturation::hear(system, saturation::call(system, &instance), DEAF_TIME)
             && configuration::values(system, &instance, &["base_dir"]).is_ok()
         {
-            self.hold = Some(Hold::Deaf(waited));
+            self.hold = Some(StallCause::Deaf(waited));
         }
-    }
-
-    /// What is no fault, and should be looked at.
-    pub(crate) fn warnings(&self) -> Vec<Remark> {
-        let full = self.full.iter().take(MAX_TOLD).map(|(endpoint, service)| {
-            let text = format!(
-                "{endpoint}: saturated: all processes of {service} serve somebody, new clients \
-                 wait (raise its process_limit)"
-            );
-            Remark::new(Message::Saturated, text)
-        });
-        let ending = self.ending.iter().take(MAX_TOLD).map(|(endpoint, days)| match days {
-            ..0 => format!("{endpoint}: its certificate has ended, mail programs refuse it"),
-            0 => format!("{endpoint}: its certificate ends within a day"),
-            days => format!("{endpoint}: its certificate ends in {days} days"),
-        });
-        let ending = ending.map(|text| Remark::new(Message::Certificate, text));
-        let untried =
-            self.unknown.iter().take(MAX_TOLD).map(|(place, why)| format!("{place}: {why}"));
-        let untried = untried.map(|text| Remark::new(Message::NotChecked, text));
-        let unknown = self.unknown_status().map(|cause| {
-            let text = format!("no status, the verdict rests on process and ports: {cause}");
-            Remark::new(Message::NoStatus, text)
-        });
-        let traced = match &self.hold {
-            Some(Hold::Traced(master)) => {
-                Some(Remark::new(Message::Traced, format!("{master} is held by a debugger")))
-            }
-            Some(Hold::Stopped(_) | Hold::Deaf(_)) | None => None,
-        };
-        let login = match &self.login {
-            Some(Login::Warned(words)) => Some(Remark::new(Message::Login, words.clone())),
-            Some(Login::Passed(_) | Login::Failed(_)) | None => None,
-        };
-        self.several()
-            .into_iter()
-            .chain(traced)
-            .chain(login)
-            .chain(full)
-            .chain(ending)
-            .chain(untried)
-            .chain(unknown)
-            .collect()
-    }
-
-    /// That more than one master lives, if it was seen. One is enough for check 1, so it is no fault;
-    /// where `master.pid` names a master, quickCheck looks at no other.
-    fn several(&self) -> Option<Remark> {
-        let mut pids: Vec<i32> = self.masters.iter().map(|one| one.pid).collect();
-        pids.sort_unstable();
-        let count = match pids.len() {
-            0 | 1 => return None,
-            2 => "two".to_owned(),
-            count => count.to_string(),
-        };
-        let pids: Vec<String> =
-            pids.iter().take(MAX_TOLD).map(|pid| format!("pid {pid}")).collect();
-        let text = format!(
-            "{count} masters of Dovecot run: {} (dovecot-ark doctor says more)",
-            pids.join(", ")
-        );
-        Some(Remark::new(Message::SeveralMasters, text))
-    }
-
-    /// Whether users are served, whatever the service manager says.
-    pub(crate) fn serves(&self) -> bool {
-        !self.masters.is_empty()
-            && self.refused.is_empty()
-            && !matches!(self.login, Some(Login::Failed(_)))
-            && !matches!(self.hold, Some(Hold::Stopped(_) | Hold::Deaf(_)))
-    }
-
-    /// Whether Dovecot is in operation: a status that did not answer leaves the verdict to the
-    /// other two.
-    pub(crate) fn in_operation(&self) -> bool {
-        self.serves() && !matches!(self.status, Status::Dead(_))
-    }
-
-    /// What follows.
-    pub(crate) fn verdict(&self) -> Verdict {
-        if self.masters.is_empty() {
-            Verdict::Stopped
-        } else if !self.in_operation() {
-            Verdict::Failed
-        } else if !self.warnings().is_empty() {
-            Verdict::Degraded
-        } else {
-            Verdict::Up
-        }
-    }
-
-    /// Whether a service manager that calls the service active says something else than was seen
-    /// before it was asked: the end of a restart came between.
-    pub(crate) fn is_contradicted_by(&self, unit: &Unit) -> bool {
-        let is_down = self.masters.is_empty() || matches!(self.status, Status::Dead(_));
-        is_down && unit.is_active()
-    }
-
-    /// Whether check 1 failed.
-    pub(crate) const fn has_no_master(&self) -> bool {
-        self.masters.is_empty()
-    }
-
-    /// Why no status came, if none did.
-    pub(crate) fn unknown_status(&self) -> Option<&str> {
-        match &self.status {
-            Status::Unknown(cause) => Some(cause),
-            Status::Alive | Status::Dead(_) => None,
-        }
-    }
-
-    /// What is wrong, each check that failed in its own words; a list of bounded length.
-    pub(crate) fn causes(&self) -> Vec<String> {
-        let mut causes = Vec::new();
-        if self.masters.is_empty() {
-            causes.push("no process named dovecot".to_owned());
-        }
-        match &self.hold {
-            Some(Hold::Stopped(master)) => {
-                causes.push(format!("{master} is stopped, so nobody can log in"));
-            }
-            Some(Hold::Deaf(time)) => causes.push(format!(
-                "the master does not answer `doveadm service status` within {} s",
-                seconds(*time)
-            )),
-            Some(Hold::Traced(_)) | None => {}
-        }
-        for (endpoint, refusal) in self.refused.iter().take(MAX_TOLD) {
-            causes.push(format!("{endpoint}: {refusal}"));
-        }
-        if let Some(more @ 1..) = self.refused.len().checked_sub(MAX_TOLD) {
-            causes.push(format!("{more} more of the list refused"));
-        }
-        if let Some(Login::Failed(words)) = &self.login {
-            causes.push(words.clone());
-        }
-        if let Status::Dead(cause) | Status::Unknown(cause) = &self.status {
-            causes.push(cause.clone());
-        }
-        causes.extend(self.silence.clone());
-        causes
-    }
-}
-
-impl fmt::Display for Checks {
-    /// In the words of the original kit's log line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let process = if self.masters.is_empty() { "not found" } else { "found" };
-        let port = if self.refused.is_empty() { "connected" } else { "cannot connected" };
-        write!(f, "Dovecot process {process},Port {port}, Status {}", self.status)
     }
 }

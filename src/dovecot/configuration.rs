@@ -25,7 +25,7 @@ pub(crate) const MAX_PATH: usize = 512;
 /// The most listeners, and the most words of a list, that are looked at. Real ones have some ten.
 pub(crate) const ENOUGH: usize = 1000;
 
-/// What stands for a secret.
+/// What replaces a secret.
 pub(crate) const HIDDEN: &str = "# hidden";
 
 /// Settings that differ from Dovecot's defaults: `service imap-login/inet_listener imap/port` and

@@ -93,7 +93,7 @@ impl Event {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) enum Word {
+pub(crate) enum ActionResult {
     /// It has begun, and not said that it ended.
     Begun,
     /// It succeeded.
@@ -102,14 +102,14 @@ pub(crate) enum Word {
     Failed,
 }
 
-/// An event as others are told of it.
+/// An event with wall clock times, for output.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Told {
+pub(crate) struct EventReport {
     /// `quickCheck`, `restore`, `remove` or `recover`.
     pub(crate) action: String,
     /// What became of it; what has begun and does not run was killed.
-    pub(crate) outcome: Word,
+    pub(crate) outcome: ActionResult,
     /// When it ended, or began: local time as RFC 3339 writes it.
     pub(crate) time: String,
     /// When the first of several failures in a row was noted.
@@ -127,13 +127,13 @@ pub(crate) enum Runs {
     No,
 }
 
-impl Told {
+impl EventReport {
     /// The words for people, the same wherever they look.
     pub(crate) fn words(&self, runs: Runs) -> String {
         let (action, time) = (&self.action, readable(&self.time));
         match (self.outcome, &self.cause, runs) {
-            (Word::Begun, _, Runs::Yes) => format!("{action}, begun {time}"),
-            (Word::Begun, _, Runs::No) => format!("{action}, begun {time}, was killed"),
+            (ActionResult::Begun, _, Runs::Yes) => format!("{action}, begun {time}"),
+            (ActionResult::Begun, _, Runs::No) => format!("{action}, begun {time}, was killed"),
             (_, Some(cause), _) => format!("{action} failed {time}: {}", one_line(cause)),
             (_, None, _) => format!("{action} succeeded {time}"),
         }
@@ -141,14 +141,14 @@ impl Told {
 }
 
 impl Event {
-    /// Tells it with the times of this node's clock.
-    pub(crate) fn told(&self, system: &impl System) -> Told {
+    /// Converts its times to this node's clock.
+    pub(crate) fn told(&self, system: &impl System) -> EventReport {
         let outcome = match &self.outcome {
-            Outcome::Begun => Word::Begun,
-            Outcome::Done => Word::Done,
-            Outcome::Failed(_) => Word::Failed,
+            Outcome::Begun => ActionResult::Begun,
+            Outcome::Done => ActionResult::Done,
+            Outcome::Failed(_) => ActionResult::Failed,
         };
-        Told {
+        EventReport {
             action: escaped(&self.action),
             outcome,
             time: stamp(self.age(system)),

@@ -100,7 +100,7 @@ pub(crate) fn visit(root: &Path, settings: &Settings) -> Option<Result<Visit, St
     })
 }
 
-/// The questions that are asked beside a login that lets itself be waited for.
+/// Questions that are asked while a login takes its time.
 #[must_use]
 pub(crate) struct Question<S: System> {
     begun: Duration,
@@ -276,7 +276,7 @@ fn hear<S: System>(
     let full = services.map(|ended| saturation::full_services(&ended.answer)).unwrap_or_default();
     let service = if [110, 995].contains(&visit.endpoint.port) { "pop3" } else { "imap" };
     if full.contains_key(service) && !most_hang(system, service) {
-        let head = format!("saturated: all processes of {service} serve somebody");
+        let head = format!("saturated: all processes of {service} are in use");
         return of(Kind::Account, &head);
     }
     of(Kind::Hanging, "the mail store does not answer, the account is accepted")

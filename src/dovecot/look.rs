@@ -8,7 +8,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::dovecot::checks::{self, Answers, Checks};
+use crate::dovecot::checks::{self, Answers};
+use crate::dovecot::findings::Checks;
 use crate::dovecot::instance::Instance;
 use crate::dovecot::mistake::{self, Readable};
 use crate::dovecot::verdict::Verdict;
@@ -32,7 +33,7 @@ pub(crate) struct Look {
     pub(crate) connections: Vec<Connection>,
     /// The time of check 3.
     pub(crate) service_time: Duration,
-    /// Why a Dovecot that is in operation could not start again, or why nobody tells: in words.
+    /// Why a Dovecot in operation could not start again, or why that is unknown.
     pub(crate) no_next_start: Option<String>,
 }
 

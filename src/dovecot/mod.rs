@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod cgroup;
 pub mod checks;
 pub mod configuration;
+pub(crate) mod findings;
 pub(crate) mod history;
 pub mod identity;
 pub(crate) mod instance;

@@ -76,7 +76,7 @@ pub(crate) fn ask<S: System>(system: &S, instance: &Instance) -> Question<S> {
     Question { services, ports: question.map(|command| start(system, command)) }
 }
 
-/// Ends a question whose answer nobody needs any more.
+/// Ends a question whose answer is no longer needed.
 pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
     for (_, running) in question.services.into_iter().chain(question.ports) {
         let _ = system.finish(running, Duration::ZERO);
@@ -85,12 +85,12 @@ pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
 
 /// The question whether the master answers at all, on its way.
 #[must_use]
-pub(crate) struct Call<S: System>(Option<Pending<S>>);
+pub(crate) struct MasterQuestion<S: System>(Option<Pending<S>>);
 
 /// Whether the master answered, whatever it said.
 #[must_use]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Heard {
+pub(crate) enum MasterAnswer {
     /// It did, or doveadm said that it cannot ask.
     Something,
     /// doveadm got no answer for so long.
@@ -98,16 +98,20 @@ pub(crate) enum Heard {
 }
 
 /// Asks the master for any answer, and does not wait for it.
-pub(crate) fn call<S: System>(system: &S, instance: &Instance) -> Call<S> {
-    Call(service_status(system, instance).map(|command| start(system, command)))
+pub(crate) fn call<S: System>(system: &S, instance: &Instance) -> MasterQuestion<S> {
+    MasterQuestion(service_status(system, instance).map(|command| start(system, command)))
 }
 
 /// Hears whether the master answers, at most `limit` from the question on.
-pub(crate) fn hear<S: System>(system: &S, call: Call<S>, limit: Duration) -> Heard {
-    let Call(Some(asked)) = call else { return Heard::Something };
+pub(crate) fn hear<S: System>(
+    system: &S,
+    call: MasterQuestion<S>,
+    limit: Duration,
+) -> MasterAnswer {
+    let MasterQuestion(Some(asked)) = call else { return MasterAnswer::Something };
     match finish(system, asked, limit).end {
-        End::TimedOut(limit) => Heard::Nothing(limit),
-        End::Exited(_) | End::Signalled(_) | End::NotRun(_) => Heard::Something,
+        End::TimedOut(limit) => MasterAnswer::Nothing(limit),
+        End::Exited(_) | End::Signalled(_) | End::NotRun(_) => MasterAnswer::Something,
     }
 }
 

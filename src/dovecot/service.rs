@@ -79,7 +79,7 @@ impl<S: System> StatusQuestion<S> {
     }
 }
 
-/// Ends a question whose answer nobody needs any more.
+/// Ends a question whose answer is no longer needed.
 pub(crate) fn forget<S: System>(system: &S, asked: StatusQuestion<S>) {
     if let Some((_, running)) = asked.running {
         let _ = system.finish(running, Duration::ZERO);

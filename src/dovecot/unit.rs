@@ -235,7 +235,7 @@ fn question<S: System>(system: &S, service: &str, besides: &[&str]) -> Question<
 }
 
 impl<S: System> Question<S> {
-    /// Waits for the answer, at most [`LIMIT`]. Who does not answer is asked twice.
+    /// Waits up to [`LIMIT`] for the answer; asks a second time if there is none.
     pub(crate) fn answer(self, system: &S) -> Manager {
         self.answer_within(system, LIMIT)
     }
@@ -393,7 +393,7 @@ fn show(system: &impl System, units: &[String]) -> Option<Command> {
 
 /// The state as it is printed, before its job and its triggers are known.
 #[derive(Debug)]
-struct Printed {
+struct ShownState {
     unit: Unit,
     job: Option<String>,
     /// The units that trigger it; a unit that is not loaded, so that nobody names it, triggers nothing.
@@ -416,7 +416,7 @@ fn block_of<'a>(answer: &'a str, unit: &str) -> Option<&'a str> {
 }
 
 /// Reads the answer: a block of properties for the service, which comes first, and others.
-fn parse(answer: &str, unit: &str) -> Option<Printed> {
+fn parse(answer: &str, unit: &str) -> Option<ShownState> {
     let block = answer.split("\n\n").next()?;
     let active = property(block, "ActiveState")?;
     let names = |list: &str| -> Vec<String> {
@@ -429,7 +429,7 @@ fn parse(answer: &str, unit: &str) -> Option<Printed> {
     let has_failed = property(block, "Result").is_some_and(|result| result != "success")
         && property(block, "Restart") == Some("no")
         && upholders.is_empty();
-    Some(Printed {
+    Some(ShownState {
         unit: Unit {
             name: unit.to_owned(),
             active: active.to_owned(),
@@ -458,7 +458,7 @@ fn property<'a>(block: &'a str, name: &str) -> Option<&'a str> {
     (!value.is_empty()).then_some(value)
 }
 
-impl Printed {
+impl ShownState {
     /// Asks for what is not known yet: the kind of the job and whether it is a shutdown's, and the
     /// state of the triggers; not after `end`.
     fn complete(self, system: &impl System, service: &str, end: Duration) -> Unit {

@@ -17,7 +17,7 @@ const MARKS: [&str; 2] = ["# BEGIN dovecot-ark", "# END dovecot-ark"];
 /// The entries that install writes, with their comments.
 const DEFAULTS: &str = include_str!("../../installer/defaults");
 
-/// An assignment and the comment above it, as they stand in the file.
+/// An assignment and the comment above it, as they are in the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {
     /// The key that is assigned.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::deed::Deed;
 use super::peer::Peer;
 use super::programs::{self, Program};
-use super::record::Taken;
+use super::record::TakeOver;
 use super::resource::{Resource, is_application};
 use super::step_back::Step;
 use crate::cli::Uninstall;
@@ -32,7 +32,7 @@ pub(super) fn plan<S: System>(
     resource: &Resource<'_, S>,
     root: &Path,
     what: &Uninstall,
-    taken: Taken,
+    taken: TakeOver,
 ) -> Result<Plan, Error> {
     let Resource { system, lifekeeper, tag } = *resource;
     lifekeeper.require_running(system)?;

@@ -5,10 +5,10 @@
 //! between two steps is called again, and the new plan holds what is left to do.
 
 mod account;
-mod alone;
 pub(crate) mod block;
 mod deed;
 mod hand_back;
+mod lock;
 mod pause;
 mod peer;
 mod plan;
@@ -39,12 +39,12 @@ use crate::log::Audience;
 use crate::messages::{Message, Remark, error, warning};
 use crate::system::System;
 use crate::{settings, show};
-use alone::Alone;
 use block::{Entry, Extent};
 use deed::UNCHANGED;
+use lock::InstallLock;
 use plan::Plan;
 use programs::Program;
-use record::{Record, Taken};
+use record::{Record, TakeOver};
 use resource::{Deletion, Failure, Resource};
 use step::Step;
 
@@ -69,7 +69,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
         return Ok(Exit::Success);
     }
     logged("install", root, &what.tag, || {
-        let _alone = Alone::take(system, root)?;
+        let _alone = InstallLock::take(system, root)?;
         tidy(root)?;
         tidy_programs(&resource, root)?;
         let plan = plan::plan(&resource, root, what)?;
@@ -207,7 +207,7 @@ fn note_resumed<S: System>(
     record: &Record,
 ) -> Result<(), Error> {
     let mut record = record.clone();
-    let taken = record.taken(resource.tag).map(|taken| Taken { paused: false, ..taken });
+    let taken = record.taken(resource.tag).map(|taken| TakeOver { paused: false, ..taken });
     record.note_taken(resource.tag, taken);
     record.save(root)
 }
@@ -265,7 +265,7 @@ fn undo<S: System>(
 /// Lets LifeKeeper watch the resource again, unless it is in service elsewhere.
 fn give_service_back<S: System>(resource: &Resource<'_, S>) -> Result<(), Error> {
     if let Some(node) = resource.serves_elsewhere()? {
-        say(&format!("{} is in service on {node} meanwhile, and stays OSU here", resource.tag));
+        say(&format!("{} is now in service on {node}, and stays OSU here", resource.tag));
         return Ok(());
     }
     resource.resume()
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
     use crate::command::End;
     use crate::install::resource::Edge;
-    use crate::lifekeeper::wanted::{Start, Switchback};
+    use crate::lifekeeper::new_resource::{Start, Switchback};
     use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
 
@@ -425,7 +425,7 @@ mod tests {
     fn a_resource_that_came_up_after_the_plan_is_left_alone() {
         let (root, machine) = node();
         let error = applied(&root, &machine, &wanted(), || show_resource(&machine));
-        assert!(error.contains("somebody else has created one meanwhile"), "{error}");
+        assert!(error.contains("another one was created meanwhile"), "{error}");
         let changes = ["creapphier", "perform_action", "ins_remove", "dep_remove"];
         let changes = |deed: &String| changes.iter().any(|program| deed.starts_with(program));
         assert!(!machine.deeds().iter().any(changes), "{:?}", machine.deeds());
@@ -437,7 +437,7 @@ mod tests {
         let (root, machine) = node();
         let theirs = format!("{SETTINGS}APP_DOVECOT_DEBUG=1\n");
         let error = applied(&root, &machine, &wanted(), || root.write(defaults::FILE, &theirs));
-        assert!(error.ends_with("somebody else changed it meanwhile; try again"), "{error}");
+        assert!(error.ends_with("another program changed it; try again"), "{error}");
         assert_eq!((settings(&root), has_record(&root)), (theirs, false));
     }
 

@@ -59,9 +59,7 @@ impl<S: System> Resource<'_, S> {
             let tag = self.tag;
             return Err(Error::refused(
                 Message::NotMarked,
-                format!(
-                    "marking {tag} ISP: it is in service on {node} meanwhile, and stays OSU here"
-                ),
+                format!("marking {tag} ISP: it is now in service on {node}, and stays OSU here"),
             ));
         }
         if self.state()? == State::Osu {

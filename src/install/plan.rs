@@ -20,10 +20,10 @@ use crate::dovecot::{identity, mistake};
 use crate::error::Error;
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::new_resource::{NewResource, Start};
 use crate::lifekeeper::resources;
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
-use crate::lifekeeper::wanted::{Start, Wanted};
 use crate::messages::{Message, Remark};
 use crate::settings::{self, Settings};
 use crate::system::{PROGRAM_DIRECTORIES, System};
@@ -32,7 +32,7 @@ use crate::text::excerpt;
 /// Noted about the resource in LifeKeeper.
 const INFO: &str = "dovecot-ark";
 
-/// The changes, in their order, and what is to be known beside.
+/// The changes in their order, and remarks.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
@@ -107,7 +107,7 @@ pub(super) fn plan<S: System>(
     if what.standby {
         if !identity::living_masters(system, root)?.is_empty() {
             let text = format!(
-                "Dovecot runs on this node, which is to stand by; stop it: service {} stop",
+                "Dovecot runs on this standby node; stop it: service {} stop",
                 settings.service
             );
             warnings.push(Remark::new(Message::StandbyRuns, text));
@@ -280,7 +280,7 @@ fn resource_steps<S: System>(
         None => {
             let node = lifekeeper.node(system)?;
             let switchback = what.switchback;
-            let wanted = Wanted { tag, programs: PROGRAMS, info: INFO, switchback, start };
+            let wanted = NewResource { tag, programs: PROGRAMS, info: INFO, switchback, start };
             let command = lifekeeper
                 .creation(system, &node, &wanted, settings.create.as_ref())
                 .map_err(|reasons| {
@@ -333,7 +333,7 @@ fn dependencies_elsewhere<S: System>(
 }
 
 /// What a person types where no command can be made.
-fn by_hand(node: &str, wanted: &Wanted<'_>, reasons: &[String]) -> String {
+fn by_hand(node: &str, wanted: &NewResource<'_>, reasons: &[String]) -> String {
     let rows = [
         ("Server", node.to_owned()),
         ("Restore script", wanted.program("restore")),

@@ -103,7 +103,7 @@ impl Program {
         Original::read(&self.kept)
     }
 
-    /// Takes away what a run that was killed has left beside the two.
+    /// Removes what a killed run has left next to the two.
     ///
     /// # Errors
     ///

@@ -75,13 +75,13 @@ struct Prepared {
     keys: Vec<String>,
     /// What was done to it, if other programs served it before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    taken: Option<Taken>,
+    taken: Option<TakeOver>,
 }
 
 /// How far a resource was taken over on this node.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Taken {
+pub(crate) struct TakeOver {
     /// Whether it is marked OSU for a moment, and was ISP.
     #[serde(default)]
     pub(crate) paused: bool,
@@ -215,12 +215,12 @@ impl Record {
     }
 
     /// How far a resource was taken over on this node, if it was.
-    pub(crate) fn taken(&self, tag: &Tag) -> Option<Taken> {
+    pub(crate) fn taken(&self, tag: &Tag) -> Option<TakeOver> {
         self.resources.get(tag.as_str()).and_then(|noted| noted.taken)
     }
 
     /// Notes how far a resource is taken over on this node, where that is prepared for it.
-    pub(crate) fn note_taken(&mut self, tag: &Tag, taken: Option<Taken>) {
+    pub(crate) fn note_taken(&mut self, tag: &Tag, taken: Option<TakeOver>) {
         if let Some(noted) = self.resources.get_mut(tag.as_str()) {
             noted.taken = taken;
         }
@@ -234,7 +234,7 @@ impl Record {
     }
 }
 
-/// Removes the file, and its directory when nobody else has put something there.
+/// Removes the file, and its directory if that is empty.
 ///
 /// # Errors
 ///

@@ -20,7 +20,7 @@ const MAX_FILE: u64 = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Original {
     path: PathBuf,
-    /// What stands in it.
+    /// Its content.
     pub(super) bytes: Vec<u8>,
     /// The inode and the time of its last change, which tell whether it is still the same.
     identity: (u64, u64, i64, i64),
@@ -132,7 +132,7 @@ impl Original {
     fn check(&self) -> io::Result<()> {
         match fs::symlink_metadata(&self.path)? {
             now if identity(&now) == self.identity => Ok(()),
-            _ => Err(io::Error::other("somebody else changed it meanwhile; try again")),
+            _ => Err(io::Error::other("another program changed it; try again")),
         }
     }
 }
@@ -194,14 +194,14 @@ pub(super) fn create_secret(path: &Path, bytes: &[u8], existing: Existing) -> Re
     let dress = |file: &File| file.set_permissions(fs::Permissions::from_mode(0o600));
     let check = || match existing {
         Existing::Refuse if fs::symlink_metadata(path).is_ok() => {
-            Err(io::Error::other("somebody else made it meanwhile"))
+            Err(io::Error::other("another program made it"))
         }
         Existing::Refuse | Existing::Replace => Ok(()),
     };
     write(path, bytes, dress, check)
 }
 
-/// Takes away what a run that was killed has left beside a file.
+/// Removes what a killed run has left next to a file.
 ///
 /// # Errors
 ///
@@ -300,7 +300,7 @@ mod tests {
         root.write("other", "theirs");
         fs::rename(root.path().join("other"), &path).expect("their change");
         let error = original.replace(b"ours").expect_err("a conflict").to_string();
-        assert!(error.ends_with("somebody else changed it meanwhile; try again"), "{error}");
+        assert!(error.ends_with("another program changed it; try again"), "{error}");
         assert_eq!(fs::read(&path).expect("reading"), b"theirs");
         assert!(!temporary(&path).exists());
     }

@@ -12,10 +12,10 @@ use log::debug;
 use crate::command::{Command, CommandOutput};
 use crate::error::Error;
 use crate::lifekeeper::installation::LifeKeeper;
+use crate::lifekeeper::new_resource::Start;
 use crate::lifekeeper::resources::{Instance, on};
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
-use crate::lifekeeper::wanted::Start;
 use crate::messages::{Message, Remark};
 use crate::stderr;
 use crate::system::System;
@@ -136,13 +136,13 @@ impl<S: System> Resource<'_, S> {
             return Err(Failure::Theirs(Error::refused(
                 Message::CreatedMeanwhile,
                 format!(
-                    "creating the resource {tag}: somebody else has created one meanwhile; it is left \
+                    "creating the resource {tag}: another one was created meanwhile; it is left \
                  alone; try again"
                 ),
             )));
         }
         let ended = self.run(command, MOVE_LIMIT);
-        let settled = self.settle(start, ended.succeeded());
+        let settled = self.settle(start, &ended);
         settled.map_err(|cause| {
             let is_theirs = !ended.succeeded() && self.is_foreign();
             let cause = match cause {
@@ -165,8 +165,8 @@ impl<S: System> Resource<'_, S> {
         })
     }
 
-    /// Waits until a created resource is as it should be.
-    fn settle(&self, start: Start, created: bool) -> Result<(), Error> {
+    /// Waits until a resource is as it should be, whose creation ended so.
+    fn settle(&self, start: Start, creation: &CommandOutput) -> Result<(), Error> {
         let begin = self.system.now();
         let mut told = false;
         loop {
@@ -188,7 +188,7 @@ impl<S: System> Resource<'_, S> {
                 (State::Isp, Copies::Ours) => return Ok(()),
                 (State::Osu, Copies::Ours) if start == Start::Later => return Ok(()),
                 (state, Copies::Ours) => {
-                    if state == State::Osu && created && !told {
+                    if state == State::Osu && creation.succeeded() && !told {
                         // This way of creating does not bring it into service.
                         told = true;
                         self.perform("restore")?;

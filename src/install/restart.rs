@@ -72,7 +72,7 @@ impl Restart {
         Deed::new("removing", "remove", path.display().to_string())
     }
 
-    /// That it stays as somebody has changed it, in words.
+    /// Says that it stays, because it was changed.
     pub(super) fn keeping(&self) -> Deed {
         let path = restart::path(Path::new("/"), &self.service);
         Deed::new("keeping", "keep", format!("{}, which was changed since", path.display()))
@@ -96,7 +96,7 @@ impl Restart {
         }
     }
 
-    /// Whether somebody has changed it since.
+    /// Whether it was changed since.
     pub(super) fn is_changed(&self, root: &Path) -> bool {
         restart::look(root, &self.service) == DropIn::Changed
     }

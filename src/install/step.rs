@@ -13,7 +13,7 @@ use crate::boot::links;
 use crate::boot::links::Boot;
 use crate::command::Command;
 use crate::lifekeeper::defaults;
-use crate::lifekeeper::wanted::Start;
+use crate::lifekeeper::new_resource::Start;
 
 /// One change.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Step {
 
 /// Marking a resource OSU, in words.
 pub(super) fn pausing() -> Deed {
-    let what = "the resource OSU, so that LifeKeeper leaves it alone; Dovecot goes on";
+    let what = "the resource OSU, so that LifeKeeper leaves it alone; Dovecot keeps running";
     Deed::new("marking", "mark", what.into())
 }
 

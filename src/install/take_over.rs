@@ -11,11 +11,11 @@ use std::path::Path;
 use super::block;
 use super::peer::Peer;
 use super::programs;
-use super::record::{Record, Taken};
+use super::record::{Record, TakeOver};
 use super::resource::{Resource, is_application};
 use super::step::Step;
 use crate::cli::Install;
-use crate::dovecot::checks::{self, Care};
+use crate::dovecot::checks::{self, Thoroughness};
 use crate::dovecot::identity;
 use crate::dovecot::notes::Notes;
 use crate::error::Error;
@@ -75,7 +75,7 @@ pub(super) fn plan<S: System>(
     if foreign.is_empty() && noted.is_none() && !what.standby {
         return refuse("it is this kit's already; leave --take-over off".into());
     }
-    let taken = noted.unwrap_or_else(|| Taken {
+    let taken = noted.unwrap_or_else(|| TakeOver {
         paused: false,
         prepared: prepared
             .is_some_and(|record| record.tags().iter().any(|one| one == tag.as_str())),
@@ -115,7 +115,7 @@ pub(super) fn plan<S: System>(
         }
     };
     let changes = !foreign.is_empty() || serves && taken.paused;
-    record.note_taken(tag, Some(Taken { paused: serves && changes, ..taken }));
+    record.note_taken(tag, Some(TakeOver { paused: serves && changes, ..taken }));
     if serves && changes {
         require_operation(resource, root, file)?;
         plan.steps.extend([Step::Pause, Step::Programs(all), Step::Check, Step::Resume]);
@@ -169,7 +169,8 @@ fn require_operation<S: System>(
     let found = defaults::from_bytes(file, settings::PREFIX, &settings::KEYS);
     let (settings, _): (Settings, _) = settings::understand(found);
     let notes = Notes::read(system, root);
-    let checks = checks::check(system, &settings, root, &notes, Care::Twice, checks::LIMIT)?;
+    let checks =
+        checks::check(system, &settings, root, &notes, Thoroughness::Twice, checks::LIMIT)?;
     if checks.in_operation() {
         return Ok(());
     }
@@ -313,7 +314,7 @@ mod tests {
             [mark("OSU"), "dovecot -t dovecot -i id".to_owned(), mark("ISP")].map(|it| at(&it));
         assert!(order.is_sorted(), "{deeds:#?}");
         let noted = Record::read(root.path()).expect("it").expect("a record");
-        assert_eq!(noted.taken(&wanted().tag), Some(Taken { paused: false, prepared: false }));
+        assert_eq!(noted.taken(&wanted().tag), Some(TakeOver { paused: false, prepared: false }));
 
         let marks = machine.count(&mark("OSU"));
         take_over(&root, &machine, &wanted()).expect("nothing to do");
@@ -534,7 +535,7 @@ mod tests {
             let (root, machine) = node();
             take_over(&root, &machine, &wanted()).expect("taken over");
             let mut noted = Record::read(root.path()).expect("it").expect("a record");
-            noted.note_taken(&wanted().tag, Some(Taken { paused: true, prepared: false }));
+            noted.note_taken(&wanted().tag, Some(TakeOver { paused: true, prepared: false }));
             noted.save(root.path()).expect("as the killed run left it");
             lay_old(&root, "recover");
             machine.answer("ins_list -t dovecot", End::Exited(0), TOOK, &listed("OSU", "dovecot"));
@@ -546,7 +547,10 @@ mod tests {
             take_over(&root, &machine, &wanted()).expect("finished");
             assert_eq!(state(&machine), "ISP");
             let noted = Record::read(root.path()).expect("it").expect("a record");
-            assert_eq!(noted.taken(&wanted().tag), Some(Taken { paused: false, prepared: false }));
+            assert_eq!(
+                noted.taken(&wanted().tag),
+                Some(TakeOver { paused: false, prepared: false })
+            );
         }
     }
 
@@ -555,17 +559,13 @@ mod tests {
         let (root, machine) = node();
         take_over(&root, &machine, &wanted()).expect("taken over");
         let mut noted = Record::read(root.path()).expect("it").expect("a record");
-        noted.note_taken(&wanted().tag, Some(Taken { paused: true, prepared: false }));
+        noted.note_taken(&wanted().tag, Some(TakeOver { paused: true, prepared: false }));
         noted.save(root.path()).expect("as the killed run left it");
         machine.answer("ins_list -t dovecot", End::Exited(0), TOOK, &listed("OSU", "dovecot"));
         machine.state().stop_dovecot();
         let before = machine.count(&mark("ISP"));
         take_over(&root, &machine, &wanted()).expect("with a warning");
-        assert_eq!(
-            machine.count(&mark("ISP")),
-            before,
-            "somebody may have taken it out of service"
-        );
+        assert_eq!(machine.count(&mark("ISP")), before, "it may have been taken out of service");
         give_back(&root, &machine, false).expect("given back");
         assert_eq!(machine.count(&mark("ISP")), before);
         assert_eq!(fs::read(root.path().join(copy("restore"))).expect("it"), OLD);

@@ -9,14 +9,14 @@ use std::path::Path;
 use super::block::{self, Entry, Extent};
 use super::deed::{Deed, UNCHANGED};
 use super::programs::{self, Program};
-use super::record::{self, Record, Taken};
+use super::record::{self, Record, TakeOver};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
 use super::restart::Restart;
 use super::step_back::Step;
 use super::{
-    Alone, caution, give_service_back, hand_back, logged, note_resumed, remove_entries, say, tidy,
-    tidy_programs,
+    InstallLock, caution, give_service_back, hand_back, logged, note_resumed, remove_entries, say,
+    tidy, tidy_programs,
 };
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
@@ -72,7 +72,7 @@ pub(crate) fn uninstall(
 fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error> {
     // No other run waits while a person thinks.
     let confirmed = if what.yes { None } else { Some(confirm(&make_plan(system, root, what)?)?) };
-    let _alone = Alone::take(system, root)?;
+    let _alone = InstallLock::take(system, root)?;
     tidy(root)?;
     let mut plan = make_plan(system, root, what)?;
     if confirmed.is_some_and(|confirmed| confirmed != plan.lines(CONFIRMED)) {
@@ -322,7 +322,7 @@ fn take(
         }
         Step::Restart(restart) => restart.remove(system, root),
         Step::Note => {
-            let taken = record.taken(&what.tag).map(|taken| Taken { paused: true, ..taken });
+            let taken = record.taken(&what.tag).map(|taken| TakeOver { paused: true, ..taken });
             record.note_taken(&what.tag, taken);
             record.save(root)
         }
@@ -398,7 +398,7 @@ mod tests {
         let mut record = Record::default();
         record.note_resource(&what.tag, record::Role::Standby, &[]);
         record.save(root.path()).expect("writing it");
-        let other = Alone::take(&machine, root.path()).expect("another run");
+        let other = InstallLock::take(&machine, root.path()).expect("another run");
         // The tests have no terminal: whoever would ask is told so, before any lock.
         let error = work(&machine, root.path(), &what).expect_err("nobody is there").to_string();
         assert!(error.contains("standard input is not a terminal"), "{error}");

@@ -5,9 +5,9 @@
 //! a guess is not made.
 
 use super::installation::LifeKeeper;
-use super::lkcli::{Choice, Help};
+use super::lkcli::{Help, HelpOption};
+use super::new_resource::{NewResource, Start};
 use super::template::Template;
-use super::wanted::{Start, Wanted};
 use crate::command::Command;
 use crate::system::System;
 
@@ -27,7 +27,7 @@ impl LifeKeeper {
         &self,
         system: &impl System,
         node: &str,
-        wanted: &Wanted<'_>,
+        wanted: &NewResource<'_>,
         template: Option<&Template>,
     ) -> Result<Command, Vec<String>> {
         if let Some(template) = template {
@@ -74,12 +74,12 @@ impl LifeKeeper {
 }
 
 /// The words for lkcli.
-fn arguments(help: &Help, wanted: &Wanted<'_>) -> Result<Vec<String>, String> {
+fn arguments(help: &Help, wanted: &NewResource<'_>) -> Result<Vec<String>, String> {
     let find = |names: &[&str], meaning: &str| {
         let missing = || format!("the help of `lkcli resource create gen` shows no {meaning}");
         help.find(names).ok_or_else(missing)
     };
-    let mut given: Vec<(&Choice, String)> =
+    let mut given: Vec<(&HelpOption, String)> =
         vec![(find(&["tag"], "option for the tag")?, wanted.tag.to_string())];
     for action in ["restore", "remove", "quickCheck", "recover"] {
         let name = action.to_ascii_lowercase();
@@ -105,18 +105,18 @@ fn arguments(help: &Help, wanted: &Wanted<'_>) -> Result<Vec<String>, String> {
                 .into());
         }
     }
-    let options: Vec<&Choice> = given.iter().map(|(option, _)| *option).collect();
+    let options: Vec<&HelpOption> = given.iter().map(|(option, _)| *option).collect();
     met(help, &options, "lkcli resource create gen")?;
     let words = given.into_iter().flat_map(|(option, value)| [option.spelling.clone(), value]);
     Ok(CREATE.map(str::to_owned).into_iter().chain(words).collect())
 }
 
 /// The word, if the help lists it.
-fn listed(option: &Choice, word: &str) -> Option<String> {
+fn listed(option: &HelpOption, word: &str) -> Option<String> {
     option.word(word).filter(|_| !option.words.is_empty())
 }
 
-fn met(help: &Help, given: &[&Choice], command: &str) -> Result<(), String> {
+fn met(help: &Help, given: &[&HelpOption], command: &str) -> Result<(), String> {
     match help.unmet(given) {
         Some(more) => Err(format!("`{command}` asks for {}, which is unknown", more.spelling)),
         None => Ok(()),
@@ -125,8 +125,8 @@ fn met(help: &Help, given: &[&Choice], command: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::new_resource::Switchback;
     use super::super::tag::Tag;
-    use super::super::wanted::Switchback;
     use super::*;
 
     /// A guess, as the stand-in of the tests makes it.
@@ -137,7 +137,7 @@ mod tests {
     fn line(help: &str, start: Start) -> Result<String, String> {
         let tag = Tag::parse("mail").expect("a tag");
         let switchback = Switchback::Automatic;
-        let wanted = Wanted { tag: &tag, programs: "/p", info: "i", switchback, start };
+        let wanted = NewResource { tag: &tag, programs: "/p", info: "i", switchback, start };
         arguments(&Help::parse(help), &wanted).map(|words| words.join(" "))
     }
 

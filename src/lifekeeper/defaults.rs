@@ -83,7 +83,7 @@ pub(crate) fn from_bytes(file: &[u8], prefix: &str, known: &[&str]) -> Defaults 
 }
 
 impl Defaults {
-    /// Makes them of assignments that stand elsewhere.
+    /// Makes them of assignments from elsewhere.
     pub(crate) fn of(assignments: Vec<Assignment>) -> Self {
         Self { assignments, ..Self::default() }
     }
@@ -191,7 +191,7 @@ fn assignment(line: &[u8], prefix: &str) -> Option<(String, Result<String, Strin
     let (key, rest) = split(&line).filter(|(key, _)| key.starts_with(prefix))?;
     let value = match rest.strip_prefix('=') {
         Some(value) => unquote(value),
-        None if rest.trim_start().starts_with('=') => Err("a blank stands before the =".into()),
+        None if rest.trim_start().starts_with('=') => Err("there is a blank before the =".into()),
         None => Err("KEY=value is expected".into()),
     };
     Some((key.to_owned(), value))
@@ -234,7 +234,7 @@ fn unquote(text: &str) -> Result<String, String> {
                 return Err(format!("{c} asks a shell to expand it, and no shell reads this"));
             }
             (_, '\\') => match rest.next() {
-                None => return Err("the value goes on in the next line".into()),
+                None => return Err("the value continues in the next line".into()),
                 Some(c) => {
                     // Between double quotes a shell keeps most backslashes.
                     if quote.is_some() && !matches!(c, '"' | '\\' | '$' | '`') {
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn what_a_shell_would_run_or_refuse_is_named_with_its_line() {
         for (line, reason) in [
-            ("APP_X = 3", "a blank stands before the ="),
+            ("APP_X = 3", "there is a blank before the ="),
             ("APP_X", "KEY=value is expected"),
             ("APP_X: 3", "KEY=value is expected"),
             ("APP_X=\"3", "the quote is not closed"),
@@ -328,7 +328,7 @@ mod tests {
             ("APP_X=3 4", "\"4\" follows the value"),
             ("APP_X=$(reboot)", "$ asks a shell to expand it"),
             ("APP_X=\"`reboot`\"", "` asks a shell to expand it"),
-            ("APP_X=3\\", "goes on in the next line"),
+            ("APP_X=3\\", "continues in the next line"),
             ("APP_X=3>/tmp/x", "> means something to a shell"),
         ] {
             let text = format!("# first\n{line}\n");

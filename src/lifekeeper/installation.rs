@@ -154,7 +154,9 @@ impl LifeKeeper {
     /// A sentence that says why it cannot be told.
     #[expect(clippy::unused_self, reason = "only who has found LifeKeeper may ask for its version")]
     pub(crate) fn version(&self, system: &impl System) -> Result<Version, String> {
-        let rpm = system.program("rpm").ok_or("rpm is not here to tell LifeKeeper's version")?;
+        let rpm = system
+            .program("rpm")
+            .ok_or("rpm is not installed, so LifeKeeper's version is unknown")?;
         let query = Command::new(rpm, &["-q", "--qf", "%{VERSION}\n", PACKAGE]).asked();
         let ended = system.run(&query, QUERY_LIMIT);
         let unclear = || format!("`rpm -q {PACKAGE}`: {ended}");

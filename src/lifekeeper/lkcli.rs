@@ -18,7 +18,7 @@ pub(crate) const MAX_VALUE: usize = 1 << 10;
 
 /// An option as the help shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Choice {
+pub(crate) struct HelpOption {
     /// With its dashes.
     pub(crate) spelling: String,
     /// The words it takes, where the help lists more than one.
@@ -28,7 +28,7 @@ pub(crate) struct Choice {
 
 /// The options of one command.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Help(pub(crate) Vec<Choice>);
+pub(crate) struct Help(pub(crate) Vec<HelpOption>);
 
 impl LifeKeeper {
     /// Asks a command of lkcli for its help.
@@ -79,17 +79,17 @@ impl Help {
     }
 
     /// Finds an option by one of its names, whatever their case and their dashes.
-    pub(crate) fn find(&self, names: &[&str]) -> Option<&Choice> {
+    pub(crate) fn find(&self, names: &[&str]) -> Option<&HelpOption> {
         self.0.iter().find(|choice| names.contains(&plain(&choice.spelling).as_str()))
     }
 
     /// An option that is required and not among those that are given.
-    pub(crate) fn unmet(&self, given: &[&Choice]) -> Option<&Choice> {
+    pub(crate) fn unmet(&self, given: &[&HelpOption]) -> Option<&HelpOption> {
         self.0.iter().find(|choice| choice.required && !given.contains(choice))
     }
 }
 
-impl Choice {
+impl HelpOption {
     /// The listed word that means `wanted`; `wanted` itself where none are listed.
     pub(crate) fn word(&self, wanted: &str) -> Option<String> {
         if self.words.is_empty() {
@@ -100,7 +100,7 @@ impl Choice {
 }
 
 /// The option that begins at a place of a line, if one does.
-fn choice(line: &str, at: usize) -> Option<Choice> {
+fn choice(line: &str, at: usize) -> Option<HelpOption> {
     let (before, rest) = line.split_at_checked(at)?;
     let rest = rest.strip_prefix("--")?;
     if before.ends_with(|c: char| !c.is_whitespace() && !"[(|,".contains(c)) {
@@ -113,7 +113,7 @@ fn choice(line: &str, at: usize) -> Option<Choice> {
     }
     let spelling = format!("--{name}");
     let value = value.get(..value.floor_char_boundary(MAX_VALUE)).unwrap_or(value);
-    Some(Choice { spelling, words: words(value), required: false })
+    Some(HelpOption { spelling, words: words(value), required: false })
 }
 
 /// The words in what follows an option, ` <a|b>`.
@@ -253,7 +253,7 @@ mod tests {
                 let found = help.find(&[name]).expect("the option");
                 prop_assert_eq!((&found.words, found.required), (words, *required), "{}", text);
             }
-            let given: Vec<&Choice> = help.0.iter().filter(|choice| choice.required).collect();
+            let given: Vec<&HelpOption> = help.0.iter().filter(|choice| choice.required).collect();
             prop_assert_eq!(help.unmet(&given), None);
             prop_assert_eq!(help.unmet(&[]).is_some(), options.values().any(|(must, _)| *must));
         }

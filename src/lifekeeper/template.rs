@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::wanted::{Start, Wanted};
+use super::new_resource::{NewResource, Start};
 use crate::text::excerpt;
 
 /// What must stand somewhere in it: without them the resource would not be the one asked for.
@@ -50,7 +50,7 @@ impl Template {
     }
 
     /// Fills the places.
-    pub(super) fn fill(&self, node: &str, wanted: &Wanted<'_>) -> Vec<String> {
+    pub(super) fn fill(&self, node: &str, wanted: &NewResource<'_>) -> Vec<String> {
         let value = |name: &str| match (name, name.strip_prefix("start:")) {
             (_, Some(words)) => {
                 let (yes, no) = words.split_once('|').unwrap_or((words, ""));
@@ -84,8 +84,8 @@ impl fmt::Display for Template {
 
 #[cfg(test)]
 mod tests {
+    use super::super::new_resource::Switchback;
     use super::super::tag::Tag;
-    use super::super::wanted::Switchback;
     use super::*;
 
     const LINE: &str = "mkgen -n {node} --name={tag} {restore} {remove} {quickCheck} {recover} \
@@ -96,7 +96,7 @@ mod tests {
         let tag = Tag::parse("mail").expect("a tag");
         let switchback = Switchback::Intelligent;
         let wanted =
-            Wanted { tag: &tag, programs: "/p", info: "i", switchback, start: Start::Later };
+            NewResource { tag: &tag, programs: "/p", info: "i", switchback, start: Start::Later };
         let filled = Template::parse(LINE).expect("a template").fill("n1", &wanted);
         assert_eq!(
             filled.join(" "),

@@ -49,7 +49,7 @@ const PARAMETERS: [(&str, &str, &str); 13] = [
     (
         "wait",
         "string",
-        "What the two waits mean: ready, at most so long, or fixed, always the whole time.",
+        "What the two waits mean: ready, at most this long; fixed, always the full time.",
     ),
     ("service", "string", "Dovecot's name as a service of the system."),
 ];
@@ -60,8 +60,10 @@ pub(super) fn metadata(rows: &[Row]) -> String {
     for row in rows {
         let name = settings::name(row.key);
         let described = PARAMETERS.iter().find(|(known, ..)| *known == name);
-        let (kind, words) =
-            described.map_or(("string", "See the manual page."), |(_, kind, words)| (kind, words));
+        let (kind, words) = described
+            .map_or(("string", "See ocf_dovecot-ark_dovecot(7)."), |(_, kind, words)| {
+                (kind, words)
+            });
         let (short, value) = (escaped(words.trim_end_matches('.')), escaped(&row.value));
         let _ = write!(
             parameters,

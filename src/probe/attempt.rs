@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::login::Visited;
 use crate::text::seconds;
 
-/// For whom one waits.
+/// What an attempt waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Silence {
     /// A server that has accepted a connection, for its greeting.
@@ -63,7 +63,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it is no word of the server's about itself: the check could not tell.
+    /// Whether it says nothing about the server: the check was inconclusive.
     pub(crate) const fn tells_nothing(&self) -> bool {
         matches!(self, Self::NothingInCommon(_) | Self::NotTried(_))
     }

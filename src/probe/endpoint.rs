@@ -74,7 +74,7 @@ impl Mode {
 }
 
 impl Endpoint {
-    /// The entry that holds when none is set: the IMAP port on the loopback address.
+    /// The default entry: the IMAP port on the loopback address.
     pub(crate) const fn default() -> Self {
         Self {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -111,7 +111,7 @@ impl Endpoint {
                 (IpAddr::V6(address), zone, rest.strip_prefix(':').ok_or("the port is missing")?)
             }
             None if entry.matches(':').count() > 2 => {
-                return Err("an IPv6 address stands in brackets: [::1]:143:2".into());
+                return Err("an IPv6 address needs brackets: [::1]:143:2".into());
             }
             None => {
                 let (address, rest) = entry.split_once(':').ok_or("IP:port:seconds is expected")?;
@@ -226,7 +226,7 @@ mod tests {
             ("127.0.0.1:143:2s", "the time-out must be 1 to 15 seconds"),
             ("127.0.0.1:143:", "the time-out must be 1 to 15 seconds"),
             ("127.0.0.1:143:99999999999999999999", "the time-out must be 1 to 15 seconds"),
-            ("::1:143:2", "an IPv6 address stands in brackets"),
+            ("::1:143:2", "an IPv6 address needs brackets"),
             ("[::1:143:2", "the bracket is not closed"),
             ("[::1]", "the port is missing"),
             ("[::1]143", "the port is missing"),

@@ -9,7 +9,7 @@
 
 use std::iter;
 
-/// How much of the answer must be heard: the head of a record, and what it holds.
+/// Bytes of the answer that are needed: the head of a record, and its kind.
 pub(super) const ENOUGH: usize = 6;
 
 /// The hello, a record of its own (RFC 8446, section 4.1.2, and what came before it).

@@ -21,7 +21,7 @@ const LAST: [u16; 2] = [110, 995];
 /// Ports on which nobody can look at a mailbox: LMTP, SMTP, submission, `ManageSieve`.
 const NEVER: [u16; 6] = [24, 25, 465, 587, 2000, 4190];
 
-/// What is to be looked at, as whom, and where.
+/// The mailbox to open, the account and the endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Visit {
     /// The entry of the list.
@@ -105,7 +105,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Who else could hear what is said over a connection.
+/// Whether others can read a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wire {
     /// It is encrypted.
@@ -176,7 +176,7 @@ impl<'a> Dialogue<'a> {
         self.protocol.farewell()
     }
 
-    /// Goes on behind TLS.
+    /// Continues over TLS.
     pub(super) fn encrypted(&mut self) -> Next {
         self.wire = Wire::Encrypted;
         self.log_in()

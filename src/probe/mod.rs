@@ -7,10 +7,11 @@ mod connection;
 pub mod endpoint;
 pub(crate) mod greeting;
 mod hello;
+mod list;
 pub(crate) mod login;
 pub(crate) mod reply;
 pub mod socket;
 mod tls;
 mod turns;
 
-pub(crate) use connection::probe;
+pub(crate) use list::probe;

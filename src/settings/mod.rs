@@ -100,7 +100,7 @@ impl Settings {
         self.left(system).map_or(most, |left| most.min(left.saturating_sub(kept)))
     }
 
-    /// How much of a time is left, of which one of so many steps may take its part.
+    /// Share of the remaining time for one of the remaining steps.
     pub(crate) fn share(&self, system: &impl System, most: Duration, steps: u32) -> Duration {
         self.left(system).map_or(most, |left| most.min(left / steps))
     }
@@ -208,7 +208,7 @@ pub(crate) struct Report {
     pub(crate) warnings: Vec<Remark>,
 }
 
-/// One parameter as it holds.
+/// One parameter with the value in use.
 #[derive(Debug, Eq, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Row {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::protection::{Here, Peer, Protection};
+use super::protection::{LocalState, Peer, Protection};
 use super::{Report, Running};
-use crate::dovecot::history::Told;
+use crate::dovecot::history::EventReport;
 use crate::dovecot::login;
 use crate::dovecot::look::{self, Look};
 use crate::dovecot::service::Status;
@@ -35,7 +35,7 @@ pub(crate) struct Content {
     /// The action that runs now.
     action: Option<Running>,
     /// The last action that changed something; `null` when none is known since the boot.
-    last: Option<Told>,
+    last: Option<EventReport>,
     /// The three checks.
     checks: Checks,
     /// What LifeKeeper says.
@@ -58,7 +58,7 @@ struct Checks {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Process {
-    result: Found,
+    result: ProcessResult,
     /// The masters that live.
     pids: Vec<i32>,
     /// How long the look took.
@@ -69,7 +69,7 @@ struct Process {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-enum Found {
+enum ProcessResult {
     /// One lives.
     Found,
     /// None lives.
@@ -83,7 +83,7 @@ enum Found {
 struct Connection {
     /// The entry's address and port.
     endpoint: String,
-    result: Reached,
+    result: ConnectionResult,
     /// Why it did not connect.
     cause: Option<String>,
     /// How long it took.
@@ -97,7 +97,7 @@ struct Connection {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-enum Reached {
+enum ConnectionResult {
     /// It came about, and what was to be seen there was seen.
     Connected,
     /// It did not.
@@ -135,7 +135,7 @@ enum Visited {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Service {
-    result: Says,
+    result: StatusResult,
     /// Why it is not alive.
     cause: Option<String>,
     /// How long the answer took.
@@ -146,7 +146,7 @@ struct Service {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-enum Says {
+enum StatusResult {
     /// It runs.
     Alive,
     /// It does not.
@@ -201,9 +201,9 @@ impl Content {
             checks: Checks {
                 process: Process {
                     result: if look.checks.masters.is_empty() {
-                        Found::NotFound
+                        ProcessResult::NotFound
                     } else {
-                        Found::Found
+                        ProcessResult::Found
                     },
                     pids: look.checks.masters.iter().map(|master| master.pid).collect(),
                     seconds: seconds(look.process_time),
@@ -219,10 +219,12 @@ impl Content {
 
 fn connection(look::Connection { endpoint, attempt }: &look::Connection) -> Connection {
     let (result, cause) = match attempt.as_ref().map(|attempt| &attempt.outcome) {
-        Ok(Ok(())) => (Reached::Connected, None),
-        Ok(Err(cause)) if cause.tells_nothing() => (Reached::Unknown, Some(cause.to_string())),
-        Ok(Err(cause)) => (Reached::Failed, Some(cause.to_string())),
-        Err(cause) => (Reached::NotTried, Some((*cause).to_owned())),
+        Ok(Ok(())) => (ConnectionResult::Connected, None),
+        Ok(Err(cause)) if cause.tells_nothing() => {
+            (ConnectionResult::Unknown, Some(cause.to_string()))
+        }
+        Ok(Err(cause)) => (ConnectionResult::Failed, Some(cause.to_string())),
+        Err(cause) => (ConnectionResult::NotTried, Some((*cause).to_owned())),
     };
     let attempt = attempt.as_ref().ok();
     Connection {
@@ -245,17 +247,17 @@ fn login(seen: &login::Login) -> Login {
 
 fn service(look: &Look) -> Service {
     let (result, cause) = match &look.checks.status {
-        Status::Alive => (Says::Alive, None),
-        Status::Dead(cause) => (Says::Dead, Some(cause.clone())),
-        Status::Unknown(cause) => (Says::Unknown, Some(cause.clone())),
+        Status::Alive => (StatusResult::Alive, None),
+        Status::Dead(cause) => (StatusResult::Dead, Some(cause.clone())),
+        Status::Unknown(cause) => (StatusResult::Unknown, Some(cause.clone())),
     };
     Service { result, cause, seconds: seconds(look.service_time) }
 }
 
 fn lifekeeper(protection: &Protection) -> LifeKeeper {
     let (state, here_cause) = match &protection.here {
-        Here::Known(state) => (Some(*state), None),
-        Here::Unprotected(cause) | Here::NotKnown(cause) => (None, Some(cause.clone())),
+        LocalState::Known(state) => (Some(*state), None),
+        LocalState::Unprotected(cause) | LocalState::NotKnown(cause) => (None, Some(cause.clone())),
     };
     let other = |peer: &Peer| PeerResource {
         system: peer.system.clone(),
@@ -346,10 +348,10 @@ mod tests {
             (all.endpoint, all.result, all.cause.expect("a cause"))
         };
         let (endpoint, result, cause) = of("plain:", Refusal::NotTried("no room".into()));
-        assert_eq!((&*endpoint, result), ("plain:192.0.2.1:993", Reached::Unknown));
+        assert_eq!((&*endpoint, result), ("plain:192.0.2.1:993", ConnectionResult::Unknown));
         assert_eq!(cause, "not checked: no room");
         let (endpoint, result, _) = of("connect:", Refusal::Closed);
-        assert_eq!((&*endpoint, result), ("connect:192.0.2.1:993", Reached::Failed));
+        assert_eq!((&*endpoint, result), ("connect:192.0.2.1:993", ConnectionResult::Failed));
     }
 
     #[test]

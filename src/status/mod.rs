@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::{self, Format};
-use crate::dovecot::history::{Event, History, Outcome, Runs, Told};
+use crate::dovecot::history::{Event, EventReport, History, Outcome, Runs};
 use crate::dovecot::look::{self, Busy, Look};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
@@ -46,7 +46,7 @@ struct Report {
     /// When what the verdict says began, if that is known: local time as RFC 3339 writes it.
     since: Option<String>,
     /// The last action that changed something.
-    last: Option<Told>,
+    last: Option<EventReport>,
 }
 
 /// An action that runs.
@@ -115,7 +115,7 @@ fn written(root: &Path, report: &Report, how: &cli::Status) -> Result<(Exit, Str
     Ok((exit, text))
 }
 
-/// Tells why there is no status. For a monitoring system that is an answer too.
+/// Reports why there is no status, also to a monitoring system.
 ///
 /// # Errors
 ///

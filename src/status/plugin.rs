@@ -2,7 +2,7 @@
 //! after the Monitoring Plugins Development Guidelines.
 
 use super::Report;
-use super::protection::{Elsewhere, Here, Protection};
+use super::protection::{LocalState, OtherSystems, Protection};
 use crate::cli;
 use crate::dovecot::look::{Connection, Look};
 use crate::dovecot::verdict::Verdict;
@@ -20,7 +20,7 @@ const MAX_PART: usize = 200;
 /// How many entries of the list may be told apart in the performance data, for the same reason.
 const MAX_ENTRIES: usize = 8;
 
-/// Tells what the plugin found, and the line that it prints.
+/// The plugin's result, and the line that it prints.
 pub(super) fn plugin(report: &Report, limits: cli::Plugin) -> (Plugin, String) {
     let verdict = report.verdict();
     let (mut seen, said) = (seen(report), said(&report.protection, verdict));
@@ -97,17 +97,17 @@ pub(super) fn unknown(cause: &str) -> String {
 /// While an action of the kit runs it is WARNING: what is seen then is on its way to something
 /// else, and every action has an end. UNKNOWN is left for what keeps the plugin from looking.
 pub(super) fn judge(verdict: Verdict, protection: &Protection) -> Plugin {
-    let elsewhere = matches!(protection.elsewhere(), Elsewhere::On(_));
+    let elsewhere = matches!(protection.elsewhere(), OtherSystems::On(_));
     match (&protection.here, verdict) {
         (_, Verdict::Unknown) => Plugin::Unknown,
         _ if verdict.is_changing() => Plugin::Warning,
-        (Here::Known(State::Isp | State::Isu), _) if elsewhere => Plugin::Critical,
-        (Here::Known(State::Isp), Verdict::Up) => Plugin::Ok,
-        (Here::Known(State::Osu), Verdict::Stopped) if elsewhere => Plugin::Ok,
-        (Here::Known(_), Verdict::Stopped) if elsewhere => Plugin::Warning,
-        (Here::Known(_), _) if elsewhere => Plugin::Critical,
-        (Here::Known(State::Osu), _) => Plugin::Warning,
-        (Here::Known(State::Osf), _) => Plugin::Critical,
+        (LocalState::Known(State::Isp | State::Isu), _) if elsewhere => Plugin::Critical,
+        (LocalState::Known(State::Isp), Verdict::Up) => Plugin::Ok,
+        (LocalState::Known(State::Osu), Verdict::Stopped) if elsewhere => Plugin::Ok,
+        (LocalState::Known(_), Verdict::Stopped) if elsewhere => Plugin::Warning,
+        (LocalState::Known(_), _) if elsewhere => Plugin::Critical,
+        (LocalState::Known(State::Osu), _) => Plugin::Warning,
+        (LocalState::Known(State::Osf), _) => Plugin::Critical,
         _ if verdict.is_up() => Plugin::Warning,
         _ => Plugin::Critical,
     }
@@ -134,31 +134,33 @@ fn seen(report: &Report) -> String {
 fn said(protection: &Protection, verdict: Verdict) -> String {
     let node = protection.node.as_deref().unwrap_or("this node");
     let state = match &protection.here {
-        Here::Known(state) => *state,
-        Here::Unprotected(cause) => return format!("nothing protects it: {cause}"),
-        Here::NotKnown(cause) => return format!("whether it is protected is not known: {cause}"),
+        LocalState::Known(state) => *state,
+        LocalState::Unprotected(cause) => return format!("nothing protects it: {cause}"),
+        LocalState::NotKnown(cause) => {
+            return format!("whether it is protected is not known: {cause}");
+        }
     };
     let (word, meaning) = (state.word(), state.meaning());
     let runs = verdict.is_up() || verdict == Verdict::Failed;
     match (state.is_in_service(), protection.elsewhere()) {
-        (true, Elsewhere::On(other)) => {
+        (true, OtherSystems::On(other)) => {
             format!("in service on {node} and on {other} at the same time")
         }
         (true, _) if state == State::Isp => format!("in service on {node}"),
         (true, _) => format!("{meaning} ({word}) on {node}"),
-        (false, Elsewhere::On(other)) if runs => {
+        (false, OtherSystems::On(other)) if runs => {
             format!("it must not run on {node}: in service on {other}")
         }
-        (false, Elsewhere::On(other)) if state == State::Osu => {
+        (false, OtherSystems::On(other)) if state == State::Osu => {
             format!("standby, in service on {other}")
         }
-        (false, Elsewhere::On(other)) => {
+        (false, OtherSystems::On(other)) => {
             format!("{meaning} ({word}) on {node}, in service on {other}")
         }
-        (false, Elsewhere::Nowhere) => {
+        (false, OtherSystems::Nowhere) => {
             format!("{meaning} ({word}) on {node}, in service nowhere")
         }
-        (false, Elsewhere::NotKnown(cause)) => {
+        (false, OtherSystems::NotKnown(cause)) => {
             format!("{meaning} ({word}) on {node}, and perhaps in service elsewhere: {cause}")
         }
     }
@@ -227,7 +229,7 @@ mod tests {
         Peer { system, tag, alive: Some(state.is_ok()), state }
     }
 
-    fn protection(here: Here, peers: Vec<Peer>) -> Protection {
+    fn protection(here: LocalState, peers: Vec<Peer>) -> Protection {
         Protection { running: Some(true), node: Some("node1".into()), here, peers: Ok(peers) }
     }
 
@@ -237,7 +239,7 @@ mod tests {
         use State::{Illstate, Isp, Isu, Osf, Osu};
         let dead = || vec![peer(Err("dead".into()))];
         let is = |state: State| vec![peer(Ok(state))];
-        let known = Here::Known;
+        let known = LocalState::Known;
         let cause = || String::from("cause");
         let rows = [
             (known(Isp), vec![], [Fine, Warning, Critical, Critical]),
@@ -261,8 +263,8 @@ mod tests {
             (known(Osf), dead(), [Critical; 4]),
             (known(Illstate), is(Osu), [Warning, Warning, Critical, Critical]),
             (known(Illstate), dead(), [Warning, Warning, Critical, Critical]),
-            (Here::Unprotected(cause()), vec![], [Warning, Warning, Critical, Critical]),
-            (Here::NotKnown(cause()), vec![], [Warning, Warning, Critical, Critical]),
+            (LocalState::Unprotected(cause()), vec![], [Warning, Warning, Critical, Critical]),
+            (LocalState::NotKnown(cause()), vec![], [Warning, Warning, Critical, Critical]),
         ];
         for (here, peers, expected) in rows {
             let all = protection(here, peers);
@@ -279,7 +281,7 @@ mod tests {
     fn what_lifekeeper_says_is_told_in_words() {
         use State::{Illstate, Isp, Isu, Osf, Osu};
         let is = |state: State| vec![peer(Ok(state))];
-        let known = Here::Known;
+        let known = LocalState::Known;
         let (up, stopped) = (Verdict::Up, Verdict::Stopped);
         for (here, peers, verdict, words) in [
             (known(Isp), is(Osu), up, "in service on node1"),
@@ -312,9 +314,14 @@ mod tests {
                 up,
                 "no state set yet (ILLSTATE) on node1, in service nowhere",
             ),
-            (Here::Unprotected("no cause".into()), vec![], up, "nothing protects it: no cause"),
             (
-                Here::NotKnown("no cause".into()),
+                LocalState::Unprotected("no cause".into()),
+                vec![],
+                up,
+                "nothing protects it: no cause",
+            ),
+            (
+                LocalState::NotKnown("no cause".into()),
                 vec![],
                 up,
                 "whether it is protected is not known: no cause",

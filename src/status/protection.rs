@@ -27,14 +27,14 @@ pub(super) struct Protection {
     /// Its name of this node.
     pub(super) node: Option<String>,
     /// The resource here.
-    pub(super) here: Here,
+    pub(super) here: LocalState,
     /// The resource on the other systems to which it was extended; or why they are not known.
     pub(super) peers: Result<Vec<Peer>, String>,
 }
 
 /// The resource on this node.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Here {
+pub(super) enum LocalState {
     /// It has this state.
     Known(State),
     /// Nothing protects Dovecot here, for this reason.
@@ -58,7 +58,7 @@ pub(super) struct Peer {
 
 /// Where else than here the resource is in service.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Elsewhere {
+pub(super) enum OtherSystems {
     /// On this system.
     On(String),
     /// On none.
@@ -69,23 +69,23 @@ pub(super) enum Elsewhere {
 
 impl Protection {
     /// Where else the resource is in service.
-    pub(super) fn elsewhere(&self) -> Elsewhere {
+    pub(super) fn elsewhere(&self) -> OtherSystems {
         let peers = match &self.peers {
             Ok(peers) => peers,
-            Err(cause) => return Elsewhere::NotKnown(cause.clone()),
+            Err(cause) => return OtherSystems::NotKnown(cause.clone()),
         };
         let mut unknown = None;
         for Peer { system, state, .. } in peers {
             match state {
-                Ok(state) if state.is_in_service() => return Elsewhere::On(system.clone()),
+                Ok(state) if state.is_in_service() => return OtherSystems::On(system.clone()),
                 Ok(_) => {}
                 Err(cause) => unknown = Some(format!("{system}: {cause}")),
             }
         }
-        unknown.map_or(Elsewhere::Nowhere, Elsewhere::NotKnown)
+        unknown.map_or(OtherSystems::Nowhere, OtherSystems::NotKnown)
     }
 
-    const fn without_answer(running: Option<bool>, here: Here) -> Self {
+    const fn without_answer(running: Option<bool>, here: LocalState) -> Self {
         Self { running, node: None, here, peers: Ok(Vec::new()) }
     }
 }
@@ -96,25 +96,33 @@ pub(super) fn protection(system: &impl System, root: &Path, tag: &Tag) -> Protec
     let lifekeeper = match LifeKeeper::find(root) {
         Ok(found) => found.within(PATIENCE),
         Err(cause) => {
-            return Protection::without_answer(Some(false), Here::Unprotected(cause.to_string()));
+            return Protection::without_answer(
+                Some(false),
+                LocalState::Unprotected(cause.to_string()),
+            );
         }
     };
     match lifekeeper.require_running(system) {
         Ok(()) => {}
         Err(cause @ Error::LifeKeeperDown) => {
-            return Protection::without_answer(Some(false), Here::Unprotected(cause.to_string()));
+            return Protection::without_answer(
+                Some(false),
+                LocalState::Unprotected(cause.to_string()),
+            );
         }
         Err(cause) => {
-            return Protection::without_answer(None, Here::NotKnown(cause.to_string()));
+            return Protection::without_answer(None, LocalState::NotKnown(cause.to_string()));
         }
     }
     let node = lifekeeper.node(system).ok();
     let here = match lifekeeper.instance(system, None, tag.as_str()) {
-        Ok(Some(found)) => Here::Known(found.state),
-        Ok(None) => Here::Unprotected(format!("LifeKeeper has no resource {tag} on this node")),
-        Err(cause) => Here::NotKnown(cause.to_string()),
+        Ok(Some(found)) => LocalState::Known(found.state),
+        Ok(None) => {
+            LocalState::Unprotected(format!("LifeKeeper has no resource {tag} on this node"))
+        }
+        Err(cause) => LocalState::NotKnown(cause.to_string()),
     };
-    let peers = if matches!(here, Here::Known(_)) {
+    let peers = if matches!(here, LocalState::Known(_)) {
         lifekeeper
             .equivalents(system, tag)
             .map(|known| {
@@ -187,7 +195,7 @@ pub(super) mod tests {
         install(&root, &machine);
         let found = ask(&machine, &root);
         assert_eq!((found.running, found.node.as_deref()), (Some(true), Some("node1")));
-        assert_eq!(found.here, Here::Known(State::Isp));
+        assert_eq!(found.here, LocalState::Known(State::Isp));
         let peer = Peer {
             system: "node2".into(),
             tag: "mail2".into(),
@@ -195,7 +203,7 @@ pub(super) mod tests {
             state: Ok(State::Osu),
         };
         assert_eq!(found.peers, Ok(vec![peer]));
-        assert_eq!(found.elsewhere(), Elsewhere::Nowhere);
+        assert_eq!(found.elsewhere(), OtherSystems::Nowhere);
         assert!(machine.now() < Duration::from_millis(50), "{:?}", machine.now());
     }
 
@@ -204,7 +212,7 @@ pub(super) mod tests {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let missing = ask(&machine, &root);
         assert_eq!(missing.running, Some(false));
-        let Here::Unprotected(cause) = missing.here else { panic!("{missing:?}") };
+        let LocalState::Unprotected(cause) = missing.here else { panic!("{missing:?}") };
         assert!(cause.starts_with("looking for LifeKeeper: /opt/LifeKeeper has no "), "{cause}");
         assert_eq!(machine.deeds(), [""; 0]);
 
@@ -214,28 +222,28 @@ pub(super) mod tests {
                 End::Exited(1),
                 "",
                 Some(false),
-                Here::Unprotected(Error::LifeKeeperDown.to_string()),
+                LocalState::Unprotected(Error::LifeKeeperDown.to_string()),
             ),
             (
                 "lktest",
                 End::NotRun("starting lktest: no such file".into()),
                 "",
                 None,
-                Here::NotKnown("running `lktest`: starting lktest: no such file".into()),
+                LocalState::NotKnown("running `lktest`: starting lktest: no such file".into()),
             ),
             (
                 "ins_list -t dovecot",
                 End::Exited(7),
                 "",
                 Some(true),
-                Here::Unprotected("LifeKeeper has no resource dovecot on this node".into()),
+                LocalState::Unprotected("LifeKeeper has no resource dovecot on this node".into()),
             ),
             (
                 "ins_list -t dovecot",
                 End::Exited(0),
                 "what?",
                 Some(true),
-                Here::NotKnown(
+                LocalState::NotKnown(
                     "reading what `ins_list -t dovecot` says: \"what?\" is not understood".into(),
                 ),
             ),
@@ -256,16 +264,16 @@ pub(super) mod tests {
         machine.answer("sys_getst -s node2", End::Exited(0), SHORT, "DEAD\n");
         let found = ask(&machine, &root);
         let cause = "node2: LifeKeeper does not call it alive";
-        assert_eq!(found.elsewhere(), Elsewhere::NotKnown(cause.into()));
+        assert_eq!(found.elsewhere(), OtherSystems::NotKnown(cause.into()));
         assert_eq!(machine.count("ins_list -d node2 -t mail2"), 0);
 
         install(&root, &machine);
         machine.answer("ins_list -d node2 -t mail2", End::Exited(0), Duration::MAX, "");
         let cause = "node2: running `ins_list -d node2 -t mail2`: no end after 5 s";
-        assert_eq!(ask(&machine, &root).elsewhere(), Elsewhere::NotKnown(cause.into()));
+        assert_eq!(ask(&machine, &root).elsewhere(), OtherSystems::NotKnown(cause.into()));
 
         machine.answer("eqv_list -t dovecot", End::Exited(0), SHORT, "what?");
-        let Elsewhere::NotKnown(cause) = ask(&machine, &root).elsewhere() else { panic!() };
+        let OtherSystems::NotKnown(cause) = ask(&machine, &root).elsewhere() else { panic!() };
         assert!(cause.contains("`eqv_list -t dovecot`"), "{cause}");
 
         machine.answer("eqv_list -t dovecot", End::Exited(1), SHORT, "");

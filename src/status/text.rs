@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::protection::{Here, Peer, Protection};
+use super::protection::{LocalState, Peer, Protection};
 use super::{Report, plugin};
 use crate::dovecot::login::Login;
 use crate::dovecot::look::{Connection, Look};
@@ -120,9 +120,13 @@ fn login_row(login: &Login) -> Row {
 fn lifekeeper(protection: &Protection) -> String {
     let node = protection.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
     match &protection.here {
-        Here::Known(state) => format!("LifeKeeper{node}: {}, {}", state.word(), state.meaning()),
-        Here::Unprotected(cause) => format!("LifeKeeper{node}: nothing protects Dovecot: {cause}"),
-        Here::NotKnown(cause) => format!("LifeKeeper{node}: not known: {cause}"),
+        LocalState::Known(state) => {
+            format!("LifeKeeper{node}: {}, {}", state.word(), state.meaning())
+        }
+        LocalState::Unprotected(cause) => {
+            format!("LifeKeeper{node}: nothing protects Dovecot: {cause}")
+        }
+        LocalState::NotKnown(cause) => format!("LifeKeeper{node}: not known: {cause}"),
     }
 }
 

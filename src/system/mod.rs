@@ -37,9 +37,9 @@ const KILL_MOMENT: Duration = Duration::from_millis(10);
 
 /// What has been spent of [`KILL_WAIT`].
 #[derive(Debug, Default)]
-pub(crate) struct Burials(Cell<Duration>);
+pub(crate) struct KillBudget(Cell<Duration>);
 
-impl Burials {
+impl KillBudget {
     /// Lets `wait` wait for a killed command, as long as it is given at most; it returns how long it
     /// has.
     pub(crate) fn wait(&self, wait: impl FnOnce(Duration) -> Duration) {

@@ -22,7 +22,7 @@ pub(crate) struct Socket {
     pub(crate) address: IpAddr,
     /// Its port.
     pub(crate) port: u16,
-    /// Who has it open.
+    /// Processes that have it open.
     pub(crate) holders: Vec<Holder>,
 }
 

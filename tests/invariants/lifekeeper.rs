@@ -76,7 +76,7 @@ pub fn lkcli(text: &[u8]) {
         }
         assert!(choice.words.iter().map(String::len).sum::<usize>() <= MAX_VALUE);
     }
-    let all: Vec<&Choice> = help.0.iter().collect();
+    let all: Vec<&HelpOption> = help.0.iter().collect();
     assert_eq!(help.unmet(&all), None, "nothing is missing where all is given");
     let unmet = help.unmet(&[]);
     assert_eq!(unmet, help.0.iter().find(|choice| choice.required));

@@ -1,4 +1,4 @@
-//! The guide against the program and the reference page: it repeats some of their facts.
+//! The guide against the program: it repeats some of its facts.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -8,18 +8,16 @@ use dovecot_ark::cli;
 use dovecot_ark::lifekeeper::tag;
 use dovecot_ark::settings::Settings;
 
-use crate::page::{GAP, Item, Page};
-use crate::{options_in, program};
+use crate::page::{GAP, Item, Language, Page};
+use crate::{GUIDE, options_in, program};
 
 /// The guide, and the words for what it has in both languages.
 struct Guide {
     page: Page,
-    reference: Page,
     parameters: &'static str,
     times: &'static str,
     specification: &'static str,
     failures: &'static str,
-    see_also: &'static str,
     default: &'static str,
     second: &'static str,
 }
@@ -27,24 +25,20 @@ struct Guide {
 fn guides() -> [Guide; 2] {
     [
         Guide {
-            page: Page::of_mdoc("man/dovecot-ark-guide.7"),
-            reference: Page::english(),
+            page: Page::of(GUIDE, Language::English),
             parameters: "PARAMETERS",
             times: "TIME LIMITS",
             specification: "SPECIFICATION",
             failures: "WHAT HAPPENS IN A FAILURE",
-            see_also: "SEE ALSO",
             default: "Default: ",
             second: " seconds.",
         },
         Guide {
-            page: Page::of_man("man/ja/dovecot-ark-guide.7"),
-            reference: Page::japanese(),
+            page: Page::of(GUIDE, Language::Japanese),
             parameters: "パラメーター",
             times: "制限時間",
             specification: "仕様",
             failures: "障害時の動作",
-            see_also: "関連項目",
             default: "初期値: ",
             second: " 秒。",
         },
@@ -118,7 +112,7 @@ fn the_guides_rounds_tag_and_exit_statuses_are_those_of_the_program() {
         found.map(|(_, default)| default).expect("a setting")
     };
     for guide in guides() {
-        let file = guide.page.file;
+        let file = &guide.page.file;
         for action in ["restore", "remove"] {
             let rounds = rounds_of(action);
             let text = &guide.page.item(action).text;
@@ -177,25 +171,4 @@ fn both_guides_have_the_same_things_in_the_same_order() {
     assert_eq!(english.page.parts.len(), japanese.page.parts.len(), "sections and subsections");
     assert_eq!(english.page.items.len(), japanese.page.items.len(), "items");
     assert_eq!(english.messages().collect::<Vec<_>>(), japanese.messages().collect::<Vec<_>>());
-}
-
-#[test]
-fn the_guide_and_the_reference_name_each_other_and_the_headings_they_send_to() {
-    for guide in guides() {
-        let there = guide.reference.part(guide.see_also);
-        assert!(there.contains("dovecot-ark-guide(7)"), "{}: {there}", guide.reference.file);
-        let here = guide.page.part(guide.see_also);
-        assert!(here.contains("dovecot-ark(8)"), "{}: {here}", guide.page.file);
-        for text in [there, here] {
-            assert!(text.contains("dovecot-ark-messages(7)"), "{}: {text}", guide.page.file);
-        }
-        let parts: Vec<&str> = guide.page.parts.iter().map(|(_, text)| text.as_str()).collect();
-        let all = parts.join("\n");
-        for heading in ["COMING FROM THE ORIGINAL KIT", "オリジナルキットからの移行"] {
-            let is_sent = all.contains(&format!("{heading} in dovecot-ark(8)"))
-                || all.contains(&format!("dovecot-ark(8) の「{heading}」"));
-            let is_there = guide.reference.parts.iter().any(|(name, _)| name == heading);
-            assert_eq!(is_sent, is_there, "{}: {heading}", guide.page.file);
-        }
-    }
 }

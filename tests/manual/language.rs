@@ -1,4 +1,4 @@
-//! The words that are not to come back: in the English pages, the README, and what the program says.
+//! The words that are not to come back: in the pages, in all texts, and in what the program says.
 //!
 //! They are correct English and odd: a reader whose English is not his own stumbles over them at
 //! night, and the field has a plain term for each.
@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use crate::messages::files;
 use crate::page::root;
+use crate::readme::texts;
 
 /// What is not to be said, and what is said instead.
-const BANNED: [(&str, &str); 12] = [
+const BANNED: [(&str, &str); 13] = [
     ("folder", "directory"),
     ("folders", "directories"),
     ("anew", "again"),
@@ -23,6 +24,7 @@ const BANNED: [(&str, &str); 12] = [
     ("lie below", "depend, the other way round"),
     ("lies below", "depends, the other way round"),
     ("nobody listens", "nothing listens"),
+    ("cannot be told", "it is unknown whether"),
 ];
 
 /// The banned words in a text, as whole words, in whatever case.
@@ -57,8 +59,7 @@ fn without_names(text: &str) -> String {
 #[test]
 fn the_odd_words_do_not_come_back_to_the_pages() {
     let pages = files(&root().join("man"), &[".5", ".7", ".8"]);
-    let others = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name));
-    for file in pages.iter().chain(&others) {
+    for file in pages.iter().chain(&texts()) {
         let text = fs::read_to_string(file).expect("a page").replace("\\fI", " ");
         assert_eq!(found(&text), Vec::<&str>::new(), "{}", file.display());
     }

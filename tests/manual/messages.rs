@@ -8,14 +8,11 @@ use dovecot_ark::dovecot::service;
 use dovecot_ark::messages::Message;
 use dovecot_ark::probe::socket;
 
-use crate::page::{GAP, Item, Page, root};
+use crate::page::{GAP, Item, LANGUAGES, Page, root};
 use crate::program;
 
-const ENGLISH: &str = "man/dovecot-ark-messages.7";
-const JAPANESE: &str = "man/ja/dovecot-ark-messages.7";
-
 fn pages() -> [Page; 2] {
-    [Page::of_mdoc(ENGLISH), Page::of_man(JAPANESE)]
+    LANGUAGES.map(|language| Page::of("dovecot-ark-messages.7", language))
 }
 
 /// The entries that have a number.

@@ -1,6 +1,6 @@
 //! A manual page, read from its source: mdoc in English, man in Japanese.
 //!
-//! Only what the two pages use is understood. A line that begins with another macro, and another
+//! Only what the pages use is understood. A line that begins with another macro, and another
 //! escape, end the test with their names, so that nothing is overlooked in silence.
 
 use std::fs;
@@ -8,6 +8,16 @@ use std::path::Path;
 
 /// What stands for a word in italics, which differs from case to case.
 pub(crate) const GAP: char = '\u{1}';
+
+/// The two languages of each page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    English,
+    Japanese,
+}
+
+/// Both, the one that the other is a translation of first.
+pub(crate) const LANGUAGES: [Language; 2] = [Language::English, Language::Japanese];
 
 /// An entry of a list: its heads, and what is said of them.
 #[derive(Debug, Default)]
@@ -25,7 +35,7 @@ pub(crate) struct Item {
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     /// The file, below the project's directory.
-    pub(crate) file: &'static str,
+    pub(crate) file: String,
     pub(crate) items: Vec<Item>,
     /// Each section and subsection with all its text.
     pub(crate) parts: Vec<(String, String)>,
@@ -46,13 +56,16 @@ pub(crate) fn root() -> &'static Path {
 }
 
 impl Page {
-    /// Reads the English page.
-    pub(crate) fn english() -> Self {
-        Self::of_mdoc("man/dovecot-ark.8")
+    /// Reads a page by its name in the directory `man`, such as `dovecot-ark.8`.
+    pub(crate) fn of(name: &str, language: Language) -> Self {
+        match language {
+            Language::English => Self::of_mdoc(&format!("man/{name}")),
+            Language::Japanese => Self::of_man(&format!("man/ja/{name}")),
+        }
     }
 
     /// Reads a page in mdoc.
-    pub(crate) fn of_mdoc(file: &'static str) -> Self {
+    fn of_mdoc(file: &str) -> Self {
         let mut page = Self::new(file);
         for line in page.lines() {
             page.mdoc(&line);
@@ -60,13 +73,8 @@ impl Page {
         page
     }
 
-    /// Reads the Japanese page.
-    pub(crate) fn japanese() -> Self {
-        Self::of_man("man/ja/dovecot-ark.8")
-    }
-
     /// Reads a page in man.
-    pub(crate) fn of_man(file: &'static str) -> Self {
+    fn of_man(file: &str) -> Self {
         let mut page = Self::new(file);
         let mut head_follows = false;
         for line in page.lines() {
@@ -75,12 +83,12 @@ impl Page {
         page
     }
 
-    fn new(file: &'static str) -> Self {
-        Self { file, open: vec![None], ..Self::default() }
+    fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), open: vec![None], ..Self::default() }
     }
 
     fn lines(&self) -> Vec<String> {
-        let text = fs::read_to_string(root().join(self.file)).expect(self.file);
+        let text = fs::read_to_string(root().join(&self.file)).expect(&self.file);
         text.lines().map(str::to_owned).collect()
     }
 
@@ -89,6 +97,15 @@ impl Page {
         let found = self.parts.iter().find(|(name, _)| name == heading);
         let (_, text) = found.unwrap_or_else(|| panic!("{} has no heading {heading:?}", self.file));
         text
+    }
+
+    /// The text of a section with that of its subsections, or of a subsection.
+    pub(crate) fn whole(&self, heading: &str) -> String {
+        let mut whole = self.part(heading).to_owned();
+        for (_, name) in self.subsections.iter().filter(|(section, _)| section == heading) {
+            append(&mut whole, self.part(name));
+        }
+        whole
     }
 
     /// The item with this head.
@@ -154,7 +171,7 @@ impl Page {
         self.displays.push(Vec::new());
     }
 
-    /// Takes a line of the English page.
+    /// Takes a line of an English page.
     fn mdoc(&mut self, line: &str) {
         let Some(words) = line.strip_prefix('.') else { return self.text(&plain(line)) };
         let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
@@ -177,7 +194,7 @@ impl Page {
         }
     }
 
-    /// Takes a line of the Japanese page; tells whether the next one is the head of an item.
+    /// Takes a line of a Japanese page; tells whether the next one is the head of an item.
     fn man(&mut self, line: &str, is_head: bool) -> bool {
         if is_head {
             self.begin_item(line);

@@ -10,7 +10,7 @@ use crate::page::root;
 
 /// An option of a command, as the help shows it.
 #[derive(Debug)]
-pub(crate) struct Choice {
+pub(crate) struct HelpOption {
     /// `-t` and `--tag`.
     pub(crate) spellings: Vec<String>,
     /// Its default and the words it takes.
@@ -39,13 +39,13 @@ pub(crate) fn commands() -> Vec<String> {
 pub(crate) const COMMON: [&str; 4] = ["--color", "--help", "--verbose", "-v"];
 
 /// The options of a command alone.
-pub(crate) fn options(command: &str) -> Vec<Choice> {
-    let mut options: Vec<Choice> = Vec::new();
+pub(crate) fn options(command: &str) -> Vec<HelpOption> {
+    let mut options: Vec<HelpOption> = Vec::new();
     for line in printed(&[command, "--help"]).lines().map(str::trim) {
         if line.starts_with('-') && !line.starts_with("- ") {
             let spellings = line.split([' ', ',']).take_while(|word| !word.starts_with('<'));
             let spellings = spellings.filter(|word| word.starts_with('-')).map(str::to_owned);
-            options.push(Choice { spellings: spellings.collect(), words: Vec::new() });
+            options.push(HelpOption { spellings: spellings.collect(), words: Vec::new() });
         }
         if let Some(option) = options.last_mut() {
             let inside = |from, to| Some(line.split_once(from)?.1.split_once(to)?.0.to_owned());

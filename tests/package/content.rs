@@ -5,13 +5,21 @@ use lab::{ACTIONS, Init, STUBS};
 use crate::kit::Kit;
 use crate::packaged::{VERSION, assert_verified, bare, file, lay};
 
-/// The pages as they are in the sources.
-const PAGE: &str = include_str!("../../man/dovecot-ark.8");
-const JAPANESE_PAGE: &str = include_str!("../../man/ja/dovecot-ark.8");
-const GUIDE: &str = include_str!("../../man/dovecot-ark-guide.7");
-const JAPANESE_GUIDE: &str = include_str!("../../man/ja/dovecot-ark-guide.7");
-const MESSAGES: &str = include_str!("../../man/dovecot-ark-messages.7");
-const JAPANESE_MESSAGES: &str = include_str!("../../man/ja/dovecot-ark-messages.7");
+/// The directory of the pages in the sources.
+const MAN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/man");
+
+/// The pages, each with its section.
+const PAGES: [(&str, &str); 9] = [
+    ("dovecot-ark.8", "8"),
+    ("dovecot-ark-actions.8", "8"),
+    ("dovecot-ark-doctor.8", "8"),
+    ("dovecot-ark-install.8", "8"),
+    ("dovecot-ark-status.8", "8"),
+    ("dovecot-ark.conf.5", "5"),
+    ("dovecot-ark-guide.7", "7"),
+    ("dovecot-ark-messages.7", "7"),
+    ("ocf_dovecot-ark_dovecot.7", "7"),
+];
 
 /// Asks rpm about the package's file.
 #[track_caller]
@@ -44,6 +52,24 @@ fn it_asks_for_nothing_that_a_node_may_lack() {
         asked(&kit, "--qf '%{PAYLOADCOMPRESSOR} %{LICENSE} %{ARCH}\\n'"),
         "gzip MIT x86_64\n"
     );
+}
+
+#[test]
+fn it_says_what_it_is_and_what_has_changed_and_names_no_publisher() {
+    let kit = bare(Init::SysV);
+    let said = asked(&kit, "--qf '%{SUMMARY}\\n%{DESCRIPTION}\\n%{URL} %{VENDOR}\\n'");
+    let (summary, rest) = said.split_once('\n').expect("a summary");
+    assert!(!rest.starts_with(summary), "the description says more: {said}");
+    for word in ["Application Recovery Kit", "SIOS LifeKeeper", "Pacemaker", "dovecot-ark-guide(7)"]
+    {
+        assert!(rest.contains(word), "{word}: {said}");
+    }
+    assert!(rest.lines().all(|line| line.chars().count() < 80), "{said}");
+    assert!(said.ends_with("\n(none) (none)\n"), "{said}");
+    let changes = asked(&kit, "--changelog");
+    let (head, items) = changes.split_once('\n').expect("a head");
+    assert!(head.ends_with(&format!(" dovecot-ark - {VERSION}-1")), "{head}");
+    assert!(items.starts_with("Added:\n- "), "{items}");
 }
 
 #[test]
@@ -82,47 +108,43 @@ fn its_files_are_where_and_as_they_must_be() {
         "644 root:root /usr/share/doc/dovecot-ark/CHANGELOG.md",
         "644 root:root /usr/share/doc/dovecot-ark/README.ja.md",
         "644 root:root /usr/share/doc/dovecot-ark/README.md",
-        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-guide.7.html",
-        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-guide.7.ja.html",
-        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-messages.7.html",
-        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark-messages.7.ja.html",
-        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark.8.html",
-        "644 root:root /usr/share/doc/dovecot-ark/dovecot-ark.8.ja.html",
-        "644 root:root /usr/share/doc/dovecot-ark/ocf_dovecot-ark_dovecot.7.html",
-        "644 root:root /usr/share/doc/dovecot-ark/ocf_dovecot-ark_dovecot.7.ja.html",
         "644 root:root /usr/share/dovecot-ark/schema/doctor-local.json",
         "644 root:root /usr/share/dovecot-ark/schema/doctor.json",
         "644 root:root /usr/share/dovecot-ark/schema/settings.json",
         "644 root:root /usr/share/dovecot-ark/schema/status.json",
         "644 root:root /usr/share/fish/vendor_completions.d/dovecot-ark.fish",
         "644 root:root /usr/share/licenses/dovecot-ark/LICENSE",
-        "644 root:root /usr/share/man/ja/man7/dovecot-ark-guide.7.gz",
-        "644 root:root /usr/share/man/ja/man7/dovecot-ark-messages.7.gz",
-        "644 root:root /usr/share/man/ja/man7/ocf_dovecot-ark_dovecot.7.gz",
-        "644 root:root /usr/share/man/ja/man8/dovecot-ark.8.gz",
-        "644 root:root /usr/share/man/man7/dovecot-ark-guide.7.gz",
-        "644 root:root /usr/share/man/man7/dovecot-ark-messages.7.gz",
-        "644 root:root /usr/share/man/man7/ocf_dovecot-ark_dovecot.7.gz",
-        "644 root:root /usr/share/man/man8/dovecot-ark.8.gz",
         "644 root:root /usr/share/zsh/site-functions/_dovecot-ark",
     ];
-    assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
+    let mut expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
+    for (page, section) in PAGES {
+        expected.extend(["", "ja/"].map(|language| {
+            format!("644 root:root /usr/share/man/{language}man{section}/{page}.gz")
+        }));
+        expected.extend(["", ".ja"].map(|language| {
+            format!("644 root:root /usr/share/doc/dovecot-ark/{page}{language}.html")
+        }));
+    }
+    expected.sort();
+    let mut listed: Vec<&str> = listed.lines().collect();
+    listed.sort_unstable();
+    assert_eq!(listed, expected);
     assert_eq!(kit.sh("rpm -qc dovecot-ark"), "/etc/logrotate.d/dovecot-ark\n");
     assert_eq!(kit.sh("stat -c '%a %F' /run/dovecot-ark"), "755 directory\n", "made at once");
     for shell in ["bash-completion/completions/dovecot-ark", "zsh/site-functions/_dovecot-ark"] {
         assert!(kit.sh(&format!("cat /usr/share/{shell}")).contains("quickCheck"), "{shell}");
     }
     kit.sh("bash -n /usr/share/bash-completion/completions/dovecot-ark");
-    for (file, page) in [
-        ("man8/dovecot-ark.8", PAGE),
-        ("ja/man8/dovecot-ark.8", JAPANESE_PAGE),
-        ("man7/dovecot-ark-guide.7", GUIDE),
-        ("ja/man7/dovecot-ark-guide.7", JAPANESE_GUIDE),
-        ("man7/dovecot-ark-messages.7", MESSAGES),
-        ("ja/man7/dovecot-ark-messages.7", JAPANESE_MESSAGES),
-    ] {
-        let packed = kit.sh(&format!("gzip -dc /usr/share/man/{file}.gz"));
-        assert!(packed == page, "{file}: not the page of these sources");
+    for (page, section) in PAGES {
+        for language in ["", "ja/"] {
+            let packed =
+                kit.sh(&format!("gzip -dc /usr/share/man/{language}man{section}/{page}.gz"));
+            let source = std::fs::read_to_string(format!("{MAN}/{language}{page}"));
+            assert!(
+                packed == source.expect(page),
+                "{language}{page}: not the page of these sources"
+            );
+        }
     }
     let said = kit.sh("dovecot-ark --version");
     assert_eq!(said, format!("dovecot-ark {VERSION}\n"));

@@ -29,8 +29,9 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   demo [pacemaker]
          the four actions on a private real Dovecot, then a cluster's life, shown step by step; or a
          cluster's life under real Corosync and Pacemaker
-  rpm [--check]
-         the package, below target/rpm; with --check built twice and compared
+  rpm [--check] [--url URL] [--vendor NAME]
+         the package, in target/rpm; with --check built twice and compared; who publishes it
+         can be named in its header
   manual the manual pages as HTML, below target/html
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
@@ -63,8 +64,10 @@ fn main() -> ExitCode {
         ["faults", row] => faults::run(Some(row)),
         ["logins"] => logins::run(),
         ["manual"] => manual::run(),
-        ["rpm"] => rpm::run(),
-        ["rpm", "--check"] => rpm::check(),
+        ["rpm", words @ ..] => match rpm::Options::read(words) {
+            Some(options) => rpm::run(&options),
+            None => return usage(),
+        },
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -17,8 +17,17 @@ use crate::cargo::{answer, top};
 const MANDOC: [Tool; 1] = [Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" }];
 
 /// Pages by their names in the directory `man`.
-const PAGES: [&str; 4] =
-    ["dovecot-ark-guide.7", "dovecot-ark-messages.7", "dovecot-ark.8", "ocf_dovecot-ark_dovecot.7"];
+const PAGES: [&str; 9] = [
+    "dovecot-ark-guide.7",
+    "dovecot-ark-messages.7",
+    "dovecot-ark.8",
+    "dovecot-ark-actions.8",
+    "dovecot-ark-install.8",
+    "dovecot-ark-status.8",
+    "dovecot-ark-doctor.8",
+    "dovecot-ark.conf.5",
+    "ocf_dovecot-ark_dovecot.7",
+];
 
 /// The page whose entries have numbers for anchors.
 const MESSAGES: &str = "dovecot-ark-messages.7";
@@ -27,10 +36,23 @@ const MESSAGES: &str = "dovecot-ark-messages.7";
 const STYLE: &str = "<style>\n\
     body { max-width: 48rem; margin: 1rem auto; padding: 0 1rem; line-height: 1.6; \
     font-family: sans-serif; }\n\
-    pre { background: #f3f3f3; padding: 0.6rem; overflow-x: auto; line-height: 1.35; }\n\
+    pre { background: #f3f3f3; padding: 0.6rem; line-height: 1.35; white-space: pre-wrap; \
+    overflow-wrap: anywhere; }\n\
+    code.Li, pre { font-family: monospace, monospace; font-size: 0.9em; }\n\
+    code.Fl, table.Nm td:first-child { white-space: nowrap; }\n\
+    dd:empty, dd[style], dt:empty { display: none; }\n\
     h1 { font-size: 1.3rem; border-bottom: 1px solid #999; } h2 { font-size: 1.1rem; }\n\
     a.permalink { color: inherit; text-decoration: none; }\n\
-    dt { margin-top: 0.6rem; }\n</style>\n";
+    dt, ol > li { margin-top: 0.6rem; } dt { font-weight: bold; } dd { margin-bottom: 0.4rem; }\n\
+    dt.step { float: left; margin-top: 0; font-weight: normal; }\n\
+    div.Bd-indent { margin: 0.4rem 2rem; } dd > pre { margin: 0.4rem 0; }\n</style>\n";
+
+/// How mandoc names the parts of the manual, and how a Japanese page does.
+const VOLUMES: [(&str, &str); 3] = [
+    ("System Manager's Manual", "システム管理者マニュアル"),
+    ("File Formats Manual", "ファイル形式"),
+    ("Miscellaneous Information Manual", "その他の情報"),
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Language {
@@ -130,18 +152,32 @@ fn decoded(text: &str) -> String {
 }
 
 /// Joins lines outside of `<pre>`: no blank between two Japanese characters or after a full stop.
+///
+/// In `<pre>` mandoc adds a break before each line that begins with a blank; they are taken out. A
+/// step's number gets a class, so that it can share a line with the step's text.
 fn joined(text: &str) -> String {
     let (mut joined, mut in_pre) = (String::new(), false);
     for line in text.lines() {
         in_pre |= line.contains("<pre>");
         let is_japanese = |c: char| !c.is_ascii();
+        if in_pre && line == "<br/>" {
+            continue;
+        }
         let words = if in_pre { line } else { line.trim_start() };
         let last = joined.trim_end_matches('\n').chars().last();
         let meets = last.is_some_and(is_japanese) && words.starts_with(is_japanese);
-        if !in_pre && (meets || last == Some('。') && !words.starts_with('<')) {
+        let is_text = !words.starts_with('<')
+            || ["<b>", "<i>"].map(|tag| words.starts_with(tag)) != [false; 2];
+        if !in_pre && (meets || last == Some('。') && is_text) {
             joined.truncate(joined.trim_end_matches('\n').len());
         }
-        joined.push_str(words);
+        let step = words
+            .strip_prefix("<dt>")
+            .filter(|step| step.starts_with(|c: char| c.is_ascii_digit()));
+        match step.filter(|step| step.ends_with(".</dt>")) {
+            Some(step) => joined.extend(["<dt class=\"step\">", step]),
+            None => joined.push_str(words),
+        }
         joined.push('\n');
         in_pre &= !line.contains("</pre>");
     }
@@ -211,6 +247,12 @@ fn finished(
     };
     let before = before.replace("<html>", &format!("<html lang=\"{tongue}\">"));
     let before = before.replace("</head>", &format!("{STYLE}</head>"));
+    let before = match language {
+        Language::English => before,
+        Language::Japanese => VOLUMES.iter().fold(without_comments(&before), |text, (from, to)| {
+            text.replace(&format!(">{from}<"), &format!(">{to}<"))
+        }),
+    };
     let switch = format!("<p><a href=\"{}\">{switch}</a></p>\n", name_of(page, other));
     Ok(format!("{before}{switch}<p>{contents}</p>\n<div class=\"manual-text\">{body}"))
 }
@@ -246,6 +288,13 @@ fn numbered(
         }
     }
     Ok(numbered)
+}
+
+/// A text without comments, which mandoc takes from the source for the reader of the HTML.
+fn without_comments(text: &str) -> String {
+    let mut pieces = text.split("<!--");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| text + piece.split_once("-->").map_or("", |(_, after)| after))
 }
 
 /// Gives the headings these anchors, in their order.
@@ -299,7 +348,9 @@ mod tests {
     #[test]
     fn japanese_lines_are_joined_without_a_blank_and_others_stay() {
         assert_eq!(joined("あ。\n    い IMAP\n    う\n"), "あ。い IMAP\nう\n");
-        assert_eq!(joined("<pre>a\n  あ\nい</pre>\n"), "<pre>a\n  あ\nい</pre>\n");
+        assert_eq!(joined("<pre>a\n<br/>\n  あ\nい</pre>\n"), "<pre>a\n  あ\nい</pre>\n");
+        assert_eq!(joined("あ。\n<b>い</b>\n<p>う\n"), "あ。<b>い</b>\n<p>う\n");
+        assert_eq!(joined("<dt>2.</dt>\n"), "<dt class=\"step\">2.</dt>\n");
         assert_eq!(decoded("&#x3042;&#x27;&lt;"), "あ&#x27;&lt;");
     }
 
@@ -333,5 +384,47 @@ mod tests {
         assert_eq!(require_links(&made), Ok(()));
         let broken = made.replace("id=\"FILES\"", "");
         assert_eq!(require_links(&broken), Err("the link #FILES leads nowhere".to_owned()));
+    }
+
+    /// Everything in quotes behind this name of an attribute.
+    fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+        let behind = text.split(name).skip(1);
+        behind.filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
+    }
+
+    #[test]
+    fn each_link_of_each_page_has_one_anchor_and_both_languages_have_the_same_headings() {
+        let all = PAGES.into_iter().flat_map(|page| {
+            [Language::English, Language::Japanese].map(|language| name_of(page, language))
+        });
+        let pages: Vec<(String, String)> =
+            all.map(|name| (name.clone(), html(top(), &name).expect(&name))).collect();
+        let anchors = |name: &str| {
+            let page = pages.iter().find(|page| page.0 == name);
+            page.map(|(_, text)| values(text, " id=\""))
+        };
+        let mut links = 0;
+        for (name, text) in &pages {
+            for link in values(text, " href=\"") {
+                let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+                let anchors = anchors(if file.is_empty() { name } else { file });
+                let anchors = anchors.unwrap_or_else(|| panic!("{name}: {link}: no such page"));
+                let there = anchors.iter().filter(|there| **there == anchor).count();
+                assert_eq!(there, usize::from(!anchor.is_empty()), "{name}: {link}");
+                links += 1;
+            }
+        }
+        assert!(links > 1000, "{links} links: they are not found any more");
+        for page in PAGES {
+            let [english, japanese] = [Language::English, Language::Japanese].map(|language| {
+                let name = name_of(page, language);
+                let (_, text) = pages.iter().find(|page| page.0 == name).expect("a page");
+                let anchors = headings(text).into_iter().map(|heading| heading.anchor);
+                let numbers = values(text, " id=\"").into_iter().filter(|id| id.starts_with("ARK"));
+                anchors.chain(numbers.map(str::to_owned)).collect::<Vec<_>>()
+            });
+            assert_eq!(english, japanese, "{page}");
+            assert!(english.len() > 5, "{page}: {english:?}");
+        }
     }
 }

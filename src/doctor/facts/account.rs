@@ -40,7 +40,7 @@ pub(crate) struct Account {
     pub(crate) file: String,
     /// The user in it, or why it is refused.
     pub(crate) user: Fact<String>,
-    /// Whether Dovecot lets it in; nobody asks a Dovecot that does not run.
+    /// Whether Dovecot lets it in; a Dovecot that does not run is not asked.
     pub(crate) accepted: Option<Fact<bool>>,
     /// From where it logs in, if an entry of the list speaks IMAP or POP3.
     pub(crate) from: Option<IpAddr>,

@@ -40,9 +40,9 @@ const SOON: &str = "1209600";
 pub(crate) struct Certificate {
     /// Its file.
     pub(crate) file: String,
-    /// How it stands.
+    /// Its state.
     pub(crate) state: State,
-    /// What was seen of its key, if that is known. Earlier kits do not tell.
+    /// Its key, if that is known. Earlier kits do not report it.
     #[serde(default)]
     pub(crate) key: Option<Key>,
 }
@@ -72,7 +72,7 @@ pub(crate) enum KeyState {
     Unknown,
 }
 
-/// How a certificate stands.
+/// State of a certificate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {

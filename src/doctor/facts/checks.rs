@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::actions;
-use crate::dovecot::history::{History, Told};
+use crate::dovecot::history::{EventReport, History};
 use crate::dovecot::look::{self, Busy};
 use crate::dovecot::verdict::Verdict;
 use crate::lifekeeper::tag::Tag;
@@ -16,7 +16,7 @@ use crate::text::one_line;
 
 /// The verdict of the checks, as status and quickCheck have it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Checked {
+pub(crate) struct CheckResult {
     /// The verdict's word.
     pub(crate) verdict: String,
     /// The action that runs now, and its process.
@@ -26,14 +26,14 @@ pub(crate) struct Checked {
     /// What is odd and no fault.
     pub(crate) warnings: Vec<String>,
     /// The last action that changed something.
-    pub(crate) last: Option<Told>,
+    pub(crate) last: Option<EventReport>,
     /// The last failure of an action, if no success came after it.
-    pub(crate) fault: Option<Told>,
+    pub(crate) fault: Option<EventReport>,
     /// The last failure after which a success came.
-    pub(crate) past: Option<Told>,
+    pub(crate) past: Option<EventReport>,
 }
 
-impl Checked {
+impl CheckResult {
     /// Makes the checks. Nobody connects where no master lives, because that may start one, or where
     /// an action runs.
     pub(crate) fn gather(

@@ -27,7 +27,7 @@ pub(crate) struct Configuration {
     /// That Dovecot is not installed, in words.
     #[serde(default)]
     pub(crate) missing: Option<String>,
-    /// What keeps Dovecot from writing its files, a sentence each. Earlier kits do not tell.
+    /// What keeps Dovecot from writing its files, a sentence each. Earlier kits do not report it.
     #[serde(default)]
     pub(crate) obstacles: Vec<String>,
     /// The addresses on which it is to listen, and this node lacks; none where the kernel lets a

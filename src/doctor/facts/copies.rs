@@ -82,7 +82,7 @@ impl Copies {
 }
 
 impl Program {
-    /// Whether it holds this text.
+    /// Whether it contains this text.
     pub(crate) fn holds(&self, text: &str) -> bool {
         self.checksum == of(text.as_bytes())
     }

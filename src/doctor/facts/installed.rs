@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::error::Error;
 use crate::files;
 use crate::lifekeeper::installation::{LifeKeeper, Version};
+use crate::log;
 use crate::show;
 use crate::system::System;
 
@@ -23,13 +24,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What is installed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Installed {
-    /// The name of the node where LifeKeeper does not tell it.
+    /// The node's name, if LifeKeeper does not report it.
     pub(crate) host: String,
     /// The kit's version.
     pub(crate) kit: String,
     /// LKROOT.
     pub(crate) lifekeeper: Fact<String>,
-    /// The name that LifeKeeper gives this node, which it tells only while it runs.
+    /// The name that LifeKeeper gives this node; known only while LifeKeeper runs.
     pub(crate) node: Fact<String>,
     /// LifeKeeper's version.
     pub(crate) version: Fact<String>,
@@ -37,6 +38,10 @@ pub(crate) struct Installed {
     pub(crate) licence: bool,
     /// Dovecot's version, as it prints it.
     pub(crate) dovecot: Fact<String>,
+    /// What of the kit's own files and directories it cannot use, a sentence each. Earlier kits do
+    /// not tell.
+    #[serde(default)]
+    pub(crate) unusable: Vec<String>,
 }
 
 impl Installed {
@@ -60,6 +65,7 @@ impl Installed {
             licence: fs::read_dir(root.join(LICENCES))
                 .is_ok_and(|mut files| files.next().is_some()),
             dovecot: dovecot(system).into(),
+            unusable: unusable(root),
         }
     }
 
@@ -75,6 +81,13 @@ impl Installed {
     }
 }
 
+/// What an action would tell of its own files (ARK1008, ARK1501). What is not there is made.
+fn unusable(root: &Path) -> Vec<String> {
+    let is_there = fs::symlink_metadata(root.join(files::RUN_DIRECTORY)).is_ok();
+    let directory = is_there.then(|| files::existing_directory(root).err()).flatten();
+    directory.into_iter().chain(log::unusable(root)).collect()
+}
+
 fn dovecot(system: &impl System) -> Result<String, String> {
     let program = system.program("dovecot").ok_or_else(|| {
         format!("there is no dovecot in {}", crate::system::PROGRAM_DIRECTORIES.join(", "))
@@ -84,5 +97,24 @@ fn dovecot(system: &impl System) -> Result<String, String> {
     match ended.answer.lines().next().map(str::trim) {
         Some(version) if ended.succeeded() && !version.is_empty() => Ok(version.to_owned()),
         _ => Err(format!("`{command}`: {ended}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_root::TestRoot;
+
+    #[test]
+    fn what_others_made_of_the_kits_own_files_is_told_and_what_is_not_there_is_well() {
+        let root = TestRoot::new();
+        assert_eq!(unusable(root.path()), Vec::<String>::new());
+        root.write("run/dovecot-ark", "");
+        root.write("var/log/other", "");
+        let log = root.path().join("var/log/dovecot-ark.log");
+        std::os::unix::fs::symlink("other", log).expect("a link");
+        let [directory, log] = unusable(root.path()).try_into().expect("two");
+        assert!(directory.ends_with("run/dovecot-ark: it is no directory"), "{directory}");
+        assert!(log.contains("var/log/dovecot-ark.log: "), "{log}");
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Reads what the defaults file says beside the settings, which are read already.
+    /// Reads from the defaults file what the settings do not contain.
     pub(crate) fn gather(root: &Path, tag: &Tag, settings: &Settings, report: Report) -> Self {
         let converted_tag = tag.converted();
         let keys = quick_check_keys(&converted_tag);

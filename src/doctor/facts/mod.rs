@@ -27,7 +27,7 @@ use crate::settings;
 use crate::system::System;
 use account::Account;
 use certificates::Certificate;
-use checks::Checked;
+use checks::CheckResult;
 use configuration::Configuration;
 use fact::Fact;
 use foreign::Mention;
@@ -54,10 +54,10 @@ pub(crate) struct Facts {
     pub(crate) limits: Limits,
     /// Addresses, listening sockets, and Dovecot's processes.
     pub(crate) network: Network,
-    /// The verdict of the checks, and the last actions. Earlier kits do not tell.
+    /// The verdict of the checks, and the last actions. Earlier kits do not report them.
     #[serde(default)]
-    pub(crate) checks: Option<Checked>,
-    /// The account of the login check, where the check logs in. Earlier kits do not tell.
+    pub(crate) checks: Option<CheckResult>,
+    /// The account of the login check, if the check logs in. Earlier kits do not report it.
     #[serde(default)]
     pub(crate) account: Option<Account>,
     /// The tags for which install has prepared this node.
@@ -89,7 +89,7 @@ impl Facts {
             foreign: foreign::gather(root),
             limits: Limits::gather(root, tag, &settings, report),
             network: Network::gather(system, root, &settings),
-            checks: Some(Checked::gather(system, root, tag, &settings)),
+            checks: Some(CheckResult::gather(system, root, tag, &settings)),
             account: Account::gather(system, root, &settings, &instance),
             tags: record::tags(root).into(),
             resource: Resource::gather(system, root, engine.as_ref(), tag),

@@ -16,17 +16,17 @@ use crate::settings::Settings;
 use crate::system::System;
 use crate::system::sockets::{self, Socket};
 
-/// What is known of the node's network, and who of Dovecot is there to serve it.
+/// The node's addresses and sockets, and Dovecot's masters.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Network {
     /// The entries of `APP_DOVECOT_IP_LIST`.
     pub(crate) places: Vec<Place>,
     /// The node's addresses.
     pub(crate) addresses: Fact<BTreeSet<IpAddr>>,
-    /// Who listens on a port of the list.
+    /// Sockets that listen on a port of the list.
     pub(crate) sockets: Fact<Vec<Socket>>,
     /// Dovecot's processes.
-    pub(crate) dovecot: Fact<Running>,
+    pub(crate) dovecot: Fact<DovecotPids>,
 }
 
 /// An entry of the list.
@@ -40,15 +40,15 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     /// Its time-out.
     pub(crate) seconds: u64,
-    /// What the checks ask there. Earlier kits do not tell.
+    /// What the checks ask there. Earlier kits do not report it.
     #[serde(default)]
-    pub(crate) asked: Asked,
+    pub(crate) asked: PortProbe,
 }
 
 /// What is asked of a port.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Asked {
+pub(crate) enum PortProbe {
     /// To accept a connection.
     #[default]
     Connection,
@@ -58,7 +58,7 @@ pub(crate) enum Asked {
     Tls,
 }
 
-impl Asked {
+impl PortProbe {
     fn of(endpoint: &Endpoint, depth: Depth) -> Self {
         match endpoint.mode {
             _ if !depth.listens() => Self::Connection,
@@ -71,18 +71,30 @@ impl Asked {
 
 /// The pids of Dovecot's processes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Running {
+pub(crate) struct DovecotPids {
     /// Masters.
     pub(crate) masters: Vec<i32>,
     /// Children and orphans.
     pub(crate) others: Vec<i32>,
     /// Masters of other units.
-    pub(crate) strangers: Vec<Stranger>,
+    pub(crate) strangers: Vec<ForeignMaster>,
+    /// Masters whose program others than root can write. Earlier kits do not tell.
+    #[serde(default)]
+    pub(crate) writable: Vec<Writable>,
+}
+
+/// A master whose program others than root can write.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Writable {
+    /// The process, in words.
+    pub(crate) process: String,
+    /// Its program.
+    pub(crate) program: String,
 }
 
 /// A master that is the main process of another unit.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Stranger {
+pub(crate) struct ForeignMaster {
     /// Its pid.
     pub(crate) pid: i32,
     /// The unit.
@@ -105,7 +117,7 @@ impl Network {
             address: endpoint.address,
             port: endpoint.port,
             seconds: endpoint.timeout.as_secs(),
-            asked: Asked::of(endpoint, settings.probe),
+            asked: PortProbe::of(endpoint, settings.probe),
         };
         let ports = endpoints.iter().map(|endpoint| endpoint.port).collect();
         let pids = |list: &[Process]| {
@@ -118,17 +130,22 @@ impl Network {
         let stranger = |one: Process| {
             let groups = system.control_groups(one.pid).unwrap_or_default();
             let unit = cgroup::service(&groups).unwrap_or("another unit").to_owned();
-            Stranger { pid: one.pid, unit }
+            ForeignMaster { pid: one.pid, unit }
+        };
+        let writable = |one: &Process| {
+            let program = one.executable.as_ref().filter(|_| !system.runs_file_of_root(one))?;
+            Some(Writable { process: one.to_string(), program: program.display().to_string() })
         };
         Self {
             places: endpoints.iter().map(place).collect(),
             addresses: system.own_addresses().into(),
             sockets: sockets::look(root, &ports).into(),
             dovecot: family
-                .map(|all| Running {
+                .map(|all| DovecotPids {
                     masters: pids(&all.masters),
                     others: all.others.iter().map(|one| one.process.pid).collect(),
                     strangers: census.strangers().map(stranger).collect(),
+                    writable: all.masters.iter().filter_map(writable).collect(),
                 })
                 .into(),
         }

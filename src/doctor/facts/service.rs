@@ -32,7 +32,7 @@ pub(crate) struct Service {
     /// The state of its unit; `None` where systemd is not the service manager, or tells nothing of
     /// the units either.
     pub(crate) state: Option<Fact<State>>,
-    /// Who is stopped first when the node shuts down.
+    /// Which unit is stopped first when the node shuts down.
     #[serde(default)]
     pub(crate) shutdown: Shutdown,
     /// The kit's own drop-in by which systemd starts it again.
@@ -67,7 +67,7 @@ pub(crate) struct Units {
     pub(crate) socket: Unit,
 }
 
-/// The state of the unit `NAME.service`, and who starts it but LifeKeeper.
+/// State of the unit `NAME.service`, and what starts it besides LifeKeeper.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct State {
     /// `active`, `inactive`, …
@@ -91,11 +91,11 @@ pub(crate) struct Unit {
     pub(crate) file_state: String,
     /// The file that it comes from.
     pub(crate) fragment_path: String,
-    /// When systemd itself starts it anew.
+    /// When systemd itself restarts it.
     pub(crate) restart: String,
-    /// Whom systemd kills when it stops.
+    /// Which processes systemd kills when it stops the unit.
     pub(crate) kill_mode: String,
-    /// The units whose start starts it, but the targets of the boot. Earlier kits do not tell.
+    /// Units, except boot targets, whose start starts it. Earlier kits do not report them.
     #[serde(default)]
     pub(crate) pulled_in_by: Vec<String>,
 }
@@ -131,7 +131,7 @@ impl Service {
         }
     }
 
-    /// The unit `NAME.service`, if systemd has told of it.
+    /// The unit `NAME.service`, if systemd reported it.
     pub(crate) fn unit(&self) -> Option<&Unit> {
         self.units.as_ref()?.known().map(|units| &units.service)
     }

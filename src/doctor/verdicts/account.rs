@@ -56,7 +56,7 @@ fn usable(account: &Account) -> Finding {
         ),
         None => Finding::ok(
             Check::Account,
-            format!("{named}: root alone can read it; Dovecot does not run here and was not asked"),
+            format!("{named}: only root can read it; Dovecot does not run here and was not asked"),
         ),
     }
 }

@@ -1,15 +1,15 @@
 //! What the checks say, so that doctor never calls well what status does not.
 
 use crate::doctor::facts::Facts;
-use crate::doctor::facts::checks::Checked;
+use crate::doctor::facts::checks::CheckResult;
 use crate::doctor::finding::{Check, Finding};
-use crate::dovecot::history::{Runs, Word};
+use crate::dovecot::history::{ActionResult, Runs};
 use crate::dovecot::verdict::Verdict;
 use crate::lifekeeper::state::State;
 use crate::log::readable;
 use crate::messages::Message;
 
-/// Assesses the checks and the last actions of one node. Earlier kits tell of neither.
+/// Assesses the checks and the last actions of one node. Earlier kits report neither.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let Some(checked) = &facts.checks else { return Vec::new() };
     let mut findings = verdict(facts, checked);
@@ -19,9 +19,9 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 
 /// A wrong ok sends somebody to bed whose users have no mail; a wrong error has somebody look at a
 /// standby. So only a resource that is known to stand by here makes a stopped Dovecot well.
-fn verdict(facts: &Facts, checked: &Checked) -> Vec<Finding> {
+fn verdict(facts: &Facts, checked: &CheckResult) -> Vec<Finding> {
     let tag = &facts.resource.tag;
-    let Checked { action, causes, warnings, .. } = checked;
+    let CheckResult { action, causes, warnings, .. } = checked;
     let word = &checked.verdict;
     let said = if causes.is_empty() { word.clone() } else { causes.join("; ") };
     let state = facts.resource.registration().map(|one| one.state);
@@ -44,21 +44,18 @@ fn verdict(facts: &Facts, checked: &Checked) -> Vec<Finding> {
             Check::Verdict,
             Message::DoctorActing,
             format!("{word}: {} is running", action.as_deref().unwrap_or("an action")),
-            "what is seen meanwhile says nothing of how it will be",
+            "what the checks see meanwhile is not the final state",
             "wait for its end, and run `dovecot-ark doctor` again",
         )],
         Some(Verdict::Stopped) if state.is_some_and(|state| state == State::Osu) => {
-            vec![Finding::ok(
-                Check::Verdict,
-                "the checks say stopped, and it is to be stopped here",
-            )]
+            vec![Finding::ok(Check::Verdict, "the checks say stopped, as expected on this node")]
         }
         Some(Verdict::Stopped) if !facts.resource.is_in_service() => vec![Finding::warning(
             Check::Verdict,
             Message::DoctorStopped,
             format!("the checks say stopped: {said}"),
             "mail may not be served from this node",
-            "see whether it is to run on this node",
+            "check whether it should run on this node",
         )],
         Some(Verdict::Stopped) => vec![Finding::error(
             Check::Verdict,
@@ -85,7 +82,7 @@ fn verdict(facts: &Facts, checked: &Checked) -> Vec<Finding> {
             Check::Verdict,
             Message::DoctorUnknown,
             format!("the checks say {word}: {said}"),
-            "whether Dovecot is in operation cannot be told",
+            "it is unknown whether Dovecot is in operation",
             "see whether /proc is mounted and whole",
         )],
     }
@@ -93,7 +90,7 @@ fn verdict(facts: &Facts, checked: &Checked) -> Vec<Finding> {
 
 /// The last failure is an error while nothing has ended it. Of an action that neither runs nor has
 /// ended, it is only known that it was killed.
-fn last(facts: &Facts, checked: &Checked) -> Finding {
+fn last(facts: &Facts, checked: &CheckResult) -> Finding {
     let tag = &facts.resource.tag;
     if let Some(fault) = &checked.fault {
         let since = if fault.since == fault.time {
@@ -127,13 +124,15 @@ fn last(facts: &Facts, checked: &Checked) -> Finding {
         };
     }
     match &checked.last {
-        Some(one) if one.outcome == Word::Begun && checked.action.is_none() => Finding::warning(
-            Check::Action,
-            Message::DoctorActionKilled,
-            one.words(Runs::No),
-            "LifeKeeper takes what it did not finish for failed, or waits for it",
-            "see /var/log/dovecot-ark.log for how far it came",
-        ),
+        Some(one) if one.outcome == ActionResult::Begun && checked.action.is_none() => {
+            Finding::warning(
+                Check::Action,
+                Message::DoctorActionKilled,
+                one.words(Runs::No),
+                "LifeKeeper takes what it did not finish for failed, or waits for it",
+                "see /var/log/dovecot-ark.log for how far it came",
+            )
+        }
         Some(one) => {
             let past =
                 checked.past.as_ref().map(|past| format!("; before, {}", past.words(Runs::No)));
@@ -156,7 +155,7 @@ mod tests {
     use super::*;
     use crate::doctor::facts::healthy;
     use crate::doctor::finding::Level;
-    use crate::dovecot::history::Told;
+    use crate::dovecot::history::EventReport;
 
     /// What status makes of a verdict, in doctor's levels: its exit status 0 is no error.
     fn least(verdict: Verdict) -> Level {
@@ -198,7 +197,7 @@ mod tests {
     #[test]
     fn a_failure_that_nothing_has_ended_is_an_error_with_its_time_and_cause() {
         let mut facts = healthy("node1");
-        let event = |outcome: Word, cause: Option<&str>| Told {
+        let event = |outcome: ActionResult, cause: Option<&str>| EventReport {
             action: "recover".into(),
             outcome,
             time: "2026-11-29T03:10:02+09:00".into(),
@@ -207,13 +206,13 @@ mod tests {
         };
         let checked = |facts: &mut Facts| facts.checks.clone().expect("checks");
         let mut seen = checked(&mut facts);
-        seen.fault = Some(event(Word::Failed, Some("starting Dovecot: no")));
+        seen.fault = Some(event(ActionResult::Failed, Some("starting Dovecot: no")));
         let finding = last(&facts, &seen);
         let what = "recover failed 2026-11-29 03:10:02: starting Dovecot: no, failing since \
                     2026-11-29 03:08:00";
         assert_eq!((finding.level, &*finding.what), (Level::Error, what));
         seen.past = seen.fault.take();
-        seen.last = Some(event(Word::Done, None));
+        seen.last = Some(event(ActionResult::Done, None));
         let finding = last(&facts, &seen);
         assert_eq!(finding.level, Level::Ok);
         assert!(
@@ -221,7 +220,7 @@ mod tests {
                 .what
                 .ends_with("before, recover failed 2026-11-29 03:10:02: starting Dovecot: no")
         );
-        seen.last = Some(event(Word::Begun, None));
+        seen.last = Some(event(ActionResult::Begun, None));
         assert_eq!(last(&facts, &seen).level, Level::Warning, "killed");
         seen.action = Some("recover, pid 7".into());
         assert_eq!(last(&facts, &seen).level, Level::Ok, "it runs");

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::Path;
 
+use crate::boot::restart::{self, DropIn};
 use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Check, Finding};
@@ -24,8 +26,8 @@ pub(crate) fn assess(nodes: &[&Facts]) -> Vec<Finding> {
     if nodes.len() < 2 {
         return Vec::new();
     }
-    let account = account(nodes).into_iter().collect();
-    [versions(nodes), configuration(nodes), settings(nodes), account, copies(nodes), alone(nodes)]
+    let single = account(nodes).into_iter().chain(restarts(nodes)).collect();
+    [versions(nodes), configuration(nodes), settings(nodes), single, copies(nodes), alone(nodes)]
         .concat()
 }
 
@@ -157,6 +159,33 @@ fn account(nodes: &[&Facts]) -> Option<Finding> {
         )),
         Comparison::Same(_) | Comparison::Nothing => None,
     }
+}
+
+/// Whether `install --restart` holds on all nodes or on none. Only nodes under systemd count: no other
+/// can have it.
+fn restarts(nodes: &[&Facts]) -> Option<Finding> {
+    let nodes_with = compare(nodes, |facts| {
+        facts.service.unit()?;
+        Some(match facts.service.drop_in {
+            DropIn::Ours => "set",
+            DropIn::Absent => "not set",
+            DropIn::Changed => "changed",
+        })
+    });
+    let Comparison::Differing(told) = nodes_with else { return None };
+    let service = nodes.first().map_or("dovecot", |facts| &*facts.service.name);
+    let drop_in = restart::path(Path::new("/"), service);
+    Some(Finding::warning(
+        Check::Supervisor,
+        Message::DoctorRestarts,
+        format!("systemd is not to start a Dovecot that died again on all nodes: {told}"),
+        "after a failover a dead Dovecot waits for LifeKeeper's next check, or no longer does",
+        Cure::run("dovecot-ark install --tag TAG --restart").and(format!(
+            "with --standby where it stands by, on each node without it; or on the others rm {} and \
+             systemctl daemon-reload",
+            drop_in.display()
+        )),
+    ))
 }
 
 /// Each setting that differs, with the value that each node has.
@@ -291,14 +320,14 @@ mod tests {
     use super::*;
     use crate::doctor::facts::fact::Fact;
     use crate::doctor::facts::healthy;
-    use crate::doctor::facts::network::Running;
+    use crate::doctor::facts::network::DovecotPids;
     use crate::doctor::finding::Level;
 
     /// Node 1 in service, node 2 standing by.
     fn pair() -> [Facts; 2] {
         let mut standby = healthy("node2");
         standby.resource.stand_by();
-        standby.network.dovecot = Fact::Known(Running::default());
+        standby.network.dovecot = Fact::Known(DovecotPids::default());
         standby.network.addresses = Fact::Known(BTreeSet::from([[127, 0, 0, 1].into()]));
         [healthy("node1"), standby]
     }
@@ -318,7 +347,13 @@ mod tests {
     #[test]
     fn what_differs_is_named_with_its_nodes() {
         type Change = fn(&mut Facts);
-        let cases: [(Check, Level, &str, Change); 10] = [
+        let cases: [(Check, Level, &str, Change); 12] = [
+            (Check::Supervisor, Level::Warning, "not set on node1, set on node2", |there| {
+                there.service.drop_in = DropIn::Ours;
+            }),
+            (Check::Supervisor, Level::Warning, "changed on node2, not set on node1", |there| {
+                there.service.drop_in = DropIn::Changed;
+            }),
             (Check::Account, Level::Warning, "ark on node1, other on node2", |there| {
                 let account = there.account.as_mut().expect("an account");
                 account.user = Fact::Known("other".into());
@@ -356,7 +391,7 @@ mod tests {
             }),
             (Check::State, Level::Error, "runs on more than one node: node1, node2", |there| {
                 there.network.dovecot =
-                    Fact::Known(Running { masters: vec![7], ..Running::default() });
+                    Fact::Known(DovecotPids { masters: vec![7], ..DovecotPids::default() });
             }),
             (Check::State, Level::Error, "in service on more than one node", |there| {
                 there.resource = healthy("node2").resource;
@@ -382,6 +417,13 @@ mod tests {
         nodes[1].installed.version = Fact::Unknown("no rpm".into());
         nodes[1].configuration.settings = Fact::Unknown("broken".into());
         nodes[1].resource.registered = Fact::Known(None);
+        nodes[1].service.drop_in = DropIn::Ours;
+        nodes[1].service.units = None;
+        assert_eq!(odd(&nodes), []);
+        for node in &mut nodes {
+            node.service = healthy("node1").service;
+            node.service.drop_in = DropIn::Ours;
+        }
         assert_eq!(odd(&nodes), []);
     }
 

@@ -6,7 +6,7 @@ use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::configuration::Configuration;
 use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::network::{Asked, Place};
+use crate::doctor::facts::network::{Place, PortProbe};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::configuration::{Listener, Opening};
 use crate::messages::Message;
@@ -31,7 +31,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             Check::Configuration,
             Message::DoctorBroken,
             format!("Dovecot does not take its configuration: {cause}"),
-            "a Dovecot that runs goes on, but the next start fails, on a failover too",
+            "a running Dovecot continues, but the next start fails, in a failover too",
             Cure::run("doveconf -nx >/dev/null").and("then fix the line that it names"),
         )
     };
@@ -58,8 +58,8 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         Fact::Unknown(cause) => vec![Finding::warning(
             Check::Listener,
             Message::DoctorListenerUnknown,
-            format!("where Dovecot is to listen is not known: {cause}"),
-            "whether the checks of APP_DOVECOT_IP_LIST can succeed cannot be told before a start",
+            format!("it is unknown where Dovecot listens: {cause}"),
+            "it is unknown before a start whether the checks of APP_DOVECOT_IP_LIST can succeed",
             Cure::run("dovecot -n")
                 .and("and compare its addresses and ports with APP_DOVECOT_IP_LIST"),
         )],
@@ -77,7 +77,10 @@ fn assess_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
         return odd;
     }
     let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-    vec![Finding::ok(Check::Listener, format!("Dovecot is to listen at {}", listed.join(", ")))]
+    vec![Finding::ok(
+        Check::Listener,
+        format!("Dovecot is configured to listen at {}", listed.join(", ")),
+    )]
 }
 
 /// What is wrong when no listener covers an entry of the list.
@@ -131,9 +134,11 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
 fn misunderstood(place: &Place, openings: &[Opening]) -> Option<Finding> {
     let name = &place.name;
     let (what, mark) = match (place.asked, openings) {
-        (Asked::Greeting, [Opening::Tls]) => ("Dovecot waits for TLS there (ssl = yes)", "tls:"),
-        (Asked::Tls, [Opening::Plain]) => ("Dovecot speaks no TLS there at once", "plain:"),
-        (Asked::Greeting | Asked::Tls, [Opening::Proxied]) => {
+        (PortProbe::Greeting, [Opening::Tls]) => {
+            ("Dovecot waits for TLS there (ssl = yes)", "tls:")
+        }
+        (PortProbe::Tls, [Opening::Plain]) => ("Dovecot speaks no TLS there at once", "plain:"),
+        (PortProbe::Greeting | PortProbe::Tls, [Opening::Proxied]) => {
             ("Dovecot waits for a load balancer there (haproxy = yes)", "connect:")
         }
         // With several listeners it is not known which of them the kernel chooses.
@@ -213,7 +218,7 @@ mod tests {
 
     fn place(address: &str, port: u16) -> Place {
         let address: IpAddr = address.parse().expect(address);
-        let (name, asked) = (format!("{address}:{port}"), Asked::Greeting);
+        let (name, asked) = (format!("{address}:{port}"), PortProbe::Greeting);
         Place { name, address, port, seconds: 2, asked }
     }
 
@@ -248,12 +253,12 @@ mod tests {
             uncovered(&[listener], &Place { name, asked, ..place("127.0.0.1", 1143) })
         };
         for (opening, asked, mark, cure) in [
-            (Plain, Asked::Greeting, "", None),
-            (Tls, Asked::Tls, "tls:", None),
-            (Tls, Asked::Connection, "", None),
-            (Tls, Asked::Greeting, "", Some("write tls:127.0.0.1:1143 in APP")),
-            (Plain, Asked::Tls, "tls:", Some("write plain:127.0.0.1:1143 in APP")),
-            (Proxied, Asked::Greeting, "", Some("write connect:127.0.0.1:1143 in APP")),
+            (Plain, PortProbe::Greeting, "", None),
+            (Tls, PortProbe::Tls, "tls:", None),
+            (Tls, PortProbe::Connection, "", None),
+            (Tls, PortProbe::Greeting, "", Some("write tls:127.0.0.1:1143 in APP")),
+            (Plain, PortProbe::Tls, "tls:", Some("write plain:127.0.0.1:1143 in APP")),
+            (Proxied, PortProbe::Greeting, "", Some("write connect:127.0.0.1:1143 in APP")),
         ] {
             let finding = of(opening, asked, mark);
             let told = finding.as_ref().and_then(Finding::told_cure);

@@ -16,7 +16,7 @@ pub(crate) fn assess(here: &Facts, alive: &[&str]) -> Vec<Finding> {
             let finding = Finding::warning(
                 Check::Resource,
                 Message::DoctorExtensionUnknown,
-                format!("LifeKeeper does not tell to which nodes {tag} is extended: {cause}"),
+                format!("LifeKeeper does not report the nodes that {tag} is extended to: {cause}"),
                 "LifeKeeper moves Dovecot only to a node to which it is extended",
                 Cure::run(here.installed.command(&format!("eqv_list -t {tag}"))),
             );

@@ -25,7 +25,20 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         });
     }
     findings.push(dovecot_version(&installed.dovecot));
+    findings.extend(installed.unusable.iter().map(own_file));
     findings
+}
+
+/// A file or directory of the kit that an action does without: nobody is hurt by that alone, so it is
+/// no error.
+fn own_file(cause: &String) -> Finding {
+    Finding::warning(
+        Check::Kit,
+        Message::DoctorOwnFiles,
+        cause,
+        "the kit does without it: its log, or what one action must know of another, is lost",
+        "remove what does not belong to root alone, and find out who created it",
+    )
 }
 
 fn lifekeeper(installed: &Installed) -> Finding {
@@ -92,7 +105,10 @@ mod tests {
     #[test]
     fn what_is_missing_or_down_is_an_error_and_an_unknown_version_a_warning() {
         type Change = fn(&mut Installed);
-        let cases: [(Check, Level, &str, Change); 4] = [
+        let cases: [(Check, Level, &str, Change); 5] = [
+            (Check::Kit, Level::Warning, "who created it", |i| {
+                i.unusable = vec!["using /run/dovecot-ark: it belongs to user 1000".into()];
+            }),
             (Check::LifeKeeper, Level::Error, "set LKROOT", |i| {
                 i.lifekeeper = unknown("not there");
                 i.node = unknown("not there");

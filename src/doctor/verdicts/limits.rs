@@ -112,13 +112,13 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
     if findings.is_empty() {
         let usual = version.and_then(Version::quick_check_default);
         let granted = match (granted.as_slice(), usual, version) {
-            ([], Some(usual), _) => format!("LifeKeeper's usual {usual} s"),
-            ([], None, Some(_)) => "without limit".to_owned(),
-            ([], None, None) => "22 s or without limit, as the version has it".to_owned(),
+            ([], Some(usual), _) => format!("LifeKeeper allows {usual} s"),
+            ([], None, Some(_)) => "LifeKeeper sets no limit".to_owned(),
+            ([], None, None) => "LifeKeeper allows 22 s (up to 9.0.2) or has no limit".to_owned(),
             (keys, ..) => keys.join(", "),
         };
         let took = format!(
-            "the checks take at most {} s and quickCheck {} s, granted: {granted}",
+            "the checks take at most {} s and quickCheck {} s; {granted}",
             limits.checks, limits.quick_check
         );
         findings.push(Finding::ok(Check::TimeLimit, took));
@@ -233,9 +233,9 @@ mod tests {
     fn a_limit_that_ends_the_checks_is_an_error_and_one_that_ends_quick_check_a_warning() {
         const LIST: &str = "APP_DOVECOT_IP_LIST=127.0.0.1:143:15\n";
         let cases: [Case; 14] = [
-            ("", Some("8.1.2"), Level::Ok, "usual 22 s"),
-            ("", Some("9.1.0"), Level::Ok, "without limit"),
-            ("", None, Level::Ok, "22 s or without limit"),
+            ("", Some("8.1.2"), Level::Ok, "LifeKeeper allows 22 s"),
+            ("", Some("9.1.0"), Level::Ok, "LifeKeeper sets no limit"),
+            ("", None, Level::Ok, "22 s (up to 9.0.2) or has no limit"),
             ("mail_1_TIMEOUT=22", Some("9.0.2"), Level::Ok, "mail_1_TIMEOUT=22"),
             ("mail_1_TIMEOUT=19", Some("9.0.2"), Level::Ok, "mail_1_TIMEOUT=19"),
             ("mail_1_TIMEOUT=18", Some("9.0.2"), Level::Warning, "ends itself after 18 s"),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::network::{Place, Running};
+use crate::doctor::facts::network::{DovecotPids, Place};
 use crate::doctor::finding::{Check, Finding};
 use crate::messages::Message;
 use crate::system::sockets::{Holder, Socket};
@@ -26,7 +26,7 @@ fn assess_addresses(facts: &Facts) -> Vec<Finding> {
                 Check::Address,
                 Message::DoctorAddressesUnknown,
                 format!("the addresses of this node cannot be listed: {cause}"),
-                "whether it has those of APP_DOVECOT_IP_LIST cannot be told",
+                "it is unknown whether it has those of APP_DOVECOT_IP_LIST",
                 Cure::run("ip address"),
             )];
         }
@@ -84,11 +84,16 @@ fn assess_ports(facts: &Facts) -> Vec<Finding> {
         return odd;
     }
     let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-    let who = if dovecot.masters.is_empty() { "nobody" } else { "Dovecot" };
+    let who = if dovecot.masters.is_empty() { "nothing" } else { "Dovecot" };
     vec![Finding::ok(Check::Port, format!("{who} listens at {}", listed.join(", ")))]
 }
 
-fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> Option<Finding> {
+fn odd_port(
+    place: &Place,
+    sockets: &[Socket],
+    dovecot: &DovecotPids,
+    tag: &str,
+) -> Option<Finding> {
     let here: Vec<&Socket> =
         sockets.iter().filter(|one| one.accepts(place.address, place.port)).collect();
     let holders: Vec<&Holder> = here.iter().flat_map(|socket| &socket.holders).collect();
@@ -108,7 +113,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
                 Check::Port,
                 Message::DoctorPortLeft,
                 format!("{name} is held by {who}, which an earlier Dovecot left behind"),
-                "Dovecot can start only after it has ended; restore ends it by itself",
+                "Dovecot can start only after it has ended; restore terminates it",
                 Cure::run(format!("dovecot-ark remove -t {tag}")),
             )),
             // The service manager: the socket unit itself is judged elsewhere.
@@ -148,7 +153,7 @@ fn odd_port(place: &Place, sockets: &[Socket], dovecot: &Running, tag: &str) -> 
 mod tests {
     use super::*;
     use crate::doctor::facts::healthy;
-    use crate::doctor::facts::network::Asked;
+    use crate::doctor::facts::network::PortProbe;
     use crate::doctor::finding::Level;
 
     fn socket(address: &str, pid: i32, name: &str) -> Socket {
@@ -163,11 +168,11 @@ mod tests {
             address: [127, 0, 0, 1].into(),
             port: 143,
             seconds: 2,
-            asked: Asked::Greeting,
+            asked: PortProbe::Greeting,
         };
-        let runs = Running { masters: vec![100], others: vec![101], strangers: vec![] };
-        let orphans = Running { masters: vec![], ..runs.clone() };
-        let gone = Running::default();
+        let runs = DovecotPids { masters: vec![100], others: vec![101], ..DovecotPids::default() };
+        let orphans = DovecotPids { masters: vec![], ..runs.clone() };
+        let gone = DovecotPids::default();
         for (case, dovecot, sockets, what) in [
             ("free", &gone, vec![], None),
             ("served", &runs, vec![socket("0.0.0.0", 100, "dovecot")], None),

@@ -25,7 +25,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
             let finding = Finding::error(
                 Check::Resource,
                 Message::DoctorResourceUnknown,
-                format!("LifeKeeper does not tell of its resources: {cause}"),
+                format!("LifeKeeper does not list its resources: {cause}"),
                 "whether and how Dovecot is protected cannot be seen",
                 Cure::run(facts.installed.command("ins_list")),
             );
@@ -170,7 +170,7 @@ fn dependency(facts: &Facts, below: &BTreeSet<String>, address: IpAddr) -> Findi
 mod tests {
     use super::*;
     use crate::doctor::facts::healthy;
-    use crate::doctor::facts::network::Running;
+    use crate::doctor::facts::network::DovecotPids;
     use crate::doctor::facts::resource::Registered;
     use crate::doctor::finding::Level;
 
@@ -195,7 +195,7 @@ mod tests {
         ] {
             let mut facts = healthy("node1");
             set_state(&mut facts, named);
-            facts.network.dovecot = Fact::Known(Running { masters, ..Running::default() });
+            facts.network.dovecot = Fact::Known(DovecotPids { masters, ..DovecotPids::default() });
             assert_eq!(state(&facts, named).level, level, "{named} {:?}", facts.network.dovecot);
         }
     }

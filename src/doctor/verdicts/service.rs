@@ -29,7 +29,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         Some(Fact::Unknown(cause)) => vec![Finding::warning(
             Check::Service,
             Message::DoctorUnitUnknown,
-            format!("systemd does not tell of {}.service: {cause}", service.name),
+            format!("systemd does not report {}.service: {cause}", service.name),
             "whether Dovecot can be started, starts at boot or is restarted cannot be seen",
             Cure::run(format!("systemctl status {}.service", service.name)),
         )],
@@ -136,7 +136,7 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
             return Finding::warning(
                 Check::Socket,
                 Message::DoctorStateUnknown,
-                format!("systemd does not tell the state of {name}.service: {cause}"),
+                format!("systemd does not report the state of {name}.service: {cause}"),
                 "whether a socket or another unit starts Dovecot cannot be seen",
                 Cure::run(format!("systemctl show -p TriggeredBy,UpheldBy {name}.service")),
             );
@@ -199,7 +199,7 @@ fn supervised(service: &Service, unit: &Unit) -> Vec<Finding> {
             Check::Supervisor,
             Message::DoctorPulledIn,
             format!("{name}.service is started together with {others}"),
-            "who starts one of them starts Dovecot, also where LifeKeeper has it out of service",
+            "starting one of them starts Dovecot, even if LifeKeeper has it out of service",
             format!(
                 "remove {name}.service from Wants=, Requires= and BindsTo= of {others} \
                  (systemctl cat {others}), then systemctl daemon-reload"

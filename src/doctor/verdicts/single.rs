@@ -6,7 +6,7 @@
 use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::network::{Running, Stranger};
+use crate::doctor::facts::network::{DovecotPids, ForeignMaster, Writable};
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::unit;
 use crate::messages::Message;
@@ -21,12 +21,13 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn masters(facts: &Facts, running: &Running) -> Vec<Finding> {
+fn masters(facts: &Facts, running: &DovecotPids) -> Vec<Finding> {
     let mut findings: Vec<Finding> = match running.masters.as_slice() {
         [_, _, ..] => vec![several(facts, &running.masters)],
         _ => Vec::new(),
     };
     findings.extend(running.strangers.iter().map(|one| stranger(facts, running, one)));
+    findings.extend(running.writable.iter().map(writable));
     if findings.is_empty() {
         findings.push(match running.masters.as_slice() {
             [pid, ..] => {
@@ -57,12 +58,23 @@ fn several(facts: &Facts, pids: &[i32]) -> Finding {
     )
 }
 
+/// A master whose program others than root can write, as an action tells of it once (ARK1107).
+fn writable(Writable { process, program }: &Writable) -> Finding {
+    Finding::warning(
+        Check::Master,
+        Message::DoctorWritableProgram,
+        format!("{process} runs {program}, which others than root can write"),
+        "whoever can change that file becomes root when Dovecot is next started",
+        Cure::run(format!("chown root:root '{program}' && chmod 755 '{program}'")),
+    )
+}
+
 /// A master that is another unit's main process. remove leaves it alone, so LifeKeeper neither
 /// stops it here nor starts it elsewhere. Beside the service's own master, or on a node where that is
 /// to be stopped, it may be meant so, with a mail store of its own: a warning. Where Dovecot is to
 /// serve and this is the only master, the checks take it for the protected one: an error.
-fn stranger(facts: &Facts, running: &Running, one: &Stranger) -> Finding {
-    let Stranger { pid, unit } = one;
+fn stranger(facts: &Facts, running: &DovecotPids, one: &ForeignMaster) -> Finding {
+    let ForeignMaster { pid, unit } = one;
     let service = format!("{}.service", facts.service.name);
     if facts.resource.is_in_service() && running.masters.is_empty() {
         return Finding::error(
@@ -134,10 +146,10 @@ mod tests {
     use crate::doctor::facts::healthy;
     use crate::doctor::finding::Level;
 
-    fn running(masters: &[i32], strangers: &[i32]) -> Running {
-        let stranger = |pid: &i32| Stranger { pid: *pid, unit: "second.service".into() };
+    fn running(masters: &[i32], strangers: &[i32]) -> DovecotPids {
+        let stranger = |pid: &i32| ForeignMaster { pid: *pid, unit: "second.service".into() };
         let strangers = strangers.iter().map(stranger).collect();
-        Running { masters: masters.to_vec(), others: vec![], strangers }
+        DovecotPids { masters: masters.to_vec(), strangers, ..DovecotPids::default() }
     }
 
     #[test]
@@ -188,6 +200,11 @@ mod tests {
         assert_eq!(findings[0].level, Warning, "it is to be stopped here anyway");
         let findings = masters(&facts, &running(&[100, 200], &[300]));
         assert_eq!(findings.len(), 2);
+        let (process, program) = ("pid 100 (dovecot)".into(), "/usr/sbin/dovecot".into());
+        let writable = vec![Writable { process, program }];
+        let loose = masters(&facts, &DovecotPids { writable, ..running(&[100], &[]) });
+        let what = "pid 100 (dovecot) runs /usr/sbin/dovecot, which others than root can write";
+        assert_eq!((loose[0].level, &*loose[0].what), (Warning, what));
         let cure = findings[0].told_cure().unwrap_or_default();
         assert!(cure.starts_with("dovecot-ark remove -t dovecot, which ends them all;"), "{cure}");
     }

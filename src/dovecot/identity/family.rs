@@ -57,7 +57,7 @@ pub(crate) struct Member {
     pub(crate) weight: Weight,
 }
 
-/// Who is alive of Dovecot.
+/// Living processes of Dovecot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Family {
     /// The masters.
@@ -67,7 +67,7 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// Whether nobody is left.
+    /// Whether no process remains.
     pub(crate) fn is_gone(&self) -> bool {
         self.masters.is_empty() && self.others.is_empty()
     }
@@ -199,7 +199,7 @@ impl<'a> Census<'a> {
         self.notes.erase(self.root);
     }
 
-    /// Takes away a `master.pid` in Dovecot's base directory that names somebody else.
+    /// Removes a `master.pid` in Dovecot's base directory that names another process.
     pub(crate) fn clear_pid_file(&mut self, system: &impl System) {
         let base = self.base(system);
         let strangers: Vec<Process> = self.strangers().collect();

@@ -77,7 +77,7 @@ pub(crate) fn masters(system: &impl System, notes: &Notes) -> Result<Vec<Process
     Ok(masters_of(system, notes, namesakes.into_iter().filter_map(|pid| system.inspect(pid))))
 }
 
-/// The living masters, for whoever has no notes at hand.
+/// The living masters, without notes.
 ///
 /// # Errors
 ///

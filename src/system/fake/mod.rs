@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::command::End;
 use crate::probe::login::Trouble;
 use crate::process::{Pipe, PipeEnd, Process};
-use crate::system::Burials;
+use crate::system::KillBudget;
 pub(crate) use log::{details, words};
 
 /// The pid of the fake's first master.
@@ -66,7 +66,7 @@ pub(crate) struct State {
     /// that has ended since, or another.
     pub(crate) since: HashMap<i32, Option<Process>>,
     /// Whether a killed command is stuck in the kernel, and what has been waited for such ones.
-    pub(crate) stuck: Option<Burials>,
+    pub(crate) stuck: Option<KillBudget>,
     next_pid: i32,
 }
 

@@ -28,7 +28,7 @@ use super::watchdog;
 use crate::command::{Capture, Command, CommandOutput, End, Start};
 use crate::secret::Secret;
 use crate::stderr;
-use crate::system::{Burials, KILL_WAIT, PROGRAM_DIRECTORIES};
+use crate::system::{KILL_WAIT, KillBudget, PROGRAM_DIRECTORIES};
 
 /// The longest time between two looks at a command: what it may print meanwhile is in memory.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -72,7 +72,7 @@ pub(super) struct Commands {
     limits: Limits,
     signal: Option<ChildSignal>,
     watched: RefCell<Vec<Weak<Watched>>>,
-    burials: Burials,
+    burials: KillBudget,
 }
 
 /// What is looked at of a command as long as it runs.
@@ -102,7 +102,7 @@ impl Commands {
             limits,
             signal: ChildSignal::watch(),
             watched: RefCell::default(),
-            burials: Burials::default(),
+            burials: KillBudget::default(),
         }
     }
 

@@ -32,7 +32,7 @@ const MAX_PROGRAM: u64 = 8 << 20;
 /// The longest line of ancestors that is followed.
 const MAX_ANCESTORS: usize = 64;
 
-/// Lists all processes. Only what stands in `stat` is taken from each.
+/// Lists all processes, each with the content of `stat` only.
 pub(super) fn list() -> Result<Vec<ProcessEntry>, Error> {
     let unreadable = || Error::ProcessTable(PROC.into());
     let mut table = sysinfo::System::new().map_err(|_| unreadable())?;

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::exit::Exit;
 use crate::system::WATCH_LEAD;
 
-/// Says that the program gives up after so long.
+/// Reports that the program gives up after this time.
 pub(crate) type GiveUp = fn(Duration);
 
 /// When the program is ended, after how long, with what status, and who says it.

@@ -40,15 +40,21 @@ pub(crate) struct Bar {
     pub(crate) figure: String,
 }
 
-/// Draws horizontal bars, from top to bottom; the legend names the colours.
-pub(crate) fn bars(path: &Path, title: &str, legend: &[&str], bars: &[Bar]) -> Result<()> {
+/// Draws horizontal bars, from top to bottom; the legend names the colours, `axis` what is measured.
+pub(crate) fn bars(
+    path: &Path,
+    title: &str,
+    axis: &str,
+    legend: &[&str],
+    bars: &[Bar],
+) -> Result<()> {
     let rows = u32::try_from(bars.len()).unwrap_or_default();
     let ends = bars.iter().map(|bar| {
         let length = bar.parts.iter().map(|part| part.1).sum();
         bar.whisker.map_or(length, |whisker| whisker.1.max(length))
     });
     let longest = ends.fold(f64::MIN_POSITIVE, f64::max);
-    let whole = SVGBackend::new(path, (WIDTH, HEAD + ROW * (rows + 2))).into_drawing_area();
+    let whole = SVGBackend::new(path, (WIDTH, HEAD + ROW * (rows + 3))).into_drawing_area();
     let draw = || -> std::result::Result<(), DrawingAreaErrorKind<io::Error>> {
         whole.fill(&WHITE)?;
         whole.draw(&Text::new(title.to_owned(), (16, 18), text(17, HPos::Left)))?;
@@ -59,13 +65,14 @@ pub(crate) fn bars(path: &Path, title: &str, legend: &[&str], bars: &[Bar]) -> R
         let mut chart = ChartBuilder::on(&whole.split_vertically(HEAD).1)
             .margin_left(NAMES)
             .margin_right(FIGURES)
-            .x_label_area_size(ROW)
+            .x_label_area_size(2 * ROW)
             .build_cartesian_2d(0.0..longest, f64::from(rows)..0.0)?;
         (chart.configure_mesh().disable_y_mesh().y_labels(0).x_labels(6).light_line_style(WHITE))
             .bold_line_style(GRID)
             .axis_style(GRID)
             .label_style(text(13, HPos::Center))
-            .x_label_formatter(&|x| shown(*x).replace(".00 ", " ").replace(".0 ", " "))
+            .x_label_formatter(&|x| label(*x))
+            .x_desc(axis)
             .draw()?;
         for (bar, row) in bars.iter().zip(0_u32..) {
             let (mut x, middle) = (0.0, f64::from(row) + 0.5);
@@ -90,6 +97,14 @@ pub(crate) fn bars(path: &Path, title: &str, legend: &[&str], bars: &[Bar]) -> R
     draw().map_err(|cause| Error::failed(format!("drawing {}", path.display()), cause.to_string()))
 }
 
+/// A label of the axis: a time in its unit without a fraction that is none; the beginning is `0`.
+fn label(seconds: f64) -> String {
+    if seconds == 0.0 {
+        return "0".to_owned();
+    }
+    shown(seconds).replace(".00 ", " ").replace(".0 ", " ")
+}
+
 fn text(size: u32, begin: HPos) -> TextStyle<'static> {
     let style = TextStyle::from(("sans-serif", size).into_font()).color(&INK);
     style.pos(Pos::new(begin, VPos::Center))
@@ -109,10 +124,10 @@ mod tests {
             figure: "750 ms".into(),
         };
         let rows = [Bar { name: "with a & b".into(), ..Bar::default() }, bar];
-        bars(&file, "Title", &["one", "two"], &rows).expect("a picture");
+        bars(&file, "Title", "time", &["one", "two"], &rows).expect("a picture");
         let svg = std::fs::read_to_string(&file).expect("the picture");
         std::fs::remove_file(&file).expect("removing it");
-        for word in ["Title", "one", "two", "with a &amp; b", "x", "750 ms"] {
+        for word in ["Title", "time", "0", "one", "two", "with a &amp; b", "x", "750 ms"] {
             assert!(svg.lines().any(|line| line.trim() == word), "{word}: {svg}");
         }
     }

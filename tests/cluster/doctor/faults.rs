@@ -134,6 +134,17 @@ pub(super) const FAULTS: &[Fault] = &[
         by: Cure::AsTold,
     },
     Fault {
+        make: "dovecot-ark install --standby --restart",
+        check: "supervisor",
+        level: "warning",
+        node: None,
+        what: "not set on node1, set on node2",
+        cure: "rm /etc/systemd/system/dovecot.service.d/dovecot-ark.conf",
+        by: Cure::By(
+            "rm /etc/systemd/system/dovecot.service.d/dovecot-ark.conf && systemctl daemon-reload",
+        ),
+    },
+    Fault {
         make: "mkdir /etc/monit.d && printf 'check process dovecot with pidfile \
                /run/dovecot/master.pid\\n  start program = \"/usr/sbin/service dovecot start\"\\n' \
                >/etc/monit.d/mail",

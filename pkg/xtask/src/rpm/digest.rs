@@ -23,13 +23,31 @@ pub(super) fn md5(bytes: &[u8]) -> Result<[u8; 16]> {
     Ok(digits)
 }
 
+/// Sums bytes up with SHA-1, which rpm 4.11 reads, as hexadecimal digits.
+///
+/// # Errors
+///
+/// When `sha1sum` is not there or does not answer.
+pub(super) fn sha1(bytes: &[u8]) -> Result<String> {
+    summed("sha1sum", bytes)
+}
+
+/// Sums bytes up with SHA-256, as hexadecimal digits.
+///
+/// # Errors
+///
+/// When `sha256sum` is not there or does not answer.
+pub(super) fn sha256(bytes: &[u8]) -> Result<String> {
+    summed("sha256sum", bytes)
+}
+
 /// Sums a file up with SHA-256, as hexadecimal digits.
 ///
 /// # Errors
 ///
 /// When the file cannot be read, or `sha256sum` is not there or does not answer.
-pub(super) fn sha256(path: &Path) -> Result<String> {
-    summed("sha256sum", &read(path)?)
+pub(super) fn sha256_of(path: &Path) -> Result<String> {
+    sha256(&read(path)?)
 }
 
 /// Feeds bytes to a summing program, which reads all of them before it writes.

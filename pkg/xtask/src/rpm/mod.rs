@@ -3,11 +3,14 @@
 //! The same commit makes the same bytes wherever it lies, and nothing of the build machine gets
 //! into the package: neither its C library, nor its paths, nor its clock.
 
+mod about;
 mod binary;
 mod digest;
 mod header;
 mod lint;
+mod options;
 mod sbom;
+mod signature;
 mod stage;
 mod tools;
 
@@ -19,8 +22,10 @@ use std::time::Instant;
 
 use lab::{Error, Result};
 
-use crate::cargo::{answer, succeed, top};
+use crate::cargo::{answer, list, manifest, succeed, top};
 use crate::heading::{heading, shown};
+use about::{About, Sums};
+pub(crate) use options::Options;
 use stage::Stage;
 use tools::Tools;
 
@@ -34,6 +39,8 @@ struct Build<'a> {
     sources: &'a Path,
     /// When the commit was made, in seconds; later times in the package are set back to it.
     epoch: String,
+    /// Who publishes the package.
+    options: &'a Options,
 }
 
 /// Builds the package, and holds it to what it must be.
@@ -41,12 +48,16 @@ struct Build<'a> {
 /// # Errors
 ///
 /// When a tool cannot be had, something does not build, or the package is not as it must be.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.is_checked() { check(options) } else { build(options) }
+}
+
+fn build(options: &Options) -> Result<()> {
     let started = Instant::now();
     heading("tools");
     let tools = Tools::ensure()?;
     lint::scripts()?;
-    let build = Build { tools: &tools, sources: top(), epoch: committed("%ct")? };
+    let build = Build { tools: &tools, sources: top(), epoch: committed("%ct")?, options };
     let directory = directory();
     let stage = build.stage(&directory.join("stage"))?;
     heading("package");
@@ -55,7 +66,7 @@ pub(crate) fn run() -> Result<()> {
     heading("what is in it, and the checksums");
     let list = directory.join("dovecot-ark.cdx.json");
     sbom::write_list(&tools, &package, committed("%cd")?.as_str(), &list)?;
-    let line = |path| Ok(format!("{}  {}\n", digest::sha256(path)?, name_of(path)));
+    let line = |path| Ok(format!("{}  {}\n", digest::sha256_of(path)?, name_of(path)));
     let sums = [&package, &list].map(|path| line(path));
     let sums: String = sums.into_iter().collect::<Result<_>>()?;
     write(&directory.join("SHA256SUMS"), sums.as_bytes())?;
@@ -82,20 +93,16 @@ pub(crate) fn tree(binary: &Path) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Builds the package once more, from a copy in another directory, and compares the bytes.
-///
-/// # Errors
-///
-/// As [`run`], and when the two packages differ.
-pub(crate) fn check() -> Result<()> {
-    run()?;
+/// Builds the package, and once more from a copy in another directory, and compares the bytes.
+fn check(options: &Options) -> Result<()> {
+    build(options)?;
     let started = Instant::now();
     heading("the same again, in another directory");
     let tools = Tools::ensure()?;
     let elsewhere = directory().join("a copy/with another path");
     let sources = elsewhere.join("sources");
     copy_sources(&sources)?;
-    let build = Build { tools: &tools, sources: &sources, epoch: committed("%ct")? };
+    let build = Build { tools: &tools, sources: &sources, epoch: committed("%ct")?, options };
     let stage = build.stage(&elsewhere.join("stage"))?;
     let again = build.pack(&stage, &elsewhere, None)?;
     let first = directory().join(again.file_name().unwrap_or_default());
@@ -128,14 +135,34 @@ impl Build<'_> {
         packager.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET");
         // gzip is what rpm 4.11 can read.
         packager.args(["--payload-compress", "gzip", "--arch", "x86_64", "--output"]).arg(&package);
-        if let Some(version) = version {
-            packager.arg("--set-metadata").arg(format!("version = \"{version}\""));
+        let version = version.map(|version| format!("version = \"{version}\"\n"));
+        let metadata = version.unwrap_or_default() + &self.options.metadata();
+        if !metadata.is_empty() {
+            packager.arg("--set-metadata").arg(metadata);
         }
         succeed(packager, "packing")?;
-        let complete = header::completed(&read(&package)?, digest::md5)?;
-        write(&package, &complete)?;
-        header::require_complete(&read(&package)?, digest::md5)?;
+        let sums = Sums { sha1: digest::sha1, sha256: digest::sha256 };
+        let described = about::described(&read(&package)?, &self.about(version_here)?, &sums)?;
+        write(&package, &signature::completed(&described, digest::md5)?)?;
+        signature::require_complete(&read(&package)?, digest::md5)?;
         Ok(package)
+    }
+
+    /// Tells what the package says of itself: the manifest's description, this version's changes.
+    fn about(&self, version: &str) -> Result<About> {
+        let doing = "reading the description in Cargo.toml";
+        let metadata = manifest(self.sources)?;
+        let place = "/metadata/generate-rpm/description";
+        let mut texts = list(&metadata, "/packages").filter_map(|one| one.pointer(place)?.as_str());
+        let description = texts.next().ok_or_else(|| Error::failed(doing, "there is none"))?;
+        let changelog = text(&self.sources.join("CHANGELOG.md"))?;
+        let time = self.epoch.parse().map_err(|_| Error::failed(doing, &self.epoch))?;
+        Ok(About {
+            description: description.trim().to_owned(),
+            head: format!("{} - {version}-1", self.options.packager()),
+            changes: about::changes(&changelog, env!("CARGO_PKG_VERSION"))?,
+            time,
+        })
     }
 }
 

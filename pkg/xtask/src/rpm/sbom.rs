@@ -58,7 +58,7 @@ pub(super) fn write_list(tools: &Tools, package: &Path, made: &str, to: &Path) -
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": { "timestamp": made, "component": whole(&digest::sha256(package)?) },
+        "metadata": { "timestamp": made, "component": whole(&digest::sha256_of(package)?) },
         "components": components,
         "dependencies": dependencies(&manifest)?,
     });

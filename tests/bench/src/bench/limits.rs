@@ -12,6 +12,9 @@ use super::compare::{
 };
 use super::passes::Passes;
 
+/// The unit of a figure that is counted.
+const COUNT: &str = "lists";
+
 /// A figure and its limit.
 #[derive(Debug, PartialEq)]
 pub(super) struct Limit {
@@ -64,7 +67,15 @@ impl Limit {
 
     /// What it limits, both figures, and its outcome, in words.
     pub(super) fn cells(&self) -> [String; 4] {
-        let figure = |value| format!("{value:.3} {}", self.unit).trim_end().to_owned();
+        let figure = |value: f64| {
+            let digits = match value {
+                // A difference that is lost in the spread of the runs.
+                ..0.0 => "≈0".to_owned(),
+                _ if self.unit == COUNT => format!("{value:.0}"),
+                _ => format!("{value:.3}"),
+            };
+            format!("{digits} {}", self.unit).trim_end().to_owned()
+        };
         let outcome = match self.outcome {
             Outcome::Holds => "holds",
             Outcome::Broken => "**broken**",
@@ -129,8 +140,8 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
         let runs = ENTRIES.map(|size| once.0.get(&named(who, size)));
         let wrong = runs.iter().flatten().filter(|runs| runs.iter().any(|run| run.status != 0));
         let wrong = f64::from(u32::try_from(wrong.count()).unwrap_or(u32::MAX));
-        let what = format!("{who}: lists of healthy entries that were called faulty");
-        limits.push(Limit::new(what, wrong, 0.0, ""));
+        let what = format!("{who}: false alarms for lists of healthy entries");
+        limits.push(Limit::new(what, wrong, 0.0, COUNT));
     }
     Ok(limits)
 }
@@ -144,6 +155,13 @@ mod tests {
         for (value, outcome) in [(1.15, "holds"), (1.16, "**broken**"), (f64::NAN, "**broken**")] {
             assert_eq!(Limit::new("x", value, 1.15, "").cells()[3], outcome, "{value}");
         }
+    }
+
+    #[test]
+    fn a_difference_that_is_lost_is_about_nothing_and_a_count_has_no_fraction() {
+        let cells = |value, unit| Limit::new("x", value, 0.0, unit).cells();
+        assert_eq!(cells(-22.76, "ms"), ["x", "≈0 ms", "0.000 ms", "holds"]);
+        assert_eq!(cells(2.0, COUNT), ["x", "2 lists", "0 lists", "**broken**"]);
     }
 
     #[test]

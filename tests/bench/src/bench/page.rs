@@ -23,8 +23,8 @@ const WHO: [(&str, usize); 7] =
 const COLOURS: [&str; 4] = ["kit", "original", "OCF agent", "bare, least"];
 /// The pictures, and what is in them.
 const PICTURES: [(&str, &str, &[&str]); 2] = [
-    ("check.svg", "One check of a healthy Dovecot", &[CHECK]),
-    ("changes.svg", "Changes of state", &CHANGES),
+    ("check.svg", "One check of a healthy Dovecot (medians; whiskers: quartiles)", &[CHECK]),
+    ("changes.svg", "recover, restore, remove (medians; whiskers: quartiles)", &CHANGES),
 ];
 
 /// Writes the page and its pictures, and returns the page.
@@ -40,7 +40,7 @@ pub(super) fn write(seen: &Seen, limits: &[Limit], directory: &Path) -> Result<S
     let mut page = PAGE.replace("{facts}", &facts).replace("{limits}", &held);
     for (file, title, whats) in PICTURES {
         let (tables, bars) = compared(seen, whats)?;
-        draw::bars(&directory.join(file), title, &COLOURS, &bars)?;
+        draw::bars(&directory.join(file), title, "wall time", &COLOURS, &bars)?;
         page = page.replace(&format!("{{{file}}}"), tables.trim_end());
     }
     let among = growth(seen, &[KIT, SCAN, PGREP], &PROCESSES)?;

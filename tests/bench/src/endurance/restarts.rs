@@ -15,8 +15,8 @@ const WAIT: Duration = Duration::from_mins(4);
 const QUIET: Duration = Duration::from_secs(2);
 /// How far a kill and a switchover may begin from each other, in milliseconds, either way.
 const APART: u64 = 150;
-/// One of so many kills is made without `--restart`, for it takes up to two minutes.
-const WITHOUT: u32 = 4;
+/// LifeKeeper's default interval between two checks.
+const INTERVAL: Duration = Duration::from_mins(2);
 /// One of so many moves is a failover.
 const FAILOVERS: u32 = 5;
 
@@ -32,8 +32,9 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
     poller.wait_for_success(Instant::now(), WAIT)?;
     restarting(&cluster, "--restart")?;
     moves(&cluster, &poller, count * 5 / 2)?;
-    check_every(&cluster, 120)?;
-    kills(&cluster, &poller, "with", count)?;
+    check_every(&cluster, INTERVAL)?;
+    // systemd does not wait for a check: when the kill comes is all one.
+    kills(&cluster, &poller, "with", count, INTERVAL / 8)?;
     for node in NODES {
         sh(
             &cluster,
@@ -41,7 +42,7 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
             "rm -r /etc/systemd/system/dovecot.service.d && systemctl daemon-reload",
         )?;
     }
-    kills(&cluster, &poller, "without", count.div_ceil(WITHOUT))?;
+    kills(&cluster, &poller, "without", count, INTERVAL)?;
     let seen = watch.stop();
     println!("two masters: {} times in {} looks", seen.violations.len(), seen.samples);
     if seen.violations.is_empty() {
@@ -56,8 +57,8 @@ fn restarting(cluster: &Cluster, options: &str) -> Result<()> {
     sh(cluster, 2, &format!("{ARK} install --standby {options}"))
 }
 
-/// Kills so many masters; tells how long there was no mail.
-fn kills(cluster: &Cluster, poller: &Poller, name: &str, count: u32) -> Result<()> {
+/// Kills so many masters, each at another moment of a time; tells how long there was no mail.
+fn kills(cluster: &Cluster, poller: &Poller, name: &str, count: u32, time: Duration) -> Result<()> {
     let mut downtimes = Vec::new();
     for number in 0..count {
         // Where it serves; the limit allows far less kills than are made here.
@@ -65,7 +66,7 @@ fn kills(cluster: &Cluster, poller: &Poller, name: &str, count: u32) -> Result<(
             return Err(Error::failed("looking for Dovecot", "it does not run on one node"));
         };
         sh(cluster, active, "systemctl reset-failed dovecot")?;
-        thread::sleep(Duration::from_mins(2) * number / count / 8);
+        thread::sleep(time * number / count);
         let mark = Instant::now();
         signal_master(cluster, active, "KILL")?;
         thread::sleep(Duration::from_millis(200));
@@ -129,7 +130,8 @@ fn await_service(cluster: &Cluster, node: usize) -> Result<()> {
     Ok(())
 }
 
-fn check_every(cluster: &Cluster, seconds: u32) -> Result<()> {
+fn check_every(cluster: &Cluster, interval: Duration) -> Result<()> {
+    let seconds = interval.as_secs();
     let line = format!("sed -i 's/^LKCHECKINTERVAL=.*/LKCHECKINTERVAL={seconds}/' {DEFAULTS}");
     NODES.into_iter().try_for_each(|node| sh(cluster, node, &line))
 }

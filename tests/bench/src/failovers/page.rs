@@ -87,8 +87,9 @@ pub(super) fn write(directory: &Path, figures: &[Figures], setting: &str) -> Res
         whisker: None,
     };
     let bars: Vec<Bar> = figures.iter().map(bar).collect();
-    let title = "Time without mail after a fault, and whose it is (means)";
-    draw::bars(&directory.join("failovers.svg"), title, &OWNERS.map(|(_, name)| name)[..5], &bars)?;
+    let title = "Downtime after a fault, and whose time that is (means)";
+    let owners = &OWNERS.map(|(_, name)| name)[..5];
+    draw::bars(&directory.join("failovers.svg"), title, "time without mail", owners, &bars)?;
     let page = PAGE.replace("{setting}", setting);
     let page = page.replace("{downtimes}", &downtimes(figures)).replace("{parts}", &parts(figures));
     let file = directory.join("failovers.md");
@@ -118,10 +119,15 @@ fn parts(figures: &[Figures]) -> String {
     line("", &|one| one.event.title().to_owned());
     line("---", &|_| "---:".to_owned());
     for (at, (_, owner)) in OWNERS.iter().enumerate() {
-        line(owner, &|one| format!("{:.3}", one.shares.get(at).copied().unwrap_or_default()));
+        line(owner, &|one| share(one.shares.get(at).copied().unwrap_or_default()));
     }
     line("together", &|one| format!("{:.3}", one.mean));
     table
+}
+
+/// A share in seconds; one that three digits do not show is `≈0`.
+fn share(seconds: f64) -> String {
+    if seconds < 0.0005 { "≈0".to_owned() } else { format!("{seconds:.3}") }
 }
 
 #[cfg(test)]
@@ -150,11 +156,11 @@ mod tests {
             parts(whose.as_slice()).lines().skip(2).map(str::to_owned).collect();
         let expected = [
             "| LifeKeeper notices | 0.800 |",
-            "| LifeKeeper works | 0.000 |",
-            "| dovecot-ark | 0.000 |",
+            "| LifeKeeper works | ≈0 |",
+            "| dovecot-ark | ≈0 |",
             "| Dovecot, systemd | 1.000 |",
-            "| greeting, login | 0.000 |",
-            "| not assigned | 0.000 |",
+            "| greeting, login | ≈0 |",
+            "| not assigned | ≈0 |",
             "| together | 1.800 |",
         ];
         assert_eq!(whose, expected);

@@ -183,8 +183,9 @@ fn draw(file: &Path, record: &Record) -> Result<()> {
             bars.push(Bar { name: short.to_owned(), parts, whisker, figure });
         }
     }
-    let title = "Time without mail after a fault (medians; whiskers: shortest and longest)";
-    draw::bars(file, title, &["dovecot-ark", "systemd", "heartbeat"], &bars)
+    let title = "Downtime after a fault (medians; whiskers: shortest and longest)";
+    let agents = ["dovecot-ark", "systemd", "heartbeat"];
+    draw::bars(file, title, "time without mail", &agents, &bars)
 }
 
 /// Fails where this kit is behind, where a healthy node was cut for it, where a message was lost, or

@@ -23,9 +23,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// outlives a killed run is waited for by the next. So does a daemon that one of them starts: from
 /// it the right is taken when the run ends, or, where that was killed, after [`LIMIT`].
 #[derive(Debug)]
-pub(super) struct Alone(File);
+pub(super) struct InstallLock(File);
 
-impl Alone {
+impl InstallLock {
     /// Waits for the right, at most 3 minutes.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Alone {
     }
 }
 
-impl Drop for Alone {
+impl Drop for InstallLock {
     /// Gives the right back for whoever has inherited it too.
     fn drop(&mut self) {
         let _ = self.0.unlock();
@@ -118,54 +118,54 @@ mod tests {
     fn a_second_run_waits_for_the_first_and_not_for_ever() {
         let (root, machine) = (TestRoot::new(), Machine::new());
         machine.add(child(own_pid(), "dovecot-ark"), 1, 1);
-        let first = Alone::take(&machine, root.path()).expect("the right");
-        let error = Alone::take(&machine, root.path()).expect_err("it is taken").to_string();
+        let first = InstallLock::take(&machine, root.path()).expect("the right");
+        let error = InstallLock::take(&machine, root.path()).expect_err("it is taken").to_string();
         let holder = format!("(pid {}): it still runs after 180 s", std::process::id());
         assert!(error.contains(&holder) && machine.now() == LIMIT, "{error}");
         drop(first);
-        Alone::take(&machine, root.path()).expect("it is free");
+        InstallLock::take(&machine, root.path()).expect("it is free");
     }
 
     #[test]
     fn what_has_inherited_the_right_keeps_nobody_waiting_after_the_run() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let first = Alone::take(&machine, root.path()).expect("the right");
+        let first = InstallLock::take(&machine, root.path()).expect("the right");
         // A daemon has the same open file.
         let _inherited = first.0.try_clone().expect("its copy");
         drop(first);
-        Alone::take(&machine, root.path()).expect("it is free");
+        InstallLock::take(&machine, root.path()).expect("it is free");
         assert_eq!(machine.now(), Duration::ZERO);
     }
 
     #[test]
     fn what_a_killed_run_has_started_is_waited_for_and_not_for_ever() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let killed = Alone::take(&machine, root.path()).expect("the right");
+        let killed = InstallLock::take(&machine, root.path()).expect("the right");
         let copy = killed.0.try_clone().expect("its command's copy");
         std::mem::forget(killed);
         machine.state().after(Duration::from_secs(9), move |_| copy.unlock().expect("its end"));
-        let second = Alone::take(&machine, root.path()).expect("the command has ended");
+        let second = InstallLock::take(&machine, root.path()).expect("the command has ended");
         assert!(machine.now() >= Duration::from_secs(9) && machine.now() < LIMIT);
         // A daemon does not end.
         std::mem::forget(second);
-        let third = Alone::take(&machine, root.path()).expect("the daemon is no run");
+        let third = InstallLock::take(&machine, root.path()).expect("the daemon is no run");
         assert!(words().concat().contains("was killed; not waiting for what it started"));
         machine.add(child(own_pid(), "dovecot-ark"), 1, 1);
-        Alone::take(&machine, root.path()).expect_err("one at a time all the same");
+        InstallLock::take(&machine, root.path()).expect_err("one at a time all the same");
         drop(third);
     }
 
     #[test]
     fn a_lock_that_another_run_has_replaced_meanwhile_is_locked_anew() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let first = Alone::take(&machine, root.path()).expect("the right");
+        let first = InstallLock::take(&machine, root.path()).expect("the right");
         let path = root.path().join(INSTALL_LOCK);
         let at = path.clone();
         machine.state().after(Duration::from_secs(1), move |_| {
             fs::remove_file(&at).and_then(|()| fs::write(&at, "")).expect("another file");
             drop(first);
         });
-        let _second = Alone::take(&machine, root.path()).expect("the right");
+        let _second = InstallLock::take(&machine, root.path()).expect("the right");
         let others = open(&path).expect("the file that others would lock");
         assert!(matches!(others.try_lock(), Err(TryLockError::WouldBlock)));
     }

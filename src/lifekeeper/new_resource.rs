@@ -6,7 +6,7 @@ use super::tag::Tag;
 
 /// A resource to be created.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct NewResource<'a> {
     /// Its tag.
     pub(crate) tag: &'a Tag,
     /// The directory with its four programs, each named after its action.
@@ -22,9 +22,9 @@ pub(crate) struct Wanted<'a> {
 /// Where a resource goes when the node that it left is back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Switchback {
-    /// It stays where it is until somebody moves it.
+    /// Stays on its node until an administrator moves it.
     Intelligent,
-    /// It moves back.
+    /// Moves back when the original node returns.
     Automatic,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Start {
     Later,
 }
 
-impl Wanted<'_> {
+impl NewResource<'_> {
     /// The path of an action's program.
     pub(crate) fn program(&self, action: &str) -> String {
         format!("{}/{action}", self.programs)
