@@ -50,7 +50,10 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
             Message::DoctorForeignCopy,
             format!("{path} is not the kit's {action}"),
             "LifeKeeper runs this copy, whose behaviour is unknown",
-            Cure::run(format!("install -m 755 {stub} '{path}'")),
+            // By hand the old program is lost, and uninstall has nothing to give back.
+            Cure::run(format!("install -m 755 {stub} '{path}'")).and(format!(
+                "but if all four are another kit's: dovecot-ark install --take-over --tag {tag}"
+            )),
         ));
     }
     (!copy.executable).then(|| {
@@ -123,7 +126,10 @@ mod tests {
             }),
             (
                 "is not the kit's restore",
-                format!("install -m 755 /usr/lib/dovecot-ark/restore '{path}'"),
+                format!(
+                    "install -m 755 /usr/lib/dovecot-ark/restore '{path}'  (but if all four are \
+                     another kit's: dovecot-ark install --take-over --tag dovecot)"
+                ),
                 |c| restore(c).checksum = "0".into(),
             ),
             ("is not executable", format!("chmod 755 '{path}'"), |c| restore(c).executable = false),
