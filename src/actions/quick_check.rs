@@ -232,8 +232,8 @@ fn pass(
     seen: &Checks,
 ) -> Finding {
     Excuse::erase(root);
-    if seen.login == Some(Login::Passed) {
-        Logins::arm(system, root);
+    if let Some(Login::Passed(store)) = &seen.login {
+        Logins::arm(system, root, store.clone());
     }
     history::passed(root);
     notes.remember(system, root, &settings.service, &seen.masters);

@@ -98,7 +98,7 @@ fn log_in(
     match answers.login {
         Some(login::Login::Failed(words)) => return Err(fault_of(Verdict::Failed, &[words])),
         Some(login::Login::Warned(words)) => warning!(Message::Login, "{words}"),
-        Some(login::Login::Passed) => Logins::arm(system, root),
+        Some(login::Login::Passed(store)) => Logins::arm(system, root, store),
         None => {}
     }
     Ok(())
@@ -242,7 +242,7 @@ mod tests {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(path, mode).expect("a mode");
             if armed {
-                Logins::arm(&machine, root.path());
+                Logins::arm(&machine, root.path(), None);
             }
             machine.state().visit = trouble.clone();
             let ended = super::recover(&machine, &settings, root.path(), &mut Notes::default());

@@ -35,7 +35,7 @@ use crate::system::System;
 /// | the status, with its second try | [`service::STATUS_LIMIT`] | beside the entries |
 /// | the master, how its services are | [`saturation::LIMIT`] | beside the entries |
 /// | a login, with what is asked beside it | its own time-out, 1 to 10 s | beside the entries |
-/// | the reason of a server's error | [`login::LOOK_LIMIT`] | after the entries, where it is left |
+/// | the reason of a server's error, or whether the store is read-only | [`login::LOOK_LIMIT`] | after the entries, where it is left |
 /// | a master that is stopped | [`FROZEN_TIME`] | where all else is well |
 /// | a master that did not answer | [`DEAF_TIME`] and [`configuration::LIMIT`] | where they are left |
 /// | the unit, after a fault | `unit::CHECK_LIMIT` | last |
@@ -192,9 +192,10 @@ pub(crate) fn answers<S: System>(
         (Some(visit), _) => {
             // Where no greeting came, that is told.
             let visited = answers.iter_mut().find_map(|answer| answer.visited.take());
-            let judge =
-                |visited| login::judge(system, &instance(), visit, (visited, asked.take()), end);
-            visited.map(judge)
+            visited.map(|visited| {
+                let both = (&instance(), visit);
+                login::judge(system, root, both, (visited, asked.take()), end)
+            })
         }
     };
     let login = finding.map(|found| login::weigh(system, root, settings.login.fault, found));

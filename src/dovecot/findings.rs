@@ -87,7 +87,7 @@ impl Checks {
         };
         let login = match &self.login {
             Some(Login::Warned(words)) => Some(Remark::new(Message::Login, words.clone())),
-            Some(Login::Passed | Login::Failed(_)) | None => None,
+            Some(Login::Passed(_) | Login::Failed(_)) | None => None,
         };
         self.several()
             .into_iter()

@@ -65,8 +65,8 @@ impl Kind {
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Finding {
-    /// The mailbox was opened.
-    Seen,
+    /// The mailbox was opened; its mail is in this directory, where that is known.
+    Seen(Option<PathBuf>),
     /// The look could not be made, for this reason.
     Unmade(String),
     /// It failed, in these words.
@@ -77,8 +77,8 @@ pub(crate) enum Finding {
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Login {
-    /// Nothing is wrong.
-    Passed,
+    /// Nothing is wrong; the mail is in this directory, where that is known.
+    Passed(Option<PathBuf>),
     /// Somebody should look.
     Warned(String),
     /// Users do not get at their mail here.
@@ -128,13 +128,13 @@ pub(crate) fn ask<S: System>(system: &S, instance: &Instance, visit: &Visit) -> 
 /// than until `end`.
 pub(crate) fn judge<S: System>(
     system: &S,
-    instance: &Instance,
-    visit: &Visit,
+    root: &Path,
+    (instance, visit): (&Instance, &Visit),
     (visited, question): (Visited, Option<Question<S>>),
     end: Duration,
 ) -> Finding {
     let trouble = match visited {
-        Ok(()) => Err(Finding::Seen),
+        Ok(()) => Err(opened(system, root, (instance, visit), end)),
         Err(Trouble::NotTried(cause)) => Err(Finding::Unmade(cause)),
         Err(trouble) => Ok(trouble),
     };
@@ -167,6 +167,32 @@ pub(crate) fn judge<S: System>(
     }
 }
 
+/// A mailbox that opens, and may be in a read-only store all the same: Dovecot 2.4 opens one without
+/// writing. A wrong yes moves users who can read their mail, so the store must have been writable when
+/// a login succeeded, and be the directory that Dovecot names; a home may be read-only for good. A
+/// wrong no lets all delivery wait until somebody notices. A child looks where the mail was at the
+/// last success; where that is read-only, Dovecot is asked where the mail is now, because who has
+/// moved it may have made what is left read-only.
+fn opened(
+    system: &impl System,
+    root: &Path,
+    (instance, visit): (&Instance, &Visit),
+    end: Duration,
+) -> Finding {
+    let known = Logins::read(system, root).store;
+    let limit = end.min(system.now() + LOOK_LIMIT).saturating_sub(system.now());
+    if known.as_ref().is_some_and(|store| state_of(system, store, limit) != Some(State::ReadOnly)) {
+        return Finding::Seen(known);
+    }
+    match look(system, instance, visit, (mail_directory, end)) {
+        Some((_, Some(State::ReadOnly))) => {
+            let words = "the mail store is read-only: its mail can be read, and none be delivered";
+            Finding::Failed(Kind::Lost, words.into())
+        }
+        seen => Finding::Seen(seen.map(|(store, _)| store)),
+    }
+}
+
 /// A refusal: by its code (RFC 5530, RFC 2449, RFC 3206).
 fn refused(
     system: &impl System,
@@ -188,7 +214,7 @@ fn refused(
         | "PRIVACYREQUIRED"
         | "CONTACTADMIN" => of(Kind::Account, "the account is refused"),
         "UNAVAILABLE" => of(Kind::Authentication, NO_DATABASE),
-        "SERVERBUG" | "SYS/TEMP" | "SYS/PERM" => match look(system, instance, visit, end) {
+        "SERVERBUG" | "SYS/TEMP" | "SYS/PERM" => match state(system, instance, visit, end) {
             Some(State::ReadOnly) => of(Kind::Lost, "the mail store is read-only"),
             Some(State::Missing) => of(Kind::Lost, "the mail store is not there"),
             Some(State::Full) => of(Kind::Full, "the mail store is full"),
@@ -199,9 +225,11 @@ fn refused(
 }
 
 /// Hears what was asked beside a login without an answer. Only an authentication that accepts the
-/// account leaves nobody but the mail store, and only where the service that opens it has room: a
-/// full one lets each further login wait, and a failover would throw out all who fill it. Where most
-/// of those hang in the kernel themselves, it is the store that fills it.
+/// account leaves nobody but the mail store, and only where it did so in the first half of the time: a
+/// directory that has come back late leaves the login none of it. A wrong yes fails over for a
+/// directory that was slow, a wrong no waits for the next check. And the service that opens the store
+/// must have room: a full one lets each further login wait, and a failover would throw out all who
+/// fill it. Where most of those hang in the kernel themselves, it is the store that fills it.
 fn hear<S: System>(
     system: &S,
     visit: &Visit,
@@ -213,8 +241,8 @@ fn hear<S: System>(
     let Question { begun, account, undelayed, services } = question;
     // The visit has had its time, and they have had the same but for the moment before.
     let limit = system.now().min(end).saturating_sub(begun);
-    let account = account.map(|running| system.finish(running, limit));
-    let undelayed = undelayed.map(|running| system.finish(running, limit));
+    let account = account.map(|running| system.finish(running, limit / 2));
+    let undelayed = undelayed.map(|running| system.finish(running, limit / 2));
     let services = services.map(|running| system.finish(running, limit));
     let told = |ended: &Option<CommandOutput>| {
         ended.as_ref().map_or_else(|| "no doveadm".into(), |ended| ended.end.to_string())
@@ -313,15 +341,31 @@ impl State {
     }
 }
 
-/// Finds where the account's mail is, and looks there; `None` where that does not answer in time.
-fn look(system: &impl System, instance: &Instance, visit: &Visit, end: Duration) -> Option<State> {
+/// Looks at the account's mail, or at its home; `None` where that does not answer in time.
+fn state(system: &impl System, instance: &Instance, visit: &Visit, end: Duration) -> Option<State> {
+    let any = |answer: &str| mail_directory(answer).or_else(|| home(answer));
+    look(system, instance, visit, (any, end))?.1
+}
+
+/// Asks Dovecot about the account, and looks at the directory that `find` reads in its answer.
+fn look(
+    system: &impl System,
+    instance: &Instance,
+    visit: &Visit,
+    (find, end): (impl Fn(&str) -> Option<PathBuf>, Duration),
+) -> Option<(PathBuf, Option<State>)> {
     let end = end.min(system.now() + LOOK_LIMIT);
     let left = || end.saturating_sub(system.now());
     let command = instance.command(system, "doveadm", &["user", &visit.user])?.asked();
-    let told = system.run(&command, left());
-    let directory = mail_directory(&told.answer)?;
+    let directory = find(&system.run(&command, left()).answer)?;
+    let state = state_of(system, &directory, left());
+    Some((directory, state))
+}
+
+/// Lets a child look at a directory; `None` where it does not answer in time.
+fn state_of(system: &impl System, directory: &Path, limit: Duration) -> Option<State> {
     let look = Command::new(OURSELVES.into(), &[LOOK_VERB, &directory.to_string_lossy()]).asked();
-    let seen = system.run(&look, left());
+    let seen = system.run(&look, limit);
     debug!("{}: {seen}", directory.display());
     State::read(&seen.answer).filter(|_| seen.succeeded())
 }
@@ -333,21 +377,25 @@ const OURSELVES: &str = "/proc/self/exe";
 pub(crate) const LOOK_VERB: &str = "look-at-store";
 
 /// Reads where `doveadm user` says that the mail is: `mail_path` (2.4), `mail` (`driver:path:more`,
-/// before), else the home.
+/// before).
 fn mail_directory(answer: &str) -> Option<PathBuf> {
-    let field = |name: &str| {
-        answer.lines().find_map(|line| line.split_once('\t').filter(|(field, _)| *field == name))
+    let before = || field(answer, "mail").and_then(|mail| mail.split(':').nth(1));
+    let path = field(answer, "mail_path").or_else(before)?;
+    let mail = match path.strip_prefix("~/") {
+        Some(rest) => home(answer)?.join(rest),
+        None => PathBuf::from(path),
     };
-    let home = field("home").map(|(_, home)| PathBuf::from(home)).filter(|home| home.is_absolute());
-    let before = field("mail").and_then(|(_, mail)| mail.split(':').nth(1));
-    let mail = field("mail_path").map(|(_, path)| path).or(before).and_then(|path| {
-        match (path.strip_prefix("~/"), &home) {
-            (Some(rest), Some(home)) => Some(home.join(rest)),
-            (Some(_), None) => None,
-            (None, _) => Some(PathBuf::from(path)),
-        }
-    });
-    mail.filter(|mail| mail.is_absolute()).or(home)
+    Some(mail).filter(|mail| mail.is_absolute())
+}
+
+/// Reads the account's home in the same answer.
+fn home(answer: &str) -> Option<PathBuf> {
+    field(answer, "home").map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
+fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let mut fields = answer.lines().filter_map(|line| line.split_once('\t'));
+    fields.find(|(field, _)| *field == name).map(|(_, value)| value)
 }
 
 /// Weighs what was found. A standby with the same trouble never arms, so nothing fails over to and
@@ -359,7 +407,7 @@ pub(crate) fn weigh(
     finding: Finding,
 ) -> Login {
     let (kind, words) = match finding {
-        Finding::Seen => return Login::Passed,
+        Finding::Seen(store) => return Login::Passed(store),
         Finding::Unmade(cause) => return Login::Warned(format!("no login was tried: {cause}")),
         Finding::Failed(kind, words) => (kind, words),
     };
@@ -407,7 +455,8 @@ mod tests {
             question
         });
         let end = machine.now() + Duration::from_secs(5);
-        match judge(machine, &instance, &visit, (Err(trouble), question), end) {
+        let root = TestRoot::new();
+        match judge(machine, root.path(), (&instance, &visit), (Err(trouble), question), end) {
             Finding::Failed(kind, words) => (kind, words),
             other => panic!("{other:?}"),
         }
@@ -422,12 +471,14 @@ mod tests {
         let silent = || Trouble::Silent(Step::Login, Duration::from_secs(8));
         let full = "name: imap\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
         let short = Duration::from_millis(10);
-        let long = Duration::from_mins(1);
+        let (late, long) = (Duration::from_secs(5), Duration::from_mins(1));
         for (end, took, undelayed, services, kind) in [
             (End::Exited(0), short, (0, short), "", Kind::Hanging),
             (End::Exited(0), short, (0, short), full, Kind::Account),
             (End::Exited(77), short, (77, short), "", Kind::Account),
             (End::Exited(0), long, (0, long), "", Kind::Authentication),
+            // The directory has come back.
+            (End::Exited(0), late, (0, late), "", Kind::Authentication),
             // Others have failed to log in from the same address, or the account itself has.
             (End::Exited(0), long, (0, short), "", Kind::Account),
             (End::Exited(0), long, (77, short), "", Kind::Account),
@@ -472,6 +523,46 @@ mod tests {
     }
 
     #[test]
+    fn a_read_only_store_whose_mailbox_opens_is_a_fault_where_it_was_writable_and_dovecot_names_it()
+    {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        machine.state().programs.push("doveadm");
+        let answer = |line: &str, text: &str| {
+            machine.answer(line, End::Exited(0), Duration::from_millis(10), text);
+        };
+        let asked = |line: &str| machine.deeds().iter().filter(|deed| **deed == line).count();
+        let seen = || {
+            let both = (&Instance::default(), &visit());
+            let end = machine.now() + Duration::from_secs(5);
+            judge(&machine, root.path(), both, (Ok(()), None), end)
+        };
+        let (user, mail) = ("doveadm user ark", "exe look-at-store /srv/ark/Maildir");
+        answer(user, "home\t/srv/ark\nmail_path\t/srv/ark/Maildir\n");
+        answer(mail, "read-only");
+        let is_lost = |finding: &Finding| matches!(finding, Finding::Failed(Kind::Lost, _));
+        let never_written = seen();
+        assert!(is_lost(&never_written));
+        let login = weigh(&machine, root.path(), LoginFault::Store, never_written);
+        assert!(matches!(login, Login::Warned(_)), "so it was from the beginning: {login:?}");
+        answer(mail, "fine");
+        let store = Some(PathBuf::from("/srv/ark/Maildir"));
+        assert_eq!(seen(), Finding::Seen(store.clone()));
+        Logins::arm(&machine, root.path(), store.clone());
+        let before = asked(user);
+        assert_eq!((seen(), asked(user)), (Finding::Seen(store), before), "a child is enough");
+        answer(mail, "read-only");
+        let login = weigh(&machine, root.path(), LoginFault::Store, seen());
+        assert!(matches!(login, Login::Failed(_)), "{login:?}");
+        // What is left where the mail was, and a home, may be read-only for good.
+        answer(user, "mail\tmaildir:/new\n");
+        answer("exe look-at-store /new", "fine");
+        assert_eq!(seen(), Finding::Seen(Some("/new".into())));
+        answer(user, "home\t/srv/ark\n");
+        answer("exe look-at-store /srv/ark", "read-only");
+        assert_eq!(seen(), Finding::Seen(None));
+    }
+
+    #[test]
     fn a_failure_is_a_fault_only_behind_a_success_and_when_another_node_may_cure_it() {
         let (root, machine) = (TestRoot::new(), Machine::running());
         let failed = |kind, fault| {
@@ -481,7 +572,7 @@ mod tests {
         let is_fault = |kind| failed(kind, LoginFault::Store);
         assert!(!is_fault(Kind::Hanging), "none has succeeded");
         Logins::restored(&machine, root.path());
-        Logins::arm(&machine, root.path());
+        Logins::arm(&machine, root.path(), None);
         assert!(!is_fault(Kind::Hanging) && is_fault(Kind::Lost), "a lock of a dead node");
         machine.sleep(GRACE);
         for kind in [Kind::Full, Kind::Authentication, Kind::Account, Kind::Unknown] {
@@ -490,7 +581,7 @@ mod tests {
         assert!(is_fault(Kind::Hanging) && !failed(Kind::Lost, LoginFault::Never));
         Logins::restored(&machine, root.path());
         assert!(!is_fault(Kind::Lost), "a restore forgets what succeeded before it");
-        Logins::arm(&machine, root.path());
+        Logins::arm(&machine, root.path(), None);
         machine.state().era = "another boot".into();
         assert!(!is_fault(Kind::Lost));
     }
@@ -507,7 +598,7 @@ mod tests {
             Logins::stopped(&machine, root.path());
             Logins::restarted(&machine, root.path());
             assert!(matches!(hangs(), Login::Warned(_)), "none has succeeded");
-            Logins::arm(&machine, root.path());
+            Logins::arm(&machine, root.path(), None);
             Logins::stopped(&machine, root.path());
             machine.sleep(Duration::from_secs(pause));
             Logins::restarted(&machine, root.path());
@@ -520,8 +611,9 @@ mod tests {
         for (answer, directory) in [
             ("home\t/srv/a\nmail\tmaildir:~/Maildir:INDEX=/x\n", Some("/srv/a/Maildir")),
             ("home\t/srv/a\nmail_path\t/srv/a/mail\n", Some("/srv/a/mail")),
-            ("home\t/srv/a\n", Some("/srv/a")),
+            ("home\t/srv/a\n", None),
             ("mail\tmbox:~/mail\n", None),
+            ("mail\tmbox:/var/mail/%u\n", Some("/var/mail/%u")),
             ("", None),
         ] {
             assert_eq!(mail_directory(answer).as_deref(), directory.map(Path::new), "{answer:?}");

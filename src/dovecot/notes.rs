@@ -264,6 +264,9 @@ pub(crate) struct Logins {
     /// When a stop ended that may be the first half of a restart, the same.
     #[serde(default)]
     stopped: Option<u64>,
+    /// Where the mail was then, if that is known.
+    #[serde(default)]
+    pub(crate) store: Option<PathBuf>,
     /// The boot that this counts from.
     era: String,
 }
@@ -277,7 +280,7 @@ impl Logins {
     pub(crate) fn read(system: &impl System, root: &Path) -> Self {
         let era = system.era();
         let known = read(root, LOGIN).filter(|logins: &Self| logins.era == era);
-        known.unwrap_or(Self { armed: false, restored: None, stopped: None, era })
+        known.unwrap_or(Self { armed: false, restored: None, stopped: None, store: None, era })
     }
 
     /// How long ago the cluster's last restore ended.
@@ -285,11 +288,11 @@ impl Logins {
         Some(system.since_boot().saturating_sub(Duration::from_millis(self.restored?)))
     }
 
-    /// Notes that one has succeeded.
-    pub(crate) fn arm(system: &impl System, root: &Path) {
+    /// Notes that one has succeeded, and where the mail is.
+    pub(crate) fn arm(system: &impl System, root: &Path, store: Option<PathBuf>) {
         let known = Self::read(system, root);
-        if !known.armed {
-            write(root, LOGIN, &Self { armed: true, ..known });
+        if !known.armed || known.store != store {
+            write(root, LOGIN, &Self { armed: true, store, ..known });
         }
     }
 
@@ -297,7 +300,7 @@ impl Logins {
     pub(crate) fn restored(system: &impl System, root: &Path) {
         let restored = Some(millis(system));
         let era = system.era();
-        write(root, LOGIN, &Self { armed: false, restored, stopped: None, era });
+        write(root, LOGIN, &Self { armed: false, restored, stopped: None, store: None, era });
     }
 
     /// Notes that a stop has ended, for an engine that repairs by a stop and a start.

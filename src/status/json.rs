@@ -238,7 +238,7 @@ fn connection(look::Connection { endpoint, attempt }: &look::Connection) -> Conn
 
 fn login(seen: &login::Login) -> Login {
     let (result, cause) = match seen {
-        login::Login::Passed => (Visited::Passed, None),
+        login::Login::Passed(_) => (Visited::Passed, None),
         login::Login::Warned(words) => (Visited::Warned, Some(words.clone())),
         login::Login::Failed(words) => (Visited::Failed, Some(words.clone())),
     };
@@ -402,7 +402,7 @@ mod tests {
             let Login { result, cause } = super::login(&seen);
             (result, cause)
         };
-        assert_eq!(told(login::Login::Passed), (Visited::Passed, None));
+        assert_eq!(told(login::Login::Passed(None)), (Visited::Passed, None));
         assert_eq!(told(login::Login::Failed("x".into())), (Visited::Failed, Some("x".into())));
     }
 

@@ -110,7 +110,7 @@ fn connection_row(Connection { endpoint, attempt }: &Connection) -> Row {
 
 fn login_row(login: &Login) -> Row {
     let words = match login {
-        Login::Passed => "passed".to_owned(),
+        Login::Passed(_) => "passed".to_owned(),
         Login::Warned(cause) => format!("no fault: {cause}"),
         Login::Failed(cause) => format!("failed: {cause}"),
     };
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn a_look_at_a_mailbox_has_a_row() {
         let row = |login: Login| login_row(&login).words;
-        assert_eq!(row(Login::Passed), "       -  passed");
+        assert_eq!(row(Login::Passed(None)), "       -  passed");
         assert_eq!(row(Login::Warned("x".into())), "       -  no fault: x");
         assert_eq!(row(Login::Failed("x".into())), "       -  failed: x");
         let scene = Scene::protected();

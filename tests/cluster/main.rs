@@ -10,6 +10,7 @@
 )]
 
 mod doctor;
+mod hangs;
 mod install;
 #[path = "../schema/mod.rs"]
 mod schema;

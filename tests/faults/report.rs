@@ -14,6 +14,7 @@ const DIRECTORY: &str = "FAULTS_TABLE";
 pub(crate) struct Answers {
     answers: Vec<Answered>,
     took: Duration,
+    looks: Vec<String>,
 }
 
 /// An answer, whether it is the wanted one, and how often it came.
@@ -32,6 +33,11 @@ impl Answers {
             Some(old) => old.times += 1,
             None => self.answers.push(Answered { answer: answer.to_owned(), right, times: 1 }),
         }
+    }
+
+    /// Notes what status and doctor said after an action.
+    pub(crate) fn looked(&mut self, told: String) {
+        self.looks.push(told);
     }
 
     /// Adds to the time that it took.
@@ -55,17 +61,19 @@ pub(crate) fn is_wanted() -> bool {
     env::var_os(DIRECTORY).is_some()
 }
 
-/// Writes the line of a row: number, words, place, the original's answers, the kit's, its seconds.
+/// Writes the line of a row: number, words, place, the original's answers, the kit's, its seconds, and
+/// what status and doctor said.
 pub(crate) fn write(name: &str, place: Place, original: &Answers, kit: &Answers) {
     let Some(directory) = env::var_os(DIRECTORY) else { return };
     let (number, words) = name.split_once('_').unwrap_or((name, ""));
     let line = format!(
-        "{}\t{}\t{place}\t{}\t{}\t{:.1}\n",
+        "{}\t{}\t{place}\t{}\t{}\t{:.1}\t{}\n",
         number.to_uppercase(),
         words.replace('_', " "),
         original.cell(),
         kit.cell(),
-        kit.took.as_secs_f64()
+        kit.took.as_secs_f64(),
+        kit.looks.join("; ")
     );
     let file = Path::new(&directory).join(format!("{name} {place}"));
     fs::write(file, line).expect("writing a line of the table");

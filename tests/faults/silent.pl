@@ -1,12 +1,12 @@
 # A file system in user space that is silent when it wants to be: it answers the requests whose kind the
 # expression matches, hears all others, and lets who sent them wait. It holds one directory, in which each
 # name is an empty file. Arguments: the mount point, its owner, where it writes down the kind of each
-# request, the expression. After SIGUSR1 it is silent to all. Speaks the least of the protocol
-# (linux/fuse.h, 7.19).
+# request, the expression, and how often it hears anything before it stops itself: who has not been heard
+# can be killed. After SIGUSR1 it is silent to all. Speaks the least of the protocol (linux/fuse.h, 7.19).
 use strict;
 use warnings;
 
-my ($point, $owner, $kinds, $answered) = @ARGV;
+my ($point, $owner, $kinds, $answered, $hears) = @ARGV;
 my ($LOOKUP, $GETATTR, $OPEN, $STATFS, $INIT) = (1, 3, 14, 17, 26);
 my $NOT_IMPLEMENTED = -38;
 my $NOTHING = '^$';
@@ -52,4 +52,5 @@ while (1) {
 	my $error = defined $words ? 0 : $NOT_IMPLEMENTED;
 	$words //= '';
 	syswrite $device, pack('LlQ', 16 + length $words, $error, $number) . $words;
+	kill 'STOP', $$ if $hears && !--$hears;
 }

@@ -2,7 +2,6 @@
 //!
 //! Exit status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
 
-mod account;
 mod bench;
 mod crowd;
 mod draw;
@@ -45,6 +44,8 @@ Usage: cargo xtask COMMAND        (as root: all of them make real nodes)
              as leaks, with checks that log in
     takeovers  a cluster of the original kit taken over and given back under a client that stays
              logged in, and as often again with a kill
+    hangs    a mail store that hangs on one node or on both, a user directory that is silent: what moves,
+             how often, and what a client saw
     restarts  masters killed with and without `install --restart`, and switchovers and failovers in
              the moment of a kill: never two masters";
 

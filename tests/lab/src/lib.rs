@@ -12,6 +12,7 @@ mod command;
 mod crowd;
 mod error;
 mod files;
+pub mod hangs;
 pub mod heading;
 mod image;
 mod imap;

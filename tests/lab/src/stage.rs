@@ -32,8 +32,8 @@ pub struct Stage {
     /// The nodes.
     pub cluster: Cluster,
     watch: Watch,
-    poller: Poller,
-    ledger: Ledger,
+    pub(crate) poller: Poller,
+    pub(crate) ledger: Ledger,
 }
 
 /// What a client saw of an event.
@@ -118,6 +118,25 @@ impl Stage {
     pub fn noted(&self, node: usize, what: &[&str]) -> Result<usize> {
         let noted = self.cluster.node(node)?.read(&times())?;
         Ok(what.iter().map(|what| noted.matches(&format!(" {what} {TAG} ")).count()).sum())
+    }
+
+    /// Waits until a node's LifeKeeper has noted this so many times more.
+    pub(crate) fn await_noted(
+        &self,
+        node: usize,
+        what: &str,
+        more: usize,
+        limit: Duration,
+    ) -> Result<()> {
+        let (start, before) = (Instant::now(), self.noted(node, &[what])?);
+        while self.noted(node, &[what])? < before + more {
+            if start.elapsed() > limit {
+                let doing = format!("waiting for node {node} to {what}");
+                return Err(Error::Late { doing, limit });
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     /// Switches a node on again, which must leave the service where it is.

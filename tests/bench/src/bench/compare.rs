@@ -3,10 +3,10 @@
 use std::fmt::Display;
 
 use lab::Result;
+use lab::hangs::PROBE;
 
 use super::place::{AGENT, LEAST_PROGRAM, ORIGINAL, Place};
 use super::runs::{Contestant, alternate};
-use crate::account::PROBE;
 use crate::samples::Samples;
 
 /// The kit; its check hears a greeting.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use lab::hangs::{account, mailbox};
 use lab::{DEFAULTS, Error, Init, Node, Result, kit, top};
 
-use crate::account;
 use crate::crowd::crowded;
 use crate::samples::STOPWATCH;
 
@@ -85,7 +85,7 @@ impl Place {
         // What is sent there comes back on the loopback interface and is dropped: silence.
         place.sh("for net in 198.51.100 203.0.113; do ip route add $net.0/24 dev lo; done")?;
         place.sh("service dovecot start")?;
-        place.sh(&account::script())?;
+        place.sh(&format!("{}; {}", account(), mailbox()))?;
         Ok(place)
     }
 

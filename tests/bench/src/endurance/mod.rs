@@ -7,6 +7,7 @@
 
 mod alarms;
 mod cost;
+mod hangs;
 mod leaks;
 mod logins;
 mod races;
@@ -55,7 +56,7 @@ type Work = fn(&Tools, Place, u32) -> Result<()>;
 
 /// The parts: their names, where and how often each is done when nothing is said, and what does
 /// them.
-const PARTS: [(&str, &Runs, Work); 13] = [
+const PARTS: [(&str, &Runs, Work); 14] = [
     ("load", &[(SYSV, 2000), (SYSTEMD, 500), (V24, 500)], alarms::load),
     ("leaks", &[(SYSV, 10_000), (SYSTEMD, 1000)], leaks::run),
     // systemd tells the time that all processes of Dovecot took, the ended ones included.
@@ -71,6 +72,7 @@ const PARTS: [(&str, &Runs, Work); 13] = [
     ("login-leaks", &[(SYSV, 10_000)], logins::leaks),
     // Two nodes, which have systemd.
     ("takeovers", &[(SYSTEMD, 20)], takeovers::run),
+    ("hangs", &[(SYSTEMD, 10)], hangs::run),
     ("restarts", &[(SYSTEMD, 20)], restarts::run),
 ];
 /// So many of the parts are done when none is named.

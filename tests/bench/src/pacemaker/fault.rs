@@ -1,16 +1,12 @@
 //! The faults: how each is made, and how its traces are removed.
 
+use lab::hangs::{hang_store, heal_store};
 use lab::stage::signal_master;
 use lab::{Agent, Error, Node, Pacemaker, Result};
 
-/// The mail store that is silent.
-const SERVER: &str = include_str!("../../../faults/silent.pl");
-/// Where its program lies on a node.
-const LAID: &str = "/usr/local/lib/silent.pl";
-/// Over which mailboxes it is mounted.
+/// Over which mailboxes a store that is silent is mounted: those of the client and of the check.
 const STORE: &str = "/srv/vmail/alice@example.com";
-/// Where its pid is, and that of a stranger.
-const STORE_PID: &str = "/run/silent.pid";
+/// Where the pid of a stranger is.
 const STRANGER_PID: &str = "/run/stranger.pid";
 
 /// What happens to Dovecot on the node that serves.
@@ -69,7 +65,7 @@ impl Fault {
             Self::Killed => signal_master(cluster, node, "KILL"),
             Self::Frozen => signal_master(cluster, node, "STOP"),
             Self::Authentication => freeze_authentication(&*cluster.node(node)?),
-            Self::Store => hang_store(&*cluster.node(node)?),
+            Self::Store => hang_store(&*cluster.node(node)?, STORE),
             Self::Stranger => {
                 let line = format!(
                     "setsid sleep 600 >/dev/null 2>&1 & echo $! >{STRANGER_PID}
@@ -99,14 +95,10 @@ impl Fault {
                      kill $(cat {STRANGER_PID})
                      ! cmp -s {STRANGER_PID} /run/dovecot/master.pid || rm /run/dovecot/master.pid
                      rm {STRANGER_PID}
-                 fi
-                 if [ -s {STORE_PID} ]; then
-                     kill -s KILL $(cat {STORE_PID})
-                     rm {STORE_PID}
-                     umount -l -t fuse {STORE} || true
                  fi"
             );
             node.sh(&line)?.succeeded("removing a fault's traces")?;
+            heal_store(&node, STORE)?;
         }
         Ok(())
     }
@@ -120,38 +112,4 @@ fn freeze_authentication(node: &Node) -> Result<()> {
         return Err(Error::failed("freezing the authentication", "it does not run"));
     }
     processes.iter().try_for_each(|process| node.signal(process.pid, "STOP"))
-}
-
-/// Mounts a store that is silent over the mailboxes of the client and of the check, as a volume that
-/// hangs; the file system below it is well, and its own agent sees nothing.
-///
-/// Its server hears nothing at all once it is mounted: who waits can be killed, as with NFS.
-fn hang_store(node: &Node) -> Result<()> {
-    node.write(LAID, SERVER)?;
-    let line = format!(
-        "user={STORE}
-         install -d -o vmail -g vmail -m 0700 $user
-         [ -e /dev/fuse ] || mknod /dev/fuse c 10 229
-         setsid perl {LAID} $user 0 /run/silent.kinds '^$' >/dev/null 2>&1 & echo $! >{STORE_PID}
-         for i in $(seq 100); do
-             ! grep -q \" $user fuse\" /proc/self/mounts || break
-             sleep 0.02
-         done
-         kill -s STOP $(cat {STORE_PID})
-         grep -q \" $user fuse\" /proc/self/mounts"
-    );
-    node.sh(&line)?.succeeded("letting the store hang").map(drop)
-}
-
-/// Lets the last start be long ago, once a login has succeeded: soon after a start a store that hangs is
-/// taken for one whose locks of a dead node are still held.
-pub(super) fn age_start(node: &Node) -> Result<()> {
-    let line = "
-        for i in $(seq 100); do
-            ! grep -q '\"armed\":true' /run/dovecot-ark/.login || break
-            sleep 0.2
-        done
-        grep -q '\"armed\":true' /run/dovecot-ark/.login &&
-        sed -i 's/\"restored\":[0-9]*/\"restored\":0/' /run/dovecot-ark/.login";
-    node.sh(line)?.succeeded("letting the start be long ago").map(drop)
 }

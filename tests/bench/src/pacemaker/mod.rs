@@ -13,6 +13,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lab::hangs::age_start;
 use lab::heading::{heading, shown};
 use lab::{Agent, Error, Pacemaker, Plan, Result, Trial, top};
 
@@ -83,7 +84,7 @@ fn play(kit: &Path, agent: Agent, record: &mut Record) -> Result<()> {
         let before = record.samples.iter().filter(|one| one.agent == agent && one.fault == fault);
         let nth = u32::try_from(before.count() + 1).unwrap_or(u32::MAX);
         if agent == Agent::Login {
-            fault::age_start(&*trial.cluster.node(trial.serving()?.0)?)?;
+            age_start(&*trial.cluster.node(trial.serving()?.0)?)?;
         }
         thread::sleep(Duration::from_secs(MONITOR.into()).mul_f64(phase(nth)));
         let limit = if agent == Agent::Login { NEVER_STORED } else { NEVER };
