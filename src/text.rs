@@ -1,6 +1,7 @@
 //! Text for people: what others wrote made safe and short, lines of the log, times; and a checksum of
 //! it.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// How many characters are enough to find it again.
@@ -55,7 +56,8 @@ pub(crate) fn harmless_json(json: &str) -> String {
             harmless.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                harmless.push_str(&format!("\\u{unit:04x}"));
+                // A String cannot refuse it.
+                let _ = write!(harmless, "\\u{unit:04x}");
             }
         }
     }

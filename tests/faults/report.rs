@@ -12,7 +12,7 @@ const DIRECTORY: &str = "FAULTS_TABLE";
 /// What a kit answered in a row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
-    answers: Vec<Answered>,
+    given: Vec<Answered>,
     took: Duration,
     looks: Vec<String>,
 }
@@ -29,9 +29,9 @@ impl Answers {
     /// Notes an answer, and whether it is the wanted one.
     pub(crate) fn note(&mut self, answer: &str, right: bool) {
         let same = |old: &&mut Answered| old.answer == answer && old.right == right;
-        match self.answers.iter_mut().find(same) {
+        match self.given.iter_mut().find(same) {
             Some(old) => old.times += 1,
-            None => self.answers.push(Answered { answer: answer.to_owned(), right, times: 1 }),
+            None => self.given.push(Answered { answer: answer.to_owned(), right, times: 1 }),
         }
     }
 
@@ -47,7 +47,7 @@ impl Answers {
 
     /// Writes the answers in one cell, in the order in which they first came, the wrong ones marked.
     fn cell(&self) -> String {
-        let words = self.answers.iter().map(|Answered { answer, right, times }| {
+        let words = self.given.iter().map(|Answered { answer, right, times }| {
             let often = if *times > 1 { format!(" ×{times}") } else { String::new() };
             let verdict = if *right { "" } else { " (WRONG)" };
             format!("{answer}{often}{verdict}")
