@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What is shown in its place.
+pub(crate) const HIDDEN: &str = "(the password)";
+
 /// The word, shown to nobody who does not ask for it.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Secret(String);
@@ -19,7 +22,7 @@ impl Secret {
 
     /// A text of somebody else's without the word, if it repeats it.
     pub(crate) fn hidden_in(&self, text: &str) -> String {
-        text.replace(&self.0, "(the password)")
+        text.replace(&self.0, HIDDEN)
     }
 }
 
