@@ -15,6 +15,7 @@ use std::time::Duration;
 use log::debug;
 
 use super::account::{self, Delay, Opinion};
+use super::identity;
 use super::instance::Instance;
 use super::notes::Logins;
 use super::saturation;
@@ -22,6 +23,7 @@ use crate::command::{Command, CommandOutput};
 use crate::probe::endpoint::Depth;
 use crate::probe::login::{self, Step, Trouble, Visit, Visited};
 use crate::probe::reply::{self, Reason};
+use crate::process::Process;
 use crate::settings::{LoginFault, Settings};
 use crate::system::System;
 use crate::text::seconds;
@@ -254,11 +256,18 @@ fn hear<S: System>(
     of(Kind::Hanging, "the mail store does not answer, the account is accepted")
 }
 
-/// Whether most processes of this name hang in the kernel.
+/// Whether most processes of this name that a master started hang in the kernel. Others count for
+/// nothing: whoever calls vfork(2) is in state D as long as its child likes, so any user could make a
+/// hanging store of a full service.
 fn most_hang(system: &impl System, name: &str) -> bool {
+    let is_masters = |process: &Process| {
+        let parent = system.inspect(process.parent);
+        parent.is_some_and(|parent| parent.name == identity::MASTER && parent.is_roots())
+    };
     let pids = system.named(name).unwrap_or_default();
-    let hang = |pid: &&i32| system.inspect(**pid).is_some_and(|process| process.state == 'D');
-    pids.iter().filter(hang).count() * 2 > pids.len()
+    let processes = pids.into_iter().filter_map(|pid| system.inspect(pid)).filter(is_masters);
+    let states: Vec<char> = processes.map(|process| process.state).collect();
+    states.iter().filter(|state| **state == 'D').count() * 2 > states.len()
 }
 
 fn forget<S: System>(system: &S, question: Question<S>) {
@@ -388,7 +397,7 @@ mod tests {
     use crate::command::End;
     use crate::probe::endpoint::Endpoint;
     use crate::secret::Secret;
-    use crate::system::fake::Machine;
+    use crate::system::fake::{MASTER, Machine, child};
     use crate::test_root::TestRoot;
 
     fn visit() -> Visit {
@@ -440,6 +449,26 @@ mod tests {
             machine.answer("doveadm service status", End::Exited(0), short, services);
             assert_eq!(found(&machine, silent()).0, kind, "{end:?} {took:?} {services:?}");
             assert!(!machine.deeds().concat().contains("sesame"), "{:?}", machine.deeds());
+        }
+    }
+
+    #[test]
+    fn a_full_service_hangs_only_by_processes_that_a_master_started() {
+        let full = "name: imap\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
+        let short = Duration::from_millis(10);
+        for (parent, kind) in [(MASTER, Kind::Hanging), (1, Kind::Account)] {
+            let machine = Machine::running();
+            machine.state().programs.push("doveadm");
+            machine.answer(TEST, End::Exited(0), short, "");
+            machine.answer(UNDELAYED, End::Exited(0), short, "");
+            machine.answer("doveadm service status", End::Exited(0), short, full);
+            machine.add(child(200, "imap"), MASTER, MASTER);
+            for pid in [201, 202] {
+                let process = Process { state: 'D', ..child(pid, "imap") };
+                machine.add(process, parent, pid);
+            }
+            let trouble = Trouble::Silent(Step::Login, Duration::from_secs(8));
+            assert_eq!(found(&machine, trouble).0, kind, "{parent}");
         }
     }
 
