@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What is shown in its place.
+pub(crate) const HIDDEN: &str = "(the password)";
+
 /// A password that no formatting shows.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Secret(String);
@@ -19,7 +22,7 @@ impl Secret {
 
     /// A foreign text without the word, if it repeats it.
     pub(crate) fn hidden_in(&self, text: &str) -> String {
-        text.replace(&self.0, "(the password)")
+        text.replace(&self.0, HIDDEN)
     }
 }
 

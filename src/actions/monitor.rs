@@ -215,6 +215,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_user_has_made_to_look_like_an_orphan_is_nobody() {
+        for occasion in [Occasion::Probe, Occasion::Service] {
+            let machine = Machine::new();
+            machine.state().processes.push(State::orphan(60));
+            machine.show(60, |more| more.has_users_pipes = true);
+            assert_eq!(asked(occasion, &machine), Monitored::NotRunning, "{occasion:?}");
+        }
+    }
+
+    #[test]
     fn a_silent_master_has_failed_and_the_reason_names_no_engine() {
         let machine = Machine::running();
         machine.state().ports.insert(143, Port::Silent);

@@ -19,9 +19,9 @@ use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Refusal, Silence};
 use crate::probe::endpoint::{Depth, Endpoint};
-use crate::probe::login::Trouble;
+use crate::probe::login::{Step, Trouble};
 use crate::process::Process;
-use crate::settings::Settings;
+use crate::settings::{LoginFault, Settings};
 use crate::system::System;
 
 /// The longest that the checks, and all that a quickCheck asks beside them, may take: all waits
@@ -35,6 +35,7 @@ use crate::system::System;
 /// | the status, with its second try | [`service::STATUS_LIMIT`] | beside the entries |
 /// | the master, how its services are | [`saturation::LIMIT`] | beside the entries |
 /// | a login, with what is asked beside it | its own time-out, 1 to 10 s | beside the entries |
+/// | a second login | [`login::SECOND_TIME`] | after a silent one, where it is left |
 /// | the reason of a server's error, or whether the store is read-only | [`login::LOOK_LIMIT`] | after the entries, where it is left |
 /// | a master that is stopped | [`FROZEN_TIME`] | where all else is well |
 /// | a master that did not answer | [`DEAF_TIME`] and [`configuration::LIMIT`] | where they are left |
@@ -186,6 +187,9 @@ pub(crate) fn answers<S: System>(
             }
         }
     }
+    let is_silent =
+        |one: &Attempt| matches!(one.visited, Some(Err(Trouble::Silent(Step::Login, _))));
+    let is_silent = settings.login.fault == LoginFault::Store && answers.iter().any(is_silent);
     let finding = match (&visit, unmade) {
         (None, None) => None,
         (None, Some(cause)) => Some(login::Finding::Unmade(cause)),
@@ -198,7 +202,12 @@ pub(crate) fn answers<S: System>(
             })
         }
     };
-    let login = finding.map(|found| login::weigh(system, root, settings.login.fault, found));
+    let login = match finding.map(|it| login::weigh(system, root, settings.login.fault, it)) {
+        Some(Login::Failed(words)) if is_silent => {
+            visit.as_ref().map(|visit| login::confirm(system, &instance(), visit, words, end))
+        }
+        login => login,
+    };
     Answers { attempts: answers, question, login }
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use log::debug;
 
 use super::account::{self, Delay, Opinion};
+use super::identity;
 use super::instance::Instance;
 use super::notes::Logins;
 use super::saturation;
@@ -22,6 +23,7 @@ use crate::command::{Command, CommandOutput};
 use crate::probe::endpoint::Depth;
 use crate::probe::login::{self, Step, Trouble, Visit, Visited};
 use crate::probe::reply::{self, Reason};
+use crate::process::Process;
 use crate::settings::{LoginFault, Settings};
 use crate::system::System;
 use crate::text::seconds;
@@ -33,6 +35,10 @@ pub const GRACE: Duration = Duration::from_secs(150);
 /// How long the search for the reason of a server's error may take: where the mail is, and what
 /// state that file system is in.
 pub const LOOK_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a second look at a mailbox may take. It is below the least delay of Dovecot's after a failed
+/// login, 2 s (2.3.19, 2.4.1): where there is one, neither the login nor the question is answered.
+pub const SECOND_TIME: Duration = Duration::from_millis(1500);
 
 /// What is said where LDAP or SQL does not serve Dovecot.
 const NO_DATABASE: &str = "the authentication cannot ask its database";
@@ -282,11 +288,58 @@ fn hear<S: System>(
     of(Kind::Hanging, "the mail store does not answer, the account is accepted")
 }
 
-/// Whether most processes of this name hang in the kernel.
+/// Whether most processes of this name that a master started hang in the kernel. Others count for
+/// nothing: whoever calls vfork(2) is in state D as long as its child likes, so any user could make a
+/// hanging store of a full service.
 fn most_hang(system: &impl System, name: &str) -> bool {
+    let is_masters = |process: &Process| {
+        let parent = system.inspect(process.parent);
+        parent.is_some_and(|parent| parent.name == identity::MASTER && parent.is_roots())
+    };
     let pids = system.named(name).unwrap_or_default();
-    let hang = |pid: &&i32| system.inspect(**pid).is_some_and(|process| process.state == 'D');
-    pids.iter().filter(hang).count() * 2 > pids.len()
+    let processes = pids.into_iter().filter_map(|pid| system.inspect(pid)).filter(is_masters);
+    let states: Vec<char> = processes.map(|process| process.state).collect();
+    states.iter().filter(|state| **state == 'D').count() * 2 > states.len()
+}
+
+/// Looks once more before a silent LOGIN is called the fault of a store, of which these are the words.
+///
+/// Dovecot delays a login by what its address has failed before, and the question comes half a second
+/// later: a login of others from there that succeeds in between ends the delay, and the answer seems to
+/// leave nobody but the store. Now the question goes first, and the login some milliseconds behind it. A
+/// wrong yes throws out all users where somebody guesses passwords through a webmail on this node; a
+/// wrong no is a warning, and the next check looks again.
+pub(crate) fn confirm<S: System>(
+    system: &S,
+    instance: &Instance,
+    visit: &Visit,
+    words: String,
+    end: Duration,
+) -> Login {
+    if end.saturating_sub(system.now()) < SECOND_TIME {
+        return Login::Failed(words);
+    }
+    let visit = Visit { limit: SECOND_TIME, ..visit.clone() };
+    let question = ask(system, instance, &visit);
+    let how = (Depth::Login, Some(&visit));
+    let attempts =
+        system.probe(std::slice::from_ref(&visit.endpoint), how, SECOND_TIME, &mut |_| ());
+    match attempts.into_iter().find_map(|attempt| attempt.visited) {
+        Some(Err(trouble @ Trouble::Silent(Step::Login, _))) => {
+            match hear(system, &visit, question, &trouble.to_string(), end) {
+                Finding::Failed(kind, cause) if !kind.is_store() => Login::Warned(cause),
+                _ => Login::Failed(words),
+            }
+        }
+        Some(Ok(())) => {
+            forget(system, question);
+            Login::Warned(format!("the second login succeeded; the first: {words}"))
+        }
+        _ => {
+            forget(system, question);
+            Login::Failed(words)
+        }
+    }
 }
 
 fn forget<S: System>(system: &S, question: Question<S>) {
@@ -436,7 +489,7 @@ mod tests {
     use crate::command::End;
     use crate::probe::endpoint::Endpoint;
     use crate::secret::Secret;
-    use crate::system::fake::Machine;
+    use crate::system::fake::{MASTER, Machine, child};
     use crate::test_root::TestRoot;
 
     fn visit() -> Visit {
@@ -491,6 +544,56 @@ mod tests {
             machine.answer("doveadm service status", End::Exited(0), short, services);
             assert_eq!(found(&machine, silent()).0, kind, "{end:?} {took:?} {services:?}");
             assert!(!machine.deeds().concat().contains("sesame"), "{:?}", machine.deeds());
+        }
+    }
+
+    #[test]
+    fn a_full_service_hangs_only_by_processes_that_a_master_started() {
+        let full = "name: imap\nprocess_count: 3\nprocess_avail: 0\nprocess_limit: 3\n";
+        let short = Duration::from_millis(10);
+        for (parent, kind) in [(MASTER, Kind::Hanging), (1, Kind::Account)] {
+            let machine = Machine::running();
+            machine.state().programs.push("doveadm");
+            machine.answer(TEST, End::Exited(0), short, "");
+            machine.answer(UNDELAYED, End::Exited(0), short, "");
+            machine.answer("doveadm service status", End::Exited(0), short, full);
+            machine.add(child(200, "imap"), MASTER, MASTER);
+            for pid in [201, 202] {
+                let process = Process { state: 'D', ..child(pid, "imap") };
+                machine.add(process, parent, pid);
+            }
+            let trouble = Trouble::Silent(Step::Login, Duration::from_secs(8));
+            assert_eq!(found(&machine, trouble).0, kind, "{parent}");
+        }
+    }
+
+    #[test]
+    fn a_silent_login_is_the_store_only_if_the_next_one_is_silent_too_and_is_not_delayed() {
+        let (short, long) = (Duration::from_millis(10), Duration::from_secs(2));
+        let silent = || Some(Trouble::Silent(Step::Login, Duration::from_secs(8)));
+        let closed = Some(Trouble::Closed(Step::Login, Reason::default()));
+        for (next, took, left, words) in [
+            (silent(), short, 9, None),
+            (silent(), long, 9, Some("Dovecot delays 127.0.0.143 after wrong passwords: LOGIN")),
+            (None, short, 9, Some("the second login succeeded; the first: x")),
+            (closed, short, 9, None),
+            (None, short, 1, None),
+        ] {
+            let machine = Machine::running();
+            machine.state().programs.push("doveadm");
+            machine.state().visit = next.clone();
+            machine.answer(TEST, End::Exited(0), took, "");
+            machine.answer(UNDELAYED, End::Exited(0), short, "");
+            machine.answer("doveadm service status", End::Exited(0), short, "");
+            let end = machine.now() + Duration::from_secs(left);
+            match confirm(&machine, &Instance::default(), &visit(), "x".into(), end) {
+                Login::Failed(cause) => assert_eq!((cause.as_str(), words), ("x", None)),
+                Login::Warned(cause) => {
+                    assert!(words.is_some_and(|words| cause.starts_with(words)), "{cause}");
+                }
+                other @ Login::Passed(_) => panic!("{other:?}"),
+            }
+            assert!(machine.now() <= end, "{next:?}");
         }
     }
 

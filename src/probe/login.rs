@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::endpoint::{Endpoint, Mode};
 use super::greeting::Protocol;
 use super::reply::{self, Reason, Reply};
-use crate::secret::Secret;
+use crate::secret::{HIDDEN, Secret};
 use crate::text::seconds;
 
 /// The ports on which mailboxes are looked at first: IMAP, because POP3 opens none but INBOX.
@@ -188,17 +188,11 @@ impl<'a> Dialogue<'a> {
             Protocol::Imap => reply::imap(line, self.tag()),
             _ => reply::pop3(line),
         };
-        let hidden = |reason: Reason| {
-            let words = self.visit.password.hidden_in(&reason.words);
-            Reason { words, ..reason }
-        };
+        let hidden = |reason: Reason| Reason { words: self.shown(line), ..reason };
         match (self.step, reply) {
             (_, Reply::Part) => Next::Listen,
             (step, Reply::Bye(reason)) => Next::End(Err(Trouble::Closed(step, hidden(reason)))),
-            (step, Reply::Foreign(words)) => {
-                let words = self.visit.password.hidden_in(&words);
-                Next::End(Err(Trouble::Foreign(step, words)))
-            }
+            (step, Reply::Foreign(_)) => Next::End(Err(Trouble::Foreign(step, self.shown(line)))),
             (Step::StartTls, Reply::Done) => Next::Encrypt,
             // Dovecot itself calls such a connection secured.
             (Step::StartTls, Reply::Refused(_)) if self.wire == Wire::Own => self.log_in(),
@@ -226,6 +220,17 @@ impl<'a> Dialogue<'a> {
             }
             (Step::Login | Step::Examine, Reply::Done) => Next::End(Ok(())),
         }
+    }
+
+    /// The words of a line for people, without the password, as it is and as it was sent: it is taken
+    /// out before the line is cut, or the part before the cut would stay.
+    fn shown(&self, line: &[u8]) -> String {
+        let password = &self.visit.password;
+        let text = String::from_utf8_lossy(line).replace(&quoted(password.reveal()), HIDDEN);
+        let text = password.hidden_in(&text);
+        let behind_tag = text.split_once(' ').map_or("", |(_, rest)| rest);
+        let begins = ["*", self.tag()].contains(&text.split(' ').next().unwrap_or_default());
+        reply::shown(if self.protocol == Protocol::Imap && begins { behind_tag } else { &text })
     }
 
     /// The tag of the command that was sent.
@@ -407,6 +412,14 @@ mod tests {
             assert_eq!(said.last().map(String::as_str), Some(end), "{lines:?}");
         }
         assert!(!format!("{:?}", visit()).contains("word\\"));
+        // Neither where a server says it as it was sent, nor where its words are cut within it.
+        let refused = |words: &str| {
+            let said = play(Imap, Wire::Loopback, &["* OK x", &format!("l NO {words}")]);
+            said.last().cloned().unwrap_or_default()
+        };
+        assert_eq!(refused(r#"[X] "pass\"word\\" ?"#), "LOGIN: \"NO [X] (the password) ?\"");
+        let said = refused(&format!("{} pass\"word\\", "x".repeat(70)));
+        assert!(said.contains("xxx (the") && !said.contains("pass\""), "{said}");
     }
 
     #[test]

@@ -83,7 +83,9 @@ fn reason(rest: &str) -> Reason {
     Reason { code: code.unwrap_or_default().to_ascii_uppercase(), words: shown(rest) }
 }
 
-fn shown(text: &str) -> String {
+/// A text that a server said, short and printable.
+pub(super) fn shown(text: &str) -> String {
+    let text = text.trim_end();
     let some: String = text.chars().take(SHOWN + 1).collect();
     cut(&escaped(&some), SHOWN)
 }

@@ -102,6 +102,10 @@ pub(crate) trait System {
     /// The pipe that a process has open as this descriptor.
     fn pipe(&self, pid: i32, descriptor: u32) -> Option<Pipe>;
 
+    /// Whether root made the pipe that a process has open as this descriptor. Where the kernel does
+    /// not tell, it counts as root's.
+    fn is_pipe_of_root(&self, pid: i32, descriptor: u32) -> bool;
+
     /// The inodes of the pipes of which a process has both ends open.
     fn own_pipes(&self, pid: i32) -> BTreeSet<u64>;
 

@@ -422,7 +422,7 @@ impl<S: System> Scan<'_, '_, S> {
         if !is_dovecots || !self.is_under_our_root(listed.pid) {
             return None;
         }
-        if self.has_no_leader(listed) && self.has_a_masters_pipes(&pipes) {
+        if self.has_no_leader(listed) && self.has_a_masters_pipes(listed.pid, &pipes) {
             return Some(Evidence::Program);
         }
         let sockets = self.system.listening(listed.pid);
@@ -455,13 +455,21 @@ impl<S: System> Scan<'_, '_, S> {
             })
     }
 
-    /// Whether these are the descriptors that a master gives to its children. Dovecot 1.x gives
-    /// none; it is the one without the program doveadm.
-    fn has_a_masters_pipes(&self, pipes: &[Option<Pipe>]) -> bool {
+    /// Whether these are the descriptors that a master gives to its children, and root has made them:
+    /// a user who runs a program of Dovecot's can give it pipes of his own, and a cluster engine that
+    /// asks where Dovecot runs would hear that it runs here too. Dovecot 1.x gives none; it is the one
+    /// without the program doveadm.
+    fn has_a_masters_pipes(&self, pid: i32, pipes: &[Option<Pipe>]) -> bool {
+        let [first, second, _] = PIPES;
         match pipes {
             [Some(status), Some(dead), ..] => {
                 let writes = |pipe: &Pipe| pipe.end == PipeEnd::Write;
-                writes(status) && writes(dead) && status.inode != dead.inode
+                let is_roots = |descriptor| self.system.is_pipe_of_root(pid, descriptor);
+                writes(status)
+                    && writes(dead)
+                    && status.inode != dead.inode
+                    && is_roots(first)
+                    && is_roots(second)
             }
             _ => self.system.program("doveadm").is_none(),
         }

@@ -34,7 +34,7 @@ use crate::system::System;
 pub(crate) use family::{Census, Family, Weight};
 
 /// The name of a master, and of its program.
-const MASTER: &str = "dovecot";
+pub(crate) const MASTER: &str = "dovecot";
 
 /// A text that the program of each master contains: the name of its pid file, in the sources from
 /// August 2004, before 1.0, up to 2.4, in `src/master/main.c` alone.

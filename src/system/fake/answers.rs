@@ -143,6 +143,11 @@ impl System for Machine {
         self.more(pid, |more| more.pipes.iter().find(is_it).map(|(_, pipe)| *pipe)).flatten()
     }
 
+    fn is_pipe_of_root(&self, pid: i32, descriptor: u32) -> bool {
+        self.pipe(pid, descriptor).is_some()
+            && self.more(pid, |more| !more.has_users_pipes).unwrap_or_default()
+    }
+
     fn own_pipes(&self, pid: i32) -> BTreeSet<u64> {
         let inodes = |more: &More, end| -> BTreeSet<u64> {
             more.pipes.iter().filter(|(_, pipe)| pipe.end == end).map(|(_, p)| p.inode).collect()

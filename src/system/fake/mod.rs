@@ -101,6 +101,8 @@ pub(crate) struct More {
     pub(crate) groups: String,
     /// The pipes that it has open: descriptor, inode, end.
     pub(crate) pipes: Vec<(u32, Pipe)>,
+    /// Whether a user made these.
+    pub(crate) has_users_pipes: bool,
     /// The sockets that it listens on, opened by root.
     pub(crate) sockets: Vec<SocketAddr>,
 }

@@ -161,6 +161,10 @@ impl System for Machine {
         process::pipe(pid, descriptor)
     }
 
+    fn is_pipe_of_root(&self, pid: i32, descriptor: u32) -> bool {
+        process::is_pipe_of_root(pid, descriptor)
+    }
+
     fn own_pipes(&self, pid: i32) -> BTreeSet<u64> {
         process::own_pipes(pid)
     }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal;
 use nix::unistd::Pid;
+use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
+use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate};
 
@@ -156,6 +158,21 @@ pub(super) fn control_groups(pid: i32) -> Option<String> {
 /// (`proc(5)`).
 pub(super) fn pipe(pid: i32, descriptor: u32) -> Option<Pipe> {
     pipe_at(&directory(pid).join("fd").join(descriptor.to_string()))
+}
+
+/// Whether root made the pipe behind a descriptor of a process: a pipe belongs to whoever called
+/// pipe(2). Before Linux 4.11 that is not told, and counts as yes. The kernel answers from its memory:
+/// a user can have put a file of a file system of his own there meanwhile, which would never answer.
+pub(super) fn is_pipe_of_root(pid: i32, descriptor: u32) -> bool {
+    let path = directory(pid).join("fd").join(descriptor.to_string());
+    let wanted = StatxFlags::TYPE | StatxFlags::UID;
+    match statx(CWD, &path, AtFlags::STATX_DONT_SYNC, wanted) {
+        Ok(data) => {
+            let is_pipe = FileType::from_raw_mode(data.stx_mode.into()) == FileType::Fifo;
+            is_pipe && data.stx_uid == nix::unistd::geteuid().as_raw()
+        }
+        Err(cause) => cause == Errno::NOSYS || cause == Errno::PERM,
+    }
 }
 
 /// The pipes of which a process has both ends.
