@@ -94,7 +94,8 @@ pub(crate) fn start(
     let file = file.map(|file| -> Box<dyn SharedLogger> {
         WriteLogger::new(level, config(), LineWriter::new(file))
     });
-    let head = format!("{COMPONENT}:{action}:{tag}");
+    // An engine's name of a resource may be anything.
+    let head = one_line(&format!("{COMPONENT}:{action}:{tag}"));
     begin(head, level, [stderr, file].into_iter().flatten().collect());
     if let Some(cause) = failed {
         warning!(

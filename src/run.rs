@@ -20,7 +20,7 @@ use crate::messages::{Message, Remark, error, warning};
 use crate::ocf::{self, Call, Verb};
 use crate::stderr::Stderr;
 use crate::system::real::Machine;
-use crate::text::{one_line, seconds};
+use crate::text::{escaped, harmless, one_line, seconds};
 use crate::{completions, doctor, explain, install, settings, show, status};
 
 /// All files are read below this directory.
@@ -41,11 +41,8 @@ pub fn run() -> ExitCode {
                     let first = text.lines().next().unwrap_or_default();
                     return status::untold(first.trim_start_matches("error: ")).into();
                 }
-                let text = error.render();
-                let text = match AutoStream::choice(&io::stderr()) {
-                    ColorChoice::Never => text.to_string(),
-                    _ => text.ansi().to_string(),
-                };
+                let colour = AutoStream::choice(&io::stderr());
+                let text = usage(&error, std::env::args_os(), colour);
                 let _ = Stderr::default().write_all(text.as_bytes());
                 return Exit::Usage.into();
             }
@@ -105,6 +102,22 @@ pub fn run() -> ExitCode {
     exit.into()
 }
 
+/// What is wrong with a command line. Clap repeats its words, and its own colours cannot be told from
+/// those in a word.
+fn usage(
+    error: &clap::Error,
+    mut words: impl Iterator<Item = OsString>,
+    colour: ColorChoice,
+) -> String {
+    let is_odd = words.any(|word| word.to_str().is_none_or(|word| escaped(word) != word));
+    let text = error.render();
+    harmless(&match colour {
+        _ if is_odd => text.to_string(),
+        ColorChoice::Never => text.to_string(),
+        _ => text.ansi().to_string(),
+    })
+}
+
 /// Whether a command line that is wrong was meant for a monitoring system.
 fn is_plugin(words: impl Iterator<Item = OsString>) -> bool {
     let words: Vec<OsString> = words.skip(1).collect();
@@ -133,7 +146,7 @@ fn show_status(how: &cli::Status, machine: &Machine) -> Exit {
     let limit = how.plugin.timeout.map_or(status::LIMIT, |limit| Duration::from_secs(limit.into()));
     let say = match how.format {
         Some(Format::Nagios) => |limit| {
-            let _ = status::untold(&given_up(limit));
+            let _ = status::untold(&ocf::numbered(Message::GaveUp, &given_up(limit)));
         },
         None => |limit| {
             let _ = told(Err(Error::refused(Message::GaveUp, given_up(limit))));
@@ -176,7 +189,7 @@ fn serve_agent(action: &str, machine: &Machine) -> Agent {
         let _ = machine.end_after(limit, Exit::Agent(Agent::Failed), log_end);
     }
     if let Err(cause) = machine.require_root("performing an action") {
-        ocf::tell(&cause.to_string());
+        ocf::tell(&ocf::numbered(cause.message(), &cause.to_string()));
         return Agent::NotPermitted;
     }
     call.log(root);
@@ -185,8 +198,8 @@ fn serve_agent(action: &str, machine: &Machine) -> Agent {
         std::process::exit(Agent::Failed.status().into());
     }));
     let answer = call.perform(machine, root);
-    if let Some(reason) = &answer.reason {
-        ocf::tell(reason);
+    if let Some(reason) = answer.told() {
+        ocf::tell(&reason);
     }
     answer.status
 }
@@ -241,6 +254,21 @@ mod tests {
         for line in ["status --json --x", "doctor --format nagios", "", "restore status --format"] {
             assert!(!is_plugin(line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_word_of_the_command_line_that_is_not_to_be_printed_is_repeated_as_its_escape() {
+        for word in ["\u{202e}1011KRA", "\u{1b}[31mARK1", "\u{9b}2J", "\u{1b}]0;x\u{7}"] {
+            let words = || ["dovecot-ark", "explain", word].map(OsString::from).into_iter();
+            let error = Cli::read(words()).expect_err("no number");
+            let text = usage(&error, words(), ColorChoice::Always);
+            assert!(!text.contains(['\u{202e}', '\u{1b}', '\u{9b}', '\u{7}']), "{text:?}");
+            assert!(text.contains("no message has this number"), "{text:?}");
+        }
+        let words = || ["dovecot-ark", "explain", "ARK1"].map(OsString::from).into_iter();
+        let error = Cli::read(words()).expect_err("no number");
+        assert!(usage(&error, words(), ColorChoice::Always).contains("\u{1b}["));
+        assert!(!usage(&error, words(), ColorChoice::Never).contains('\u{1b}'));
     }
 
     #[test]

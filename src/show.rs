@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::log::stamp;
 use crate::messages::Remark;
 use crate::settings::{self, Report, Source};
+use crate::text::{harmless, harmless_json, one_line};
 use crate::{cli, files};
 
 /// Prints the settings that hold, and what was not understood.
@@ -84,13 +85,13 @@ pub(crate) fn choose(color: cli::Color) {
     .write_global();
 }
 
-/// Prints a text on standard output.
+/// Prints a text on standard output; nothing in it but its colours is for the terminal.
 ///
 /// # Errors
 ///
 /// [`Error::Output`] when it cannot be printed; a reader who has seen enough is none.
 pub(crate) fn print(text: &str) -> Result<(), Error> {
-    match AutoStream::auto(io::stdout().lock()).write_all(text.as_bytes()) {
+    match AutoStream::auto(io::stdout().lock()).write_all(harmless(text).as_bytes()) {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(cause)),
         Err(_) | Ok(()) => Ok(()),
     }
@@ -115,7 +116,7 @@ pub(crate) fn json(root: &Path, content: &impl Serialize) -> Result<String, Erro
     let document = Document { format: FORMAT, kit: KIT, host, time, content };
     let text =
         serde_json::to_string_pretty(&document).map_err(|cause| Error::Output(cause.into()))?;
-    Ok(text + "\n")
+    Ok(harmless_json(&text) + "\n")
 }
 
 fn as_table(report: &Report) -> String {
@@ -125,7 +126,7 @@ fn as_table(report: &Report) -> String {
             (Source::File, Some(line)) => format!("{} line {line}", report.file),
             (Source::File | Source::Default, _) => "default".to_owned(),
         };
-        format!("{:width$}  {}  ({source})\n", row.key, row.value)
+        format!("{:width$}  {}  ({source})\n", row.key, one_line(&row.value))
     });
     let warnings = report.warnings.iter().map(|remark| warned(remark) + "\n");
     rows.chain(warnings).collect()

@@ -1,6 +1,7 @@
 //! Text for people: what others wrote made safe and short, lines of the log, times; and a checksum of
 //! it.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// How many characters are enough to find it again.
@@ -11,12 +12,61 @@ const ENOUGH: usize = 80;
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '"' | '\'' | '\\' => escaped.push(c),
-            _ => escaped.extend(c.escape_debug()),
+        if is_odd(c) {
+            escaped.extend(c.escape_debug());
+        } else {
+            escaped.push(c);
         }
     }
     escaped
+}
+
+/// Returns a text as a terminal may have it: its lines, tabs and colours (SGR of ECMA-48) stay, each
+/// other character that is not to be printed becomes its escape. What others wrote has lost its colours
+/// before, in [`escaped`]; this is for what was forgotten.
+pub(crate) fn harmless(text: &str) -> String {
+    let (mut harmless, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(c) = rest.chars().next() {
+        let (part, left) = colour(rest).unwrap_or_else(|| rest.split_at(c.len_utf8()));
+        match c {
+            '\n' | '\t' => harmless.push(c),
+            _ if part.len() > c.len_utf8() => harmless.push_str(part),
+            _ => harmless.push_str(&escaped(part)),
+        }
+        rest = left;
+    }
+    harmless
+}
+
+/// Splits a text behind the colour with which it begins, if it does.
+fn colour(text: &str) -> Option<(&str, &str)> {
+    let begin = "\u{1b}[";
+    let numbers = text.strip_prefix(begin)?;
+    let length = numbers.find(|c: char| !(c.is_ascii_digit() || c == ';'))?;
+    let is_colour = numbers.get(length..)?.starts_with('m');
+    is_colour.then(|| text.split_at_checked(begin.len() + length + 1))?
+}
+
+/// Returns JSON that says the same, with each character that is not to be printed as its escape of
+/// RFC 8259: `serde_json` writes U+009B and U+202E as they are.
+pub(crate) fn harmless_json(json: &str) -> String {
+    let mut harmless = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !is_odd(c) {
+            harmless.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A String cannot refuse it.
+                let _ = write!(harmless, "\\u{unit:04x}");
+            }
+        }
+    }
+    harmless
+}
+
+/// Whether a character is not to be printed.
+fn is_odd(c: char) -> bool {
+    !['"', '\'', '\\'].contains(&c) && c.escape_debug().len() > 1
 }
 
 /// Joins the lines of a text into one, escaped, and leaves empty ones out.
@@ -99,6 +149,19 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_gets_lines_and_colours_and_no_other_sequence() {
+        for (text, shown) in [
+            ("\u{1b}[1m\u{1b}[32mok\u{1b}[0m\n\ta", "\u{1b}[1m\u{1b}[32mok\u{1b}[0m\n\ta"),
+            ("\u{1b}[2J\u{1b}[1;2", "\\u{1b}[2J\\u{1b}[1;2"),
+            ("\u{1b}]0;x\u{7}\r\u{9b}31m", "\\u{1b}]0;x\\u{7}\\r\\u{9b}31m"),
+            ("\u{1b}", "\\u{1b}"),
+        ] {
+            assert_eq!(harmless(text), shown, "{text:?}");
+        }
+        assert_eq!(harmless_json("[\"\u{9b}\u{e0001}é\"]\n"), "[\"\\u009b\\udb40\\udc01é\"]\n");
+    }
+
+    #[test]
     fn a_long_text_is_cut_at_a_character() {
         assert_eq!(excerpt(&"é".repeat(80)), "é".repeat(80));
         assert_eq!(excerpt(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
@@ -140,6 +203,25 @@ mod tests {
             let line = line(&head, &causes, &tail);
             prop_assert!(line.chars().count() <= MAX_LINE, "{line}");
             prop_assert!(line.starts_with(&head) && line.ends_with(&tail), "{line}");
+        }
+
+        #[test]
+        fn what_others_wrote_comes_out_harmless_and_json_says_the_same(text in test_bytes::hostile()) {
+            for shown in [escaped(&text), one_line(&text), excerpt(&text)] {
+                prop_assert!(test_bytes::is_harmless(&shown), "{shown:?}");
+                prop_assert_eq!(harmless(&shown), shown);
+            }
+            let shown = harmless(&text);
+            let lines = shown.replace(['\n', '\t'], " ");
+            let mut plain = anstream::adapter::strip_str(&lines).to_string();
+            prop_assert!(test_bytes::is_harmless(&plain), "{shown:?}");
+            prop_assert_eq!(harmless(&shown), shown);
+
+            let json = serde_json::to_string_pretty(&[&text]).expect("a document");
+            plain = harmless_json(&json);
+            prop_assert!(test_bytes::is_harmless(&plain.replace('\n', " ")), "{plain:?}");
+            let [same]: [String; 1] = serde_json::from_str(&plain).expect("a document");
+            prop_assert_eq!(same, text);
         }
 
         #[test]

@@ -12,6 +12,7 @@ use super::{Action, quick_check};
 use crate::files::INSTALL_LOCK;
 use crate::process::{Process, ticks};
 use crate::system::System;
+use crate::text::one_line;
 
 /// The kit's own name as a process.
 pub(super) const NAME: &str = "dovecot-ark";
@@ -37,7 +38,7 @@ pub(crate) struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, pid {}", self.action, self.pid)
+        write!(f, "{}, pid {}", one_line(&self.action), self.pid)
     }
 }
 
@@ -55,6 +56,15 @@ impl Holder {
     /// Whether it has said until when it may take.
     pub(super) const fn says(&self) -> bool {
         self.deadline.is_some()
+    }
+
+    /// How long it may still take; whoever does not say so has as long as any.
+    pub(super) fn left(&self, system: &impl System, longest: Duration) -> Duration {
+        match self.deadline {
+            Some(deadline) => deadline.saturating_sub(system.since_boot()),
+            None if self.action == Action::QuickCheck.to_string() => quick_check::LIMIT,
+            None => longest,
+        }
     }
 
     /// Whether it works, and may still. One that does not say until when is not believed longer than

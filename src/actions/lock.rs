@@ -25,6 +25,7 @@ use crate::files::{self, RUN_DIRECTORY};
 use crate::lifekeeper::tag::Tag;
 use crate::messages::{Message, warning};
 use crate::process::Signal;
+use crate::stderr::{self, Waiting};
 use crate::system::System;
 
 /// The lock's file. No lock of an earlier kit, named after a tag, begins with a dot.
@@ -263,6 +264,7 @@ fn wait(
         if queue.is_over(system, root, holder, (longest, until)) {
             return None;
         }
+        stderr::tick();
         system.sleep(PAUSE);
     }
 }
@@ -271,6 +273,8 @@ fn wait(
 #[derive(Default)]
 struct Queue {
     holder: Option<Holder>,
+    /// What a person sees of it.
+    shown: Option<Waiting>,
     since: Duration,
     /// Seen stopped or past its time in the look before.
     was_overdue: bool,
@@ -296,7 +300,12 @@ impl Queue {
         if !same {
             let words = holder.as_ref().map_or_else(|| "a quickCheck".into(), Holder::to_string);
             info!("waiting until {words} has ended");
-            *self = Self { holder: holder.clone(), since: now, ..Self::default() };
+            // The wait before it is over first, or it would hide this one.
+            self.shown = None;
+            let most = holder.as_ref().map_or(quick_check::LIMIT, |one| one.left(system, longest));
+            let most = until.map_or(most, |until| most.min(until.saturating_sub(now)));
+            let shown = Some(stderr::waiting(format!("waiting until {words} has ended"), most));
+            *self = Self { holder: holder.clone(), shown, since: now, ..Self::default() };
         }
         let waited = now.saturating_sub(self.since);
         if let Some(ended) = self.ended {

@@ -265,6 +265,11 @@ pub(crate) fn tags(root: &Path) -> Result<Vec<String>, Error> {
     Record::read(root).map(|record| record.unwrap_or_default().tags())
 }
 
+/// Whether a resource of other scripts was put into the kit's hands on this node, or is about to be.
+pub(crate) fn is_taken(root: &Path, tag: &Tag) -> bool {
+    matches!(Record::read(root), Ok(Some(record)) if record.taken(tag).is_some())
+}
+
 /// Reads TOML. What is wrong is told in one line, without the words of the file around it.
 fn understand<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     toml_edit::de::from_str(text).map_err(|cause| {

@@ -88,6 +88,12 @@ impl Answer {
         Self { status, message: Some(message), reason: Some(reason.into()) }
     }
 
+    /// The reason in words, behind the number under which `dovecot-ark explain` and the log have it.
+    pub(crate) fn told(&self) -> Option<String> {
+        let reason = self.reason.as_deref()?;
+        Some(self.message.map_or_else(|| reason.to_owned(), |it| numbered(it, reason)))
+    }
+
     /// One that needs no word.
     const fn plain(status: Agent) -> Self {
         Self { status, message: None, reason: None }
@@ -219,10 +225,19 @@ pub(crate) fn metadata() -> String {
     metadata::metadata(&environment.rows())
 }
 
+/// Words behind the number of their message, as everywhere.
+pub(crate) fn numbered(message: Message, words: &str) -> String {
+    format!("{}: {words}", message.code())
+}
+
 /// Says on standard error why.
 pub(crate) fn tell(reason: &str) {
-    let reason = cut(&one_line(reason), LONGEST);
-    let _ = Stderr::default().write_all(format!("{REASON}{reason}\n").as_bytes());
+    let _ = Stderr::default().write_all(line(reason).as_bytes());
+}
+
+/// The line in which it is said.
+fn line(reason: &str) -> String {
+    format!("{REASON}{}\n", cut(&one_line(reason), LONGEST))
 }
 
 #[cfg(test)]
@@ -293,6 +308,22 @@ mod tests {
         let answer = asked("monitor", &machine, &[("OCF_CHECK_LEVEL", "30")]);
         assert_eq!((answer.status, machine.deeds()), (Agent::NotConfigured, vec![]));
         assert!(answer.reason.is_some_and(|why| why.contains("0, 10 or 20 is expected")));
+    }
+
+    #[test]
+    fn the_reason_has_the_number_of_its_message_and_is_one_safe_line() {
+        let machine = Machine::running();
+        machine.state().ports.insert(143, Port::Refusing);
+        let told = asked("monitor", &machine, &[]).told().expect("a reason");
+        let words = "ARK1101: Dovecot is not in operation: 127.0.0.1:143: connection refused";
+        assert!(told.starts_with(words), "{told}");
+        let told = asked("start", &machine, &[("OCF_RESKEY_probe", "a\u{202e}b\u{1b}[2J")]).told();
+        let line = line(&told.expect("a reason"));
+        let words = "ocf-exit-reason:ARK2010: parameter probe=a\\u{202e}b\\u{1b}[2J: connect";
+        assert!(line.starts_with(words) && line.lines().count() == 1, "{line}");
+        let long = super::line(&"é\n".repeat(1000));
+        assert!(long.chars().count() < LONGEST + 20, "{long}");
+        assert_eq!(asked("monitor", &Machine::new(), &[]).told(), None);
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub(crate) fn without(how: &cli::Status, cause: Error) -> Result<Exit, Error> {
     match how.format {
         Some(Format::Nagios) => {
             // Where it cannot be printed, the exit status speaks.
-            let _ = show::print(&plugin::unknown(&cause.to_string()));
+            let _ = untold(&format!("{}: {cause}", cause.message().code()));
             Ok(failure(how))
         }
         None => Err(cause),
@@ -305,7 +305,9 @@ mod tests {
             (
                 Some(Format::Nagios),
                 Exit::Monitored(Plugin::Warning),
-                format!("DOVECOT WARNING - degraded: {words}; in service on node1 | processes=2;"),
+                format!(
+                    "DOVECOT WARNING - degraded: ARK1110: {words}; in service on node1 | processes=2;"
+                ),
             ),
         ] {
             let (found, text) =

@@ -8,7 +8,7 @@ use crate::dovecot::look::{Connection, Look};
 use crate::dovecot::verdict::Verdict;
 use crate::exit::Plugin;
 use crate::lifekeeper::state::State;
-use crate::messages::Remark;
+use crate::messages::{Message, Remark};
 use crate::probe::attempt::Attempt;
 use crate::probe::endpoint::Endpoint;
 use crate::text::{cut, one_line};
@@ -29,7 +29,8 @@ pub(super) fn plugin(report: &Report, limits: cli::Plugin) -> (Plugin, String) {
     if let Some((days, endpoint)) = first_end {
         let worse = judge_certificate(days, limits);
         if worse != Plugin::Ok {
-            seen = format!("{}; {seen}", certificate(days, endpoint));
+            let number = Message::Certificate.code();
+            seen = format!("{number}: {}; {seen}", certificate(days, endpoint));
             found = found.worse(worse);
         }
     }
@@ -113,17 +114,21 @@ pub(super) fn judge(verdict: Verdict, protection: &Protection) -> Plugin {
     }
 }
 
-/// What the checks saw. What a stop came from, only the last action tells.
+/// What the checks saw, behind the numbers under which the log and `dovecot-ark explain` have it. What a
+/// stop came from, only the last action tells.
 fn seen(report: &Report) -> String {
     let verdict = report.verdict();
     let last = report.last().map(|words| format!(", last action: {words}"));
     match (verdict, &report.action) {
         (_, Some(action)) => format!("{}: {action} is running", verdict.word()),
         (Verdict::Degraded, _) => {
-            format!("degraded: {}", Remark::texts(&report.look.warnings()).join("; "))
+            let numbered = |one: &Remark| format!("{}: {}", one.message.code(), one.text);
+            let told: Vec<String> = report.look.warnings().iter().map(numbered).collect();
+            format!("degraded: {}", told.join("; "))
         }
         (Verdict::Failed | Verdict::Unknown, _) => {
-            format!("{}: {}", verdict.word(), report.causes().join("; "))
+            let number = Message::Fault.code();
+            format!("{}: {number}: {}", verdict.word(), report.causes().join("; "))
         }
         (Verdict::Stopped, _) => format!("{}{}", verdict.word(), last.unwrap_or_default()),
         _ => verdict.word().to_owned(),
@@ -354,7 +359,7 @@ mod tests {
         assert_line(
             &scene,
             Plugin::Critical,
-            "DOVECOT CRITICAL - failed: 192.0.2.1:993: no connection after 2 s; in service on node1 \
+            "DOVECOT CRITICAL - failed: ARK1101: 192.0.2.1:993: no connection after 2 s; in service on node1 \
              | processes=1;;;0 process_time=0.000000s;;;0 connections=1;;;0;2 \
              connection_time=2.000000s;;;0 service_time=0.010000s;;;0 \
              '127.0.0.1:143'=0.001000s;;;0 '192.0.2.1:993'=2.000000s;;;0",
@@ -365,7 +370,7 @@ mod tests {
         assert_line(
             &scene,
             Plugin::Warning,
-            "DOVECOT WARNING - degraded: no status, the verdict rests on process and ports: \
+            "DOVECOT WARNING - degraded: ARK1109: no status, the verdict rests on process and ports: \
              `service dovecot status`: no end after 5 s; in service on node1 | processes=1;;;0 process_time=0.000000s;;;0 connections=1;;;0;1 \
              connection_time=0.001000s;;;0 service_time=5.000000s;;;0 \
              '127.0.0.1:143'=0.001000s;;;0",
@@ -417,7 +422,8 @@ mod tests {
         let tried = report.look.connections[0].attempt.as_mut().expect("a try");
         tried.certificate = Some(3 * 24 * 60 * 60 + 5);
         let (found, line) = plugin(&report, limits(Some(14), None));
-        let words = "DOVECOT WARNING - the certificate of 127.0.0.1:143 ends in 3 days; up; in";
+        let words =
+            "DOVECOT WARNING - ARK1113: the certificate of 127.0.0.1:143 ends in 3 days; up; in";
         assert!(found == Warning && line.starts_with(words), "{line}");
         assert!(line.ends_with(" certificate_days=3;14:;\n"), "{line}");
         let (found, line) = plugin(&report, cli::Plugin::default());

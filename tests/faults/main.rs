@@ -25,6 +25,7 @@ mod greener;
 mod holder;
 mod library;
 mod login;
+mod looks;
 mod orphans;
 mod peers;
 mod pid_file;

@@ -12,8 +12,9 @@ const DIRECTORY: &str = "FAULTS_TABLE";
 /// What a kit answered in a row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
-    answers: Vec<Answered>,
+    given: Vec<Answered>,
     took: Duration,
+    looks: Vec<String>,
 }
 
 /// An answer, whether it is the wanted one, and how often it came.
@@ -28,10 +29,15 @@ impl Answers {
     /// Notes an answer, and whether it is the wanted one.
     pub(crate) fn note(&mut self, answer: &str, right: bool) {
         let same = |old: &&mut Answered| old.answer == answer && old.right == right;
-        match self.answers.iter_mut().find(same) {
+        match self.given.iter_mut().find(same) {
             Some(old) => old.times += 1,
-            None => self.answers.push(Answered { answer: answer.to_owned(), right, times: 1 }),
+            None => self.given.push(Answered { answer: answer.to_owned(), right, times: 1 }),
         }
+    }
+
+    /// Notes what status and doctor said after an action.
+    pub(crate) fn looked(&mut self, told: String) {
+        self.looks.push(told);
     }
 
     /// Adds to the time that it took.
@@ -41,7 +47,7 @@ impl Answers {
 
     /// Writes the answers in one cell, in the order in which they first came, the wrong ones marked.
     fn cell(&self) -> String {
-        let words = self.answers.iter().map(|Answered { answer, right, times }| {
+        let words = self.given.iter().map(|Answered { answer, right, times }| {
             let often = if *times > 1 { format!(" ×{times}") } else { String::new() };
             let verdict = if *right { "" } else { " (WRONG)" };
             format!("{answer}{often}{verdict}")
@@ -55,17 +61,19 @@ pub(crate) fn is_wanted() -> bool {
     env::var_os(DIRECTORY).is_some()
 }
 
-/// Writes the line of a row: number, words, place, the original's answers, the kit's, its seconds.
+/// Writes the line of a row: number, words, place, the original's answers, the kit's, its seconds, and
+/// what status and doctor said.
 pub(crate) fn write(name: &str, place: Place, original: &Answers, kit: &Answers) {
     let Some(directory) = env::var_os(DIRECTORY) else { return };
     let (number, words) = name.split_once('_').unwrap_or((name, ""));
     let line = format!(
-        "{}\t{}\t{place}\t{}\t{}\t{:.1}\n",
+        "{}\t{}\t{place}\t{}\t{}\t{:.1}\t{}\n",
         number.to_uppercase(),
         words.replace('_', " "),
         original.cell(),
         kit.cell(),
-        kit.took.as_secs_f64()
+        kit.took.as_secs_f64(),
+        kit.looks.join("; ")
     );
     let file = Path::new(&directory).join(format!("{name} {place}"));
     fs::write(file, line).expect("writing a line of the table");

@@ -4,6 +4,7 @@
 //! original's are only noted, and each of its actions has a limit, since it has none itself.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::{fmt, thread};
 
 use lab::{Finished, Imap, Init, Node, Process, Running, Suite};
 
+use crate::looks::{self, Deed};
 use crate::report::{self, Answers};
 
 /// Makes a test of each row, in each place.
@@ -89,6 +91,8 @@ pub(crate) struct Scene {
     pub(crate) place: Place,
     actor: Actor,
     answers: RefCell<Answers>,
+    /// The states in which status and doctor were asked.
+    looked: RefCell<BTreeSet<String>>,
 }
 
 /// Plays a row: by the kit, and for the table by the original too, on a node of its own.
@@ -144,7 +148,8 @@ impl Scene {
                 }
             }
         }
-        let scene = Self { node, place, actor, answers: RefCell::default() };
+        let (answers, looked) = (RefCell::default(), RefCell::default());
+        let scene = Self { node, place, actor, answers, looked };
         scene.set("");
         scene
     }
@@ -226,27 +231,48 @@ impl Scene {
         self.end(action, self.begin(action), status)
     }
 
-    /// Runs a shell script that calls an action, which must end so.
+    /// Runs a shell script that calls an action, which must end so. What its caller is like, neither
+    /// status nor doctor can know.
     #[track_caller]
     pub(crate) fn expect_script(&self, action: &str, script: &str, status: i32) -> Answer<'_> {
         let running = self.node.spawn(&["/bin/bash", "-c", script]).expect("calling an action");
-        self.end(action, running, status)
+        self.end_unseen(self.longest(action), action, running, status)
     }
 
     /// Waits for an action, which must end so.
     #[track_caller]
     pub(crate) fn end(&self, action: &str, running: Running, status: i32) -> Answer<'_> {
-        let limit = match (self.actor, action) {
+        self.end_within(self.longest(action), action, running, status)
+    }
+
+    /// The longest that an action is waited for.
+    fn longest(&self, action: &str) -> Duration {
+        match (self.actor, action) {
             (Actor::Kit, _) => LONGEST,
             (Actor::Original, "quickCheck") => GRANTED,
             (Actor::Original, _) => PATIENCE,
-        };
-        self.end_within(limit, action, running, status)
+        }
     }
 
-    /// Waits for an action, which must end so and within this time.
+    /// Waits for an action, which must end so and within this time; then status and doctor are asked.
     #[track_caller]
     pub(crate) fn end_within(
+        &self,
+        limit: Duration,
+        action: &str,
+        running: Running,
+        status: i32,
+    ) -> Answer<'_> {
+        let answer = self.end_unseen(limit, action, running, status);
+        if self.is_kit() {
+            looks::look(self, &Deed { action, status, said: &answer.ended.stderr });
+        }
+        answer
+    }
+
+    /// The same, and nobody is asked.
+    #[track_caller]
+    fn end_unseen(
         &self,
         limit: Duration,
         action: &str,
@@ -269,6 +295,16 @@ impl Scene {
         }
         assert!(all, "{action} does not end: {ended:?}");
         Answer { scene: self, ended }
+    }
+
+    /// Whether status and doctor were not asked in this state yet.
+    pub(crate) fn is_new(&self, state: String) -> bool {
+        self.looked.borrow_mut().insert(state)
+    }
+
+    /// Notes what status and doctor said.
+    pub(crate) fn looked(&self, told: String) {
+        self.answers.borrow_mut().looked(told);
     }
 
     /// Insists on a fact; `otherwise` says how it is when it is not so.

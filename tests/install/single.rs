@@ -92,7 +92,7 @@ fn f54_two_masters_are_an_error_of_doctor_a_warning_of_status_and_no_fault() {
         let status = kit.done(&["status", "--json"]);
         assert!(status.contains(&words), "{init}: {status}");
         let monitored = kit.ark(&["status", "--format", "nagios"]);
-        let line = format!("DOVECOT WARNING - degraded: {words}");
+        let line = format!("DOVECOT WARNING - degraded: ARK1110: {words}");
         assert!(
             monitored.status == Some(1) && monitored.stdout.starts_with(&line),
             "{monitored:?}"

@@ -40,6 +40,11 @@ fn a_resource_of_the_original_kit_is_taken_over_and_given_back_while_dovecot_goe
     {
         let kit = original(init, dialect);
         let (start, master_before) = (kit.tree(), master(&kit));
+        let seen = kit.ark(&["doctor", "--local"]).stdout;
+        let what =
+            "ARK4511: dovecot has other programs than the kit's: restore, remove, quickCheck";
+        let cure = "cure: dovecot-ark install --tag dovecot --take-over";
+        assert!(seen.contains(what) && seen.contains(cure), "{seen}");
         let would = kit.done(&[&TAKE_OVER[..], &["--dry-run"]].concat());
         for line in [
             "would mark the resource OSU",
@@ -54,6 +59,8 @@ fn a_resource_of_the_original_kit_is_taken_over_and_given_back_while_dovecot_goe
         let said = kit.done(&TAKE_OVER);
         assert!(said.ends_with("done: dovecot is ISP on this node\n"), "{said}");
         assert_copies(&kit, lab::STUBS);
+        let seen = kit.ark(&["doctor", "--local"]).stdout;
+        assert!(seen.contains("LifeKeeper's four copies are the kit's stubs"), "{seen}");
         assert_eq!(master(&kit), master_before, "{init}: {said}");
         assert!(kit.done(&TAKE_OVER).contains("nothing to do"));
 

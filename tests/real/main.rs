@@ -28,6 +28,7 @@ mod actions;
 mod bounds;
 mod caller;
 mod holder;
+mod hostile;
 mod kit;
 mod load;
 mod removes;

@@ -70,7 +70,10 @@ fn only_root_is_shown_the_status(kit: &Kit) {
     assert_eq!(refused.stderr, "dovecot-ark: ARK1001: showing the status: must be run as root\n");
     let unknown = kit.node.sh(&format!("{other} --format nagios")).expect("a command");
     assert_eq!(unknown.status, Some(3), "{unknown:?}");
-    assert_eq!(unknown.stdout, "DOVECOT UNKNOWN - showing the status: must be run as root\n");
+    assert_eq!(
+        unknown.stdout,
+        "DOVECOT UNKNOWN - ARK1001: showing the status: must be run as root\n"
+    );
 }
 
 #[test]

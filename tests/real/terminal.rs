@@ -1,5 +1,6 @@
 //! What a person at a terminal sees, which `script` plays.
 
+use crate::holder::begin_long_remove;
 use crate::kit::{Init, Kit};
 
 /// What a terminal gets of a command.
@@ -54,4 +55,21 @@ fn a_long_wait_is_shown_with_its_limit_and_leaves_no_trace() {
     kit.expect("restore", 0);
     kit.sh(&format!("sed -i 2d {script}"));
     assert!(!kit.sh("dovecot-ark remove -t dovecot -i dovecot 2>&1").contains('\r'));
+}
+
+#[test]
+fn a_wait_for_another_action_is_shown_with_who_holds_the_lock() {
+    let kit = Kit::new(Init::SysV);
+    let _remove = begin_long_remove(&kit);
+    let holder = kit.sh("pgrep -x dovecot-ark");
+    let holder = holder.trim();
+    kit.sh(&format!("setsid sh -c 'sleep 4; kill -KILL {holder}' >/dev/null 2>&1 </dev/null &"));
+    let seen = on_terminal(&kit, "dovecot-ark restore -t dovecot -i dovecot");
+    let wait = format!("waiting until remove, pid {holder} has ended, ");
+    assert!(seen.contains(&format!("\r\u{1b}[K{wait}2 of ")), "{seen:?}");
+    let (_, behind) = seen.rsplit_once(&wait).expect("the wait");
+    assert!(behind.contains(" s\r\u{1b}[K"), "{seen:?}");
+    kit.log_in();
+    let file = kit.sh("cat /var/log/dovecot-ark.log");
+    assert!(file.contains("has ended\n") && !file.contains("has ended, "), "{file}");
 }

@@ -34,6 +34,8 @@ struct Row {
     original: String,
     kit: String,
     seconds: String,
+    /// What status and doctor said after which action.
+    looks: String,
 }
 
 /// Plays all rows, or those of one number, for both kits, and prints the table.
@@ -59,7 +61,8 @@ pub(crate) fn run(number: Option<&str>) -> Result<()> {
     fs::remove_dir_all(&directory).map_err(Error::io(doing()))?;
     let rows = rows?;
     heading(
-        "each fault, what the original answered, what the kit answered, and how long the kit took",
+        "each fault, what the original answered, what the kit answered and how long it took, and what \
+         status and doctor said beside",
     );
     for line in table(&rows) {
         println!("{line}");
@@ -130,11 +133,13 @@ fn read(directory: &Path) -> Result<Vec<Row>> {
 /// Understands a line.
 fn row(line: &str) -> Option<Row> {
     let cells: Vec<&str> = line.trim_end_matches('\n').split('\t').collect();
-    let &[number, title, place, original, kit, seconds] = cells.as_slice() else { return None };
+    let &[number, title, place, original, kit, seconds, looks] = cells.as_slice() else {
+        return None;
+    };
     let number = number.strip_prefix('F')?.parse().ok()?;
-    let [title, place, original, kit, seconds] =
-        [title, place, original, kit, seconds].map(str::to_owned);
-    Some(Row { number, title, place, original, kit, seconds })
+    let [title, place, original, kit, seconds, looks] =
+        [title, place, original, kit, seconds, looks].map(str::to_owned);
+    Some(Row { number, title, place, original, kit, seconds, looks })
 }
 
 fn is_wrong(cell: &str) -> bool {
@@ -153,6 +158,8 @@ fn table(rows: &[Row]) -> Vec<String> {
         let original = if row.original.is_empty() { "-" } else { &row.original };
         lines.push(format!("  {:<12} original: {original}", row.place));
         lines.push(format!("  {:<12} kit:      {}  [{} s]", "", row.kit, row.seconds));
+        let looks = row.looks.split("; ").filter(|look| !look.is_empty());
+        lines.extend(looks.map(|look| format!("  {:<12}   beside  {look}", "")));
     }
     lines
 }
@@ -161,15 +168,15 @@ fn table(rows: &[Row]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const LINE: &str =
-        "F1\ta frozen master\t2.3 SysV\tquickCheck 0 (WRONG)\tquickCheck 1, recover 0\t33.1\n";
+    const LINE: &str = "F1\ta frozen master\t2.3 SysV\tquickCheck 0 (WRONG)\tquickCheck 1, recover 0\t33.1\t\
+         quickCheck 1: status failed, doctor, error: verdict ARK4008\n";
 
     #[test]
-    fn a_line_is_six_cells_and_the_number_has_an_f() {
+    fn a_line_is_seven_cells_and_the_number_has_an_f() {
         let row = row(LINE).expect("a row");
         assert_eq!((row.number, &*row.place, &*row.seconds), (1, "2.3 SysV", "33.1"));
         assert!(is_wrong(&row.original) && !is_wrong(&row.kit));
-        for line in ["", "F1\ta\tb", "1\ta\tb\tc\td\te", "Fx\ta\tb\tc\td\te"] {
+        for line in ["", "F1\ta\tb", "1\ta\tb\tc\td\te\tf", "Fx\ta\tb\tc\td\te\tf"] {
             assert_eq!(super::row(line), None, "{line:?}");
         }
     }
@@ -198,8 +205,10 @@ mod tests {
                 "F1 a frozen master",
                 "  2.3 SysV     original: quickCheck 0 (WRONG)",
                 "               kit:      quickCheck 1, recover 0  [33.1 s]",
+                "                 beside  quickCheck 1: status failed, doctor, error: verdict ARK4008",
                 "  2.4          original: -",
                 "               kit:      quickCheck 1, recover 0  [33.1 s]",
+                "                 beside  quickCheck 1: status failed, doctor, error: verdict ARK4008",
             ]
         );
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::files;
+use crate::install::record;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
 use crate::text::checksum;
@@ -38,6 +39,10 @@ pub(crate) struct Copies {
     pub(crate) stubs: BTreeMap<String, Program>,
     /// Whether the kit's program itself is there to be run.
     pub(crate) program: bool,
+    /// Whether install has taken the resource over, or a run that was killed was about to. Earlier
+    /// kits do not tell.
+    #[serde(default)]
+    pub(crate) taken: bool,
 }
 
 /// A file that is to be run.
@@ -67,7 +72,25 @@ impl Copies {
             registered: registered.collect(),
             stubs: TEXTS.into_iter().filter_map(stub).collect(),
             program: is_executable(&root.join(PROGRAM)),
+            taken: record::is_taken(root, tag),
         }
+    }
+
+    /// The copies that are not this version's, by their actions.
+    pub(crate) fn foreign(&self) -> Vec<&str> {
+        let is_foreign = |(action, text): &(&str, &str)| {
+            self.registered.get(*action).is_some_and(|copy| !copy.holds(text))
+        };
+        TEXTS.into_iter().filter(is_foreign).map(|(action, _)| action).collect()
+    }
+
+    /// Whether `install --take-over` is what they need: all four are there, and none is the kit's, or
+    /// a run that took them over was killed. A copy of the kit's that somebody has edited is none: taken
+    /// over, it would be given back by uninstall.
+    pub(crate) fn are_others(&self) -> bool {
+        let foreign = self.foreign().len();
+        self.registered.len() == TEXTS.len()
+            && (foreign == TEXTS.len() || foreign > 0 && self.taken)
     }
 
     /// Makes all copies and stubs this version's.

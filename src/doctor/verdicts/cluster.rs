@@ -250,13 +250,20 @@ fn copies(nodes: &[&Facts]) -> Vec<Finding> {
     vec![if differing.is_empty() {
         Finding::ok(Check::Copies, "LifeKeeper's copies are the same on all nodes")
     } else {
+        let cure = if registered.iter().any(|facts| facts.resource.copies.are_others()) {
+            Cure::run("dovecot-ark install --tag TAG --take-over")
+                .and("on the node where it is in service; it replaces them on all nodes")
+        } else {
+            "on each node with an odd copy: install -m 755 /usr/lib/dovecot-ark/ACTION and the \
+             path of the copy, as said there"
+                .into()
+        };
         Finding::error(
             Check::Copies,
             Message::DoctorCopies,
             format!("LifeKeeper's copies differ between the nodes: {}", differing.join(", ")),
             "an action does one thing on one node and another on the next",
-            "on each node with an odd copy: install -m 755 /usr/lib/dovecot-ark/ACTION and the \
-             path of the copy, as said there",
+            cure,
         )
     }]
 }
@@ -408,6 +415,19 @@ mod tests {
             assert_eq!((finding.check, finding.level), (check, level));
             assert!(finding.what.contains(what), "{}", finding.what);
         }
+    }
+
+    #[test]
+    fn where_one_node_has_other_scripts_the_resource_is_to_be_taken_over() {
+        let mut nodes = pair();
+        for copy in nodes[1].resource.copies.registered.values_mut() {
+            copy.checksum = "0".into();
+        }
+        let findings = odd(&nodes);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.message, Some(Message::DoctorCopies));
+        let cure = finding.told_cure().unwrap_or_default();
+        assert!(cure.starts_with("dovecot-ark install --tag TAG --take-over"), "{cure}");
     }
 
     #[test]

@@ -10,7 +10,9 @@ use crate::messages::Message;
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let copies = &facts.resource.copies;
     let mut findings = stubs(copies);
-    if facts.resource.registration().is_some() {
+    if facts.resource.registration().is_some() && copies.are_others() {
+        findings.push(others(facts, copies));
+    } else if facts.resource.registration().is_some() {
         let odd: Vec<Finding> = TEXTS
             .iter()
             .filter_map(|(action, text)| {
@@ -24,6 +26,27 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         findings.extend(odd);
     }
     findings
+}
+
+/// Another kit's resource. Where it stands by, its programs are replaced from the node that has it in
+/// service.
+fn others(facts: &Facts, copies: &Copies) -> Finding {
+    let tag = &facts.resource.tag;
+    let install = format!("dovecot-ark install --tag {tag} --take-over");
+    let cure = if facts.resource.is_in_service() {
+        Cure::run(install).and("Dovecot goes on; uninstall gives the other scripts back")
+    } else {
+        Cure::from(format!(
+            "{install} on the node where it is in service, or here if it is nowhere"
+        ))
+    };
+    Finding::error(
+        Check::Copies,
+        Message::DoctorForeignCopy,
+        format!("{tag} has other programs than the kit's: {}", copies.foreign().join(", ")),
+        "LifeKeeper runs these, whose behaviour is unknown",
+        cure,
+    )
 }
 
 fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Option<Finding> {
@@ -138,6 +161,44 @@ mod tests {
             assert!(finding.what.contains(what), "{}", finding.what);
             assert!(finding.told_cure().as_deref().is_some_and(|text| text.starts_with(&cure)));
         }
+    }
+
+    #[test]
+    fn a_resource_of_other_scripts_is_one_error_and_to_be_taken_over() {
+        let all = "dovecot has other programs than the kit's: restore, remove, quickCheck, recover";
+        let install = "dovecot-ark install --tag dovecot --take-over";
+        for (odd, taken, what, cure) in [
+            (&["restore", "remove", "quickCheck", "recover"][..], false, all, install),
+            (&["recover"], true, "dovecot has other programs than the kit's: recover", install),
+            (&["recover"], false, "!recover/dovecot is not the kit's recover", "install -m 755"),
+        ] {
+            let mut facts = healthy("node1");
+            let copies = &mut facts.resource.copies;
+            copies.taken = taken;
+            for action in odd {
+                copies.registered.get_mut(*action).expect("a copy").checksum = "0".into();
+            }
+            let finding = |facts: &Facts| {
+                let odd = assess(facts).into_iter().filter(|one| one.level != Level::Ok);
+                let [finding]: [_; 1] = odd.collect::<Vec<_>>().try_into().expect("one finding");
+                assert_eq!(finding.message, Some(Message::DoctorForeignCopy), "{finding:?}");
+                assert!(finding.what.ends_with(what), "{finding:?}");
+                finding.told_cure().unwrap_or_default()
+            };
+            let told = finding(&facts);
+            assert!(told.starts_with(cure), "{told}");
+            facts.resource.stand_by();
+            let told = finding(&facts);
+            assert!(told.starts_with(cure), "{told}");
+            assert_eq!(told.contains("on the node where it is in service"), cure == install);
+        }
+        let mut facts = healthy("node1");
+        for copy in facts.resource.copies.registered.values_mut() {
+            copy.checksum = "0".into();
+        }
+        facts.resource.copies.registered.remove("recover");
+        let odd = assess(&facts).into_iter().filter(|one| one.level != Level::Ok).count();
+        assert_eq!(odd, 4, "taking it over needs all four");
     }
 
     #[test]

@@ -73,8 +73,14 @@ fn unregistered(resource: &Resource) -> Finding {
         Message::DoctorNoResource,
         format!("LifeKeeper has no resource {} on this node; {known}", resource.tag),
         "Dovecot is not protected on this node, and not moved to it",
-        Cure::run(format!("dovecot-ark install --tag {}", resource.tag))
-            .and("or extend the resource to this node"),
+        Cure::run(format!("dovecot-ark install --tag {}", resource.tag)).and(
+            if resource.applications.is_empty() {
+                "or extend the resource to this node"
+            } else {
+                "or extend the resource to this node; where one of those has other scripts for \
+                 Dovecot: dovecot-ark install --tag ITS-TAG --take-over"
+            },
+        ),
     )
 }
 
@@ -234,6 +240,8 @@ mod tests {
         let finding = findings.first().expect("a finding");
         assert_eq!((finding.check, finding.level), (Check::Resource, Level::Warning));
         assert!(finding.what.ends_with("generic applications here: mail, www"), "{finding:?}");
+        let cure = finding.told_cure().unwrap_or_default();
+        assert!(cure.contains("dovecot-ark install --tag ITS-TAG --take-over"), "{cure}");
 
         let (app, kind, state) = ("comm".into(), "ip".into(), State::Isp);
         facts.resource.registered = Fact::Known(Some(Registered { app, kind, state }));
