@@ -111,7 +111,7 @@ pub fn prepare(cluster: &Cluster, stop: u32) -> Result<()> {
         "set -e
          {account}
          sed -i '/^APP_DOVECOT_PROBE/d; /^APP_DOVECOT_IP_LIST=/s/2$/15/' {DEFAULTS}
-         printf '{probe}APP_DOVECOT_LOGIN_TIMEOUT=4\\n' >>{DEFAULTS}
+         printf '{probe}APP_DOVECOT_LOGIN_TIMEOUT=5\\n' >>{DEFAULTS}
          mkdir -p {unit}
          printf '[Service]\\nTimeoutStopSec={stop}\\n' >{unit}/stop.conf
          systemctl daemon-reload
