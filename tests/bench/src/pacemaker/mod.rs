@@ -48,7 +48,7 @@ fn name(agent: Agent) -> &'static str {
 }
 
 /// Plays so many rounds with all agents, adds them to those that were played before, and writes the
-/// page below `pkg/bench`.
+/// page below `pkg/bench`; without a round, the page of those alone.
 pub(crate) fn run(rounds: u32) -> Result<()> {
     let started = Instant::now();
     heading("building the kit in the profile of releases");
@@ -64,8 +64,8 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
                 failures.push(cause.to_string());
             }
         }
-        page::write(&directory, &record)?;
     }
+    page::write(&directory, &record)?;
     println!("\nwritten to {}, {}", directory.display(), shown(started.elapsed()));
     let cause = || Error::failed("playing all rounds", failures.join("; "));
     if failures.is_empty() { page::judge(&record) } else { Err(cause()) }
