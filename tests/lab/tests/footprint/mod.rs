@@ -12,7 +12,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A process of this machine: its pid and its start time.
 type Identity = (u32, String);
 
-/// Lists this machine's processes: identity, parent, and the network each is in.
+/// Lists this machine's processes: identity, parent, and the network each is in. A zombie is none: it
+/// has nothing but its exit status, and where pid 1 is no init, nobody asks for that.
 fn processes() -> Vec<(Identity, u32, Option<u64>)> {
     let entries = fs::read_dir("/proc").expect("a readable /proc");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse().ok());
@@ -20,6 +21,9 @@ fn processes() -> Vec<(Identity, u32, Option<u64>)> {
         let directory = PathBuf::from(format!("/proc/{pid}"));
         let stat = fs::read_to_string(directory.join("stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        if fields.first() == Some(&"Z") {
+            return None;
+        }
         let network = fs::metadata(directory.join("ns/net")).ok().map(|found| found.ino());
         Some(((pid, fields.get(19)?.to_string()), fields.get(1)?.parse().ok()?, network))
     })
