@@ -258,17 +258,17 @@ fn authentication_frozen(player: &mut Player) {
 /// The service command never ends, and the master hears no signal but SIGKILL.
 fn hung_stop(player: &mut Player) {
     player.start();
-    player.sh(HUNG_SERVICE);
+    player.sh(HUNG_SYSTEMCTL);
     player.signal("master", "STOP");
     player.stop();
-    player.sh("mv /usr/sbin/service.real /usr/sbin/service");
+    player.sh("mv /usr/bin/systemctl.real /usr/bin/systemctl");
 }
 
-/// Makes a `service` whose `stop` and `start` hang.
-const HUNG_SERVICE: &str = "mv /usr/sbin/service /usr/sbin/service.real
-    printf '#!/bin/sh\\ncase $2 in start | stop) exec sleep 600 ;; esac\\nexec service.real \"$@\"\\n' \
-    >/usr/sbin/service
-    chmod 755 /usr/sbin/service";
+/// Makes a `systemctl` whose `stop` and `start` hang.
+const HUNG_SYSTEMCTL: &str = "mv /usr/bin/systemctl /usr/bin/systemctl.real
+    printf '#!/bin/sh\\ncase $1 in start | stop) exec sleep 600 ;; esac\\nexec systemctl.real \"$@\"\\n' \
+    >/usr/bin/systemctl
+    chmod 755 /usr/bin/systemctl";
 
 fn no_such_action(player: &mut Player) {
     player.expect("nonsense", &[3]);
@@ -333,7 +333,7 @@ fn the_agent_is_right_in_all_cases() {
 #[test]
 fn a_stop_does_not_wait_for_a_hung_start_beyond_its_limit() {
     let mut player = Player::new(AGENT);
-    player.sh(HUNG_SERVICE);
+    player.sh(HUNG_SYSTEMCTL);
     let start = player.node.spawn(&["/bin/sh", "-c", &format!("{AGENT} start")]).expect("a start");
     let begun = Instant::now();
     while !player.node.sh("pgrep -f '[s]leep 600'").expect("a look").success() {

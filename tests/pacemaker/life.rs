@@ -50,9 +50,9 @@ fn dovecot_lives_under_pacemaker() {
     // The service command hangs and the master is frozen: signals, within the engine's limit.
     on(
         &node(&trial, 2),
-        "cp /usr/sbin/service /usr/sbin/service.real && \
-         printf '#!/bin/sh\\n[ \"$2\" != stop ] || exec sleep 600\\nexec service.real \"$@\"\\n' \
-         >/usr/sbin/service",
+        "mv /usr/bin/systemctl /usr/bin/systemctl.real && \
+         printf '#!/bin/sh\\n[ \"$1\" != stop ] || exec sleep 600\\nexec systemctl.real \"$@\"\\n' \
+         >/usr/bin/systemctl && chmod 755 /usr/bin/systemctl",
     );
     let mark = Instant::now();
     mail(&mut trial, "moved, stop hangs", 1, |cluster, node| {
@@ -63,7 +63,7 @@ fn dovecot_lives_under_pacemaker() {
     assert_eq!(trial.cluster.fenced().expect("the switch"), [0; 0], "no healthy node is cut");
     assert!(mark.elapsed() > STOP / 3, "the stop command did hang");
     assert!(mark.elapsed() < STOP + Duration::from_secs(10), "{:?}", mark.elapsed());
-    on(&node(&trial, 2), "mv /usr/sbin/service.real /usr/sbin/service");
+    on(&node(&trial, 2), "mv /usr/bin/systemctl.real /usr/bin/systemctl");
     trial.cluster.move_freely().expect("no constraint");
 
     mail(&mut trial, "power cut", 2, |cluster, node| cluster.power_cut(node));

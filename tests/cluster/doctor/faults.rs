@@ -113,6 +113,15 @@ pub(super) const FAULTS: &[Fault] = &[
         by: Cure::By("chmod 755 /usr/lib/dovecot-ark/restore"),
     },
     Fault {
+        make: "dovecot-ark install --standby --restart",
+        check: "supervisor",
+        level: "warning",
+        node: None,
+        what: "not set on node1, set on node2",
+        cure: "rm /etc/systemd/system/dovecot.service.d/dovecot-ark.conf",
+        by: Cure::By("rm -r /etc/systemd/system/dovecot.service.d && systemctl daemon-reload"),
+    },
+    Fault {
         make: "mkdir /etc/systemd/system/dovecot.service.d && \
                printf '[Service]\\nRestart=on-failure\\n' \
                >/etc/systemd/system/dovecot.service.d/local.conf && systemctl daemon-reload",
@@ -132,17 +141,6 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "dovecot.service has KillMode=none",
         cure: "KillMode=control-group",
         by: Cure::AsTold,
-    },
-    Fault {
-        make: "dovecot-ark install --standby --restart",
-        check: "supervisor",
-        level: "warning",
-        node: None,
-        what: "not set on node1, set on node2",
-        cure: "rm /etc/systemd/system/dovecot.service.d/dovecot-ark.conf",
-        by: Cure::By(
-            "rm /etc/systemd/system/dovecot.service.d/dovecot-ark.conf && systemctl daemon-reload",
-        ),
     },
     Fault {
         make: "mkdir /etc/monit.d && printf 'check process dovecot with pidfile \
