@@ -161,8 +161,10 @@ pub(super) fn pipe(pid: i32, descriptor: u32) -> Option<Pipe> {
 }
 
 /// Whether root made the pipe behind a descriptor of a process: a pipe belongs to whoever called
-/// pipe(2). Before Linux 4.11 that is not told, and counts as yes. The kernel answers from its memory:
-/// a user can have put a file of a file system of his own there meanwhile, which would never answer.
+/// pipe(2). A kernel that does not tell (before Linux 4.11) counts as yes: a wrong no would leave an
+/// orphan with the mail store open, a wrong yes stops a start that a user has set up. The kernel answers
+/// from its memory: a user can have put a file of a file system of his own there meanwhile, which would
+/// never answer.
 pub(super) fn is_pipe_of_root(pid: i32, descriptor: u32) -> bool {
     let path = directory(pid).join("fd").join(descriptor.to_string());
     let wanted = StatxFlags::TYPE | StatxFlags::UID;
