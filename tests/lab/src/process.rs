@@ -68,7 +68,8 @@ fn parse(stat: &str, cmdline: &[u8]) -> Option<Process> {
 
 /// Picks Dovecot's master out of `processes`, given a look-up of a pid's executable.
 ///
-/// A child that has not yet called exec looks like its master, but is its master's child.
+/// A child that has not yet called exec looks like its master, but is its master's child; where its
+/// master was killed in that moment, its session is that of a process which is gone.
 pub(crate) fn master_of(
     processes: &[Process],
     executable: impl Fn(u32) -> Option<String>,
@@ -76,6 +77,7 @@ pub(crate) fn master_of(
     let like_master: Vec<&Process> = processes
         .iter()
         .filter(|process| process.comm == "dovecot" && process.state != 'Z')
+        .filter(|process| process.session == 0 || lives(processes, process.session))
         .filter(|process| {
             executable(process.pid)
                 .is_some_and(|path| path.trim_end_matches(" (deleted)") == "/usr/sbin/dovecot")
@@ -85,6 +87,10 @@ pub(crate) fn master_of(
         .iter()
         .find(|one| like_master.iter().all(|other| other.pid != one.parent))
         .map(|process| process.pid)
+}
+
+fn lives(processes: &[Process], pid: u32) -> bool {
+    processes.iter().any(|process| process.pid == pid && process.state != 'Z')
 }
 
 #[cfg(test)]
@@ -132,6 +138,13 @@ mod tests {
         assert_eq!(master_of(&alone, |_| None), None);
         let forking = [process(7, 9, 'R', "dovecot"), process(9, 1, 'S', "dovecot")];
         assert_eq!(master_of(&forking, dovecot), Some(9));
+        let orphan = Process { session: 9, ..process(11, 1, 'R', "dovecot") };
+        let killed = [process(9, 1, 'Z', "dovecot"), orphan.clone()];
+        assert_eq!(master_of(&killed, dovecot), None, "its master was killed as it forked");
+        let again = [orphan, process(12, 1, 'S', "dovecot")];
+        assert_eq!(master_of(&again, dovecot), Some(12));
+        let outside = Process { session: 0, ..process(9, 1, 'S', "dovecot") };
+        assert_eq!(master_of(&[outside], dovecot), Some(9), "a session of another namespace");
         assert_eq!(master_of(&[process(9, 1, 'Z', "dovecot")], dovecot), None);
         assert_eq!(master_of(&[process(9, 1, 'S', "anvil")], dovecot), None);
     }
