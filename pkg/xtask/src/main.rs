@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `rpm`, `manual`, `faults`, `logins`, `fuzz`; and `bench`,
-//! `failovers`, `endurance`, whose words go to the program in `tests/bench`.
+//! The project's own commands: `cargo xtask test`, `demo`, `rpm`, `manual`, `faults`, `images`, `logins`,
+//! `fuzz`; and `bench`, `failovers`, `endurance`, whose words go to the program in `tests/bench`.
 //!
 //! Here the words of the command line are told apart, nothing else. Exit
 //! status 0: all as it should be; 1: not so, and the last line says what; 2: wrong use.
@@ -35,6 +35,7 @@ Usage: cargo xtask COMMAND        (as root: most commands make real nodes)
   manual the manual pages as HTML, below target/html
   faults [ROW]
          each fault, what the original kit answers and what this one does; a row is F1 or so
+  images the Debians that nodes are made of, each once; who needs one makes it else
   logins the login check where OpenLDAP or PostgreSQL has the accounts, each serving,
          refusing and silent
   fuzz [PARSER] [MINUTES]
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         ["bench" | "failovers" | "endurance", ..] => measure(&words),
         ["faults"] => faults::run(None),
         ["faults", row] => faults::run(Some(row)),
+        ["images"] => lab::prepare_for_tests(),
         ["logins"] => logins::run(),
         ["manual"] => manual::run(),
         ["rpm", words @ ..] => match rpm::Options::read(words) {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::setup::Tool;
-use lab::{Error, Result, Suite};
+use lab::{Error, Result};
 
 use crate::beside::Beside;
 use crate::cargo::{cargo, succeed};
@@ -36,6 +36,7 @@ const LINTERS: [Tool; 4] = [
 /// What one step leaves for another.
 #[derive(Default)]
 struct Run {
+    images: Option<Beside>,
     package: Option<Beside>,
     /// How long that ran, set by the step that waits for its end.
     ran: Option<Duration>,
@@ -45,8 +46,13 @@ struct Run {
 type Step = (&'static str, fn(&mut Run) -> Result<()>);
 
 /// The steps, cheapest first.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     ("machine", |_| machine()),
+    ("images, begun", |run| {
+        // They are fetched and unpacked while compilers have the processors most of the time.
+        run.images = Some(Beside::xtask(&["images"])?);
+        Ok(())
+    }),
     ("format", |_| subcommand(&["fmt", "--all", "--check"])),
     ("lints", |_| {
         subcommand(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
@@ -64,10 +70,10 @@ const STEPS: [Step; 17] = [
         run.package = Some(Beside::xtask(&["rpm", "--check"])?);
         Ok(())
     }),
-    ("images of the nodes", |_| {
-        lab::prepare()?;
-        let others = [Suite::Bullseye, Suite::Trixie, Suite::Pacemaker];
-        others.into_iter().try_for_each(lab::prepare_suite)
+    ("images of the nodes", |run| {
+        let Some(images) = run.images.take() else { return lab::prepare_for_tests() };
+        run.ran = Some(images.finish()?);
+        Ok(())
     }),
     ("tests of the lab", |_| {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])

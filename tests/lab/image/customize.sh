@@ -11,9 +11,27 @@ chmod 0640 /etc/dovecot/users
 sed -i 's/^!include auth-system.conf.ext/#&/' /etc/dovecot/conf.d/10-auth.conf
 
 # Dovecot starts when the cluster says so. In a directory that is not booted, systemctl only edits links.
-systemctl disable dovecot.service dovecot.socket apt-daily.timer apt-daily-upgrade.timer 2>/dev/null
+systemctl disable dovecot.service dovecot.socket 2>/dev/null
 update-rc.d dovecot disable
 [ ! -e /etc/systemd/system/multi-user.target.wants/dovecot.service ]
+
+# Before each start and stop Debian's `service` lets systemd read all unit files, each in all directories:
+# 0.27 s of a processor with the 220 of this image. RHEL's and SUSE's do not. What serves hardware, a
+# console or the first stage of a boot is of no use to a node, and goes: a fifth of that time is left.
+(
+	cd /lib/systemd/system
+	rm -rf -- *cryptsetup* cryptdisks* *veritysetup* *integritysetup* initrd* *-initrd* *pcr* *tpm2* \
+		*hibernat* *suspend* *hybrid-sleep* sleep.target *getty* autovt@* rescue* debug-shell* \
+		runlevel*.wants graphical.target.wants *kexec* *quota* *pstore* *repart* *rfkill* *backlight* \
+		*fsck* *networkd* *network-generator* *sysext* *confext* *hostname* *locale* *timedate* \
+		*time-wait-sync* bluetooth* printer* smartcard* sound* usb-gadget* x11-common* e2scrub* fstrim* \
+		hwclock* kmod* system-update* *firstboot* first-boot* factory-reset* *boot-complete* *bless* \
+		*boot-check* *volatile-root* *machine-id-commit* blockdev@* *binfmt* sys-kernel-* sys-fs-fuse* \
+		*ask-password* apt-daily* dpkg-db-backup* rpcbind* rc.service rcS.service rc-local* \
+		*journald@* *journald-varlink* *journald-audit* *exit.* *modules-load* *random-seed* *initctl*
+	rm -rf /etc/systemd/system/getty.target.wants /etc/systemd/system/sysinit.target.wants
+	find /etc/systemd/system -xtype l -delete
+)
 
 # Debian's packages make a self-signed key pair; where they did not, make one.
 for file in dovecot.pem dovecot.key; do

@@ -116,6 +116,16 @@ pub fn prepare_suite(suite: Suite) -> Result<()> {
     ensure(suite).map(drop)
 }
 
+/// Builds all images but that of [`Suite::Directories`], which no part of `cargo xtask test` needs.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub fn prepare_for_tests() -> Result<()> {
+    let suites = [Suite::Bookworm, Suite::Trixie, Suite::Bullseye, Suite::Pacemaker];
+    suites.into_iter().try_for_each(prepare_suite)
+}
+
 /// Returns the image of a suite, built if need be.
 ///
 /// Each use of the lab begins here, so what an interrupted one left is removed here.

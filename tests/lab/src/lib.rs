@@ -45,7 +45,7 @@ pub use cluster::{Cluster, SHARED};
 pub use command::{Finished, Running, quietly};
 pub use crowd::{Crowd, Tally};
 pub use error::{Error, Result};
-pub use image::{Suite, USERS, prepare, prepare_suite};
+pub use image::{Suite, USERS, prepare, prepare_for_tests, prepare_suite};
 pub use imap::Imap;
 pub use ledger::Ledger;
 pub use lifekeeper::{DEFAULTS, Dialect, LKROOT};
