@@ -5,11 +5,16 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::command::scratch;
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::process::{self, Process};
+
+/// The longest that a process may run on when it is told to stop.
+const STOPPED: Duration = Duration::from_secs(5);
 
 /// Tells whether what is named dovecot starts, stops or asks one: a script of the system or of an
 /// agent, or the program that lists its own commands.
@@ -123,14 +128,32 @@ impl Node {
             .map_err(Error::io("reading /proc on a node"))
     }
 
-    /// Sends a signal, by its name without SIG, to a process of the node.
+    /// Sends a signal, by its name without SIG, to a process of the node. One that is to stop has stopped
+    /// when this returns: the kernel lets it run on until its turn comes.
     ///
     /// # Errors
     ///
-    /// When there is no such process or no such signal.
+    /// When there is no such process or no such signal, and when it does not stop.
     pub fn signal(&self, pid: u32, name: &str) -> Result<()> {
-        let sent = self.run(&["kill", "-s", name, &pid.to_string()])?;
-        sent.succeeded(format!("sending SIG{name} to pid {pid} on a node")).map(drop)
+        let doing = || format!("sending SIG{name} to pid {pid} on a node");
+        self.run(&["kill", "-s", name, &pid.to_string()])?.succeeded(doing())?;
+        let start = Instant::now();
+        let runs = |state: char| !matches!(state, 'T' | 't' | 'Z');
+        while name == "STOP" && self.process_state(pid)?.is_some_and(runs) {
+            if start.elapsed() > STOPPED {
+                return Err(Error::failed(doing(), "it does not stop"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Returns the state of a process of the node, as in proc(5), unless it has ended.
+    fn process_state(&self, pid: u32) -> Result<Option<char>> {
+        let directory = format!("/proc/{pid}");
+        self.namespaces
+            .inside(|| Ok(process::read(Path::new(&directory)).map(|process| process.state)))
+            .map_err(Error::io("reading /proc on a node"))
     }
 
     /// Feeds `text` to a shell script on the node whose `$1` is `path`.
