@@ -7,21 +7,21 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use super::block::{self, Entry, Extent};
-use super::deed::{Deed, UNCHANGED};
 use super::programs::{self, Program};
 use super::record::{self, Record, TakeOver};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
 use super::restart::Restart;
+use super::step::{Deed, UNCHANGED};
 use super::step_back::Step;
 use super::{
     InstallLock, caution, give_service_back, hand_back, logged, note_resumed, remove_entries, say,
-    tidy, tidy_programs,
+    tidy,
 };
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
 use crate::dovecot::identity;
-use crate::error::Error;
+use crate::error::{Error, refused};
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
@@ -83,15 +83,15 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
         ));
     }
     if let Ok(lifekeeper) = LifeKeeper::find(root) {
-        let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
-        tidy_programs(&resource, root)?;
+        let resource = Resource { system, root, lifekeeper: &lifekeeper, tag: &what.tag };
+        programs::of(&resource).iter().try_for_each(Program::tidy)?;
     }
     if plan.steps.is_empty() {
         say(NOTHING);
         return Ok(());
     }
     for step in &plan.steps {
-        say(&step.to_string());
+        say(&step.deed().to_string());
         take(system, root, what, &mut plan.record, step)?;
     }
     for kept in &plan.kept {
@@ -173,13 +173,13 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
     let mut plan = Plan::default();
     match LifeKeeper::find(root) {
         Ok(lifekeeper) => {
-            let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
+            let resource = Resource { system, root, lifekeeper: &lifekeeper, tag: &what.tag };
             if let Some(taken) = taken {
-                let back = hand_back::plan(&resource, root, what, taken)?;
+                let back = hand_back::plan(&resource, what, taken)?;
                 plan.steps.extend(back.steps);
                 plan.kept.extend(back.kept);
             } else if what.hand_back {
-                hand_back::require_nothing(&resource, root)?;
+                hand_back::require_nothing(&resource)?;
                 return Ok(plan);
             } else if let Some(step) = taking_out(&resource, what)? {
                 plan.steps.push(step);
@@ -194,7 +194,7 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
         Err(Error::NoLifeKeeper(_)) => {}
         Err(cause) => return Err(cause),
     }
-    if !record.tags().iter().any(|tag| *tag == what.tag.as_str()) {
+    if !record.has(&what.tag) {
         return Ok(Plan { record, ..plan });
     }
     if taken.is_some() && programs::are_kept(root) {
@@ -260,12 +260,11 @@ fn taking_out<S: System>(
     resource: &Resource<'_, S>,
     what: &Uninstall,
 ) -> Result<Option<Step>, Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
+    let Resource { system, lifekeeper, tag, .. } = *resource;
     lifekeeper.require_running(system)?;
     let Some(found) = resource.ours()? else { return Ok(None) };
     let refuse = |cause: String| {
-        let text = format!("taking the resource {tag} out of LifeKeeper: {cause}");
-        Err(Error::refused(Message::NotTakenOut, text))
+        Err(refused!(Message::NotTakenOut, "taking the resource {tag} out of LifeKeeper: {cause}"))
     };
     let parents = lifekeeper.parents(system, tag.as_str())?;
     if !parents.is_empty() {
@@ -274,17 +273,12 @@ fn taking_out<S: System>(
             parents.join(", ")
         ));
     }
-    if !found.state.is_in_service() {
-        for other in lifekeeper.equivalents(system, tag)? {
-            let alive = lifekeeper.is_alive(system, &other.system);
-            let there = || lifekeeper.instance(system, Some(&other.system), &other.tag);
-            if alive && there()?.is_some_and(|there| there.state.is_in_service()) {
-                return refuse(format!(
-                    "it is in service on {}; run this there first, and here after it",
-                    other.system
-                ));
-            }
-        }
+    if !found.state.is_in_service()
+        && let Some(node) = resource.serves_elsewhere()?
+    {
+        return refuse(format!(
+            "it is in service on {node}; run this there first, and here after it"
+        ));
     }
     let by = match lifekeeper.deletion(system, tag.as_str()) {
         _ if what.use_ins_remove => Deletion::InsRemove,
@@ -309,8 +303,8 @@ fn take(
     match step {
         Step::TakeOut { .. } | Step::Peer(_) | Step::Pause | Step::GiveBack(_) | Step::Resume => {
             let lifekeeper = LifeKeeper::find(root)?;
-            let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
-            take_at_lifekeeper(&resource, root, record, step)
+            let resource = Resource { system, root, lifekeeper: &lifekeeper, tag: &what.tag };
+            take_at_lifekeeper(&resource, record, step)
         }
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
@@ -343,8 +337,7 @@ fn take(
 /// whatever fails: Dovecot must be watched, by whichever programs.
 fn take_at_lifekeeper<S: System>(
     resource: &Resource<'_, S>,
-    root: &Path,
-    record: &mut Record,
+    record: &Record,
     step: &Step,
 ) -> Result<(), Error> {
     let paused = match step {
@@ -369,11 +362,11 @@ fn take_at_lifekeeper<S: System>(
         Step::GiveBack(programs) => programs.iter().try_for_each(Program::give_back),
         Step::Resume => {
             resource.resume()?;
-            return note_resumed(resource, root, record);
+            return note_resumed(resource, record);
         }
         _ => return Ok(()),
     };
-    if paused.is_err() && record.taken(resource.tag).is_some_and(|taken| taken.paused) {
+    if paused.is_err() && record.is_paused(resource.tag) {
         give_service_back(resource)?;
     }
     paused
