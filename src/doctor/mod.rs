@@ -11,7 +11,6 @@
 //!
 //! The exit status is 0 when no finding is an error.
 
-mod cure;
 mod facts;
 pub mod finding;
 mod peers;
@@ -42,7 +41,8 @@ pub(crate) fn doctor(system: &impl System, root: &Path, how: &Doctor) -> Result<
     let mut findings = verdicts::assess(&facts);
     if how.local {
         if how.json {
-            print_json(root, &show::local(&facts, &findings))?;
+            let (node, facts, findings) = (facts.node(), &facts, &findings);
+            print_json(root, &show::Local { node, facts, findings })?;
         } else {
             print(&show::as_text(&findings))?;
         }
