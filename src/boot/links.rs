@@ -170,10 +170,10 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
             said.push(format!("`{command}`: {ended}"));
         }
     };
-    let units: Vec<String> =
-        units(&boot.service).into_iter().filter(|unit| has_unit(root, unit)).collect();
+    let [service, socket] = &units(&boot.service);
+    let both = [service.as_str(), socket];
+    let units: Vec<&str> = both.into_iter().filter(|unit| has_unit(root, unit)).collect();
     if !units.is_empty() && !boot.starts().is_empty() {
-        let units: Vec<&str> = units.iter().map(String::as_str).collect();
         systemctl(system, &[&["disable"], units.as_slice()].concat()).map(&mut run);
         // Without the option it leaves these links alone.
         if boot.starts().iter().any(|path| path.trim_start_matches('/').starts_with(RUNTIME)) {
@@ -182,8 +182,7 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
         }
     }
     if boot.socket_active {
-        let [_, socket] = self::units(&boot.service);
-        systemctl(system, &["stop", &socket]).map(&mut run);
+        systemctl(system, &["stop", socket]).map(&mut run);
     }
     // Where systemd knows the service, it has told the tool of the scripts already.
     if !find(system, root, &boot.service)?.script_starts().is_empty() {

@@ -101,13 +101,17 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
     Ok(())
 }
 
-/// Whether Dovecot runs now, as it is seen.
+/// How LifeKeeper has a resource that was given back; otherwise whether Dovecot runs now, as it is seen.
 fn outcome(system: &impl System, root: &Path, tag: &Tag, plan: &Plan) -> Result<String, Error> {
+    let gives = |step: &Step| matches!(step, Step::GiveBack(_));
+    if plan.steps.iter().any(gives)
+        && let Some(found) = LifeKeeper::find(root)?.instance(system, None, tag.as_str())?
+    {
+        let (tag, state) = (found.tag, found.state);
+        return Ok(format!("{tag} is {state} on this node, with the programs it had before"));
+    }
     let stopped =
         |step: &Step| matches!(step, Step::TakeOut { state, .. } if state.is_in_service());
-    if let Some(served) = handed_back(system, root, tag, plan)? {
-        return Ok(served);
-    }
     let masters = identity::living_masters(system, root)?;
     let (settings, _) = settings::read(root);
     Ok(match masters.first() {
@@ -118,24 +122,6 @@ fn outcome(system: &impl System, root: &Path, tag: &Tag, plan: &Plan) -> Result<
         ),
         None => "Dovecot is stopped on this node".into(),
     })
-}
-
-/// How LifeKeeper has a resource that was given back.
-fn handed_back(
-    system: &impl System,
-    root: &Path,
-    tag: &Tag,
-    plan: &Plan,
-) -> Result<Option<String>, Error> {
-    let gives = |step: &Step| matches!(step, Step::GiveBack(_));
-    if !plan.steps.iter().any(gives) {
-        return Ok(None);
-    }
-    let lifekeeper = LifeKeeper::find(root)?;
-    let found = lifekeeper.instance(system, None, tag.as_str())?;
-    Ok(found.map(|found| {
-        format!("{} is {} on this node, with the programs it had before", found.tag, found.state)
-    }))
 }
 
 /// Said when there is no resource and no record.

@@ -12,10 +12,7 @@ const BLIND: &str = "each check warns, and a mail store that hangs or is not mou
 /// Assesses the account, where the check logs in.
 pub(crate) fn assess(account: Option<&Account>) -> Vec<Finding> {
     let Some(account) = account else { return Vec::new() };
-    let mut findings = vec![usable(account)];
-    findings.extend(banned(account));
-    findings.extend(delayed(account));
-    findings
+    [Some(usable(account)), banned(account), delayed(account)].into_iter().flatten().collect()
 }
 
 /// A wrong ok leaves a check blind that somebody relies on, on a standby until its failover; a wrong
