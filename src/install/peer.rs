@@ -15,9 +15,6 @@ use crate::text::{excerpt, one_line};
 /// The longest that it may take there: above the wait for another run.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// How a line of a plan begins.
-const WOULD: &str = "would ";
-
 /// How a warning begins.
 const WARNING: &str = "warning: ";
 
@@ -60,7 +57,7 @@ impl Peer {
             let lines = answer.lines().map(str::trim).filter(|line| line.starts_with(begin));
             lines.map(one_line).collect::<Vec<_>>()
         };
-        self.plan = with(WOULD);
+        self.plan = with("would ");
         let warnings = with(WARNING).into_iter().map(|line| {
             let line = line.trim_start_matches(WARNING);
             let numbered = line.split_once(": ");

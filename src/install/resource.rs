@@ -91,7 +91,7 @@ impl<S: System> Resource<'_, S> {
             return Err(refused!(
                 Message::ForeignResource,
                 "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
-                     {cause}; choose another tag, or take it over with --take-over"
+                 {cause}; choose another tag, or take it over with --take-over"
             ));
         }
     }

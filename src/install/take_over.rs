@@ -86,20 +86,14 @@ pub(super) fn plan<S: System>(
     }
     take_over_elsewhere(resource, what, &mut plan)?;
     let is_served = !identity::living_masters(system, root)?.is_empty();
-    let serves = match plan.found.state {
-        State::Isp => true,
-        _ if taken.paused && is_served => true,
-        _ => {
-            if taken.paused {
-                let text = format!(
-                    "{tag} was marked OSU by a run that was killed, and Dovecot does not run here; \
-                     bring it into service: perform_action -t {tag} -a restore"
-                );
-                plan.warnings.push(Remark::new(Message::LeftMarked, text));
-            }
-            false
-        }
-    };
+    let serves = plan.found.state == State::Isp || taken.paused && is_served;
+    if taken.paused && !serves {
+        let text = format!(
+            "{tag} was marked OSU by a run that was killed, and Dovecot does not run here; bring it \
+             into service: perform_action -t {tag} -a restore"
+        );
+        plan.warnings.push(Remark::new(Message::LeftMarked, text));
+    }
     let changes = !foreign.is_empty() || serves && taken.paused;
     record.note_taken(tag, Some(TakeOver { paused: serves && changes, ..taken }));
     if serves && changes {

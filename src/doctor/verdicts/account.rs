@@ -70,7 +70,7 @@ fn delayed(account: &Account) -> Option<Finding> {
             .why("after wrong passwords of a webmail on this node the check warns for nothing")
             .cure(format!(
                 "list 127.0.0.1:143 before that entry in APP_DOVECOT_IP_LIST, or add {from} to \
-             login_trusted_networks"
+                 login_trusted_networks"
             )),
     )
 }

@@ -50,7 +50,7 @@ fn lifekeeper(installed: &Installed) -> Finding {
         .what(format!("LifeKeeper runs in a version that is not known: {cause}"))
         .why(
             "all nodes must have the same version, and how long quickCheck may take depends \
-                     on it",
+             on it",
         )
         .run("rpm -q steeleye-lk"),
         (_, _, Fact::Known(version)) => {
