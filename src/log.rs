@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
-use std::io::{self, LineWriter, Write};
+use std::io::{LineWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,9 +141,9 @@ pub(crate) fn readable(stamp: &str) -> String {
 /// Why the kit's own log cannot be written, where it is there. Nothing is made.
 pub(crate) fn unusable(root: &Path) -> Option<String> {
     let path = root.join(FILE);
-    let cause = files::open_own(&path, OpenOptions::new().append(true)).err()?;
-    let is_there = cause.kind() != io::ErrorKind::NotFound;
-    is_there.then(|| format!("opening {}: {cause}", path.display()))
+    let opened = files::open_own(&path, OpenOptions::new().append(true));
+    let cause = files::if_there(opened).err()?;
+    Some(format!("opening {}: {cause}", path.display()))
 }
 
 /// The file in which the C library reads the time zone (`tzset(3)`).

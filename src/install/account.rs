@@ -279,14 +279,11 @@ impl Form {
 
     /// A section that names the file of the account.
     fn section(self, name: &str) -> String {
-        match self {
-            Self::Before => format!(
-                "{name} {{\n  driver = passwd-file\n  args = username_format=%u {PASSWD_FILE}\n}}\n"
-            ),
-            Self::Since => format!(
-                "{name} {USER} {{\n  driver = passwd-file\n  passwd_file_path = {PASSWD_FILE}\n}}\n"
-            ),
-        }
+        let (name, file) = match self {
+            Self::Before => (name.to_owned(), "args = username_format=%u"),
+            Self::Since => (format!("{name} {USER}"), "passwd_file_path ="),
+        };
+        format!("{name} {{\n  driver = passwd-file\n  {file} {PASSWD_FILE}\n}}\n")
     }
 
     const fn title(self) -> &'static str {

@@ -234,18 +234,26 @@ fn undo<S: System>(
         Step::Peer(peer) => peer.hand_back(resource),
         Step::Pause => give_service_back(resource),
         Step::Programs(programs) => {
-            if let Err(cause) = programs.iter().try_for_each(Program::give_back) {
-                // Dovecot must be watched again, by whichever programs.
-                if plan.record.is_paused(tag) {
-                    give_service_back(resource)?;
-                }
-                return Err(cause);
-            }
+            let given_back = programs.iter().try_for_each(Program::give_back);
+            watched(resource, &plan.record, given_back)?;
             programs::forget(root, tag)
         }
         // Only where the programs are to be given back.
         Step::Resume => resource.pause(),
     }
+}
+
+/// Where something failed while the resource is marked OSU, marks it ISP again: Dovecot must be watched,
+/// by whichever programs.
+fn watched<S: System>(
+    resource: &Resource<'_, S>,
+    record: &Record,
+    done: Result<(), Error>,
+) -> Result<(), Error> {
+    if done.is_err() && record.is_paused(resource.tag) {
+        give_service_back(resource)?;
+    }
+    done
 }
 
 /// Lets LifeKeeper watch the resource again, unless it is in service elsewhere.

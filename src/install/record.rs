@@ -168,7 +168,6 @@ impl Record {
         self.settings.written.iter().map(entry).collect()
     }
 
-    /// Notes entries.
     pub(crate) fn note_entries(&mut self, entries: &[Entry]) {
         let noted = entries.iter().map(|entry| (entry.key.clone(), entry.text.clone()));
         self.settings.written.extend(noted);

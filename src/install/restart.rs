@@ -7,7 +7,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::replace;
-use super::step::Deed;
 use crate::boot::restart::{self, DropIn};
 use crate::error::{Error, refused};
 use crate::files::sync_directory;
@@ -56,23 +55,8 @@ pub(super) fn plan(
 }
 
 impl Restart {
-    /// Writing it, in words.
-    pub(super) fn writing(&self) -> Deed {
-        let what = format!("{}: systemd starts a Dovecot that died again", self.path());
-        Deed::new("writing", "write", what)
-    }
-
-    /// Removing it, in words.
-    pub(super) fn removing(&self) -> Deed {
-        Deed::new("removing", "remove", self.path())
-    }
-
-    /// Says that it stays, because it was changed.
-    pub(super) fn keeping(&self) -> Deed {
-        Deed::new("keeping", "keep", format!("{}, which was changed since", self.path()))
-    }
-
-    fn path(&self) -> String {
+    /// Where it is, in words.
+    pub(super) fn path(&self) -> String {
         restart::path(Path::new("/"), &self.service).display().to_string()
     }
 

@@ -56,7 +56,10 @@ impl Step {
                 let what = format!("the start at boot: {}", links::describe(boot));
                 Deed::new("disabling", "disable", what)
             }
-            Self::Restart(restart) => restart.writing(),
+            Self::Restart(restart) => {
+                let what = format!("{}: systemd starts a Dovecot that died again", restart.path());
+                Deed::new("writing", "write", what)
+            }
             Self::Create(command, _) => {
                 Deed::new("creating", "create", format!("the resource: {command}"))
             }
@@ -110,7 +113,6 @@ pub(super) struct Deed {
 }
 
 impl Deed {
-    /// Puts the words together.
     pub(super) fn new(doing: &'static str, verb: &'static str, what: String) -> Self {
         Self { doing, verb, what }
     }

@@ -68,7 +68,7 @@ impl Step {
                 let what = format!("back the start at boot: {}", links::describe(boot));
                 Deed::new("giving", "give", what)
             }
-            Self::Restart(restart) => restart.removing(),
+            Self::Restart(restart) => Deed::new("removing", "remove", restart.path()),
             Self::Peer(Peer { node, tag, .. }) => {
                 Deed::new("giving", "give", format!("{tag} back on {node}"))
             }

@@ -11,12 +11,10 @@ use super::programs::{self, Program};
 use super::record::{self, Record, TakeOver};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
-use super::restart::Restart;
 use super::step::{Deed, UNCHANGED};
 use super::step_back::Step;
 use super::{
-    InstallLock, caution, give_service_back, hand_back, logged, note_resumed, remove_entries, say,
-    tidy,
+    InstallLock, caution, hand_back, logged, note_resumed, remove_entries, say, tidy, watched,
 };
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
@@ -214,8 +212,10 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
     }
     if is_last {
         plan.steps.extend(record.restart.iter().cloned().map(Step::Restart));
-        let changed = record.restart.iter().filter(|restart| restart.is_changed(root));
-        plan.kept.extend(changed.map(Restart::keeping));
+        for changed in record.restart.iter().filter(|restart| restart.is_changed(root)) {
+            let what = format!("{}, which was changed since", changed.path());
+            plan.kept.push(Deed::new("keeping", "keep", what));
+        }
         plan.steps.extend(record.boot.iter().cloned().map(Step::Boot));
     }
     plan.steps.push(if is_last { Step::RemoveRecord } else { Step::Forget });
@@ -279,19 +279,25 @@ fn taking_out<S: System>(
     Ok(Some(Step::TakeOut { tag: tag.to_string(), state: found.state, by }))
 }
 
-fn take(
-    system: &impl System,
+fn take<S: System>(
+    system: &S,
     root: &Path,
     what: &Uninstall,
     record: &mut Record,
     step: &Step,
 ) -> Result<(), Error> {
+    let tag = &what.tag;
+    let at_lifekeeper = |work: &dyn Fn(&Resource<'_, S>) -> Result<(), Error>| {
+        let lifekeeper = LifeKeeper::find(root)?;
+        work(&Resource { system, root, lifekeeper: &lifekeeper, tag })
+    };
     match step {
-        Step::TakeOut { .. } | Step::Peer(_) | Step::Pause | Step::GiveBack(_) | Step::Resume => {
-            let lifekeeper = LifeKeeper::find(root)?;
-            let resource = Resource { system, root, lifekeeper: &lifekeeper, tag: &what.tag };
-            take_at_lifekeeper(&resource, record, step)
-        }
+        Step::TakeOut { by, .. } => at_lifekeeper(&|resource| {
+            for left in resource.take_out(by)? {
+                caution(&Remark::new(Message::LeftElsewhere, format!("still there: {left}")));
+            }
+            Ok(())
+        }),
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
             if links::give_back(system, root, boot)? == GivenBack::SetSince {
@@ -301,39 +307,7 @@ fn take(
             Ok(())
         }
         Step::Restart(restart) => restart.remove(system, root),
-        Step::Note => {
-            let taken = record.taken(&what.tag).map(|taken| TakeOver { paused: true, ..taken });
-            record.note_taken(&what.tag, taken);
-            record.save(root)
-        }
-        Step::ForgetPrograms => programs::forget(root, &what.tag),
-        Step::ForgetTaking => {
-            record.note_taken(&what.tag, None);
-            record.save(root)
-        }
-        Step::Forget => {
-            record.forget(&what.tag);
-            record.save(root)
-        }
-        Step::RemoveRecord => record::remove(root),
-    }
-}
-
-/// Takes a step for which LifeKeeper is asked. Once the resource is marked OSU, it is marked ISP again
-/// whatever fails: Dovecot must be watched, by whichever programs.
-fn take_at_lifekeeper<S: System>(
-    resource: &Resource<'_, S>,
-    record: &Record,
-    step: &Step,
-) -> Result<(), Error> {
-    let paused = match step {
-        Step::TakeOut { by, .. } => {
-            for left in resource.take_out(by)? {
-                caution(&Remark::new(Message::LeftElsewhere, format!("still there: {left}")));
-            }
-            return Ok(());
-        }
-        Step::Peer(peer) => {
+        Step::Peer(peer) => at_lifekeeper(&|resource| {
             if let Err(cause) = peer.hand_back(resource) {
                 let (node, tag) = (&peer.node, &peer.tag);
                 let text = format!(
@@ -342,20 +316,32 @@ fn take_at_lifekeeper<S: System>(
                 );
                 caution(&Remark::new(Message::LeftTaken, text));
             }
-            return Ok(());
+            Ok(())
+        }),
+        Step::Note => {
+            let taken = record.taken(tag).map(|taken| TakeOver { paused: true, ..taken });
+            record.note_taken(tag, taken);
+            record.save(root)
         }
-        Step::Pause => resource.pause(),
-        Step::GiveBack(programs) => programs.iter().try_for_each(Program::give_back),
-        Step::Resume => {
+        Step::Pause => at_lifekeeper(&|resource| watched(resource, record, resource.pause())),
+        Step::GiveBack(programs) => at_lifekeeper(&|resource| {
+            watched(resource, record, programs.iter().try_for_each(Program::give_back))
+        }),
+        Step::Resume => at_lifekeeper(&|resource| {
             resource.resume()?;
-            return note_resumed(resource, record);
+            note_resumed(resource, record)
+        }),
+        Step::ForgetPrograms => programs::forget(root, tag),
+        Step::ForgetTaking => {
+            record.note_taken(tag, None);
+            record.save(root)
         }
-        _ => return Ok(()),
-    };
-    if paused.is_err() && record.is_paused(resource.tag) {
-        give_service_back(resource)?;
+        Step::Forget => {
+            record.forget(tag);
+            record.save(root)
+        }
+        Step::RemoveRecord => record::remove(root),
     }
-    paused
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Check, Finding, or_ok};
 use crate::dovecot::configuration::Settings;
 use crate::messages::Message;
-use crate::text::cut;
+use crate::text::{cut, list};
 
 /// How many differences are told one by one.
 const MAX_TOLD: usize = 10;
@@ -55,8 +55,7 @@ fn compare(nodes: &[&Facts], get: impl Fn(&Facts) -> Option<&str>) -> Comparison
 }
 
 fn told<'a>(values: impl Iterator<Item = (String, Vec<&'a str>)>) -> String {
-    let told = values.map(|(value, nodes)| format!("{value} on {}", nodes.join(" and ")));
-    told.collect::<Vec<_>>().join(", ")
+    list(values.map(|(value, nodes)| format!("{value} on {}", nodes.join(" and "))))
 }
 
 fn versions(nodes: &[&Facts]) -> Vec<Finding> {
