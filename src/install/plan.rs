@@ -70,9 +70,7 @@ pub(super) fn plan<S: System>(resource: &Resource<'_, S>, what: &Install) -> Res
     if !entries.is_empty() {
         record.note_entries(&entries);
         let newline = block::lacks_newline(&file.bytes);
-        if newline {
-            record.settings.ended_last_line = true;
-        }
+        record.settings.ended_last_line |= newline;
         steps.push(Step::Entries { entries, newline });
     }
 

@@ -48,7 +48,7 @@ enum Copies {
     /// All four call this kit.
     Ours,
     /// One is not there (yet).
-    Missing(String),
+    Missing(&'static str),
     /// One is something else.
     Foreign(String),
 }
@@ -115,7 +115,7 @@ impl<S: System> Resource<'_, S> {
 
     fn copies(&self) -> Result<Copies, Error> {
         for copy in self.lifekeeper.copies(self.tag) {
-            let Some(path) = copy.path else { return Ok(Copies::Missing(copy.action.to_owned())) };
+            let Some(path) = copy.path else { return Ok(Copies::Missing(copy.action)) };
             if !calls_kit(&path, copy.action)? {
                 return Ok(Copies::Foreign(path.display().to_string()));
             }
@@ -165,18 +165,15 @@ impl<S: System> Resource<'_, S> {
     fn settle(&self, start: Start, creation: &CommandOutput) -> Result<(), Error> {
         let begin = self.system.now();
         let mut told = false;
+        let refuse = |cause: &str| Err(Error::refused(Message::NotCreated, cause));
         loop {
-            let Some(found) = self.look()? else {
-                let cause = "ins_list does not show it";
-                return Err(Error::refused(Message::NotCreated, cause));
-            };
+            let Some(found) = self.look()? else { return refuse("ins_list does not show it") };
             let cause = match (found.state, self.copies()?) {
                 (_, Copies::Foreign(path)) => {
-                    return Err(refused!(Message::NotCreated, "{path} does not call this kit"));
+                    return refuse(&format!("{path} does not call this kit"));
                 }
                 (State::Osf, _) => {
-                    let cause = "it is OSF: it could not be brought into service";
-                    return Err(Error::refused(Message::NotCreated, cause));
+                    return refuse("it is OSF: it could not be brought into service");
                 }
                 (_, Copies::Missing(action)) => format!("it has no program for {action}"),
                 (State::Isp, Copies::Ours) => return Ok(()),
@@ -192,7 +189,7 @@ impl<S: System> Resource<'_, S> {
                 }
             };
             if self.is_over(begin) {
-                return Err(Error::refused(Message::NotCreated, cause));
+                return refuse(&cause);
             }
             self.system.sleep(PAUSE);
         }
