@@ -118,7 +118,6 @@ impl fmt::Display for Command {
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CommandOutput {
-    /// How.
     pub(crate) end: End,
     /// The end of its standard output and standard error, in the order printed; of standard error
     /// alone when it was asked for its answer, or its answer is secret.

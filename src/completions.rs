@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::show::print;
 use crate::system::System;
+use crate::text::is_plain;
 
 /// What prints LifeKeeper's tags for a shell. The package's own path: a shell that completes runs
 /// nothing that lies in a user's directory.
@@ -49,28 +50,24 @@ pub(crate) fn script(shell: Shell) -> Result<(), Error> {
 pub(crate) fn tags(system: &impl System, root: &Path) -> Result<(), Error> {
     let found = LifeKeeper::find(root).and_then(|found| found.within(LIMIT).instances(system));
     let tags = found.unwrap_or_default().into_iter().map(|one| one.tag);
-    print(&tags.filter(|tag| is_plain(tag)).map(|tag| tag + "\n").collect::<String>())
+    print(&tags.filter(|tag| is_offered(tag)).map(|tag| tag + "\n").collect::<String>())
 }
 
-fn is_plain(tag: &str) -> bool {
-    !tag.starts_with('-') && tag.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+fn is_offered(tag: &str) -> bool {
+    !tag.starts_with('-') && is_plain(tag)
 }
 
 /// Writes the script of a shell.
 fn completed_by(shell: Shell) -> String {
     let (mut command, mut script) = (Cli::command(), Vec::new());
     let name = command.get_name().to_owned();
-    match shell {
-        Shell::Bash => generate(shells::Bash, &mut command, name, &mut script),
-        Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
-        Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
-    }
-    let script = String::from_utf8_lossy(&script);
-    match shell {
-        Shell::Bash => bash(&script),
-        Shell::Zsh => zsh(&script),
-        Shell::Fish => fish(&script),
-    }
+    let (generator, set_right): (_, fn(&str) -> String) = match shell {
+        Shell::Bash => (shells::Shell::Bash, bash),
+        Shell::Zsh => (shells::Shell::Zsh, zsh),
+        Shell::Fish => (shells::Shell::Fish, fish),
+    };
+    generate(generator, &mut command, name, &mut script);
+    set_right(&String::from_utf8_lossy(&script))
 }
 
 fn bash(script: &str) -> String {
@@ -146,9 +143,9 @@ mod tests {
         for (tag, plain) in
             [("ip-192.0.2.10", true), ("a/b_c", true), ("$(reboot)", false), ("-x", false)]
         {
-            assert_eq!(is_plain(tag), plain, "{tag}");
+            assert_eq!(is_offered(tag), plain, "{tag}");
         }
-        assert!(["`x`", "a b", "a;b", "\u{202e}x", "é"].iter().all(|tag| !is_plain(tag)));
+        assert!(["`x`", "a b", "a;b", "\u{202e}x", "é"].iter().all(|tag| !is_offered(tag)));
     }
 
     #[test]

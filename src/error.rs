@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::command::CommandOutput;
 use crate::messages::{Message, Remark};
 use crate::process::Process;
-use crate::text::line;
+use crate::text::{line, list};
 
 /// A reason for a failing exit.
 #[derive(Debug)]
@@ -117,10 +117,6 @@ impl fmt::Display for Error {
     }
 }
 
-fn list(processes: &[Process]) -> String {
-    processes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
 impl Error {
     /// What was asked for is not done.
     pub(crate) fn refused(message: Message, cause: impl Into<String>) -> Self {
@@ -158,3 +154,12 @@ impl Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What was asked for is not done: `refused!(Message::NotDeleted, "deleting {tag}: …")`.
+macro_rules! refused {
+    ($message:expr, $($text:tt)+) => {
+        $crate::error::Error::refused($message, format!($($text)+))
+    };
+}
+
+pub(crate) use refused;

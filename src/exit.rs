@@ -45,17 +45,17 @@ pub(crate) enum Agent {
 }
 
 /// What a monitoring plugin found (Monitoring Plugins Development Guidelines, "Plugin Return
-/// Codes").
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Codes"), by its urgency: UNKNOWN never hides a known problem.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Plugin {
     /// 0: all is as it should be.
     Ok,
+    /// 3: it cannot be told.
+    Unknown,
     /// 1: somebody should look.
     Warning,
     /// 2: somebody must look now.
     Critical,
-    /// 3: it cannot be told.
-    Unknown,
 }
 
 impl Exit {
@@ -87,13 +87,6 @@ impl Agent {
 }
 
 impl Plugin {
-    /// The more urgent one; UNKNOWN never hides a known problem.
-    pub(crate) fn worse(self, other: Self) -> Self {
-        let order = [Self::Ok, Self::Unknown, Self::Warning, Self::Critical];
-        let place = |found| order.iter().position(|one| *one == found);
-        if place(other) > place(self) { other } else { self }
-    }
-
     const fn status(self) -> u8 {
         match self {
             Self::Ok => 0,

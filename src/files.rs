@@ -19,6 +19,9 @@ pub(crate) const RUN_DIRECTORY: &str = "run/dovecot-ark";
 /// The lock of an install or uninstall. No tag becomes a file name that begins with a dot.
 pub(crate) const INSTALL_LOCK: &str = "run/dovecot-ark/.install";
 
+/// The kit's program, on each node.
+pub(crate) const PROGRAM: &str = "/usr/sbin/dovecot-ark";
+
 /// The bits of a mode that let others than the owner write.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -108,8 +111,12 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 
 /// Whether a path leads to a program that root owns and only root may write.
 pub(crate) fn is_program_of_root(path: &Path) -> bool {
-    fs::metadata(path)
-        .is_ok_and(|data| data.is_file() && data.mode() & 0o111 != 0 && is_roots(&data).is_ok())
+    fs::metadata(path).is_ok_and(|data| is_program(&data) && is_roots(&data).is_ok())
+}
+
+/// Whether a file can be run.
+pub(crate) fn is_program(data: &Metadata) -> bool {
+    data.is_file() && data.mode() & 0o111 != 0
 }
 
 /// Whether an open file is root's own.
@@ -136,6 +143,14 @@ fn is_roots(data: &Metadata) -> Result<(), String> {
         Err(format!("others may write it, its mode is {:o}", data.mode() & 0o7777))
     } else {
         Ok(())
+    }
+}
+
+/// What was done to a file; `None` where it is not there.
+pub(crate) fn if_there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
     }
 }
 

@@ -11,13 +11,13 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Declares the messages with their numbers.
+/// Declares the messages with their numbers and meanings.
 macro_rules! table {
-    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+    ($($name:ident = $number:literal: $meaning:literal,)*) => {
         /// A warning or an error that has a number.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub enum Message {
-            $($(#[$doc])* $name = $number,)*
+            $(#[doc = $meaning] $name = $number,)*
         }
 
         impl Message {
@@ -37,448 +37,241 @@ macro_rules! table {
 
 table! {
     // The program itself.
-    /// Somebody other than root asked for it.
-    NotRoot = 1001,
-    /// The process table does not show this program.
-    ProcessTable = 1002,
-    /// Standard output could not be written.
-    Output = 1003,
-    /// A file or directory could not be dealt with.
-    File = 1004,
-    /// A command failed.
-    Command = 1005,
-    /// The answer of a command is not understood.
-    Answer = 1006,
-    /// The kit has a defect.
-    Internal = 1007,
-    /// The log file cannot be opened.
-    NoLogFile = 1008,
+    NotRoot = 1001: "Somebody other than root asked for it.",
+    ProcessTable = 1002: "The process table does not show this program.",
+    Output = 1003: "Standard output could not be written.",
+    File = 1004: "A file or directory could not be dealt with.",
+    Command = 1005: "A command failed.",
+    Answer = 1006: "The answer of a command is not understood.",
+    Internal = 1007: "The kit has a defect.",
+    NoLogFile = 1008: "The log file cannot be opened.",
 
     // The checks.
-    /// A fault: Dovecot is not in operation.
-    Fault = 1101,
-    /// A fault: the processes cannot be seen.
-    Blind = 1102,
-    /// In operation, and something needs attention.
-    Degraded = 1103,
-    /// Not in operation, and excused.
-    Excused = 1104,
-    /// The action gave up at its limit.
-    GaveUp = 1105,
-    /// Nothing watches over quickCheck's end.
-    Unwatched = 1106,
-    /// Others than root may write the master's program.
-    WritableProgram = 1107,
-    /// The check was made although an action holds the lock.
-    CheckedBesides = 1108,
-    /// The status command did not answer.
-    NoStatus = 1109,
-    /// More than one master runs.
-    SeveralMasters = 1110,
-    /// A debugger holds the master.
-    Traced = 1111,
-    /// All processes of a service are in use.
-    Saturated = 1112,
-    /// A certificate has ended or soon will.
-    Certificate = 1113,
-    /// The check of a port could not be made.
-    NotChecked = 1114,
-    /// The look at a mailbox failed and is no fault.
-    Login = 1115,
-    /// Dovecot serves, and could not start again.
-    NoNextStart = 1116,
+    Fault = 1101: "A fault: Dovecot is not in operation.",
+    Blind = 1102: "A fault: the processes cannot be seen.",
+    Degraded = 1103: "In operation, and something needs attention.",
+    Excused = 1104: "Not in operation, and excused.",
+    GaveUp = 1105: "The action gave up at its limit.",
+    Unwatched = 1106: "Nothing watches over quickCheck's end.",
+    WritableProgram = 1107: "Others than root may write the master's program.",
+    CheckedBesides = 1108: "The check was made although an action holds the lock.",
+    NoStatus = 1109: "The status command did not answer.",
+    SeveralMasters = 1110: "More than one master runs.",
+    Traced = 1111: "A debugger holds the master.",
+    Saturated = 1112: "All processes of a service are in use.",
+    Certificate = 1113: "A certificate has ended or soon will.",
+    NotChecked = 1114: "The check of a port could not be made.",
+    Login = 1115: "The look at a mailbox failed and is no fault.",
+    NoNextStart = 1116: "Dovecot serves, and could not start again.",
 
     // restore.
-    /// Dovecot did not come into operation.
-    NotStarted = 1201,
-    /// A file system is full.
-    Full = 1202,
-    /// Dovecot's configuration is broken.
-    Configuration = 1203,
-    /// Dovecot is not installed.
-    NotInstalled = 1204,
-    /// This node lacks an address on which Dovecot is to listen.
-    NoAddress = 1205,
-    /// Another program has a port of Dovecot's.
-    PortTaken = 1206,
-    /// A round did not bring Dovecot into operation.
-    Round = 1207,
-    /// An earlier Dovecot left processes behind.
-    LeftBehind = 1208,
-    /// The unit is active without a process.
-    EmptyUnit = 1209,
-    /// Whether the configuration is readable is not known.
-    ConfigurationUnknown = 1210,
-    /// A wrong pid file could not be removed.
-    PidFile = 1211,
-    /// A service command failed.
-    ServiceCommand = 1212,
-    /// There is no service command.
-    NoServiceCommand = 1213,
-    /// A command of a killed action still ran.
-    LeftCommand = 1214,
+    NotStarted = 1201: "Dovecot did not come into operation.",
+    Full = 1202: "A file system is full.",
+    Configuration = 1203: "Dovecot's configuration is broken.",
+    NotInstalled = 1204: "Dovecot is not installed.",
+    NoAddress = 1205: "This node lacks an address on which Dovecot is to listen.",
+    PortTaken = 1206: "Another program has a port of Dovecot's.",
+    Round = 1207: "A round did not bring Dovecot into operation.",
+    LeftBehind = 1208: "An earlier Dovecot left processes behind.",
+    EmptyUnit = 1209: "The unit is active without a process.",
+    ConfigurationUnknown = 1210: "Whether the configuration is readable is not known.",
+    PidFile = 1211: "A wrong pid file could not be removed.",
+    ServiceCommand = 1212: "A service command failed.",
+    NoServiceCommand = 1213: "There is no service command.",
+    LeftCommand = 1214: "A command of a killed action still ran.",
 
     // remove.
-    /// Something outlived SIGKILL.
-    StillRunning = 1301,
-    /// Another program keeps starting Dovecot.
-    StartedAgain = 1302,
-    /// systemd is going to start Dovecot again.
-    StillStarting = 1303,
-    /// A master belongs to another unit.
-    OtherUnit = 1304,
-    /// The master outlived a stop command.
-    OutlivedStop = 1305,
-    /// The state of the service is not known.
-    ServiceUnknown = 1306,
-    /// The stop command left processes, which get signals.
-    Signals = 1307,
-    /// No process is left, and the unit is not inactive.
-    UnitAtWork = 1308,
-    /// A stopped process is resumed.
-    Resumed = 1309,
-    /// Something still runs that may not be Dovecot's.
-    NotProven = 1310,
-    /// A frozen control group was thawed.
-    Thawed = 1311,
-    /// A frozen control group could not be thawed.
-    NotThawed = 1312,
+    StillRunning = 1301: "Something outlived SIGKILL.",
+    StartedAgain = 1302: "Another program keeps starting Dovecot.",
+    StillStarting = 1303: "systemd is going to start Dovecot again.",
+    OtherUnit = 1304: "A master belongs to another unit.",
+    OutlivedStop = 1305: "The master outlived a stop command.",
+    ServiceUnknown = 1306: "The state of the service is not known.",
+    Signals = 1307: "The stop command left processes, which get signals.",
+    UnitAtWork = 1308: "No process is left, and the unit is not inactive.",
+    Resumed = 1309: "A stopped process is resumed.",
+    NotProven = 1310: "Something still runs that may not be Dovecot's.",
+    Thawed = 1311: "A frozen control group was thawed.",
+    NotThawed = 1312: "A frozen control group could not be thawed.",
 
     // recover.
-    /// Nothing is changed while the node shuts down.
-    ShuttingDown = 1401,
-    /// Dovecot was left running because it could not start again.
-    LeftRunning = 1402,
+    ShuttingDown = 1401: "Nothing is changed while the node shuts down.",
+    LeftRunning = 1402: "Dovecot was left running because it could not start again.",
 
     // Locks and notes.
-    /// The directory above is locked instead.
-    LockAbove = 1501,
-    /// The action goes on without a lock.
-    NoLock = 1502,
-    /// An unknown process holds the lock.
-    UnknownHolder = 1503,
-    /// The action that held the lock was terminated.
-    HolderTerminated = 1504,
-    /// A note could not be read or written.
-    Note = 1505,
+    LockAbove = 1501: "The directory above is locked instead.",
+    NoLock = 1502: "The action goes on without a lock.",
+    UnknownHolder = 1503: "An unknown process holds the lock.",
+    HolderTerminated = 1504: "The action that held the lock was terminated.",
+    Note = 1505: "A note could not be read or written.",
 
     // The settings.
-    /// The file of the settings cannot be read.
-    NoSettings = 2001,
-    /// No parameter has this name.
-    UnknownKey = 2002,
-    /// A line of the file is not understood.
-    Line = 2003,
-    /// The file of the settings is too large.
-    LargeFile = 2004,
-    /// More warnings of this kind are not told.
-    MoreWarnings = 2005,
-    /// A value is not understood.
-    Value = 2006,
-    /// An entry of the list is not understood.
-    Entry = 2007,
-    /// More entries are left out.
-    MoreEntries = 2008,
-    /// No entry of the list is left.
-    NoEntry = 2009,
-    /// A parameter of the resource agent is not understood.
-    Parameter = 2010,
+    NoSettings = 2001: "The file of the settings cannot be read.",
+    UnknownKey = 2002: "No parameter has this name.",
+    Line = 2003: "A line of the file is not understood.",
+    LargeFile = 2004: "The file of the settings is too large.",
+    MoreWarnings = 2005: "More warnings of this kind are not told.",
+    Value = 2006: "A value is not understood.",
+    Entry = 2007: "An entry of the list is not understood.",
+    MoreEntries = 2008: "More entries are left out.",
+    NoEntry = 2009: "No entry of the list is left.",
+    Parameter = 2010: "A parameter of the resource agent is not understood.",
 
     // install and uninstall.
-    /// LifeKeeper is not there.
-    NoLifeKeeper = 3001,
-    /// LifeKeeper does not run.
-    LifeKeeperDown = 3002,
-    /// Another install or uninstall runs.
-    OtherRun = 3003,
-    /// An earlier install or uninstall was killed.
-    KilledRun = 3004,
-    /// Undoing a step failed.
-    NotUndone = 3005,
-    /// Another resource protects this Dovecot.
-    Protected = 3006,
-    /// There is no program dovecot.
-    NoDovecot = 3007,
-    /// Dovecot would not start.
-    WouldNotStart = 3008,
-    /// Dovecot runs on a node that is to stand by.
-    StandbyRuns = 3009,
-    /// The resource is not in service.
-    NotInService = 3010,
-    /// It cannot depend on that.
-    Dependency = 3011,
-    /// The key for the time of quickCheck is not known.
-    QuickCheckKey = 3012,
-    /// The key for the time of quickCheck is set already.
-    QuickCheckSet = 3013,
-    /// No command can create the resource.
-    NoCreation = 3014,
-    /// LifeKeeper has another resource of that tag.
-    ForeignResource = 3015,
-    /// Somebody else created the resource meanwhile.
-    CreatedMeanwhile = 3016,
-    /// The resource is not as it should be after its creation.
-    NotCreated = 3017,
-    /// The resource cannot be taken out of service.
-    NotOutOfService = 3018,
-    /// LifeKeeper does not show the dependency.
-    DependencyNotShown = 3019,
-    /// The resource is still there.
-    NotDeleted = 3020,
-    /// The resource cannot be taken out of LifeKeeper.
-    NotTakenOut = 3021,
-    /// The start at boot could not be disabled.
-    BootNotDisabled = 3022,
-    /// What there is to do has changed since the question.
-    ChangedMeanwhile = 3023,
-    /// Nobody can be asked.
-    NobodyToAsk = 3024,
-    /// It was not confirmed.
-    NotConfirmed = 3025,
-    /// The resource is still there on another node.
-    LeftElsewhere = 3026,
-    /// Somebody has set the start at boot since.
-    BootSetSince = 3027,
-    /// The resource cannot be taken over.
-    NotTakenOver = 3028,
-    /// This kit would call the Dovecot that is to be taken over a fault.
-    TakenForFault = 3029,
-    /// Another node could not do its part.
-    OtherNode = 3030,
-    /// An action of the resource does not end.
-    StillActing = 3031,
-    /// The new quickCheck fails.
-    NewCheckFails = 3032,
-    /// The state of the resource could not be set.
-    NotMarked = 3033,
-    /// A run that was killed left the resource marked OSU.
-    LeftMarked = 3034,
-    /// The resource cannot be given back.
-    NotGivenBack = 3035,
-    /// The resource is not given back on another node.
-    LeftTaken = 3036,
-    /// The login check has an account already.
-    AccountExists = 3037,
-    /// The login check's account cannot be kept.
-    AccountNotKept = 3038,
-    /// systemd cannot be let restart Dovecot.
-    NoRestart = 3039,
+    NoLifeKeeper = 3001: "LifeKeeper is not there.",
+    LifeKeeperDown = 3002: "LifeKeeper does not run.",
+    OtherRun = 3003: "Another install or uninstall runs.",
+    KilledRun = 3004: "An earlier install or uninstall was killed.",
+    NotUndone = 3005: "Undoing a step failed.",
+    Protected = 3006: "Another resource protects this Dovecot.",
+    NoDovecot = 3007: "There is no program dovecot.",
+    WouldNotStart = 3008: "Dovecot would not start.",
+    StandbyRuns = 3009: "Dovecot runs on a node that is to stand by.",
+    NotInService = 3010: "The resource is not in service.",
+    Dependency = 3011: "It cannot depend on that.",
+    QuickCheckKey = 3012: "The key for the time of quickCheck is not known.",
+    QuickCheckSet = 3013: "The key for the time of quickCheck is set already.",
+    NoCreation = 3014: "No command can create the resource.",
+    ForeignResource = 3015: "LifeKeeper has another resource of that tag.",
+    CreatedMeanwhile = 3016: "Somebody else created the resource meanwhile.",
+    NotCreated = 3017: "The resource is not as it should be after its creation.",
+    NotOutOfService = 3018: "The resource cannot be taken out of service.",
+    DependencyNotShown = 3019: "LifeKeeper does not show the dependency.",
+    NotDeleted = 3020: "The resource is still there.",
+    NotTakenOut = 3021: "The resource cannot be taken out of LifeKeeper.",
+    BootNotDisabled = 3022: "The start at boot could not be disabled.",
+    ChangedMeanwhile = 3023: "What there is to do has changed since the question.",
+    NobodyToAsk = 3024: "Nobody can be asked.",
+    NotConfirmed = 3025: "It was not confirmed.",
+    LeftElsewhere = 3026: "The resource is still there on another node.",
+    BootSetSince = 3027: "Somebody has set the start at boot since.",
+    NotTakenOver = 3028: "The resource cannot be taken over.",
+    TakenForFault = 3029: "This kit would call the Dovecot that is to be taken over a fault.",
+    OtherNode = 3030: "Another node could not do its part.",
+    StillActing = 3031: "An action of the resource does not end.",
+    NewCheckFails = 3032: "The new quickCheck fails.",
+    NotMarked = 3033: "The state of the resource could not be set.",
+    LeftMarked = 3034: "A run that was killed left the resource marked OSU.",
+    NotGivenBack = 3035: "The resource cannot be given back.",
+    LeftTaken = 3036: "The resource is not given back on another node.",
+    AccountExists = 3037: "The login check has an account already.",
+    AccountNotKept = 3038: "The login check's account cannot be kept.",
+    NoRestart = 3039: "systemd cannot be let restart Dovecot.",
 
     // doctor: what is installed, and the checks.
-    /// LifeKeeper's version is not known.
-    DoctorLifeKeeperVersion = 4001,
-    /// LifeKeeper has no licence file.
-    DoctorLicence = 4002,
-    /// Dovecot's version cannot be had.
-    DoctorNoDovecot = 4003,
-    /// Dovecot's version was never tried.
-    DoctorUntried = 4004,
-    /// The checks say degraded.
-    DoctorDegraded = 4005,
-    /// An action is running.
-    DoctorActing = 4006,
-    /// The checks say stopped.
-    DoctorStopped = 4007,
-    /// The checks say failed.
-    DoctorFailed = 4008,
-    /// The checks say unknown.
-    DoctorUnknown = 4009,
-    /// The last action failed.
-    DoctorActionFailed = 4010,
-    /// The last action was killed.
-    DoctorActionKilled = 4011,
-    /// The kit cannot use a file or directory of its own.
-    DoctorOwnFiles = 4012,
+    DoctorLifeKeeperVersion = 4001: "LifeKeeper's version is not known.",
+    DoctorLicence = 4002: "LifeKeeper has no licence file.",
+    DoctorNoDovecot = 4003: "Dovecot's version cannot be had.",
+    DoctorUntried = 4004: "Dovecot's version was never tried.",
+    DoctorDegraded = 4005: "The checks say degraded.",
+    DoctorActing = 4006: "An action is running.",
+    DoctorStopped = 4007: "The checks say stopped.",
+    DoctorFailed = 4008: "The checks say failed.",
+    DoctorUnknown = 4009: "The checks say unknown.",
+    DoctorActionFailed = 4010: "The last action failed.",
+    DoctorActionKilled = 4011: "The last action was killed.",
+    DoctorOwnFiles = 4012: "The kit cannot use a file or directory of its own.",
 
     // doctor: Dovecot's configuration and certificates.
-    /// The configuration is broken.
-    DoctorBroken = 4101,
-    /// Whether the configuration is readable is not known.
-    DoctorBrokenUnknown = 4102,
-    /// Where Dovecot is to listen is not known.
-    DoctorListenerUnknown = 4103,
-    /// Dovecot has no listener on a port.
-    DoctorNoListener = 4104,
-    /// Dovecot listens at other addresses.
-    DoctorListensElsewhere = 4105,
-    /// A certificate cannot be read.
-    DoctorCertificateUnread = 4106,
-    /// A file is no certificate.
-    DoctorNoCertificate = 4107,
-    /// A certificate has ended or soon will.
-    DoctorCertificateEnds = 4108,
-    /// A key does not belong to its certificate.
-    DoctorOtherKey = 4109,
-    /// A file is no key.
-    DoctorNoKey = 4110,
-    /// A key cannot be read.
-    DoctorKeyUnread = 4111,
-    /// Dovecot cannot write its files.
-    DoctorUnwritable = 4112,
-    /// An entry asks a port for what Dovecot does not do there.
-    DoctorMisunderstood = 4113,
-    /// Dovecot is configured to listen at an address that the node lacks.
-    DoctorListenAddress = 4114,
-    /// The login check has no account.
-    DoctorNoAccount = 4115,
-    /// Dovecot refuses the login check's account.
-    DoctorAccountRefused = 4116,
-    /// Whether Dovecot accepts the account is not known.
-    DoctorAccountUnknown = 4117,
-    /// fail2ban counts the login check's address.
-    DoctorAccountBanned = 4118,
-    /// Dovecot delays the login check with others.
-    DoctorAccountDelayed = 4119,
+    DoctorBroken = 4101: "The configuration is broken.",
+    DoctorBrokenUnknown = 4102: "Whether the configuration is readable is not known.",
+    DoctorListenerUnknown = 4103: "Where Dovecot is to listen is not known.",
+    DoctorNoListener = 4104: "Dovecot has no listener on a port.",
+    DoctorListensElsewhere = 4105: "Dovecot listens at other addresses.",
+    DoctorCertificateUnread = 4106: "A certificate cannot be read.",
+    DoctorNoCertificate = 4107: "A file is no certificate.",
+    DoctorCertificateEnds = 4108: "A certificate has ended or soon will.",
+    DoctorOtherKey = 4109: "A key does not belong to its certificate.",
+    DoctorNoKey = 4110: "A file is no key.",
+    DoctorKeyUnread = 4111: "A key cannot be read.",
+    DoctorUnwritable = 4112: "Dovecot cannot write its files.",
+    DoctorMisunderstood = 4113: "An entry asks a port for what Dovecot does not do there.",
+    DoctorListenAddress = 4114: "Dovecot is to listen at an address that the node lacks.",
+    DoctorNoAccount = 4115: "The login check has no account.",
+    DoctorAccountRefused = 4116: "Dovecot refuses the login check's account.",
+    DoctorAccountUnknown = 4117: "Whether Dovecot accepts the account is not known.",
+    DoctorAccountBanned = 4118: "fail2ban counts the login check's address.",
+    DoctorAccountDelayed = 4119: "Dovecot delays the login check with others.",
 
     // doctor: who starts Dovecot.
-    /// systemd does not report the service.
-    DoctorUnitUnknown = 4201,
-    /// systemd stops Dovecot before LifeKeeper.
-    DoctorOrder = 4202,
-    /// There is no service command.
-    DoctorNoCommand = 4203,
-    /// The unit is masked.
-    DoctorMasked = 4204,
-    /// systemd has no usable unit.
-    DoctorNoUnit = 4205,
-    /// There is no init script.
-    DoctorNoScript = 4206,
-    /// The unit starts at boot.
-    DoctorEnabled = 4207,
-    /// The init script runs at boot.
-    DoctorBootLinks = 4208,
-    /// systemd does not report the state of the unit.
-    DoctorStateUnknown = 4209,
-    /// An active unit starts Dovecot.
-    DoctorTriggered = 4210,
-    /// A unit upholds Dovecot's.
-    DoctorUpheld = 4211,
-    /// systemd restarts Dovecot.
-    DoctorRestart = 4212,
-    /// The unit has `KillMode=none`.
-    DoctorKillMode = 4213,
-    /// Another supervisor knows of Dovecot.
-    DoctorSupervisor = 4214,
-    /// A file starts or restarts Dovecot.
-    DoctorStarter = 4215,
-    /// The start of other units starts Dovecot.
-    DoctorPulledIn = 4216,
-    /// systemd does not restart Dovecot as install has set it.
-    DoctorOwnRestart = 4217,
+    DoctorUnitUnknown = 4201: "systemd does not report the service.",
+    DoctorOrder = 4202: "systemd stops Dovecot before LifeKeeper.",
+    DoctorNoCommand = 4203: "There is no service command.",
+    DoctorMasked = 4204: "The unit is masked.",
+    DoctorNoUnit = 4205: "systemd has no usable unit.",
+    DoctorNoScript = 4206: "There is no init script.",
+    DoctorEnabled = 4207: "The unit starts at boot.",
+    DoctorBootLinks = 4208: "The init script runs at boot.",
+    DoctorStateUnknown = 4209: "systemd does not report the state of the unit.",
+    DoctorTriggered = 4210: "An active unit starts Dovecot.",
+    DoctorUpheld = 4211: "A unit upholds Dovecot's.",
+    DoctorRestart = 4212: "systemd restarts Dovecot.",
+    DoctorKillMode = 4213: "The unit has `KillMode=none`.",
+    DoctorSupervisor = 4214: "Another supervisor knows of Dovecot.",
+    DoctorStarter = 4215: "A file starts or restarts Dovecot.",
+    DoctorPulledIn = 4216: "The start of other units starts Dovecot.",
+    DoctorOwnRestart = 4217: "systemd does not restart Dovecot as install has set it.",
 
     // doctor: settings and times.
-    /// A setting is not understood.
-    DoctorSetting = 4301,
-    /// A time is no number of seconds.
-    DoctorNoSeconds = 4302,
-    /// LifeKeeper does not read a key that is set.
-    DoctorUnreadKey = 4303,
-    /// LifeKeeper ends the checks too early.
-    DoctorShortChecks = 4304,
-    /// LifeKeeper ends quickCheck before its own end.
-    DoctorShortQuickCheck = 4305,
-    /// LifeKeeper gives up a switchover too early.
-    DoctorShortSwitchover = 4306,
+    DoctorSetting = 4301: "A setting is not understood.",
+    DoctorNoSeconds = 4302: "A time is no number of seconds.",
+    DoctorUnreadKey = 4303: "LifeKeeper does not read a key that is set.",
+    DoctorShortChecks = 4304: "LifeKeeper ends the checks too early.",
+    DoctorShortQuickCheck = 4305: "LifeKeeper ends quickCheck before its own end.",
+    DoctorShortSwitchover = 4306: "LifeKeeper gives up a switchover too early.",
 
     // doctor: addresses, ports, masters, tags.
-    /// The addresses cannot be listed.
-    DoctorAddressesUnknown = 4401,
-    /// An address is not on this node.
-    DoctorNoAddress = 4402,
-    /// Who listens is not known.
-    DoctorPortsUnknown = 4403,
-    /// An earlier Dovecot's process has a port.
-    DoctorPortLeft = 4404,
-    /// Another program has a port, and Dovecot does not run.
-    DoctorPortTaken = 4405,
-    /// Nobody listens at an entry.
-    DoctorNobodyListens = 4406,
-    /// Another program has a port beside Dovecot.
-    DoctorForeignPort = 4407,
-    /// More than one master runs.
-    DoctorSeveralMasters = 4408,
-    /// The only master belongs to another unit.
-    DoctorOnlyStranger = 4409,
-    /// A master belongs to another unit.
-    DoctorStranger = 4410,
-    /// What install changed is not known.
-    DoctorRecord = 4411,
-    /// The node is prepared for several tags.
-    DoctorSeveralTags = 4412,
-    /// Others than root can write a master's program.
-    DoctorWritableProgram = 4413,
+    DoctorAddressesUnknown = 4401: "The addresses cannot be listed.",
+    DoctorNoAddress = 4402: "An address is not on this node.",
+    DoctorPortsUnknown = 4403: "Who listens is not known.",
+    DoctorPortLeft = 4404: "An earlier Dovecot's process has a port.",
+    DoctorPortTaken = 4405: "Another program has a port, and Dovecot does not run.",
+    DoctorNobodyListens = 4406: "Nothing listens at an entry.",
+    DoctorForeignPort = 4407: "Another program has a port beside Dovecot.",
+    DoctorSeveralMasters = 4408: "More than one master runs.",
+    DoctorOnlyStranger = 4409: "The only master belongs to another unit.",
+    DoctorStranger = 4410: "A master belongs to another unit.",
+    DoctorRecord = 4411: "What install changed is not known.",
+    DoctorSeveralTags = 4412: "The node is prepared for several tags.",
+    DoctorWritableProgram = 4413: "Others than root can write a master's program.",
 
     // doctor: the resource.
-    /// LifeKeeper does not list its resources.
-    DoctorResourceUnknown = 4501,
-    /// The resource is another kit's.
-    DoctorOtherKind = 4502,
-    /// LifeKeeper has no such resource.
-    DoctorNoResource = 4503,
-    /// Dovecot runs where it is out of service.
-    DoctorRunsOutOfService = 4504,
-    /// Dovecot does not run where it is in service.
-    DoctorNotRunning = 4505,
-    /// LifeKeeper calls the resource failed.
-    DoctorResourceFailed = 4506,
-    /// What the resource depends on is not known.
-    DoctorDependenciesUnknown = 4507,
-    /// The resource does not depend on an IP resource.
-    DoctorNoDependency = 4508,
-    /// No IP resource has an address.
-    DoctorNoIpResource = 4509,
-    /// LifeKeeper has no copy of an action.
-    DoctorNoCopy = 4510,
-    /// A copy is not the kit's.
-    DoctorForeignCopy = 4511,
-    /// A copy is not executable.
-    DoctorCopyMode = 4512,
-    /// A program of the kit cannot be run.
-    DoctorStubs = 4513,
-    /// A program of the kit was changed.
-    DoctorStubsEdited = 4514,
-    /// To which nodes the resource is extended is not known.
-    DoctorExtensionUnknown = 4515,
-    /// The resource is not extended to a node.
-    DoctorNotExtended = 4516,
+    DoctorResourceUnknown = 4501: "LifeKeeper does not list its resources.",
+    DoctorOtherKind = 4502: "The resource is another kit's.",
+    DoctorNoResource = 4503: "LifeKeeper has no such resource.",
+    DoctorRunsOutOfService = 4504: "Dovecot runs where it is out of service.",
+    DoctorNotRunning = 4505: "Dovecot does not run where it is in service.",
+    DoctorResourceFailed = 4506: "LifeKeeper calls the resource failed.",
+    DoctorDependenciesUnknown = 4507: "What the resource depends on is not known.",
+    DoctorNoDependency = 4508: "The resource does not depend on an IP resource.",
+    DoctorNoIpResource = 4509: "No IP resource has an address.",
+    DoctorNoCopy = 4510: "LifeKeeper has no copy of an action.",
+    DoctorForeignCopy = 4511: "A copy is not the kit's.",
+    DoctorCopyMode = 4512: "A copy is not executable.",
+    DoctorStubs = 4513: "A program of the kit cannot be run.",
+    DoctorStubsEdited = 4514: "A program of the kit was changed.",
+    DoctorExtensionUnknown = 4515: "To which nodes the resource is extended is not known.",
+    DoctorNotExtended = 4516: "The resource is not extended to a node.",
 
     // doctor: the nodes together.
-    /// LifeKeeper's versions differ.
-    DoctorLifeKeeperVersions = 4601,
-    /// Dovecot's versions differ.
-    DoctorDovecotVersions = 4602,
-    /// The kit's versions differ.
-    DoctorKitVersions = 4603,
-    /// Dovecot's configuration differs.
-    DoctorConfigurations = 4604,
-    /// The settings differ.
-    DoctorSettings = 4605,
-    /// LifeKeeper's copies differ.
-    DoctorCopies = 4606,
-    /// Dovecot runs on more than one node.
-    DoctorRunsTwice = 4607,
-    /// The resource is in service on more than one node.
-    DoctorInServiceTwice = 4608,
-    /// An address is on more than one node.
-    DoctorAddressTwice = 4609,
-    /// No other node was asked.
-    DoctorNoPeers = 4610,
-    /// LifeKeeper does not list the other nodes.
-    DoctorPeersUnknown = 4611,
-    /// A node is not alive.
-    DoctorPeerDead = 4612,
-    /// The tag cannot be passed to another node.
-    DoctorPeerTag = 4613,
-    /// A node has another version of the kit.
-    DoctorPeerVersion = 4614,
-    /// The answer of a node is not understood.
-    DoctorPeerGarbage = 4615,
-    /// A node gave no answer.
-    DoctorPeerSilent = 4616,
-    /// The login check's accounts differ.
-    DoctorAccounts = 4617,
-    /// systemd restarts Dovecot on some nodes alone.
-    DoctorRestarts = 4618,
+    DoctorLifeKeeperVersions = 4601: "LifeKeeper's versions differ.",
+    DoctorDovecotVersions = 4602: "Dovecot's versions differ.",
+    DoctorKitVersions = 4603: "The kit's versions differ.",
+    DoctorConfigurations = 4604: "Dovecot's configuration differs.",
+    DoctorSettings = 4605: "The settings differ.",
+    DoctorCopies = 4606: "LifeKeeper's copies differ.",
+    DoctorRunsTwice = 4607: "Dovecot runs on more than one node.",
+    DoctorInServiceTwice = 4608: "The resource is in service on more than one node.",
+    DoctorAddressTwice = 4609: "An address is on more than one node.",
+    DoctorNoPeers = 4610: "No other node was asked.",
+    DoctorPeersUnknown = 4611: "LifeKeeper does not list the other nodes.",
+    DoctorPeerDead = 4612: "A node is not alive.",
+    DoctorPeerTag = 4613: "The tag cannot be passed to another node.",
+    DoctorPeerVersion = 4614: "A node has another version of the kit.",
+    DoctorPeerGarbage = 4615: "The answer of a node is not understood.",
+    DoctorPeerSilent = 4616: "A node gave no answer.",
+    DoctorAccounts = 4617: "The login check's accounts differ.",
+    DoctorRestarts = 4618: "systemd restarts Dovecot on some nodes alone.",
 }
 
 impl Message {
@@ -536,28 +329,21 @@ pub(crate) fn number_of<'a>(record: &::log::Record<'a>) -> Option<&'a str> {
     Some(record.target()).filter(|target| is_numbered && target.starts_with("ARK"))
 }
 
-/// Logs at a level under the number of a message.
-macro_rules! log_numbered {
-    ($level:ident, $message:expr, $($text:tt)+) => {
-        ::log::log!(target: $crate::messages::Message::code($message), ::log::Level::$level, $($text)+)
-    };
-}
-
 /// Logs a warning: `warning!(Message::NoLock, "{cause}")`.
 macro_rules! warning {
     ($message:expr, $($text:tt)+) => {
-        $crate::messages::log_numbered!(Warn, $message, $($text)+)
+        ::log::log!(target: $crate::messages::Message::code($message), ::log::Level::Warn, $($text)+)
     };
 }
 
 /// Logs an error: `error!(cause.message(), "{cause}")`.
 macro_rules! error {
     ($message:expr, $($text:tt)+) => {
-        $crate::messages::log_numbered!(Error, $message, $($text)+)
+        ::log::log!(target: $crate::messages::Message::code($message), ::log::Level::Error, $($text)+)
     };
 }
 
-pub(crate) use {error, log_numbered, warning};
+pub(crate) use {error, warning};
 
 #[cfg(test)]
 mod tests {

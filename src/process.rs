@@ -15,7 +15,6 @@ pub(crate) const fn ticks(started: u64) -> Duration {
 /// A line of the process table.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ProcessEntry {
-    /// Process id.
     pub(crate) pid: i32,
     /// The parent's process id; 0 when it is not to be seen.
     pub(crate) parent: i32,
@@ -30,7 +29,6 @@ pub(crate) struct ProcessEntry {
 /// A process seen closely. It is its pid *plus* its start: a pid alone is used again.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Process {
-    /// Process id.
     pub(crate) pid: i32,
     /// The parent's process id; 0 when it is not to be seen.
     pub(crate) parent: i32,
@@ -54,9 +52,7 @@ pub(crate) struct Process {
 /// An end of a pipe that a process has open.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Pipe {
-    /// The pipe's inode.
     pub(crate) inode: u64,
-    /// Which end.
     pub(crate) end: PipeEnd,
 }
 

@@ -60,33 +60,28 @@ pub fn run() -> ExitCode {
         Command::Settings(_) => log::start_without_file("settings"),
         _ => {}
     }
+    let as_root = |doing, work: &dyn Fn() -> Result<Exit, Error>| {
+        told(machine.require_root(doing).and_then(|()| work()))
+    };
     let exit = match cli.command {
         Command::QuickCheck(resource) => perform(Action::QuickCheck, &resource, &machine),
         Command::Restore(resource) => perform(Action::Restore, &resource, &machine),
         Command::Remove(resource) => perform(Action::Remove, &resource, &machine),
         Command::Recover(resource) => perform(Action::Recover, &resource, &machine),
-        Command::Install(what) => told(
-            machine
-                .require_root("installing")
-                .and_then(|()| install::install(&machine, root, &what)),
-        ),
-        Command::Uninstall(what) => told(
-            machine
-                .require_root("uninstalling")
-                .and_then(|()| install::uninstall(&machine, root, &what)),
-        ),
-        Command::Doctor(how) => told(
-            machine
-                .require_root("looking at the preconditions")
-                .and_then(|()| doctor::doctor(&machine, root, &how)),
-        ),
+        Command::Install(what) => {
+            as_root("installing", &|| install::install(&machine, root, &what))
+        }
+        Command::Uninstall(what) => {
+            as_root("uninstalling", &|| install::uninstall(&machine, root, &what))
+        }
+        Command::Doctor(how) => {
+            as_root("looking at the preconditions", &|| doctor::doctor(&machine, root, &how))
+        }
         Command::Status(how) => show_status(&how, &machine),
         Command::Settings(how) => told(show::settings(root, &how).map(|()| Exit::Success)),
-        Command::LoginAccount(how) => told(
-            machine
-                .require_root("making an account")
-                .and_then(|()| install::login_account(&machine, root, &how)),
-        ),
+        Command::LoginAccount(how) => {
+            as_root("making an account", &|| install::login_account(&machine, root, &how))
+        }
         Command::Explain { number } => told(explain::explain(number).map(|()| Exit::Success)),
         Command::LookAtStore { directory } => {
             told(show::print(State::of(&directory).word()).map(|()| Exit::Success))

@@ -69,6 +69,16 @@ fn is_odd(c: char) -> bool {
     !['"', '\'', '\\'].contains(&c) && c.escape_debug().len() > 1
 }
 
+/// Words with commas between them.
+pub(crate) fn list(words: impl IntoIterator<Item: ToString>) -> String {
+    words.into_iter().map(|word| word.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a word means itself to each shell.
+pub(crate) fn is_plain(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
+}
+
 /// Joins the lines of a text into one, escaped, and leaves empty ones out.
 pub(crate) fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -135,6 +145,19 @@ mod tests {
     use super::*;
     use crate::test_bytes;
     use proptest::prelude::*;
+
+    #[test]
+    fn only_a_word_that_no_shell_changes_is_plain() {
+        for (word, plain) in [
+            ("dovecot", true),
+            ("mail-1.a/b_c", true),
+            ("a b", false),
+            ("$(id)", false),
+            ("é", false),
+        ] {
+            assert_eq!(is_plain(word), plain, "{word}");
+        }
+    }
 
     #[test]
     fn what_is_printable_stays_and_the_rest_is_written_as_its_escape() {

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::command::Command;
 use crate::dovecot::unit::{self, Unit};
 use crate::error::Error;
-use crate::files;
+use crate::files::{self, if_there};
 use crate::messages::Message;
 use crate::system::System;
+use crate::text::list;
 
 /// Where systemd keeps what the administrator enabled, for good or until the next boot
 /// (`systemctl enable --runtime`).
@@ -138,8 +139,7 @@ impl Boot {
 
     /// Those of them that lead to an init script.
     pub(crate) fn script_starts(&self) -> Vec<&str> {
-        let starts = |path: &&str| self.is_script_start(path);
-        self.links.keys().map(String::as_str).filter(starts).collect()
+        self.starts().into_iter().filter(|path| self.is_script_start(path)).collect()
     }
 
     /// Whether a link runs an init script at boot. The run levels 0 and 6 end the node.
@@ -170,10 +170,10 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
             said.push(format!("`{command}`: {ended}"));
         }
     };
-    let units: Vec<String> =
-        units(&boot.service).into_iter().filter(|unit| has_unit(root, unit)).collect();
+    let [service, socket] = &units(&boot.service);
+    let both = [service.as_str(), socket];
+    let units: Vec<&str> = both.into_iter().filter(|unit| has_unit(root, unit)).collect();
     if !units.is_empty() && !boot.starts().is_empty() {
-        let units: Vec<&str> = units.iter().map(String::as_str).collect();
         systemctl(system, &[&["disable"], units.as_slice()].concat()).map(&mut run);
         // Without the option it leaves these links alone.
         if boot.starts().iter().any(|path| path.trim_start_matches('/').starts_with(RUNTIME)) {
@@ -182,8 +182,7 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
         }
     }
     if boot.socket_active {
-        let [_, socket] = self::units(&boot.service);
-        systemctl(system, &["stop", &socket]).map(&mut run);
+        systemctl(system, &["stop", socket]).map(&mut run);
     }
     // Where systemd knows the service, it has told the tool of the scripts already.
     if !find(system, root, &boot.service)?.script_starts().is_empty() {
@@ -220,13 +219,13 @@ pub(crate) fn give_back(
             && !before.links.contains_key(*path)
     };
     for path in now.links.keys().filter(is_tools) {
-        let path = below(root, path);
+        let path = files::below(root, Path::new(path));
         fs::remove_file(&path).map_err(Error::file("removing", &path))?;
         files::sync_directory(&path)?;
     }
     for (path, target) in &before.links {
         if now.links.get(path) != Some(target) {
-            let path = below(root, path);
+            let path = files::below(root, Path::new(path));
             link(&path, target).map_err(Error::file("linking", &path))?;
             files::sync_directory(&path)?;
         }
@@ -252,11 +251,8 @@ pub(crate) enum GivenBack {
 
 /// The state in words.
 pub(crate) fn describe(boot: &Boot) -> String {
-    let mut words: Vec<String> = boot.starts().into_iter().map(str::to_owned).collect();
-    if boot.socket_active {
-        words.push(format!("{}.socket is listening", boot.service));
-    }
-    words.join(", ")
+    let socket = boot.socket_active.then(|| format!("{}.socket is listening", boot.service));
+    list(boot.starts().into_iter().map(str::to_owned).chain(socket))
 }
 
 fn units(service: &str) -> [String; 2] {
@@ -352,17 +348,11 @@ fn collect(
 
 /// What is in a directory; nothing when there is none.
 fn entries(directory: &Path) -> Result<Vec<fs::DirEntry>, Error> {
-    let listed = fs::read_dir(directory).and_then(Iterator::collect);
-    match listed {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+    match if_there(fs::read_dir(directory).and_then(Iterator::collect)) {
         // SUSE has a link here to a directory that is looked at by itself.
         Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Ok(Vec::new()),
-        other => other.map_err(Error::file("reading", directory)),
+        listed => listed.map(Option::unwrap_or_default).map_err(Error::file("reading", directory)),
     }
-}
-
-fn below(root: &Path, path: &str) -> PathBuf {
-    root.join(path.trim_start_matches('/'))
 }
 
 /// Makes a link in the place of whatever has its name, and its directory, which systemctl removes
@@ -371,10 +361,7 @@ fn link(path: &Path, target: &str) -> io::Result<()> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    match fs::remove_file(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-        Err(_) | Ok(()) => {}
-    }
+    if_there(fs::remove_file(path))?;
     symlink(target, path)
 }
 

@@ -3,6 +3,7 @@
 //! It acts within half a second, where LifeKeeper's next check is a minute away on average, and
 //! without LifeKeeper: what its policies forbid, systemd does all the same.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, CommandOutput};
-use crate::error::Error;
+use crate::dovecot::unit;
+use crate::error::{Error, refused};
 use crate::files;
 use crate::messages::Message;
 use crate::system::System;
@@ -59,15 +61,7 @@ pub(crate) enum DropIn {
 
 /// The drop-in of a service, below the root directory.
 pub(crate) fn path(root: &Path, service: &str) -> PathBuf {
-    root.join(format!("etc/systemd/system/{}/dovecot-ark.conf", directory(service)))
-}
-
-fn directory(service: &str) -> String {
-    format!("{}.d", unit(service))
-}
-
-fn unit(service: &str) -> String {
-    format!("{}.service", service.strip_suffix(".service").unwrap_or(service))
+    root.join(format!("etc/systemd/system/{}.d/dovecot-ark.conf", unit::name(service)))
 }
 
 /// Looks what is there.
@@ -103,21 +97,22 @@ pub(crate) fn reload(system: &impl System) -> Result<(), Error> {
 ///
 /// When it does not tell, or has no such unit.
 pub(crate) fn policy(system: &impl System, service: &str) -> Result<String, Error> {
-    let unit = unit(service);
+    let unit = unit::name(service);
     let (command, ended) =
         run(system, &["show", "--property=LoadState,Restart", &unit], ASK_LIMIT)?;
-    let property = |name: &str| {
-        let mut lines = ended.answer.lines().filter_map(|line| line.split_once('='));
-        lines.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
-    };
-    match (property("LoadState").as_deref(), property("Restart")) {
-        (Some("loaded"), Some(policy)) => Ok(policy),
-        (Some(state), _) if state != "loaded" => Err(Error::refused(
-            Message::NoRestart,
-            format!("asking systemd for {unit}: it is {state}"),
-        )),
+    let properties = properties(&ended.answer);
+    match (properties.get("LoadState"), properties.get("Restart")) {
+        (Some(&"loaded"), Some(policy)) => Ok((*policy).to_owned()),
+        (Some(state), _) if *state != "loaded" => {
+            Err(refused!(Message::NoRestart, "asking systemd for {unit}: it is {state}"))
+        }
         _ => Err(Error::Command { command, ended }),
     }
+}
+
+/// The properties of a unit, as `systemctl show` prints them.
+pub(crate) fn properties(answer: &str) -> BTreeMap<&str, &str> {
+    answer.lines().filter_map(|line| line.split_once('=')).collect()
 }
 
 fn run(

@@ -11,7 +11,6 @@
 //!
 //! The exit status is 0 when no finding is an error.
 
-mod cure;
 mod facts;
 pub mod finding;
 mod peers;
@@ -26,7 +25,7 @@ use crate::exit::Exit;
 use crate::show::{print, print_json};
 use crate::system::System;
 use facts::Facts;
-use finding::{Finding, Level};
+use finding::Level;
 use peers::Node;
 #[cfg(test)]
 pub(crate) use show::{Cluster, Local};
@@ -40,34 +39,28 @@ pub(crate) use show::{Cluster, Local};
 pub(crate) fn doctor(system: &impl System, root: &Path, how: &Doctor) -> Result<Exit, Error> {
     let facts = Facts::gather(system, root, &how.tag);
     let mut findings = verdicts::assess(&facts);
-    if how.local {
-        if how.json {
-            print_json(root, &show::local(&facts, &findings))?;
-        } else {
-            print(&show::as_text(&findings))?;
+    let mut peers = Vec::new();
+    if !how.local {
+        let (asked, said) = peers::ask(system, root, &facts);
+        findings.extend(said);
+        let there = asked.iter().filter_map(|peer| peer.facts.as_ref());
+        let seen: Vec<&Facts> = [&facts].into_iter().chain(there).collect();
+        findings.extend(verdicts::cluster::assess(&seen));
+        peers = asked;
+    }
+    let healthy = show::count(&findings, Level::Error) == 0;
+    match (how.json, how.local) {
+        (false, _) => print(&show::as_text(&findings))?,
+        (true, true) => {
+            let (node, facts, findings) = (facts.node(), &facts, &findings);
+            print_json(root, &show::Local { node, facts, findings })?;
         }
-        return Ok(exit(&findings));
+        (true, false) => {
+            let name = facts.node().to_owned();
+            let alive = facts.installed.node.known().is_some();
+            peers.insert(0, Node { name, alive, reached: true, facts: Some(facts) });
+            print_json(root, &show::cluster(how.tag.as_str(), &peers, &findings))?;
+        }
     }
-    let (peers, said) = peers::ask(system, root, &facts);
-    findings.extend(said);
-    let seen: Vec<&Facts> =
-        [&facts].into_iter().chain(peers.iter().filter_map(|peer| peer.facts.as_ref())).collect();
-    findings.extend(verdicts::cluster::assess(&seen));
-    if how.json {
-        let here = Node {
-            name: facts.node().to_owned(),
-            alive: facts.installed.node.known().is_some(),
-            reached: true,
-            facts: Some(facts.clone()),
-        };
-        let nodes = [vec![here], peers].concat();
-        print_json(root, &show::cluster(how.tag.as_str(), &nodes, &findings))?;
-    } else {
-        print(&show::as_text(&findings))?;
-    }
-    Ok(exit(&findings))
-}
-
-fn exit(findings: &[Finding]) -> Exit {
-    if show::count(findings, Level::Error) == 0 { Exit::Success } else { Exit::Failure }
+    Ok(if healthy { Exit::Success } else { Exit::Failure })
 }

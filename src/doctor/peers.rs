@@ -5,22 +5,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::cure::Cure;
 use super::facts::Facts;
 use super::finding::{Check, Finding};
 use super::verdicts;
 use crate::command::CommandOutput;
+use crate::files::PROGRAM;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::messages::Message;
 use crate::show::{FORMAT, KIT};
 use crate::stderr;
 use crate::system::System;
+use crate::text::is_plain;
 
 /// How long a peer may take to look at itself; see [`Facts::gather`].
 const LIMIT: Duration = Duration::from_secs(90);
-
-/// The kit's program there.
-const PROGRAM: &str = "/usr/sbin/dovecot-ark";
 
 /// A node of the cluster, and what it saw of itself.
 #[derive(Clone, Debug, Serialize)]
@@ -55,47 +53,47 @@ enum PeerError {
     Garbage(String),
 }
 
+/// Why it matters that a node was not looked at.
+const UNSEEN: &str = "it is unknown whether a failover to it can succeed";
+
 /// Asks all other nodes that are alive, and assesses each of them; each may take 95 s.
 pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>, Vec<Finding>) {
+    let none = |finding: Finding| (Vec::new(), vec![finding]);
+    let differ = "it is unknown whether the nodes agree";
     let engine = match LifeKeeper::find(root) {
         Ok(engine) if here.installed.node.known().is_some() => engine,
         _ => {
-            return (
-                Vec::new(),
-                vec![Finding::warning(
-                    Check::Peer,
-                    Message::DoctorNoPeers,
-                    "no other node was looked at, because LifeKeeper does not run here",
-                    "it is unknown whether the nodes agree",
-                    "start LifeKeeper and run `dovecot-ark doctor` again",
-                )],
+            return none(
+                Finding::warning(Check::Peer, Message::DoctorNoPeers)
+                    .what("no other node was looked at, because LifeKeeper does not run here")
+                    .why(differ)
+                    .cure("start LifeKeeper and run `dovecot-ark doctor` again"),
             );
         }
     };
     let names = match engine.peers(system) {
         Ok(names) => names,
         Err(cause) => {
-            let finding = Finding::error(
-                Check::Peer,
-                Message::DoctorPeersUnknown,
-                format!("LifeKeeper does not list the other nodes: {cause}"),
-                "it is unknown whether the nodes agree",
-                Cure::run(here.installed.command("sys_list")),
+            return none(
+                Finding::error(Check::Peer, Message::DoctorPeersUnknown)
+                    .what(format!("LifeKeeper does not list the other nodes: {cause}"))
+                    .why(differ)
+                    .run(here.installed.command("sys_list")),
             );
-            return (Vec::new(), vec![finding]);
         }
     };
     if names.is_empty() {
         let what = "LifeKeeper knows no other node (Single Server Protection)";
-        return (Vec::new(), vec![Finding::ok(Check::Peer, what)]);
+        return none(Finding::ok(Check::Peer, what));
     }
     let mut nodes = Vec::new();
     let mut findings = Vec::new();
     for name in &names {
-        let (node, finding) = ask_one(system, &engine, name, here);
-        findings.push(finding);
-        findings.extend(node.facts.iter().flat_map(verdicts::assess));
-        nodes.push(node);
+        let alive = engine.is_alive(system, name);
+        let (facts, finding) = ask_one(system, &engine, name, alive, here);
+        findings.push(finding.on(name));
+        findings.extend(facts.iter().flat_map(verdicts::assess));
+        nodes.push(Node { name: name.clone(), alive, reached: facts.is_some(), facts });
     }
     let alive: Vec<&str> =
         nodes.iter().filter(|node| node.alive).map(|node| node.name.as_str()).collect();
@@ -103,34 +101,28 @@ pub(super) fn ask(system: &impl System, root: &Path, here: &Facts) -> (Vec<Node>
     (nodes, findings)
 }
 
-fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) -> (Node, Finding) {
-    let node = |alive, facts: Option<Facts>| Node {
-        name: name.to_owned(),
-        alive,
-        reached: facts.is_some(),
-        facts,
-    };
-    if !engine.is_alive(system, name) {
-        let finding = Finding::warning(
-            Check::Peer,
-            Message::DoctorPeerDead,
-            format!("{name} was not looked at: LifeKeeper does not call it alive"),
-            "it is unknown whether a failover to it can succeed",
-            "run `dovecot-ark doctor` again when it is back",
-        );
-        return (node(false, None), finding.on(name));
+fn ask_one(
+    system: &impl System,
+    engine: &LifeKeeper,
+    name: &str,
+    alive: bool,
+    here: &Facts,
+) -> (Option<Facts>, Finding) {
+    if !alive {
+        let finding = Finding::warning(Check::Peer, Message::DoctorPeerDead)
+            .what(format!("{name} was not looked at: LifeKeeper does not call it alive"))
+            .why(UNSEEN)
+            .cure("run `dovecot-ark doctor` again when it is back");
+        return (None, finding);
     }
     let extended = here.resource.extended.known();
     let tag = extended.and_then(|there| there.get(name)).unwrap_or(&here.resource.tag);
     if !is_plain(tag) {
-        let finding = Finding::error(
-            Check::Peer,
-            Message::DoctorPeerTag,
-            format!("{name} was not looked at: the tag {tag:?} is no plain word for a shell"),
-            "it is unknown whether a failover to it can succeed",
-            format!("run `dovecot-ark doctor` on {name} itself"),
-        );
-        return (node(true, None), finding.on(name));
+        let finding = Finding::error(Check::Peer, Message::DoctorPeerTag)
+            .what(format!("{name} was not looked at: the tag {tag:?} is no plain word for a shell"))
+            .why(UNSEEN)
+            .cure(format!("run `dovecot-ark doctor` on {name} itself"));
+        return (None, finding);
     }
     let line = format!("{PROGRAM} doctor --local --json --tag={tag}");
     let shown = stderr::waiting(format!("waiting for the answer of {name}"), LIMIT);
@@ -138,17 +130,11 @@ fn ask_one(system: &impl System, engine: &LifeKeeper, name: &str, here: &Facts) 
     drop(shown);
     match read(&ended.answer, name) {
         Ok(facts) => {
-            let finding =
-                Finding::ok(Check::Peer, format!("{name} is alive and has looked at itself"));
-            (node(true, Some(facts)), finding.on(name))
+            let what = format!("{name} is alive and has looked at itself");
+            (Some(facts), Finding::ok(Check::Peer, what))
         }
-        Err(cause) => (node(true, None), unread(name, &cause, &ended).on(name)),
+        Err(cause) => (None, unread(name, &cause, &ended)),
     }
-}
-
-/// Whether a word means itself to each shell on its way.
-fn is_plain(tag: &str) -> bool {
-    tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
 }
 
 /// Reads the document in what a peer printed; LifeKeeper may print words around it.
@@ -178,36 +164,26 @@ fn read(answer: &str, name: &str) -> Result<Facts, PeerError> {
 }
 
 fn unread(name: &str, cause: &PeerError, ended: &CommandOutput) -> Finding {
-    let why = "it is unknown whether a failover to it can succeed";
     match cause {
-        PeerError::OtherVersion(kit) => Finding::error(
-            Check::Peer,
-            Message::DoctorPeerVersion,
-            format!(
+        PeerError::OtherVersion(kit) => Finding::error(Check::Peer, Message::DoctorPeerVersion)
+            .what(format!(
                 "{name} has another version of the kit, {kit}, and its answer is not understood; \
                  here is {KIT}"
-            ),
-            why,
-            format!(
+            ))
+            .why(UNSEEN)
+            .cure(format!(
                 "install the package dovecot-ark {KIT} on {name}, or the newer one on all nodes"
-            ),
-        ),
-        PeerError::Garbage(cause) => Finding::error(
-            Check::Peer,
-            Message::DoctorPeerGarbage,
-            format!("{name} gave an answer that is not understood: {cause}"),
-            why,
-            format!("run `dovecot-ark doctor` on {name} itself"),
-        ),
-        PeerError::Nothing => Finding::error(
-            Check::Peer,
-            Message::DoctorPeerSilent,
-            format!("{name} gave no answer: {ended}"),
-            "LifeKeeper's copies of the stubs call this program there, on a failover too",
-            format!(
+            )),
+        PeerError::Garbage(cause) => Finding::error(Check::Peer, Message::DoctorPeerGarbage)
+            .what(format!("{name} gave an answer that is not understood: {cause}"))
+            .why(UNSEEN)
+            .cure(format!("run `dovecot-ark doctor` on {name} itself")),
+        PeerError::Nothing => Finding::error(Check::Peer, Message::DoctorPeerSilent)
+            .what(format!("{name} gave no answer: {ended}"))
+            .why("LifeKeeper's copies of the stubs call this program there, on a failover too")
+            .cure(format!(
                 "install the package dovecot-ark {KIT} on {name}, and run `{PROGRAM} doctor` there"
-            ),
-        ),
+            )),
     }
 }
 
@@ -288,18 +264,5 @@ mod tests {
         assert!(finding.what.ends_with("exit status 127: sh: /usr/sbin/dovecot-ark: not found"));
         let finding = unread("node2", &PeerError::OtherVersion("99.0".into()), &ended);
         assert!(finding.what.starts_with("node2 has another version of the kit, 99.0"));
-    }
-
-    #[test]
-    fn only_a_tag_that_no_shell_changes_is_passed_on() {
-        for (tag, plain) in [
-            ("dovecot", true),
-            ("mail-1.a/b_c", true),
-            ("a b", false),
-            ("$(id)", false),
-            ("é", false),
-        ] {
-            assert_eq!(is_plain(tag), plain, "{tag}");
-        }
     }
 }

@@ -14,12 +14,12 @@ use crate::show;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Local<'a> {
     /// The node that was looked at.
-    node: &'a str,
+    pub(super) node: &'a str,
     /// What was seen. This may change in each version.
     #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
-    facts: &'a Facts,
+    pub(super) facts: &'a Facts,
     /// What follows.
-    findings: &'a [Finding],
+    pub(super) findings: &'a [Finding],
 }
 
 /// What `doctor --json` says.
@@ -43,11 +43,6 @@ struct Count {
     ok: usize,
     warning: usize,
     error: usize,
-}
-
-/// The document of one node.
-pub(super) fn local<'a>(facts: &'a Facts, findings: &'a [Finding]) -> Local<'a> {
-    Local { node: facts.node(), facts, findings }
 }
 
 /// The document of all nodes.
@@ -77,7 +72,8 @@ pub(super) fn as_text(findings: &[Finding]) -> String {
         let _ = writeln!(text, "{title}:");
         for finding in findings.iter().filter(|finding| finding.node.as_deref() == node) {
             let number = finding.message.map(|message| format!("{}: ", message.code()));
-            let word = show::toned(finding.level.tone(), &format!("{:7}", finding.level.word()));
+            let (word, tone) = finding.level.shown();
+            let word = show::toned(tone, &format!("{word:7}"));
             let _ = writeln!(text, "  {word}  {}{}", number.unwrap_or_default(), finding.what);
             for (word, line) in [("why: ", finding.why.clone()), ("cure:", finding.told_cure())] {
                 if let Some(line) = line {
@@ -110,21 +106,15 @@ mod tests {
     fn findings() -> [Finding; 4] {
         [
             Finding::ok(Check::Boot, "not started at boot").on("node1"),
-            Finding::error(
-                Check::Boot,
-                Message::DoctorEnabled,
-                "enabled",
-                "it matters",
-                "systemctl disable x",
-            )
-            .on("node2"),
-            Finding::warning(
-                Check::Kit,
-                Message::DoctorKitVersions,
-                "differs",
-                "they may differ",
-                "install",
-            ),
+            Finding::error(Check::Boot, Message::DoctorEnabled)
+                .what("enabled")
+                .why("it matters")
+                .cure("systemctl disable x")
+                .on("node2"),
+            Finding::warning(Check::Kit, Message::DoctorKitVersions)
+                .what("differs")
+                .why("they may differ")
+                .cure("install"),
             Finding::ok(Check::State, "agrees").on("node1"),
         ]
     }

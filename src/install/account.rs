@@ -22,7 +22,7 @@ use crate::dovecot::configuration;
 use crate::dovecot::identity;
 use crate::dovecot::instance::Instance;
 use crate::dovecot::notes::Notes;
-use crate::error::Error;
+use crate::error::{Error, refused};
 use crate::exit::Exit;
 use crate::files::below;
 use crate::messages::Message;
@@ -115,31 +115,28 @@ fn write(root: &Path, file: &Path, how: &LoginAccount) -> Result<Account, Error>
     let path = below(root, file);
     let old = fs::symlink_metadata(&path).is_ok().then(|| account::read(root, file));
     match (old, how.keep, how.overwrite) {
-        (None, true, _) => Err(Error::refused(
+        (None, true, _) => Err(refused!(
             Message::AccountNotKept,
-            format!(
-                "keeping the account: there is no {}; without --keep a new one is made",
-                file.display()
-            ),
+            "keeping the account: there is no {}; without --keep a new one is made",
+            file.display()
         )),
         (Some(old), true, _) => {
             let (user, password) = old.map_err(|cause| {
-                Error::refused(Message::AccountNotKept, format!("keeping the account: {cause}"))
+                refused!(Message::AccountNotKept, "keeping the account: {cause}")
             })?;
             account::user_name(&user).map_err(|cause| {
-                Error::refused(
+                refused!(
                     Message::AccountNotKept,
-                    format!("keeping the account: {}: {cause}", file.display()),
+                    "keeping the account: {}: {cause}",
+                    file.display()
                 )
             })?;
             Ok(Account { user, password, file: "kept as it is" })
         }
-        (Some(_), false, false) => Err(Error::refused(
+        (Some(_), false, false) => Err(refused!(
             Message::AccountExists,
-            format!(
-                "writing {}: it exists; --keep uses its account, --overwrite makes a new password",
-                file.display()
-            ),
+            "writing {}: it exists; --keep uses its account, --overwrite makes a new password",
+            file.display()
         )),
         (old, false, _) => {
             // A new password is for the account that was there, unless another one is named.
@@ -282,14 +279,11 @@ impl Form {
 
     /// A section that names the file of the account.
     fn section(self, name: &str) -> String {
-        match self {
-            Self::Before => format!(
-                "{name} {{\n  driver = passwd-file\n  args = username_format=%u {PASSWD_FILE}\n}}\n"
-            ),
-            Self::Since => format!(
-                "{name} {USER} {{\n  driver = passwd-file\n  passwd_file_path = {PASSWD_FILE}\n}}\n"
-            ),
-        }
+        let (name, file) = match self {
+            Self::Before => (name.to_owned(), "args = username_format=%u"),
+            Self::Since => (format!("{name} {USER}"), "passwd_file_path ="),
+        };
+        format!("{name} {{\n  driver = passwd-file\n  {file} {PASSWD_FILE}\n}}\n")
     }
 
     const fn title(self) -> &'static str {

@@ -20,7 +20,6 @@ const DEFAULTS: &str = include_str!("../../installer/defaults");
 /// An assignment and the comment above it, as they are in the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {
-    /// The key that is assigned.
     pub(crate) key: String,
     /// All its lines, each with its end.
     pub(crate) text: String,

@@ -1,17 +1,15 @@
 //! How a resource that was taken over is given back to the programs that it had before, while
 //! Dovecot goes on.
 
-use std::path::Path;
-
-use super::deed::Deed;
 use super::peer::Peer;
 use super::programs::{self, Program};
 use super::record::TakeOver;
 use super::resource::{Resource, is_application};
+use super::step::Deed;
 use super::step_back::Step;
 use crate::cli::Uninstall;
 use crate::dovecot::identity;
-use crate::error::Error;
+use crate::error::{Error, refused};
 use crate::lifekeeper::state::State;
 use crate::messages::Message;
 use crate::system::System;
@@ -30,27 +28,23 @@ pub(super) struct Plan {
 /// Whatever stands against it.
 pub(super) fn plan<S: System>(
     resource: &Resource<'_, S>,
-    root: &Path,
     what: &Uninstall,
     taken: TakeOver,
 ) -> Result<Plan, Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
+    let Resource { system, root, lifekeeper, tag } = *resource;
     lifekeeper.require_running(system)?;
     let mut plan = Plan::default();
     let Some(found) = resource.look()? else { return Ok(plan) };
-    let here = programs::of(lifekeeper, root, tag);
-    let ours = if is_application(&found) { ours(here)? } else { Vec::new() };
+    let ours = if is_application(&found) { ours(resource)? } else { Vec::new() };
     for program in &ours {
         // Looked at before anything is changed.
         program.kept()?;
     }
     let leads = found.state == State::Isp || taken.paused;
     if what.hand_back && found.state.is_in_service() {
-        return Err(Error::refused(
+        return Err(refused!(
             Message::NotGivenBack,
-            format!(
-                "giving {tag} back: it is in service on this node; run dovecot-ark uninstall here"
-            ),
+            "giving {tag} back: it is in service on this node; run dovecot-ark uninstall here"
         ));
     }
     if leads && !what.hand_back {
@@ -74,21 +68,18 @@ pub(super) fn plan<S: System>(
 /// # Errors
 ///
 /// When LifeKeeper's copies call this kit: no old ones are kept for them.
-pub(super) fn require_nothing<S: System>(
-    resource: &Resource<'_, S>,
-    root: &Path,
-) -> Result<(), Error> {
-    if ours(programs::of(resource.lifekeeper, root, resource.tag))?.is_empty() {
+pub(super) fn require_nothing<S: System>(resource: &Resource<'_, S>) -> Result<(), Error> {
+    if ours(resource)?.is_empty() {
         return Ok(());
     }
     let tag = resource.tag;
     let cause = "its programs here are this kit's, and no old ones are kept";
-    Err(Error::refused(Message::NotGivenBack, format!("giving {tag} back: {cause}")))
+    Err(refused!(Message::NotGivenBack, "giving {tag} back: {cause}"))
 }
 
 /// Adds the other nodes.
 fn elsewhere<S: System>(resource: &Resource<'_, S>, plan: &mut Plan) -> Result<(), Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
+    let Resource { system, lifekeeper, tag, .. } = *resource;
     for other in lifekeeper.equivalents(system, tag)? {
         let (node, tag) = (&other.system, &other.tag);
         if lifekeeper.is_alive(system, node) {
@@ -105,12 +96,6 @@ fn elsewhere<S: System>(resource: &Resource<'_, S>, plan: &mut Plan) -> Result<(
 }
 
 /// Those that call this kit.
-fn ours(programs: Vec<Program>) -> Result<Vec<Program>, Error> {
-    let mut ours = Vec::new();
-    for program in programs {
-        if program.is_ours()? {
-            ours.push(program);
-        }
-    }
-    Ok(ours)
+fn ours<S>(resource: &Resource<'_, S>) -> Result<Vec<Program>, Error> {
+    programs::parted(&programs::of(resource)).map(|(ours, _)| ours)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 
-use crate::error::Error;
+use crate::error::{Error, refused};
 use crate::files::{self, INSTALL_LOCK};
 use crate::messages::{Message, warning};
 use crate::system::System;
@@ -46,13 +46,11 @@ impl InstallLock {
                 Err(TryLockError::WouldBlock) if system.now().saturating_sub(start) >= LIMIT => {
                     let holder = fs::read_to_string(&path).unwrap_or_default();
                     if is_alive(system, &holder) {
-                        return Err(Error::refused(
+                        return Err(refused!(
                             Message::OtherRun,
-                            format!(
-                                "waiting for another install or uninstall ({holder}): it still runs \
+                            "waiting for another install or uninstall ({holder}): it still runs \
                              after {} s",
-                                LIMIT.as_secs()
-                            ),
+                            LIMIT.as_secs()
                         ));
                     }
                     // Where its command is at work after all, LifeKeeper's own locks stand between

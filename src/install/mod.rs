@@ -6,7 +6,6 @@
 
 mod account;
 pub(crate) mod block;
-mod deed;
 mod hand_back;
 mod lock;
 mod pause;
@@ -30,7 +29,7 @@ use crate::boot::links;
 use crate::cli::Install;
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{identity, pid_file, places, service};
-use crate::error::Error;
+use crate::error::{Error, refused};
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
@@ -40,13 +39,12 @@ use crate::messages::{Message, Remark, error, warning};
 use crate::system::System;
 use crate::{settings, show};
 use block::{Entry, Extent};
-use deed::UNCHANGED;
 use lock::InstallLock;
 use plan::Plan;
 use programs::Program;
 use record::{Record, TakeOver};
 use resource::{Deletion, Failure, Resource};
-use step::Step;
+use step::{Step, UNCHANGED};
 
 pub(crate) use account::login_account;
 pub(crate) use uninstall::uninstall;
@@ -58,9 +56,9 @@ pub(crate) use uninstall::uninstall;
 /// The reason why it was not done; nothing is changed then, or a line says what is.
 pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Result<Exit, Error> {
     let lifekeeper = LifeKeeper::find(root)?;
-    let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
+    let resource = Resource { system, root, lifekeeper: &lifekeeper, tag: &what.tag };
     if what.dry_run {
-        let plan = plan::plan(&resource, root, what)?;
+        let plan = plan::plan(&resource, what)?;
         let steps = plan.steps.iter().map(|step| step.planned("would"));
         let warnings = plan.warnings.iter().map(|warning| show::warned(warning) + "\n");
         let nothing = plan.steps.is_empty().then(|| "nothing to do\n".to_owned());
@@ -71,8 +69,8 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
     logged("install", root, &what.tag, || {
         let _alone = InstallLock::take(system, root)?;
         tidy(root)?;
-        tidy_programs(&resource, root)?;
-        let plan = plan::plan(&resource, root, what)?;
+        programs::of(&resource).iter().try_for_each(Program::tidy)?;
+        let plan = plan::plan(&resource, what)?;
         for warning in &plan.warnings {
             caution(warning);
         }
@@ -80,7 +78,7 @@ pub(crate) fn install(system: &impl System, root: &Path, what: &Install) -> Resu
             say("nothing to do");
             return Ok(());
         }
-        apply(&resource, root, &plan)?;
+        apply(&resource, &plan)?;
         match resource.look()? {
             Some(now) => say(&format!("done: {} is {} on this node", what.tag, now.state)),
             None => say("done: this node is prepared"),
@@ -125,31 +123,24 @@ fn tidy(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes away what a killed run has left beside the programs of a resource.
-fn tidy_programs<S: System>(resource: &Resource<'_, S>, root: &Path) -> Result<(), Error> {
-    let programs = programs::of(resource.lifekeeper, root, resource.tag);
-    programs.iter().try_for_each(Program::tidy)
-}
-
 /// Does the steps; when one fails, undoes those before it.
-fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &Plan) -> Result<(), Error> {
-    let masters = identity::living_masters(resource.system, root)?.len();
+fn apply<S: System>(resource: &Resource<'_, S>, plan: &Plan) -> Result<(), Error> {
+    let masters = identity::living_masters(resource.system, resource.root)?.len();
     let mut begun = Vec::new();
     for step in &plan.steps {
-        say(&step.to_string());
-        if let Err(cause) = take(resource, root, plan, step, &mut begun) {
+        say(&step.deed().to_string());
+        if let Err(cause) = take(resource, plan, step, &mut begun) {
             say("undoing what was done");
             for step in begun.into_iter().rev() {
-                if let Err(further) = undo(resource, root, plan, masters, step) {
+                if let Err(further) = undo(resource, plan, masters, step) {
+                    let step = step.deed();
                     warning!(Message::NotUndone, "undoing \"{step}\": {further}");
-                    return Err(Error::refused(
+                    return Err(refused!(
                         Message::NotUndone,
-                        format!(
-                            "{cause}\nThis could not be undone: {step}: {further}\nWhat is left is \
+                        "{cause}\nThis could not be undone: {step}: {further}\nWhat is left is \
                          noted in /{}; `dovecot-ark uninstall --tag {}` takes it back.",
-                            record::FILE,
-                            resource.tag
-                        ),
+                        record::FILE,
+                        resource.tag
                     ));
                 }
             }
@@ -163,11 +154,11 @@ fn apply<S: System>(resource: &Resource<'_, S>, root: &Path, plan: &Plan) -> Res
 /// else's.
 fn take<'a, S: System>(
     resource: &Resource<'_, S>,
-    root: &Path,
     plan: &Plan,
     step: &'a Step,
     begun: &mut Vec<&'a Step>,
 ) -> Result<(), Error> {
+    let Resource { system, root, .. } = *resource;
     if let Step::Depend(edge) = step
         && resource.depends(edge)?
     {
@@ -177,8 +168,8 @@ fn take<'a, S: System>(
     match step {
         Step::Note => plan.record.save(root),
         Step::Entries { entries, .. } => plan.file.replace(&block::add(&plan.file.bytes, entries)),
-        Step::Boot(boot) => links::disable(resource.system, root, boot),
-        Step::Restart(restart) => restart.write(resource.system, root),
+        Step::Boot(boot) => links::disable(system, root, boot),
+        Step::Restart(restart) => restart.write(system, root),
         Step::Create(command, start) => {
             resource.create(command, *start).map_err(|failure| match failure {
                 Failure::Ours(cause) => cause,
@@ -195,32 +186,28 @@ fn take<'a, S: System>(
         Step::Check => resource.try_quick_check(),
         Step::Resume => {
             resource.resume()?;
-            note_resumed(resource, root, &plan.record)
+            note_resumed(resource, &plan.record)
         }
     }
 }
 
 /// Notes that the resource is ISP again.
-fn note_resumed<S: System>(
-    resource: &Resource<'_, S>,
-    root: &Path,
-    record: &Record,
-) -> Result<(), Error> {
+fn note_resumed<S: System>(resource: &Resource<'_, S>, record: &Record) -> Result<(), Error> {
     let mut record = record.clone();
     let taken = record.taken(resource.tag).map(|taken| TakeOver { paused: false, ..taken });
     record.note_taken(resource.tag, taken);
-    record.save(root)
+    record.save(resource.root)
 }
 
 /// Undoes a step that was taken, or was begun and failed. Before the first of them, so many
 /// `masters` of Dovecot ran.
 fn undo<S: System>(
     resource: &Resource<'_, S>,
-    root: &Path,
     plan: &Plan,
     masters: usize,
     step: &Step,
 ) -> Result<(), Error> {
+    let Resource { system, root, tag, .. } = *resource;
     match step {
         Step::Note => match &plan.noted {
             Some(record) => record.save(root),
@@ -234,32 +221,39 @@ fn undo<S: System>(
             };
             remove_entries(root, entries, extent)
         }
-        Step::Boot(boot) => links::give_back(resource.system, root, boot).map(drop),
-        Step::Restart(restart) => restart.remove(resource.system, root),
+        Step::Boot(boot) => links::give_back(system, root, boot).map(drop),
+        Step::Restart(restart) => restart.remove(system, root),
         Step::Create(..) => {
-            let tag = resource.tag.as_str();
-            let deletion = resource.lifekeeper.deletion(resource.system, tag);
+            let deletion = resource.lifekeeper.deletion(system, tag.as_str());
             let deletion = deletion.map_or(Deletion::InsRemove, Deletion::Lkcli);
             resource.take_out(&deletion)?;
-            give_dovecot_back(resource.system, root, masters)
+            give_dovecot_back(system, root, masters)
         }
         Step::Depend(edge) if resource.depends(edge)? => resource.undepend(edge),
         Step::Depend(_) | Step::Check => Ok(()),
         Step::Peer(peer) => peer.hand_back(resource),
         Step::Pause => give_service_back(resource),
         Step::Programs(programs) => {
-            if let Err(cause) = programs.iter().try_for_each(Program::give_back) {
-                // Dovecot must be watched again, by whichever programs.
-                if plan.record.taken(resource.tag).is_some_and(|taken| taken.paused) {
-                    give_service_back(resource)?;
-                }
-                return Err(cause);
-            }
-            programs::forget(root, resource.tag)
+            let given_back = programs.iter().try_for_each(Program::give_back);
+            watched(resource, &plan.record, given_back)?;
+            programs::forget(root, tag)
         }
         // Only where the programs are to be given back.
         Step::Resume => resource.pause(),
     }
+}
+
+/// Where something failed while the resource is marked OSU, marks it ISP again: Dovecot must be watched,
+/// by whichever programs.
+fn watched<S: System>(
+    resource: &Resource<'_, S>,
+    record: &Record,
+    done: Result<(), Error>,
+) -> Result<(), Error> {
+    if done.is_err() && record.is_paused(resource.tag) {
+        give_service_back(resource)?;
+    }
+    done
 }
 
 /// Lets LifeKeeper watch the resource again, unless it is in service elsewhere.
@@ -372,10 +366,11 @@ mod tests {
         meanwhile: impl FnOnce(),
     ) -> String {
         let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
-        let resource = Resource { system: machine, lifekeeper: &lifekeeper, tag: &what.tag };
-        let plan = plan::plan(&resource, root.path(), what).expect("a plan");
+        let (root, tag) = (root.path(), &what.tag);
+        let resource = Resource { system: machine, root, lifekeeper: &lifekeeper, tag };
+        let plan = plan::plan(&resource, what).expect("a plan");
         meanwhile();
-        let done = apply(&resource, root.path(), &plan);
+        let done = apply(&resource, &plan);
         done.map_or_else(|cause| cause.to_string(), |()| String::new())
     }
 
@@ -387,10 +382,11 @@ mod tests {
         step: &Step,
     ) -> Result<(), Error> {
         let (lifekeeper, what) = (LifeKeeper::find(root.path()).expect("LifeKeeper"), wanted());
-        let resource = Resource { system: machine, lifekeeper: &lifekeeper, tag: &what.tag };
-        let plan = plan::plan(&resource, root.path(), &what).expect("a plan");
+        let (root, tag) = (root.path(), &what.tag);
+        let resource = Resource { system: machine, root, lifekeeper: &lifekeeper, tag };
+        let plan = plan::plan(&resource, &what).expect("a plan");
         meanwhile();
-        undo(&resource, root.path(), &plan, 0, step)
+        undo(&resource, &plan, 0, step)
     }
 
     fn settings(root: &TestRoot) -> String {
@@ -408,8 +404,9 @@ mod tests {
         assert_eq!(applied(&root, &machine, &what, || {}), "");
         assert!(has_record(&root) && block::is_in(settings(&root).as_bytes()));
         let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
-        let resource = Resource { system: &machine, lifekeeper: &lifekeeper, tag: &what.tag };
-        let again = plan::plan(&resource, root.path(), &what).expect("a plan");
+        let (root, tag) = (root.path(), &what.tag);
+        let resource = Resource { system: &machine, root, lifekeeper: &lifekeeper, tag };
+        let again = plan::plan(&resource, &what).expect("a plan");
         assert!(again.steps.is_empty(), "{:?}", again.steps);
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::resource::Resource;
 use super::say;
 use crate::command::Command;
-use crate::error::Error;
+use crate::error::{Error, refused};
 use crate::lifekeeper::state::State;
 use crate::messages::Message;
 use crate::process::Process;
@@ -57,9 +57,9 @@ impl<S: System> Resource<'_, S> {
     pub(super) fn resume(&self) -> Result<(), Error> {
         if let Some(node) = self.serves_elsewhere()? {
             let tag = self.tag;
-            return Err(Error::refused(
+            return Err(refused!(
                 Message::NotMarked,
-                format!("marking {tag} ISP: it is now in service on {node}, and stays OSU here"),
+                "marking {tag} ISP: it is now in service on {node}, and stays OSU here"
             ));
         }
         if self.state()? == State::Osu {
@@ -77,8 +77,11 @@ impl<S: System> Resource<'_, S> {
         let copies = self.lifekeeper.copies(self.tag);
         let copy = copies.into_iter().find(|copy| copy.action == "quickCheck");
         let Some(path) = copy.and_then(|copy| copy.path) else {
-            let cause = format!("checking {}: it has no program for quickCheck", self.tag);
-            return Err(Error::refused(Message::NewCheckFails, cause));
+            return Err(refused!(
+                Message::NewCheckFails,
+                "checking {}: it has no program for quickCheck",
+                self.tag
+            ));
         };
         let id = self.look()?.map_or_else(|| self.tag.to_string(), |found| found.id);
         let command = Command::new(path, &["-t", self.tag.as_str(), "-i", &id]);
@@ -86,10 +89,7 @@ impl<S: System> Resource<'_, S> {
         if ended.succeeded() {
             return Ok(());
         }
-        Err(Error::refused(
-            Message::NewCheckFails,
-            format!("checking Dovecot with the new quickCheck: {ended}"),
-        ))
+        Err(refused!(Message::NewCheckFails, "checking Dovecot with the new quickCheck: {ended}"))
     }
 
     /// The other node where it is in service, if there is one.
@@ -112,26 +112,17 @@ impl<S: System> Resource<'_, S> {
     }
 
     fn state(&self) -> Result<State, Error> {
-        match self.look()? {
-            Some(found) => Ok(found.state),
-            None => Err(Error::refused(
-                Message::NotMarked,
-                format!("LifeKeeper has no resource {} any more", self.tag),
-            )),
-        }
+        self.look()?.map(|found| found.state).ok_or_else(|| {
+            refused!(Message::NotMarked, "LifeKeeper has no resource {} any more", self.tag)
+        })
     }
 
     fn require(&self, wanted: State) -> Result<(), Error> {
-        match self.state()? {
-            state if state == wanted => Ok(()),
-            state => {
-                let tag = self.tag;
-                Err(Error::refused(
-                    Message::NotMarked,
-                    format!("marking {tag} {wanted}: LifeKeeper has it {state}"),
-                ))
-            }
+        let (tag, state) = (self.tag, self.state()?);
+        if state == wanted {
+            return Ok(());
         }
+        Err(refused!(Message::NotMarked, "marking {tag} {wanted}: LifeKeeper has it {state}"))
     }
 
     fn mark(&self, state: State) -> Result<(), Error> {
@@ -150,14 +141,12 @@ impl<S: System> Resource<'_, S> {
                 None if now.saturating_sub(quiet) >= QUIET => return Ok(()),
                 None => {}
                 Some((process, action)) if now.saturating_sub(begin) >= LIMIT => {
-                    return Err(Error::refused(
+                    return Err(refused!(
                         Message::StillActing,
-                        format!(
-                            "waiting for the {action} of {}: {process} still runs after {} s; see what \
+                        "waiting for the {action} of {}: {process} still runs after {} s; see what \
                          it hangs on, end it, and try again",
-                            self.tag,
-                            LIMIT.as_secs()
-                        ),
+                        self.tag,
+                        LIMIT.as_secs()
                     ));
                 }
                 Some((process, action)) => {

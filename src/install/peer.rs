@@ -5,20 +5,15 @@ use std::time::Duration;
 use super::resource::Resource;
 use super::say;
 use crate::command::CommandOutput;
-use crate::error::Error;
+use crate::error::{Error, refused};
+use crate::files::PROGRAM;
 use crate::lifekeeper::tag::Tag;
 use crate::messages::{Message, Remark};
 use crate::system::System;
 use crate::text::{excerpt, one_line};
 
-/// The kit's program there.
-const PROGRAM: &str = "/usr/sbin/dovecot-ark";
-
 /// The longest that it may take there: above the wait for another run.
 const LIMIT: Duration = Duration::from_mins(5);
-
-/// How a line of a plan begins.
-const WOULD: &str = "would ";
 
 /// How a warning begins.
 const WARNING: &str = "warning: ";
@@ -43,7 +38,7 @@ impl Peer {
     pub(super) fn new(node: &str, tag: &str, options: String) -> Result<Self, Error> {
         let parsed = Tag::parse_new(tag).map_err(|cause| {
             let tag = excerpt(tag);
-            Error::refused(Message::OtherNode, format!("looking at {tag} on {node}: {cause}"))
+            refused!(Message::OtherNode, "looking at {tag} on {node}: {cause}")
         })?;
         Ok(Self { node: node.to_owned(), tag: parsed, options, plan: Vec::new() })
     }
@@ -62,7 +57,7 @@ impl Peer {
             let lines = answer.lines().map(str::trim).filter(|line| line.starts_with(begin));
             lines.map(one_line).collect::<Vec<_>>()
         };
-        self.plan = with(WOULD);
+        self.plan = with("would ");
         let warnings = with(WARNING).into_iter().map(|line| {
             let line = line.trim_start_matches(WARNING);
             let numbered = line.split_once(": ");
@@ -79,9 +74,7 @@ impl Peer {
     ///
     /// When it fails there, where all is undone then, or there is no answer.
     pub(super) fn take_over<S: System>(&self, resource: &Resource<'_, S>) -> Result<(), Error> {
-        let answer = self.run(resource, &self.taking())?;
-        self.relay(&answer);
-        Ok(())
+        self.perform(resource, &self.taking())
     }
 
     /// Gives back there what taking it over changed.
@@ -90,10 +83,7 @@ impl Peer {
     ///
     /// When it fails there, or there is no answer.
     pub(super) fn hand_back<S: System>(&self, resource: &Resource<'_, S>) -> Result<(), Error> {
-        let answer =
-            self.run(resource, &format!("uninstall --yes --hand-back --tag={}", self.tag))?;
-        self.relay(&answer);
-        Ok(())
+        self.perform(resource, &format!("uninstall --yes --hand-back --tag={}", self.tag))
     }
 
     fn taking(&self) -> String {
@@ -107,21 +97,20 @@ impl Peer {
             return Ok(ended.answer);
         }
         let node = &self.node;
-        Err(Error::refused(
+        Err(refused!(
             Message::OtherNode,
-            format!(
-                "{node}: `{line}`: {}: {}; the same version of the package must be there",
-                ended.end,
-                reason(&ended)
-            ),
+            "{node}: `{line}`: {}: {}; the same version of the package must be there",
+            ended.end,
+            reason(&ended)
         ))
     }
 
-    /// Tells what was said there.
-    fn relay(&self, answer: &str) {
-        for line in answer.lines().filter(|line| !line.trim().is_empty()) {
+    /// Runs it, and tells what was said there.
+    fn perform<S: System>(&self, resource: &Resource<'_, S>, words: &str) -> Result<(), Error> {
+        for line in self.run(resource, words)?.lines().filter(|line| !line.trim().is_empty()) {
             say(&format!("{}: {}", self.node, one_line(line)));
         }
+        Ok(())
     }
 }
 

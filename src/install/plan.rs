@@ -1,7 +1,6 @@
 //! What install would change on this node, computed before anything is.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::block::{self, Entry};
@@ -17,7 +16,8 @@ use crate::cli::Install;
 use crate::dovecot::instance::Instance;
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{identity, mistake};
-use crate::error::Error;
+use crate::error::{Error, refused};
+use crate::files::{below, is_program};
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::new_resource::{NewResource, Start};
@@ -51,12 +51,8 @@ pub(super) struct Plan {
 /// # Errors
 ///
 /// Whatever stands against installing; nothing has been changed then.
-pub(super) fn plan<S: System>(
-    resource: &Resource<'_, S>,
-    root: &Path,
-    what: &Install,
-) -> Result<Plan, Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
+pub(super) fn plan<S: System>(resource: &Resource<'_, S>, what: &Install) -> Result<Plan, Error> {
+    let Resource { system, root, lifekeeper, tag } = *resource;
     lifekeeper.require_running(system)?;
     require_programs(system, root)?;
     let file = read_defaults(root)?;
@@ -74,9 +70,7 @@ pub(super) fn plan<S: System>(
     if !entries.is_empty() {
         record.note_entries(&entries);
         let newline = block::lacks_newline(&file.bytes);
-        if newline {
-            record.settings.ended_last_line = true;
-        }
+        record.settings.ended_last_line |= newline;
         steps.push(Step::Entries { entries, newline });
     }
 
@@ -95,15 +89,13 @@ pub(super) fn plan<S: System>(
 
     let role = if what.standby { Role::Standby } else { Role::Primary };
     record.note_resource(tag, role, &own_keys);
-    let taking = if what.take_over {
+    let (mut found, mut taking) = (None, Vec::new());
+    if what.take_over {
         let after = take_over::file_after(&file.bytes, &steps);
-        let taking = take_over::plan(resource, root, what, &after, &mut record, noted.as_ref())?;
-        warnings.extend(taking.warnings);
-        Some((taking.found, taking.steps))
-    } else {
-        None
-    };
-    let (found, taking) = taking.unzip();
+        let plan = take_over::plan(resource, what, &after, &mut record, noted.as_ref())?;
+        warnings.extend(plan.warnings);
+        (found, taking) = (Some(plan.found), plan.steps);
+    }
     if what.standby {
         if !identity::living_masters(system, root)?.is_empty() {
             let text = format!(
@@ -116,7 +108,7 @@ pub(super) fn plan<S: System>(
         let found = found.map_or_else(|| resource.ours(), |found| Ok(Some(found)))?;
         steps.extend(resource_steps(resource, what, &settings, found.as_ref(), &mut warnings)?);
     }
-    steps.extend(taking.into_iter().flatten());
+    steps.extend(taking);
     if let Some(cause) = unreadable(system, root, &settings) {
         let starts = |step: &Step| matches!(step, Step::Create(_, Start::Now));
         let told = format!(
@@ -124,8 +116,7 @@ pub(super) fn plan<S: System>(
             settings.service
         );
         if steps.iter().any(starts) {
-            let text = format!("installing {tag}: {told}");
-            return Err(Error::refused(Message::WouldNotStart, text));
+            return Err(refused!(Message::WouldNotStart, "installing {tag}: {told}"));
         }
         warnings.push(Remark::new(Message::WouldNotStart, told));
     }
@@ -157,20 +148,18 @@ fn read_defaults(root: &Path) -> Result<Original, Error> {
 /// of them can still be installed again and uninstalled.
 fn require_alone<S: System>(resource: &Resource<'_, S>, record: &Record) -> Result<(), Error> {
     let tag = resource.tag;
-    let mut others = record.tags();
-    if others.iter().any(|other| other == tag.as_str()) {
+    if record.has(tag) {
         return Ok(());
     }
+    let mut others = record.tags();
     if others.is_empty() {
         others = resource.others()?;
     }
     let Some(other) = others.first().map(|other| excerpt(other)) else { return Ok(()) };
-    Err(Error::refused(
+    Err(refused!(
         Message::Protected,
-        format!(
-            "installing {tag}: {other} already protects this node's Dovecot; a node has one Dovecot for \
+        "installing {tag}: {other} already protects this node's Dovecot; a node has one Dovecot for \
          the kit: uninstall it first with dovecot-ark uninstall --tag {other}"
-        ),
     ))
 }
 
@@ -178,13 +167,15 @@ fn require_alone<S: System>(resource: &Resource<'_, S>, record: &Record) -> Resu
 fn require_programs(system: &impl System, root: &Path) -> Result<(), Error> {
     if system.program("dovecot").is_none() {
         let directories = PROGRAM_DIRECTORIES.join(", ");
-        let cause = format!("looking for Dovecot: no program dovecot is in {directories}");
-        return Err(Error::refused(Message::NoDovecot, cause));
+        return Err(refused!(
+            Message::NoDovecot,
+            "looking for Dovecot: no program dovecot is in {directories}"
+        ));
     }
     for action in ["restore", "remove", "quickCheck", "recover"] {
-        let path = root.join(PROGRAMS.trim_start_matches('/')).join(action);
+        let path = below(root, Path::new(PROGRAMS)).join(action);
         let data = std::fs::metadata(&path).map_err(Error::file("looking for", &path))?;
-        if !data.is_file() || data.permissions().mode() & 0o111 == 0 {
+        if !is_program(&data) {
             let cause = "it is no program; install the package again";
             return Err(Error::file("looking for", &path)(cause));
         }
@@ -223,10 +214,11 @@ fn quick_check_entry(
     let tag = what.tag.converted();
     let version = lifekeeper.version(system).map_err(|cause| {
         let [old, new] = crate::lifekeeper::installation::quick_check_keys(&tag);
-        Error::refused(Message::QuickCheckKey, format!(
+        refused!(
+            Message::QuickCheckKey,
             "choosing the key for --quickcheck-timeout: {cause}; set it by hand: {old}={seconds} \
              up to LifeKeeper 9.0.2, {new}={seconds} from 9.1.0 on"
-        ))
+        )
     })?;
     let key = version.quick_check_key(&tag);
     let text = format!(
@@ -239,13 +231,11 @@ fn quick_check_entry(
     match line.map(String::from_utf8_lossy) {
         None => Ok(Some(Entry { key, text })),
         Some(line) if line.trim() == format!("{key}={seconds}") => Ok(None),
-        Some(line) => Err(Error::refused(
+        Some(line) => Err(refused!(
             Message::QuickCheckSet,
-            format!(
-                "setting {key} to {seconds}: /{} has {:?} already; change it there",
-                defaults::FILE,
-                line.trim()
-            ),
+            "setting {key} to {seconds}: /{} has {:?} already; change it there",
+            defaults::FILE,
+            line.trim()
         )),
     }
 }
@@ -258,15 +248,16 @@ fn resource_steps<S: System>(
     found: Option<&resources::Instance>,
     warnings: &mut Vec<Remark>,
 ) -> Result<Vec<Step>, Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
+    let Resource { system, lifekeeper, tag, .. } = *resource;
     for child in &what.depends_on {
         if child == tag {
-            let cause = format!("making {tag} depend on itself: it cannot");
-            return Err(Error::refused(Message::Dependency, cause));
+            return Err(refused!(Message::Dependency, "making {tag} depend on itself: it cannot"));
         }
         if lifekeeper.instance(system, None, child.as_str())?.is_none() {
-            let cause = format!("making {tag} depend on {child}: LifeKeeper has no such resource");
-            return Err(Error::refused(Message::Dependency, cause));
+            return Err(refused!(
+                Message::Dependency,
+                "making {tag} depend on {child}: LifeKeeper has no such resource"
+            ));
         }
     }
     let mut steps = Vec::new();
@@ -308,7 +299,7 @@ fn dependencies_elsewhere<S: System>(
     resource: &Resource<'_, S>,
     children: &BTreeSet<&Tag>,
 ) -> Result<Vec<Step>, Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
+    let Resource { system, lifekeeper, tag, .. } = *resource;
     let mut steps = Vec::new();
     if children.is_empty() {
         return Ok(steps);
@@ -369,9 +360,10 @@ mod tests {
 
     fn planned(root: &TestRoot, machine: &Machine, what: &Install) -> Result<Vec<String>, String> {
         let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
-        let resource = Resource { system: machine, lifekeeper: &lifekeeper, tag: &what.tag };
-        let plan = plan(&resource, root.path(), what).map_err(|cause| cause.to_string())?;
-        Ok(plan.steps.iter().map(ToString::to_string).collect())
+        let (root, tag) = (root.path(), &what.tag);
+        let resource = Resource { system: machine, root, lifekeeper: &lifekeeper, tag };
+        let plan = plan(&resource, what).map_err(|cause| cause.to_string())?;
+        Ok(plan.steps.iter().map(|step| step.deed().to_string()).collect())
     }
 
     #[test]
@@ -435,8 +427,9 @@ mod tests {
         assert!(error.starts_with(begin) && error.contains("local.conf line 3: x; fix"), "{error}");
         for what in [wanted(), Install { standby: true, ..wanted() }] {
             let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
-            let resource = Resource { system: &machine, lifekeeper: &lifekeeper, tag: &what.tag };
-            let plan = plan(&resource, root.path(), &what).expect("a plan");
+            let (root, tag) = (root.path(), &what.tag);
+            let resource = Resource { system: &machine, root, lifekeeper: &lifekeeper, tag };
+            let plan = plan(&resource, &what).expect("a plan");
             let told = Remark::texts(&plan.warnings).concat();
             assert!(told.contains("local.conf line 3"), "{told}");
         }

@@ -4,14 +4,13 @@
 //! that runs goes on as it began. The old one is kept before, with all that belongs to it.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::replace::{self, Original};
-use super::resource::is_of_kit;
+use super::resource::{Resource, is_of_kit};
 use crate::error::Error;
-use crate::files::{below, sync_directory};
-use crate::lifekeeper::installation::LifeKeeper;
+use crate::files::{below, if_there, sync_directory};
+use crate::lifekeeper::copies::Copy;
 use crate::lifekeeper::tag::Tag;
 
 /// The directory with the four programs that LifeKeeper copies.
@@ -33,8 +32,9 @@ pub(super) struct Program {
 }
 
 /// The programs of a resource on this node. One that LifeKeeper does not have is left out.
-pub(super) fn of(lifekeeper: &LifeKeeper, root: &Path, tag: &Tag) -> Vec<Program> {
-    let program = |copy: crate::lifekeeper::copies::Copy| {
+pub(super) fn of<S>(resource: &Resource<'_, S>) -> Vec<Program> {
+    let Resource { root, lifekeeper, tag, .. } = *resource;
+    let program = |copy: Copy| {
         Some(Program {
             action: copy.action,
             copy: copy.path?,
@@ -43,6 +43,20 @@ pub(super) fn of(lifekeeper: &LifeKeeper, root: &Path, tag: &Tag) -> Vec<Program
         })
     };
     lifekeeper.copies(tag).into_iter().filter_map(program).collect()
+}
+
+/// Parts programs into those that call this kit, and the others.
+///
+/// # Errors
+///
+/// As [`Program::is_ours`].
+pub(super) fn parted(programs: &[Program]) -> Result<(Vec<Program>, Vec<Program>), Error> {
+    let (mut ours, mut others) = (Vec::new(), Vec::new());
+    for program in programs {
+        let part = if program.is_ours()? { &mut ours } else { &mut others };
+        part.push(program.clone());
+    }
+    Ok((ours, others))
 }
 
 impl Program {
@@ -127,12 +141,7 @@ pub(super) fn are_kept(root: &Path) -> bool {
 /// When they are there and cannot be removed.
 pub(super) fn forget(root: &Path, tag: &Tag) -> Result<(), Error> {
     let directory = directory(root, tag);
-    match fs::remove_dir_all(&directory) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::file("removing", &directory)(cause));
-        }
-        Err(_) | Ok(()) => {}
-    }
+    if_there(fs::remove_dir_all(&directory)).map_err(Error::file("removing", &directory))?;
     let above = root.join(KEPT);
     // Where those of another tag are kept, it stays.
     let _ = fs::remove_dir(&above);

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use super::replace;
 use super::restart::Restart;
 use crate::boot::links::Boot;
 use crate::error::Error;
-use crate::files::sync_directory;
+use crate::files::{if_there, sync_directory};
 use crate::lifekeeper::tag::Tag;
 use crate::text::excerpt;
 
@@ -115,11 +114,8 @@ impl Record {
     /// When it cannot be read or understood.
     pub(super) fn read(root: &Path) -> Result<Option<Self>, Error> {
         let path = root.join(FILE);
-        match fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text).map(Some).map_err(Error::file("reading", &path)),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(Error::file("reading", &path)(cause)),
-        }
+        let text = if_there(fs::read_to_string(&path)).map_err(Error::file("reading", &path))?;
+        text.map(|text| Self::parse(&text)).transpose().map_err(Error::file("reading", &path))
     }
 
     /// Reads its text.
@@ -172,7 +168,6 @@ impl Record {
         self.settings.written.iter().map(entry).collect()
     }
 
-    /// Notes entries.
     pub(crate) fn note_entries(&mut self, entries: &[Entry]) {
         let noted = entries.iter().map(|entry| (entry.key.clone(), entry.text.clone()));
         self.settings.written.extend(noted);
@@ -198,6 +193,11 @@ impl Record {
         self.resources.keys().cloned().collect()
     }
 
+    /// Whether this node was prepared for a resource.
+    pub(crate) fn has(&self, tag: &Tag) -> bool {
+        self.resources.contains_key(tag.as_str())
+    }
+
     /// The keys that were written for one resource alone.
     pub(crate) fn keys(&self, tag: &Tag) -> Vec<String> {
         self.resources.get(tag.as_str()).map_or_else(Vec::new, |noted| noted.keys.clone())
@@ -217,6 +217,11 @@ impl Record {
     /// How far a resource was taken over on this node, if it was.
     pub(crate) fn taken(&self, tag: &Tag) -> Option<TakeOver> {
         self.resources.get(tag.as_str()).and_then(|noted| noted.taken)
+    }
+
+    /// Whether a resource is marked OSU for a moment, and was ISP.
+    pub(crate) fn is_paused(&self, tag: &Tag) -> bool {
+        self.taken(tag).is_some_and(|taken| taken.paused)
     }
 
     /// Notes how far a resource is taken over on this node, where that is prepared for it.
@@ -241,12 +246,7 @@ impl Record {
 /// When it is there and cannot be removed.
 pub(super) fn remove(root: &Path) -> Result<(), Error> {
     let path = root.join(FILE);
-    match fs::remove_file(&path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::file("removing", &path)(cause));
-        }
-        Err(_) | Ok(()) => {}
-    }
+    if_there(fs::remove_file(&path)).map_err(Error::file("removing", &path))?;
     if let Some(directory) = path.parent()
         && fs::remove_dir(directory).is_err()
         && directory.is_dir()

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use xattr::FileExt;
 
 use crate::error::Error;
-use crate::files::{require_own_directory, sync_directory};
+use crate::files::{if_there, require_own_directory, sync_directory};
 
 /// A larger file is refused, in bytes. Real ones have a few kilobytes.
 const MAX_FILE: u64 = 8 << 20;
@@ -20,7 +20,6 @@ const MAX_FILE: u64 = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Original {
     path: PathBuf,
-    /// Its content.
     pub(super) bytes: Vec<u8>,
     /// The inode and the time of its last change, which tell whether it is still the same.
     identity: (u64, u64, i64, i64),
@@ -208,12 +207,7 @@ pub(super) fn create_secret(path: &Path, bytes: &[u8], existing: Existing) -> Re
 /// When it is there and cannot be removed.
 pub(super) fn tidy(path: &Path) -> Result<(), Error> {
     let left = temporary(path);
-    match fs::remove_file(&left) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            Err(Error::file("removing", &left)(cause))
-        }
-        Err(_) | Ok(()) => Ok(()),
-    }
+    if_there(fs::remove_file(&left)).map(drop).map_err(Error::file("removing", &left))
 }
 
 /// Writes a temporary file beside `path`, lets `dress` see to all but its content, and gives it

@@ -10,7 +10,8 @@ use std::time::Duration;
 use log::debug;
 
 use crate::command::{Command, CommandOutput};
-use crate::error::Error;
+use crate::error::{Error, refused};
+use crate::files::PROGRAM;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::new_resource::Start;
 use crate::lifekeeper::resources::{Instance, on};
@@ -37,6 +38,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Resource<'a, S> {
     pub(super) system: &'a S,
+    pub(super) root: &'a Path,
     pub(super) lifekeeper: &'a LifeKeeper,
     pub(super) tag: &'a Tag,
 }
@@ -46,7 +48,7 @@ enum Copies {
     /// All four call this kit.
     Ours,
     /// One is not there (yet).
-    Missing(String),
+    Missing(&'static str),
     /// One is something else.
     Foreign(String),
 }
@@ -86,12 +88,10 @@ impl<S: System> Resource<'_, S> {
                 }
             };
             let tag = self.tag;
-            return Err(Error::refused(
+            return Err(refused!(
                 Message::ForeignResource,
-                format!(
-                    "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
-                     {cause}; choose another tag, or take it over with --take-over"
-                ),
+                "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
+                 {cause}; choose another tag, or take it over with --take-over"
             ));
         }
     }
@@ -115,7 +115,7 @@ impl<S: System> Resource<'_, S> {
 
     fn copies(&self) -> Result<Copies, Error> {
         for copy in self.lifekeeper.copies(self.tag) {
-            let Some(path) = copy.path else { return Ok(Copies::Missing(copy.action.to_owned())) };
+            let Some(path) = copy.path else { return Ok(Copies::Missing(copy.action)) };
             if !calls_kit(&path, copy.action)? {
                 return Ok(Copies::Foreign(path.display().to_string()));
             }
@@ -133,12 +133,10 @@ impl<S: System> Resource<'_, S> {
     pub(super) fn create(&self, command: &Command, start: Start) -> Result<(), Failure> {
         let tag = self.tag;
         if self.look().map_err(Failure::Theirs)?.is_some() {
-            return Err(Failure::Theirs(Error::refused(
+            return Err(Failure::Theirs(refused!(
                 Message::CreatedMeanwhile,
-                format!(
-                    "creating the resource {tag}: another one was created meanwhile; it is left \
+                "creating the resource {tag}: another one was created meanwhile; it is left \
                  alone; try again"
-                ),
             )));
         }
         let ended = self.run(command, MOVE_LIMIT);
@@ -146,10 +144,9 @@ impl<S: System> Resource<'_, S> {
         settled.map_err(|cause| {
             let is_theirs = !ended.succeeded() && self.is_foreign();
             let cause = match cause {
-                Error::Refused(Remark { message, text: cause }) => Error::refused(
-                    message,
-                    format!("creating the resource {tag}: {cause}; `{command}`: {ended}"),
-                ),
+                Error::Refused(Remark { message, text: cause }) => {
+                    refused!(message, "creating the resource {tag}: {cause}; `{command}`: {ended}")
+                }
                 other => other,
             };
             if is_theirs { Failure::Theirs(cause) } else { Failure::Ours(cause) }
@@ -158,31 +155,25 @@ impl<S: System> Resource<'_, S> {
 
     /// Whether there is one that cannot come from this kit's command.
     fn is_foreign(&self) -> bool {
-        self.look().is_ok_and(|found| {
-            found.is_some_and(|found| {
-                !is_application(&found) || matches!(self.copies(), Ok(Copies::Foreign(_)))
-            })
-        })
+        let is_foreign = |found: Instance| {
+            !is_application(&found) || matches!(self.copies(), Ok(Copies::Foreign(_)))
+        };
+        self.look().ok().flatten().is_some_and(is_foreign)
     }
 
     /// Waits until a resource is as it should be, whose creation ended so.
     fn settle(&self, start: Start, creation: &CommandOutput) -> Result<(), Error> {
         let begin = self.system.now();
         let mut told = false;
+        let refuse = |cause: &str| Err(Error::refused(Message::NotCreated, cause));
         loop {
-            let Some(found) = self.look()? else {
-                let cause = "ins_list does not show it";
-                return Err(Error::refused(Message::NotCreated, cause));
-            };
-            let copies = self.copies()?;
-            let cause = match (found.state, copies) {
+            let Some(found) = self.look()? else { return refuse("ins_list does not show it") };
+            let cause = match (found.state, self.copies()?) {
                 (_, Copies::Foreign(path)) => {
-                    let cause = format!("{path} does not call this kit");
-                    return Err(Error::refused(Message::NotCreated, cause));
+                    return refuse(&format!("{path} does not call this kit"));
                 }
                 (State::Osf, _) => {
-                    let cause = "it is OSF: it could not be brought into service";
-                    return Err(Error::refused(Message::NotCreated, cause));
+                    return refuse("it is OSF: it could not be brought into service");
                 }
                 (_, Copies::Missing(action)) => format!("it has no program for {action}"),
                 (State::Isp, Copies::Ours) => return Ok(()),
@@ -198,7 +189,7 @@ impl<S: System> Resource<'_, S> {
                 }
             };
             if self.is_over(begin) {
-                return Err(Error::refused(Message::NotCreated, cause));
+                return refuse(&cause);
             }
             self.system.sleep(PAUSE);
         }
@@ -223,10 +214,11 @@ impl<S: System> Resource<'_, S> {
         if self.depends(edge)? {
             return Ok(());
         }
-        let command = self.lifekeeper.command("dep_create", &edge.words());
-        let cause = "it succeeded, and dep_list does not show the dependency";
-        let text = format!("running `{command}`: {cause}");
-        Err(Error::refused(Message::DependencyNotShown, text))
+        Err(refused!(
+            Message::DependencyNotShown,
+            "running `{}`: it succeeded, and dep_list does not show the dependency",
+            self.lifekeeper.command("dep_create", &edge.words())
+        ))
     }
 
     /// Whether LifeKeeper shows a dependency.
@@ -261,8 +253,10 @@ impl<S: System> Resource<'_, S> {
             self.perform("remove")?;
             if self.look()?.is_some_and(|now| now.state.is_in_service()) {
                 let tag = self.tag;
-                let cause = format!("taking {tag} out of service: it still is");
-                return Err(Error::refused(Message::NotOutOfService, cause));
+                return Err(refused!(
+                    Message::NotOutOfService,
+                    "taking {tag} out of service: it still is"
+                ));
             }
         }
         let elsewhere = self.lifekeeper.equivalents(self.system, self.tag)?;
@@ -284,12 +278,7 @@ impl<S: System> Resource<'_, S> {
             }
         }
         match by {
-            Deletion::Lkcli(command) => {
-                let ended = self.run(command, MOVE_LIMIT);
-                if !ended.succeeded() {
-                    return Err(Error::Command { command: command.to_string(), ended });
-                }
-            }
+            Deletion::Lkcli(command) => self.require_success(command, MOVE_LIMIT)?,
             Deletion::InsRemove => {
                 for (there, tag) in &alive {
                     let words = [on(there.as_deref()), vec!["-t", tag]].concat();
@@ -303,8 +292,7 @@ impl<S: System> Resource<'_, S> {
             }
             match there {
                 None => {
-                    let cause = format!("deleting {tag}: it is still there");
-                    return Err(Error::refused(Message::NotDeleted, cause));
+                    return Err(refused!(Message::NotDeleted, "deleting {tag}: it is still there"));
                 }
                 Some(there) => left.push(format!("{tag} on {there}")),
             }
@@ -336,8 +324,11 @@ impl<S: System> Resource<'_, S> {
         words: &[&str],
         limit: Duration,
     ) -> Result<(), Error> {
-        let command = self.lifekeeper.command(program, words);
-        let ended = self.run(&command, limit);
+        self.require_success(&self.lifekeeper.command(program, words), limit)
+    }
+
+    fn require_success(&self, command: &Command, limit: Duration) -> Result<(), Error> {
+        let ended = self.run(command, limit);
         if ended.succeeded() {
             return Ok(());
         }
@@ -400,7 +391,7 @@ fn calls_kit(path: &Path, action: &str) -> Result<bool, Error> {
 pub(super) fn is_of_kit(text: &[u8], action: &str) -> bool {
     let text = String::from_utf8_lossy(text);
     let last = text.lines().rfind(|line| !line.trim().is_empty());
-    last == Some(&format!("exec /usr/sbin/dovecot-ark {action} \"$@\""))
+    last == Some(&format!("exec {PROGRAM} {action} \"$@\""))
 }
 
 #[cfg(test)]

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::deed::Deed;
 use super::replace;
 use crate::boot::restart::{self, DropIn};
-use crate::error::Error;
+use crate::error::{Error, refused};
 use crate::files::sync_directory;
 use crate::messages::Message;
 use crate::system::System;
@@ -18,7 +17,6 @@ use crate::system::System;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Restart {
-    /// The service.
     pub(crate) service: String,
     /// Whether its directory had to be made too.
     #[serde(default)]
@@ -41,12 +39,10 @@ pub(super) fn plan(
         (DropIn::Ours, restart::POLICY) => return Ok(None),
         (DropIn::Ours, _) | (DropIn::Absent, "no") => {}
         (DropIn::Absent, policy) => {
-            return Err(Error::refused(
+            return Err(refused!(
                 Message::NoRestart,
-                format!(
-                    "--restart: {service}.service has Restart={policy} already; leave it off, or remove \
+                "--restart: {service}.service has Restart={policy} already; leave it off, or remove \
                  that (systemctl cat {service})"
-                ),
             ));
         }
         (DropIn::Changed, _) => {
@@ -59,23 +55,9 @@ pub(super) fn plan(
 }
 
 impl Restart {
-    /// Writing it, in words.
-    pub(super) fn writing(&self) -> Deed {
-        let path = restart::path(Path::new("/"), &self.service);
-        let what = format!("{}: systemd starts a Dovecot that died again", path.display());
-        Deed::new("writing", "write", what)
-    }
-
-    /// Removing it, in words.
-    pub(super) fn removing(&self) -> Deed {
-        let path = restart::path(Path::new("/"), &self.service);
-        Deed::new("removing", "remove", path.display().to_string())
-    }
-
-    /// Says that it stays, because it was changed.
-    pub(super) fn keeping(&self) -> Deed {
-        let path = restart::path(Path::new("/"), &self.service);
-        Deed::new("keeping", "keep", format!("{}, which was changed since", path.display()))
+    /// Where it is, in words.
+    pub(super) fn path(&self) -> String {
+        restart::path(Path::new("/"), &self.service).display().to_string()
     }
 
     /// Writes it, and lets systemd read it.

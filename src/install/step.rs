@@ -3,17 +3,16 @@
 use std::fmt;
 
 use super::block::Entry;
-use super::deed::Deed;
 use super::peer::Peer;
 use super::programs::Program;
 use super::record;
 use super::resource::Edge;
 use super::restart::Restart;
-use crate::boot::links;
-use crate::boot::links::Boot;
+use crate::boot::links::{self, Boot};
 use crate::command::Command;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::new_resource::Start;
+use crate::text::list;
 
 /// One change.
 #[derive(Debug)]
@@ -21,12 +20,14 @@ pub(super) enum Step {
     /// Noting all of it, before it is done.
     Note,
     /// Adding entries to LifeKeeper's defaults file, and an end to its last line if need be.
-    Entries { entries: Vec<Entry>, newline: bool },
+    Entries {
+        entries: Vec<Entry>,
+        newline: bool,
+    },
     /// Taking the start at boot off.
     Boot(Boot),
     /// Letting systemd start it again when it died.
     Restart(Restart),
-    /// Creating the resource.
     Create(Command, Start),
     /// Making it depend on another.
     Depend(Edge),
@@ -48,14 +49,17 @@ impl Step {
         match self {
             Self::Note => Deed::new("noting", "note", format!("the changes in /{}", record::FILE)),
             Self::Entries { entries, .. } => {
-                let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-                Deed::new("adding", "add", format!("to /{}: {}", defaults::FILE, keys.join(", ")))
+                let keys = list(entries.iter().map(|entry| &entry.key));
+                Deed::new("adding", "add", format!("to /{}: {keys}", defaults::FILE))
             }
             Self::Boot(boot) => {
                 let what = format!("the start at boot: {}", links::describe(boot));
                 Deed::new("disabling", "disable", what)
             }
-            Self::Restart(restart) => restart.writing(),
+            Self::Restart(restart) => {
+                let what = format!("{}: systemd starts a Dovecot that died again", restart.path());
+                Deed::new("writing", "write", what)
+            }
             Self::Create(command, _) => {
                 Deed::new("creating", "create", format!("the resource: {command}"))
             }
@@ -68,8 +72,8 @@ impl Step {
             }
             Self::Pause => pausing(),
             Self::Programs(programs) => {
-                let actions: Vec<&str> = programs.iter().map(|program| program.action).collect();
-                let what = format!("LifeKeeper's copies by this kit's: {}", actions.join(", "));
+                let actions = list(programs.iter().map(|program| program.action));
+                let what = format!("LifeKeeper's copies by this kit's: {actions}");
                 Deed::new("replacing", "replace", what)
             }
             Self::Check => Deed::new("checking", "check", "Dovecot with the new quickCheck".into()),
@@ -97,8 +101,45 @@ pub(super) fn resuming() -> Deed {
     Deed::new("marking", "mark", "the resource ISP again".into())
 }
 
-impl fmt::Display for Step {
+/// What a step does.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Deed {
+    /// The verb while it is done: `adding`.
+    doing: &'static str,
+    /// The verb behind "would" and "will": `add`.
+    verb: &'static str,
+    /// All else: `to /etc/default/LifeKeeper: …`.
+    what: String,
+}
+
+impl Deed {
+    pub(super) fn new(doing: &'static str, verb: &'static str, what: String) -> Self {
+        Self { doing, verb, what }
+    }
+
+    /// The line of a plan: `would add …`, or `will add …` where a person is asked.
+    pub(super) fn planned(&self, modal: &str) -> String {
+        format!("{modal} {} {}\n", self.verb, self.what)
+    }
+}
+
+impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.deed().fmt(f)
+        write!(f, "{} {}", self.doing, self.what)
+    }
+}
+
+/// The end of a dry run.
+pub(super) const UNCHANGED: &str = "nothing was changed\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_is_planned_does_not_read_as_one_that_is_done() {
+        let deed = Deed::new("adding", "add", "to /etc/default/LifeKeeper: X".into());
+        assert_eq!(deed.to_string(), "adding to /etc/default/LifeKeeper: X");
+        assert_eq!(deed.planned("would"), "would add to /etc/default/LifeKeeper: X\n");
     }
 }

@@ -1,25 +1,26 @@
 //! What uninstall gives back: one step, and its words.
 
-use std::fmt;
-
 use super::block::{Entry, Extent};
-use super::deed::Deed;
 use super::peer::Peer;
 use super::programs::Program;
 use super::record;
 use super::resource::Deletion;
 use super::restart::Restart;
-use super::step;
-use crate::boot::links;
-use crate::boot::links::Boot;
+use super::step::{self, Deed};
+use crate::boot::links::{self, Boot};
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::state::State;
+use crate::text::list;
 
 /// One change.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Taking the resource out of LifeKeeper.
-    TakeOut { tag: String, state: State, by: Deletion },
+    TakeOut {
+        tag: String,
+        state: State,
+        by: Deletion,
+    },
     /// Taking entries out of LifeKeeper's defaults file.
     Entries(Vec<Entry>, Extent),
     /// Giving the start at boot back.
@@ -42,7 +43,6 @@ pub(super) enum Step {
     ForgetTaking,
     /// Forgetting the resource, while others stay.
     Forget,
-    /// Removing the record.
     RemoveRecord,
 }
 
@@ -61,24 +61,26 @@ impl Step {
                 Deed::new("taking", "take", what)
             }
             Self::Entries(entries, _) => {
-                let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-                let (file, keys) = (defaults::FILE, keys.join(", "));
+                let (file, keys) = (defaults::FILE, list(entries.iter().map(|entry| &entry.key)));
                 Deed::new("taking", "take", format!("out of /{file} what is unchanged of: {keys}"))
             }
             Self::Boot(boot) => {
                 let what = format!("back the start at boot: {}", links::describe(boot));
                 Deed::new("giving", "give", what)
             }
-            Self::Restart(restart) => restart.removing(),
+            Self::Restart(restart) => Deed::new("removing", "remove", restart.path()),
             Self::Peer(Peer { node, tag, .. }) => {
                 Deed::new("giving", "give", format!("{tag} back on {node}"))
             }
             Self::Note => Deed::new("noting", "note", format!("that in /{}", record::FILE)),
             Self::Pause => step::pausing(),
             Self::GiveBack(programs) => {
-                let actions: Vec<&str> = programs.iter().map(|program| program.action).collect();
-                let what = format!("the old programs back to LifeKeeper: {}", actions.join(", "));
-                Deed::new("giving", "give", what)
+                let actions = list(programs.iter().map(|program| program.action));
+                Deed::new(
+                    "giving",
+                    "give",
+                    format!("the old programs back to LifeKeeper: {actions}"),
+                )
             }
             Self::Resume => step::resuming(),
             Self::ForgetPrograms => {
@@ -93,11 +95,5 @@ impl Step {
             }
             Self::RemoveRecord => Deed::new("removing", "remove", format!("/{}", record::FILE)),
         }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.deed().fmt(f)
     }
 }

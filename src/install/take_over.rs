@@ -6,8 +6,6 @@
 //! that Dovecot is in operation before LifeKeeper calls it: one that said otherwise would restart
 //! it.
 
-use std::path::Path;
-
 use super::block;
 use super::peer::Peer;
 use super::programs;
@@ -18,7 +16,8 @@ use crate::cli::Install;
 use crate::dovecot::checks::{self, Thoroughness};
 use crate::dovecot::identity;
 use crate::dovecot::notes::Notes;
-use crate::error::Error;
+use crate::error::{Error, refused};
+use crate::lifekeeper::copies::Copy;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::resources::Instance;
 use crate::lifekeeper::state::State;
@@ -41,16 +40,13 @@ pub(super) struct Plan {
 /// Whatever stands against it.
 pub(super) fn plan<S: System>(
     resource: &Resource<'_, S>,
-    root: &Path,
     what: &Install,
     file: &[u8],
     record: &mut Record,
     prepared: Option<&Record>,
 ) -> Result<Plan, Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
-    let refuse = |cause: String| {
-        Err(Error::refused(Message::NotTakenOver, format!("taking {tag} over: {cause}")))
-    };
+    let Resource { system, root, lifekeeper, tag } = *resource;
+    let refuse = |cause: String| Err(refused!(Message::NotTakenOver, "taking {tag} over: {cause}"));
     let Some(found) = resource.look()? else {
         return refuse(
             "LifeKeeper has no such resource; leave --take-over off to create it".into(),
@@ -59,27 +55,17 @@ pub(super) fn plan<S: System>(
     if !is_application(&found) {
         return refuse(format!("it is of type {}/{}, not gen/app", found.app, found.kind));
     }
-    let all = programs::of(lifekeeper, root, tag);
-    for action in ["restore", "remove", "quickCheck", "recover"] {
-        if all.iter().all(|program| program.action != action) {
-            return refuse(format!("it has no program for {action}, and all four are needed"));
-        }
+    if let Some(Copy { action, .. }) = lifekeeper.copies(tag).iter().find(|it| it.path.is_none()) {
+        return refuse(format!("it has no program for {action}, and all four are needed"));
     }
-    let mut foreign = Vec::new();
-    for program in &all {
-        if !program.is_ours()? {
-            foreign.push(program.clone());
-        }
-    }
+    let all = programs::of(resource);
+    let (_, foreign) = programs::parted(&all)?;
     let noted = record.taken(tag);
     if foreign.is_empty() && noted.is_none() && !what.standby {
         return refuse("it is this kit's already; leave --take-over off".into());
     }
-    let taken = noted.unwrap_or_else(|| TakeOver {
-        paused: false,
-        prepared: prepared
-            .is_some_and(|record| record.tags().iter().any(|one| one == tag.as_str())),
-    });
+    let prepared = prepared.is_some_and(|record| record.has(tag));
+    let taken = noted.unwrap_or(TakeOver { paused: false, prepared });
     let mut plan = Plan { found, steps: Vec::new(), warnings: Vec::new() };
     if what.standby {
         if plan.found.state.is_in_service() {
@@ -100,24 +86,18 @@ pub(super) fn plan<S: System>(
     }
     take_over_elsewhere(resource, what, &mut plan)?;
     let is_served = !identity::living_masters(system, root)?.is_empty();
-    let serves = match plan.found.state {
-        State::Isp => true,
-        _ if taken.paused && is_served => true,
-        _ => {
-            if taken.paused {
-                let text = format!(
-                    "{tag} was marked OSU by a run that was killed, and Dovecot does not run here; \
-                     bring it into service: perform_action -t {tag} -a restore"
-                );
-                plan.warnings.push(Remark::new(Message::LeftMarked, text));
-            }
-            false
-        }
-    };
+    let serves = plan.found.state == State::Isp || taken.paused && is_served;
+    if taken.paused && !serves {
+        let text = format!(
+            "{tag} was marked OSU by a run that was killed, and Dovecot does not run here; bring it \
+             into service: perform_action -t {tag} -a restore"
+        );
+        plan.warnings.push(Remark::new(Message::LeftMarked, text));
+    }
     let changes = !foreign.is_empty() || serves && taken.paused;
     record.note_taken(tag, Some(TakeOver { paused: serves && changes, ..taken }));
     if serves && changes {
-        require_operation(resource, root, file)?;
+        require_operation(resource, file)?;
         plan.steps.extend([Step::Pause, Step::Programs(all), Step::Check, Step::Resume]);
     } else if changes {
         plan.steps.push(Step::Programs(foreign));
@@ -131,16 +111,14 @@ fn take_over_elsewhere<S: System>(
     what: &Install,
     plan: &mut Plan,
 ) -> Result<(), Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
+    let Resource { system, lifekeeper, tag, .. } = *resource;
     for other in lifekeeper.equivalents(system, tag)? {
         let node = &other.system;
         if !lifekeeper.is_alive(system, node) {
-            return Err(Error::refused(
+            return Err(refused!(
                 Message::NotTakenOver,
-                format!(
-                    "taking {tag} over: LifeKeeper does not call {node} alive, and all nodes of the \
+                "taking {tag} over: LifeKeeper does not call {node} alive, and all nodes of the \
                  resource must be"
-                ),
             ));
         }
         let seconds = what.quickcheck_timeout;
@@ -160,12 +138,8 @@ fn take_over_elsewhere<S: System>(
 /// Makes sure that the new quickCheck will find Dovecot in operation, with the defaults file as it
 /// will be. A wrong no costs a person a look at the parameters; a wrong yes costs the users their
 /// connections, for LifeKeeper would call recover.
-fn require_operation<S: System>(
-    resource: &Resource<'_, S>,
-    root: &Path,
-    file: &[u8],
-) -> Result<(), Error> {
-    let system = resource.system;
+fn require_operation<S: System>(resource: &Resource<'_, S>, file: &[u8]) -> Result<(), Error> {
+    let Resource { system, root, tag, .. } = *resource;
     let found = defaults::from_bytes(file, settings::PREFIX, &settings::KEYS);
     let (settings, _): (Settings, _) = settings::understand(found);
     let notes = Notes::read(system, root);
@@ -174,16 +148,13 @@ fn require_operation<S: System>(
     if checks.in_operation() {
         return Ok(());
     }
-    let tag = resource.tag;
-    Err(Error::refused(
+    Err(refused!(
         Message::TakenForFault,
-        format!(
-            "taking {tag} over: this kit would call Dovecot out of operation, and LifeKeeper would \
+        "taking {tag} over: this kit would call Dovecot out of operation, and LifeKeeper would \
          recover it: {}; fix that, or write {}=connect, which asks for a connection alone as the \
          original kit",
-            checks.causes().join("; "),
-            settings::PROBE
-        ),
+        checks.causes().join("; "),
+        settings::PROBE
     ))
 }
 

@@ -7,21 +7,19 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use super::block::{self, Entry, Extent};
-use super::deed::{Deed, UNCHANGED};
 use super::programs::{self, Program};
 use super::record::{self, Record, TakeOver};
 use super::replace::Original;
 use super::resource::{Deletion, Resource};
-use super::restart::Restart;
+use super::step::{Deed, UNCHANGED};
 use super::step_back::Step;
 use super::{
-    InstallLock, caution, give_service_back, hand_back, logged, note_resumed, remove_entries, say,
-    tidy, tidy_programs,
+    InstallLock, caution, hand_back, logged, note_resumed, remove_entries, say, tidy, watched,
 };
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
 use crate::dovecot::identity;
-use crate::error::Error;
+use crate::error::{Error, refused};
 use crate::exit::Exit;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
@@ -83,15 +81,15 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
         ));
     }
     if let Ok(lifekeeper) = LifeKeeper::find(root) {
-        let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
-        tidy_programs(&resource, root)?;
+        let resource = Resource { system, root, lifekeeper: &lifekeeper, tag: &what.tag };
+        programs::of(&resource).iter().try_for_each(Program::tidy)?;
     }
     if plan.steps.is_empty() {
         say(NOTHING);
         return Ok(());
     }
     for step in &plan.steps {
-        say(&step.to_string());
+        say(&step.deed().to_string());
         take(system, root, what, &mut plan.record, step)?;
     }
     for kept in &plan.kept {
@@ -101,13 +99,17 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
     Ok(())
 }
 
-/// Whether Dovecot runs now, as it is seen.
+/// How LifeKeeper has a resource that was given back; otherwise whether Dovecot runs now, as it is seen.
 fn outcome(system: &impl System, root: &Path, tag: &Tag, plan: &Plan) -> Result<String, Error> {
+    let gives = |step: &Step| matches!(step, Step::GiveBack(_));
+    if plan.steps.iter().any(gives)
+        && let Some(found) = LifeKeeper::find(root)?.instance(system, None, tag.as_str())?
+    {
+        let (tag, state) = (found.tag, found.state);
+        return Ok(format!("{tag} is {state} on this node, with the programs it had before"));
+    }
     let stopped =
         |step: &Step| matches!(step, Step::TakeOut { state, .. } if state.is_in_service());
-    if let Some(served) = handed_back(system, root, tag, plan)? {
-        return Ok(served);
-    }
     let masters = identity::living_masters(system, root)?;
     let (settings, _) = settings::read(root);
     Ok(match masters.first() {
@@ -118,24 +120,6 @@ fn outcome(system: &impl System, root: &Path, tag: &Tag, plan: &Plan) -> Result<
         ),
         None => "Dovecot is stopped on this node".into(),
     })
-}
-
-/// How LifeKeeper has a resource that was given back.
-fn handed_back(
-    system: &impl System,
-    root: &Path,
-    tag: &Tag,
-    plan: &Plan,
-) -> Result<Option<String>, Error> {
-    let gives = |step: &Step| matches!(step, Step::GiveBack(_));
-    if !plan.steps.iter().any(gives) {
-        return Ok(None);
-    }
-    let lifekeeper = LifeKeeper::find(root)?;
-    let found = lifekeeper.instance(system, None, tag.as_str())?;
-    Ok(found.map(|found| {
-        format!("{} is {} on this node, with the programs it had before", found.tag, found.state)
-    }))
 }
 
 /// Said when there is no resource and no record.
@@ -173,13 +157,13 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
     let mut plan = Plan::default();
     match LifeKeeper::find(root) {
         Ok(lifekeeper) => {
-            let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
+            let resource = Resource { system, root, lifekeeper: &lifekeeper, tag: &what.tag };
             if let Some(taken) = taken {
-                let back = hand_back::plan(&resource, root, what, taken)?;
+                let back = hand_back::plan(&resource, what, taken)?;
                 plan.steps.extend(back.steps);
                 plan.kept.extend(back.kept);
             } else if what.hand_back {
-                hand_back::require_nothing(&resource, root)?;
+                hand_back::require_nothing(&resource)?;
                 return Ok(plan);
             } else if let Some(step) = taking_out(&resource, what)? {
                 plan.steps.push(step);
@@ -194,7 +178,7 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
         Err(Error::NoLifeKeeper(_)) => {}
         Err(cause) => return Err(cause),
     }
-    if !record.tags().iter().any(|tag| *tag == what.tag.as_str()) {
+    if !record.has(&what.tag) {
         return Ok(Plan { record, ..plan });
     }
     if taken.is_some() && programs::are_kept(root) {
@@ -228,8 +212,10 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
     }
     if is_last {
         plan.steps.extend(record.restart.iter().cloned().map(Step::Restart));
-        let changed = record.restart.iter().filter(|restart| restart.is_changed(root));
-        plan.kept.extend(changed.map(Restart::keeping));
+        for changed in record.restart.iter().filter(|restart| restart.is_changed(root)) {
+            let what = format!("{}, which was changed since", changed.path());
+            plan.kept.push(Deed::new("keeping", "keep", what));
+        }
         plan.steps.extend(record.boot.iter().cloned().map(Step::Boot));
     }
     plan.steps.push(if is_last { Step::RemoveRecord } else { Step::Forget });
@@ -260,12 +246,11 @@ fn taking_out<S: System>(
     resource: &Resource<'_, S>,
     what: &Uninstall,
 ) -> Result<Option<Step>, Error> {
-    let Resource { system, lifekeeper, tag } = *resource;
+    let Resource { system, lifekeeper, tag, .. } = *resource;
     lifekeeper.require_running(system)?;
     let Some(found) = resource.ours()? else { return Ok(None) };
     let refuse = |cause: String| {
-        let text = format!("taking the resource {tag} out of LifeKeeper: {cause}");
-        Err(Error::refused(Message::NotTakenOut, text))
+        Err(refused!(Message::NotTakenOut, "taking the resource {tag} out of LifeKeeper: {cause}"))
     };
     let parents = lifekeeper.parents(system, tag.as_str())?;
     if !parents.is_empty() {
@@ -274,17 +259,12 @@ fn taking_out<S: System>(
             parents.join(", ")
         ));
     }
-    if !found.state.is_in_service() {
-        for other in lifekeeper.equivalents(system, tag)? {
-            let alive = lifekeeper.is_alive(system, &other.system);
-            let there = || lifekeeper.instance(system, Some(&other.system), &other.tag);
-            if alive && there()?.is_some_and(|there| there.state.is_in_service()) {
-                return refuse(format!(
-                    "it is in service on {}; run this there first, and here after it",
-                    other.system
-                ));
-            }
-        }
+    if !found.state.is_in_service()
+        && let Some(node) = resource.serves_elsewhere()?
+    {
+        return refuse(format!(
+            "it is in service on {node}; run this there first, and here after it"
+        ));
     }
     let by = match lifekeeper.deletion(system, tag.as_str()) {
         _ if what.use_ins_remove => Deletion::InsRemove,
@@ -299,19 +279,25 @@ fn taking_out<S: System>(
     Ok(Some(Step::TakeOut { tag: tag.to_string(), state: found.state, by }))
 }
 
-fn take(
-    system: &impl System,
+fn take<S: System>(
+    system: &S,
     root: &Path,
     what: &Uninstall,
     record: &mut Record,
     step: &Step,
 ) -> Result<(), Error> {
+    let tag = &what.tag;
+    let at_lifekeeper = |work: &dyn Fn(&Resource<'_, S>) -> Result<(), Error>| {
+        let lifekeeper = LifeKeeper::find(root)?;
+        work(&Resource { system, root, lifekeeper: &lifekeeper, tag })
+    };
     match step {
-        Step::TakeOut { .. } | Step::Peer(_) | Step::Pause | Step::GiveBack(_) | Step::Resume => {
-            let lifekeeper = LifeKeeper::find(root)?;
-            let resource = Resource { system, lifekeeper: &lifekeeper, tag: &what.tag };
-            take_at_lifekeeper(&resource, root, record, step)
-        }
+        Step::TakeOut { by, .. } => at_lifekeeper(&|resource| {
+            for left in resource.take_out(by)? {
+                caution(&Remark::new(Message::LeftElsewhere, format!("still there: {left}")));
+            }
+            Ok(())
+        }),
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
             if links::give_back(system, root, boot)? == GivenBack::SetSince {
@@ -321,40 +307,7 @@ fn take(
             Ok(())
         }
         Step::Restart(restart) => restart.remove(system, root),
-        Step::Note => {
-            let taken = record.taken(&what.tag).map(|taken| TakeOver { paused: true, ..taken });
-            record.note_taken(&what.tag, taken);
-            record.save(root)
-        }
-        Step::ForgetPrograms => programs::forget(root, &what.tag),
-        Step::ForgetTaking => {
-            record.note_taken(&what.tag, None);
-            record.save(root)
-        }
-        Step::Forget => {
-            record.forget(&what.tag);
-            record.save(root)
-        }
-        Step::RemoveRecord => record::remove(root),
-    }
-}
-
-/// Takes a step for which LifeKeeper is asked. Once the resource is marked OSU, it is marked ISP again
-/// whatever fails: Dovecot must be watched, by whichever programs.
-fn take_at_lifekeeper<S: System>(
-    resource: &Resource<'_, S>,
-    root: &Path,
-    record: &mut Record,
-    step: &Step,
-) -> Result<(), Error> {
-    let paused = match step {
-        Step::TakeOut { by, .. } => {
-            for left in resource.take_out(by)? {
-                caution(&Remark::new(Message::LeftElsewhere, format!("still there: {left}")));
-            }
-            return Ok(());
-        }
-        Step::Peer(peer) => {
+        Step::Peer(peer) => at_lifekeeper(&|resource| {
             if let Err(cause) = peer.hand_back(resource) {
                 let (node, tag) = (&peer.node, &peer.tag);
                 let text = format!(
@@ -363,20 +316,32 @@ fn take_at_lifekeeper<S: System>(
                 );
                 caution(&Remark::new(Message::LeftTaken, text));
             }
-            return Ok(());
+            Ok(())
+        }),
+        Step::Note => {
+            let taken = record.taken(tag).map(|taken| TakeOver { paused: true, ..taken });
+            record.note_taken(tag, taken);
+            record.save(root)
         }
-        Step::Pause => resource.pause(),
-        Step::GiveBack(programs) => programs.iter().try_for_each(Program::give_back),
-        Step::Resume => {
+        Step::Pause => at_lifekeeper(&|resource| watched(resource, record, resource.pause())),
+        Step::GiveBack(programs) => at_lifekeeper(&|resource| {
+            watched(resource, record, programs.iter().try_for_each(Program::give_back))
+        }),
+        Step::Resume => at_lifekeeper(&|resource| {
             resource.resume()?;
-            return note_resumed(resource, root, record);
+            note_resumed(resource, record)
+        }),
+        Step::ForgetPrograms => programs::forget(root, tag),
+        Step::ForgetTaking => {
+            record.note_taken(tag, None);
+            record.save(root)
         }
-        _ => return Ok(()),
-    };
-    if paused.is_err() && record.taken(resource.tag).is_some_and(|taken| taken.paused) {
-        give_service_back(resource)?;
+        Step::Forget => {
+            record.forget(tag);
+            record.save(root)
+        }
+        Step::RemoveRecord => record::remove(root),
     }
-    paused
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::lifekeeper::tag::Tag;
 use crate::log::stamp;
 use crate::messages::Remark;
 use crate::process::ticks;
+use crate::settings::Settings;
 use crate::system::System;
 use crate::text::one_line;
 use crate::{actions, settings, show};
@@ -54,7 +55,7 @@ struct Report {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Running {
     /// `restore`, `remove`, `recover` or `install`.
-    name: String,
+    pub(crate) name: String,
     /// Its process.
     pid: i32,
 }
@@ -146,17 +147,26 @@ pub(crate) const fn failure(how: &cli::Status) -> Exit {
     }
 }
 
-fn report(system: &impl System, root: &Path, tag: &Tag) -> Report {
-    let (settings, settings::Report { warnings: misread, .. }) = settings::read(root);
-    let longest = actions::longest(&settings);
-    let running = || actions::running(system, root, tag, longest);
+/// Makes the checks, and looks for an action that runs. Nobody connects where no master lives, because
+/// that may start one, or where an action runs.
+pub(crate) fn look(
+    system: &impl System,
+    root: &Path,
+    tag: &Tag,
+    settings: &Settings,
+) -> (Look, Option<Running>) {
+    let running = || actions::running(system, root, tag, actions::longest(settings));
     let before = running();
     let busy = if before.is_some() { Busy::Yes } else { Busy::No };
-    let look = look::look(system, root, &settings, busy);
+    let look = look::look(system, root, settings, busy);
     // One that began meanwhile makes what was seen worthless as well.
-    let action = before
-        .or_else(running)
-        .map(|holder| Running { name: one_line(&holder.action), pid: holder.pid });
+    let action = before.or_else(running);
+    (look, action.map(|holder| Running { name: one_line(&holder.action), pid: holder.pid }))
+}
+
+fn report(system: &impl System, root: &Path, tag: &Tag) -> Report {
+    let (settings, settings::Report { warnings: misread, .. }) = settings::read(root);
+    let (look, action) = look(system, root, tag, &settings);
     let protection = protection::protection(system, root, tag);
     let history = History::read(system, root);
     let since = action.is_none().then(|| since(system, &look, &history)).flatten();

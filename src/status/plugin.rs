@@ -31,7 +31,7 @@ pub(super) fn plugin(report: &Report, limits: cli::Plugin) -> (Plugin, String) {
         if worse != Plugin::Ok {
             let number = Message::Certificate.code();
             seen = format!("{number}: {}; {seen}", certificate(days, endpoint));
-            found = found.worse(worse);
+            found = found.max(worse);
         }
     }
     let text = [seen, said].map(|part| cut(&one_line(&part), MAX_PART)).join("; ");

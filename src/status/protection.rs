@@ -84,36 +84,24 @@ impl Protection {
         }
         unknown.map_or(OtherSystems::Nowhere, OtherSystems::NotKnown)
     }
-
-    const fn without_answer(running: Option<bool>, here: LocalState) -> Self {
-        Self { running, node: None, here, peers: Ok(Vec::new()) }
-    }
 }
 
 /// Asks LifeKeeper for the resource. Takes at most 33 s.
 pub(super) fn protection(system: &impl System, root: &Path, tag: &Tag) -> Protection {
     let start = system.now();
-    let lifekeeper = match LifeKeeper::find(root) {
-        Ok(found) => found.within(PATIENCE),
+    let found = LifeKeeper::find(root).map(|found| found.within(PATIENCE));
+    let running = found.and_then(|found| found.require_running(system).map(|()| found));
+    let lifekeeper = match running {
+        Ok(running) => running,
+        Err(cause @ (Error::NoLifeKeeper(_) | Error::LifeKeeperDown)) => {
+            let here = LocalState::Unprotected(cause.to_string());
+            return Protection { running: Some(false), node: None, here, peers: Ok(Vec::new()) };
+        }
         Err(cause) => {
-            return Protection::without_answer(
-                Some(false),
-                LocalState::Unprotected(cause.to_string()),
-            );
+            let here = LocalState::NotKnown(cause.to_string());
+            return Protection { running: None, node: None, here, peers: Ok(Vec::new()) };
         }
     };
-    match lifekeeper.require_running(system) {
-        Ok(()) => {}
-        Err(cause @ Error::LifeKeeperDown) => {
-            return Protection::without_answer(
-                Some(false),
-                LocalState::Unprotected(cause.to_string()),
-            );
-        }
-        Err(cause) => {
-            return Protection::without_answer(None, LocalState::NotKnown(cause.to_string()));
-        }
-    }
     let node = lifekeeper.node(system).ok();
     let here = match lifekeeper.instance(system, None, tag.as_str()) {
         Ok(Some(found)) => LocalState::Known(found.state),
@@ -122,16 +110,13 @@ pub(super) fn protection(system: &impl System, root: &Path, tag: &Tag) -> Protec
         }
         Err(cause) => LocalState::NotKnown(cause.to_string()),
     };
-    let peers = if matches!(here, LocalState::Known(_)) {
-        lifekeeper
-            .equivalents(system, tag)
-            .map(|known| {
-                known.into_iter().map(|one| peer(system, &lifekeeper, start, one)).collect()
-            })
-            .map_err(|cause| cause.to_string())
-    } else {
-        Ok(Vec::new())
+    let known = match here {
+        LocalState::Known(_) => lifekeeper.equivalents(system, tag),
+        LocalState::Unprotected(_) | LocalState::NotKnown(_) => Ok(Vec::new()),
     };
+    let peer = |one| peer(system, &lifekeeper, start, one);
+    let peers = known.map(|known| known.into_iter().map(peer).collect());
+    let peers = peers.map_err(|cause| cause.to_string());
     Protection { running: Some(true), node, here, peers }
 }
 

@@ -12,7 +12,7 @@ use crate::exit::Plugin;
 use crate::log::readable;
 use crate::messages::Remark;
 use crate::show::{self, Tone};
-use crate::text::{cut, one_line};
+use crate::text::{cut, list, one_line};
 
 /// The longest cause that is shown, in characters. The words of a service command may fill pages;
 /// the JSON form has all that is kept of them.
@@ -79,11 +79,9 @@ fn tone(report: &Report) -> Tone {
 }
 
 fn check_rows(look: &Look) -> Vec<Row> {
-    let pids: Vec<_> = look.checks.masters.iter().map(|one| one.pid.to_string()).collect();
-    let process = if pids.is_empty() {
-        "not found".to_owned()
-    } else {
-        format!("found, pid {}", pids.join(", "))
+    let process = match list(look.checks.masters.iter().map(|one| one.pid)) {
+        none if none.is_empty() => "not found".to_owned(),
+        pids => format!("found, pid {pids}"),
     };
     let service = match &look.checks.status {
         Status::Alive => "alive".to_owned(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::Fact;
+use super::Fact;
 use crate::dovecot::account::{self, Delay, Opinion};
 use crate::dovecot::configuration;
 use crate::dovecot::identity;
@@ -36,7 +36,6 @@ const TRUSTED: &str = "login_trusted_networks";
 /// The account.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Account {
-    /// Its file.
     pub(crate) file: String,
     /// The user in it, or why it is refused.
     pub(crate) user: Fact<String>,

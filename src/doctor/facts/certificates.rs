@@ -38,9 +38,7 @@ const SOON: &str = "1209600";
 /// A certificate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Certificate {
-    /// Its file.
     pub(crate) file: String,
-    /// Its state.
     pub(crate) state: State,
     /// Its key, if that is known. Earlier kits do not report it.
     #[serde(default)]
@@ -50,9 +48,7 @@ pub(crate) struct Certificate {
 /// The key of a certificate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Key {
-    /// Its file.
     pub(crate) file: String,
-    /// Whether it belongs to the certificate.
     pub(crate) state: KeyState,
 }
 
@@ -120,9 +116,8 @@ pub(crate) fn gather(
 
 /// The setting of the key that belongs to a certificate's.
 fn key_of(certificate: &str) -> String {
-    let (section, name) = certificate.rsplit_once('/').map_or(("", certificate), |both| both);
-    let slash = if section.is_empty() { "" } else { "/" };
-    format!("{section}{slash}{}", name.replace("cert", "key"))
+    let (section, name) = certificate.split_at(certificate.rfind('/').map_or(0, |slash| slash + 1));
+    format!("{section}{}", name.replace("cert", "key"))
 }
 
 /// Whether a key belongs to a certificate: of a chain, to the first.

@@ -4,15 +4,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::actions;
 use crate::dovecot::history::{EventReport, History};
-use crate::dovecot::look::{self, Busy};
 use crate::dovecot::verdict::Verdict;
 use crate::lifekeeper::tag::Tag;
 use crate::messages::Remark;
 use crate::settings::Settings;
+use crate::status::{self, Running};
 use crate::system::System;
-use crate::text::one_line;
 
 /// The verdict of the checks, as status and quickCheck have it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -34,21 +32,17 @@ pub(crate) struct CheckResult {
 }
 
 impl CheckResult {
-    /// Makes the checks. Nobody connects where no master lives, because that may start one, or where
-    /// an action runs.
+    /// Makes the checks, as status does.
     pub(crate) fn gather(
         system: &impl System,
         root: &Path,
         tag: &Tag,
         settings: &Settings,
     ) -> Self {
-        let running = || actions::running(system, root, tag, actions::longest(settings));
-        let before = running();
-        let busy = if before.is_some() { Busy::Yes } else { Busy::No };
-        let look = look::look(system, root, settings, busy);
-        // One that began meanwhile makes what was seen worthless as well.
-        let action = before.or_else(running).map(|holder| one_line(&holder.to_string()));
-        let verdict = action.as_deref().map_or_else(|| look.verdict(), Verdict::during);
+        let (look, action) = status::look(system, root, tag, settings);
+        let during = |action: &Running| Verdict::during(&action.name);
+        let verdict = action.as_ref().map_or_else(|| look.verdict(), during);
+        let action = action.map(|action| action.to_string());
         let (causes, warnings) = match verdict {
             Verdict::Starting | Verdict::Stopping => (Vec::new(), Vec::new()),
             verdict if verdict.is_up() => (Vec::new(), Remark::texts(&look.warnings())),
@@ -64,5 +58,28 @@ impl CheckResult {
     /// The verdict, if this version knows its word.
     pub(crate) fn verdict(&self) -> Option<Verdict> {
         Verdict::ALL.into_iter().find(|one| one.word() == self.verdict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Process;
+    use crate::system::fake::{Machine, master};
+    use crate::test_root::TestRoot;
+
+    #[test]
+    fn while_a_remove_runs_dovecot_is_stopping_and_not_starting() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        machine.add(Process { name: "dovecot-ark".into(), ..master(4242) }, 1, 4242);
+        let record = r#"{"action":"remove","pid":4242,"started":1,"deadline":7200000}"#;
+        root.write("run/dovecot-ark/.lock", record);
+        let lock = std::fs::File::open(root.path().join("run/dovecot-ark/.lock"));
+        let lock = lock.expect("the lock's file");
+        lock.lock().expect("the lock");
+        let tag = Tag::parse("dovecot").expect("a tag");
+        let seen = CheckResult::gather(&machine, root.path(), &tag, &Settings::default());
+        assert_eq!(seen.action.as_deref(), Some("remove, pid 4242"));
+        assert_eq!(seen.verdict(), Some(Verdict::Stopping));
     }
 }

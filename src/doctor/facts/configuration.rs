@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::Fact;
+use super::Fact;
 use crate::dovecot::configuration::{self, Listener, Settings};
 use crate::dovecot::instance::Instance;
 use crate::dovecot::mistake::{self, Readable};

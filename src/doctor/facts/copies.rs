@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -15,9 +14,6 @@ use crate::text::checksum;
 
 /// Where the package lays the stubs.
 pub(crate) const DIRECTORY: &str = "usr/lib/dovecot-ark";
-
-/// What the stubs call.
-pub(crate) const PROGRAM: &str = "usr/sbin/dovecot-ark";
 
 /// The stubs, as this version of the kit has them.
 pub(crate) const TEXTS: [(&str, &str); 4] = [
@@ -48,11 +44,8 @@ pub(crate) struct Copies {
 /// A file that is to be run.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Program {
-    /// Where it is.
     pub(crate) path: String,
-    /// Of its contents.
     pub(crate) checksum: String,
-    /// Whether it may be run.
     pub(crate) executable: bool,
 }
 
@@ -71,7 +64,7 @@ impl Copies {
         Self {
             registered: registered.collect(),
             stubs: TEXTS.into_iter().filter_map(stub).collect(),
-            program: is_executable(&root.join(PROGRAM)),
+            program: is_executable(&files::below(root, Path::new(files::PROGRAM))),
             taken: record::is_taken(root, tag),
         }
     }
@@ -123,8 +116,7 @@ impl Program {
 }
 
 fn is_executable(path: &Path) -> bool {
-    let runs = |data: fs::Metadata| data.is_file() && data.permissions().mode() & 0o111 != 0;
-    fs::metadata(path).is_ok_and(runs)
+    fs::metadata(path).is_ok_and(|data| files::is_program(&data))
 }
 
 fn of(bytes: &[u8]) -> String {

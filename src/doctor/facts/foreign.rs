@@ -11,17 +11,16 @@ use crate::files;
 /// The other cluster engine.
 const PACEMAKER: &str = "Pacemaker";
 
-/// Each program, and the files or directories of its configuration.
-const PROGRAMS: [(&str, &[&str]); 3] = [
-    ("monit", &["etc/monitrc", "etc/monit.conf", "etc/monit.d", "etc/monit"]),
-    ("supervisord", &["etc/supervisord.conf", "etc/supervisord.d", "etc/supervisor"]),
-    (PACEMAKER, &["var/lib/pacemaker/cib/cib.xml"]),
-];
+/// A program, and what says whether a text of it counts, and whether it starts Dovecot.
+type Reader<'a> = (&'a str, fn(&str) -> Option<bool>);
 
-/// Each kind of file with commands, and where such files are.
-const HOOKS: [(&str, &[&str]); 5] = [
+/// Each program and kind of file with commands, and where such files are.
+const PLACES: [(Reader<'_>, &[&str]); 8] = [
+    (("monit", mentioned), &["etc/monitrc", "etc/monit.conf", "etc/monit.d", "etc/monit"]),
+    (("supervisord", mentioned), &["etc/supervisord.conf", "etc/supervisord.d", "etc/supervisor"]),
+    ((PACEMAKER, mentioned), &["var/lib/pacemaker/cib/cib.xml"]),
     (
-        "cron",
+        ("cron", commanded),
         &[
             "etc/crontab",
             "etc/anacrontab",
@@ -33,13 +32,13 @@ const HOOKS: [(&str, &[&str]); 5] = [
             "var/spool/cron",
         ],
     ),
-    ("rc.local", &["etc/rc.local", "etc/rc.d/rc.local"]),
-    ("keepalived", &["etc/keepalived"]),
+    (("rc.local", commanded), &["etc/rc.local", "etc/rc.d/rc.local"]),
+    (("keepalived", commanded), &["etc/keepalived"]),
     (
-        "certbot",
+        ("certbot", commanded),
         &["etc/letsencrypt/renewal-hooks", "etc/letsencrypt/renewal", "etc/letsencrypt/cli.ini"],
     ),
-    ("logrotate", &["etc/logrotate.conf", "etc/logrotate.d"]),
+    (("logrotate", commanded), &["etc/logrotate.conf", "etc/logrotate.d"]),
 ];
 
 /// The verbs of service commands that also start what is stopped. `try-restart` and `reload` do not.
@@ -60,9 +59,7 @@ const MAX_FILE: u64 = 4 << 20;
 /// A file of another program's configuration that names Dovecot.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Mention {
-    /// The program.
     pub(crate) program: String,
-    /// The file.
     pub(crate) file: String,
     /// Whether the file also says that something is to be started.
     pub(crate) starts: bool,
@@ -75,21 +72,13 @@ pub(crate) struct Mention {
 /// Looks for files that name Dovecot outside of comments.
 pub(crate) fn gather(root: &Path) -> Vec<Mention> {
     let mut mentions = Vec::new();
-    for (program, places) in PROGRAMS {
+    for (reader, places) in PLACES {
         for place in places {
-            walk(root, Path::new(place), (program, mentioned), MAX_DEPTH, &mut mentions);
-        }
-    }
-    for (program, places) in HOOKS {
-        for place in places {
-            walk(root, Path::new(place), (program, commanded), MAX_DEPTH, &mut mentions);
+            walk(root, Path::new(place), reader, MAX_DEPTH, &mut mentions);
         }
     }
     mentions
 }
-
-/// A program, and what says whether a text of it counts, and whether it starts Dovecot.
-type Reader<'a> = (&'a str, fn(&str) -> Option<bool>);
 
 fn walk(root: &Path, place: &Path, reader: Reader<'_>, depth: usize, mentions: &mut Vec<Mention>) {
     let (program, judge) = reader;

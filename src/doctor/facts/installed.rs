@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::Fact;
+use super::Fact;
 use crate::command::Command;
 use crate::error::Error;
 use crate::files;
@@ -26,7 +26,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Installed {
     /// The node's name, if LifeKeeper does not report it.
     pub(crate) host: String,
-    /// The kit's version.
     pub(crate) kit: String,
     /// LKROOT.
     pub(crate) lifekeeper: Fact<String>,

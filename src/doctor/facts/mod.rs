@@ -5,7 +5,6 @@ pub(super) mod certificates;
 pub(super) mod checks;
 pub(super) mod configuration;
 pub(super) mod copies;
-pub(super) mod fact;
 pub(super) mod foreign;
 pub(super) mod installed;
 pub(super) mod limits;
@@ -13,6 +12,7 @@ pub(super) mod network;
 pub(super) mod resource;
 pub(super) mod service;
 
+use std::fmt::Display;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,6 @@ use account::Account;
 use certificates::Certificate;
 use checks::CheckResult;
 use configuration::Configuration;
-use fact::Fact;
 use foreign::Mention;
 use installed::Installed;
 use limits::Limits;
@@ -40,17 +39,12 @@ use service::Service;
 /// What was seen on a node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Facts {
-    /// What is installed, and in which version.
     pub(crate) installed: Installed,
-    /// Dovecot's configuration.
     pub(crate) configuration: Configuration,
-    /// The certificates that it names.
     pub(crate) certificates: Vec<Certificate>,
-    /// Dovecot as a service.
     pub(crate) service: Service,
     /// What else may start Dovecot.
     pub(crate) foreign: Vec<Mention>,
-    /// The kit's settings and LifeKeeper's limits.
     pub(crate) limits: Limits,
     /// Addresses, listening sockets, and Dovecot's processes.
     pub(crate) network: Network,
@@ -100,6 +94,33 @@ impl Facts {
     /// The name of the node.
     pub(crate) fn node(&self) -> &str {
         self.installed.node.known().map_or(&self.installed.host, |node| node)
+    }
+}
+
+/// What was seen, or why it could not be seen. A thing that is not there was seen.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Fact<T> {
+    Known(T),
+    Unknown(String),
+}
+
+impl<T> Fact<T> {
+    /// What was seen, if it was.
+    pub(crate) const fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl<T, E: Display> From<Result<T, E>> for Fact<T> {
+    fn from(result: Result<T, E>) -> Self {
+        match result {
+            Ok(value) => Self::Known(value),
+            Err(cause) => Self::Unknown(cause.to_string()),
+        }
     }
 }
 

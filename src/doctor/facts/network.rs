@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::Fact;
+use super::Fact;
 use crate::dovecot::cgroup;
 use crate::dovecot::identity::Census;
 use crate::dovecot::notes::Notes;
@@ -21,11 +21,9 @@ use crate::system::sockets::{self, Socket};
 pub(crate) struct Network {
     /// The entries of `APP_DOVECOT_IP_LIST`.
     pub(crate) places: Vec<Place>,
-    /// The node's addresses.
     pub(crate) addresses: Fact<BTreeSet<IpAddr>>,
     /// Sockets that listen on a port of the list.
     pub(crate) sockets: Fact<Vec<Socket>>,
-    /// Dovecot's processes.
     pub(crate) dovecot: Fact<DovecotPids>,
 }
 
@@ -34,9 +32,7 @@ pub(crate) struct Network {
 pub(crate) struct Place {
     /// Address and port, as they are written.
     pub(crate) name: String,
-    /// The address.
     pub(crate) address: IpAddr,
-    /// The port.
     pub(crate) port: u16,
     /// Its time-out.
     pub(crate) seconds: u64,
@@ -72,7 +68,6 @@ impl PortProbe {
 /// The pids of Dovecot's processes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct DovecotPids {
-    /// Masters.
     pub(crate) masters: Vec<i32>,
     /// Children and orphans.
     pub(crate) others: Vec<i32>,
@@ -88,24 +83,14 @@ pub(crate) struct DovecotPids {
 pub(crate) struct Writable {
     /// The process, in words.
     pub(crate) process: String,
-    /// Its program.
     pub(crate) program: String,
 }
 
 /// A master that is the main process of another unit.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct ForeignMaster {
-    /// Its pid.
     pub(crate) pid: i32,
-    /// The unit.
     pub(crate) unit: String,
-}
-
-impl Place {
-    /// Whether the address is one that moves from node to node, and not each node's own.
-    pub(crate) const fn moves(&self) -> bool {
-        !self.address.is_loopback() && !self.address.is_unspecified()
-    }
 }
 
 impl Network {
@@ -149,6 +134,12 @@ impl Network {
                 })
                 .into(),
         }
+    }
+
+    /// The listed addresses that move from node to node, and are not each node's own.
+    pub(crate) fn moving(&self) -> BTreeSet<IpAddr> {
+        let addresses = self.places.iter().map(|place| place.address);
+        addresses.filter(|address| !address.is_loopback() && !address.is_unspecified()).collect()
     }
 
     /// Whether a master runs, if that is known.

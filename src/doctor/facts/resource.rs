@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Fact;
 use super::copies::Copies;
-use super::fact::Fact;
 use crate::error::Error;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::resources::Instance;
@@ -33,7 +33,6 @@ pub(crate) struct Resource {
     pub(crate) below: Fact<BTreeSet<String>>,
     /// The other systems to which it is extended, and its tag there.
     pub(crate) extended: Fact<BTreeMap<String, String>>,
-    /// The programs that LifeKeeper runs.
     pub(crate) copies: Copies,
 }
 
@@ -118,6 +117,11 @@ impl Resource {
     /// Whether LifeKeeper has it in service here.
     pub(crate) fn is_in_service(&self) -> bool {
         self.registration().is_some_and(|one| one.state.is_in_service())
+    }
+
+    /// Whether it is known to stand by here.
+    pub(crate) fn stands_by(&self) -> bool {
+        self.registration().is_some_and(|one| one.state == State::Osu)
     }
 
     /// The tags of the IP resources that have an address.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::Fact;
+use super::Fact;
 use crate::boot::links;
 use crate::boot::restart::{self, DropIn};
 use crate::command::Command;
@@ -23,7 +23,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What is known of the service.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Service {
-    /// Its name.
     pub(crate) name: String,
     /// Whether there is a command that starts and stops services.
     pub(crate) command: bool,
@@ -61,9 +60,7 @@ pub(crate) enum Shutdown {
 /// A service and the socket that starts it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Units {
-    /// `NAME.service`.
     pub(crate) service: Unit,
-    /// `NAME.socket`.
     pub(crate) socket: Unit,
 }
 
@@ -89,7 +86,6 @@ pub(crate) struct Unit {
     /// `enabled`, `disabled`, `static`, …
     #[serde(rename = "UnitFileState")]
     pub(crate) file_state: String,
-    /// The file that it comes from.
     pub(crate) fragment_path: String,
     /// When systemd itself restarts it.
     pub(crate) restart: String,
@@ -107,7 +103,7 @@ const PULLED_IN_BY: [&str; 3] = ["WantedBy", "RequiredBy", "BoundBy"];
 impl Service {
     /// Looks at the service of this name.
     pub(crate) fn gather(system: &impl System, root: &Path, name: &str) -> Self {
-        let name = name.strip_suffix(".service").unwrap_or(name).to_owned();
+        let name = unit::bare(name).to_owned();
         let has = |program: &str| system.program(program).is_some();
         let unlink = links::script_tool(system, &name).map_or_else(
             || format!("rm -f /etc/rc[2-5].d/S??{name} /etc/rc.d/rc[2-5].d/S??{name}"),
@@ -170,16 +166,13 @@ fn shutdown(system: &impl System, name: &str) -> Shutdown {
     let Some(systemctl) = system.program("systemctl") else { return Shutdown::Unknown };
     let words = ["show", "--property=LoadState,After", LIFEKEEPER];
     let answer = system.run(&Command::new(systemctl, &words).asked(), LIMIT).answer;
-    let property = |name: &str| {
-        let mut lines = answer.lines().filter_map(|line| line.split_once('='));
-        lines.find(|(key, _)| *key == name).map(|(_, value)| value)
-    };
+    let properties = restart::properties(&answer);
     let unit = unit::name(name);
-    match (property("LoadState"), property("After")) {
-        (Some("loaded"), Some(after)) if after.split_ascii_whitespace().any(|one| one == unit) => {
+    match (properties.get("LoadState"), properties.get("After")) {
+        (Some(&"loaded"), Some(after)) if after.split_ascii_whitespace().any(|one| one == unit) => {
             Shutdown::LifeKeeperFirst
         }
-        (Some("loaded"), _) => Shutdown::AtOnce,
+        (Some(&"loaded"), _) => Shutdown::AtOnce,
         _ => Shutdown::Unknown,
     }
 }
@@ -198,8 +191,7 @@ fn pulled_in_by(properties: &BTreeMap<&str, &str>) -> Vec<String> {
 /// Reads the properties of the two units, which an empty line parts.
 fn parse(answer: &str) -> Option<Units> {
     let mut blocks = answer.split("\n\n").filter(|block| !block.trim().is_empty()).map(|block| {
-        let properties: BTreeMap<&str, &str> =
-            block.lines().filter_map(|line| line.split_once('=')).collect();
+        let properties = restart::properties(block);
         let get = |name: &str| properties.get(name).map_or_else(String::new, ToString::to_string);
         let unit = Unit {
             load_state: get("LoadState"),

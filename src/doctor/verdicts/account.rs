@@ -1,8 +1,7 @@
 //! Whether the login check can log in, and what its failures would do.
 
-use crate::doctor::cure::Cure;
+use crate::doctor::facts::Fact;
 use crate::doctor::facts::account::Account;
-use crate::doctor::facts::fact::Fact;
 use crate::doctor::finding::{Check, Finding};
 use crate::messages::Message;
 use crate::probe::socket::VISITOR;
@@ -13,10 +12,7 @@ const BLIND: &str = "each check warns, and a mail store that hangs or is not mou
 /// Assesses the account, where the check logs in.
 pub(crate) fn assess(account: Option<&Account>) -> Vec<Finding> {
     let Some(account) = account else { return Vec::new() };
-    let mut findings = vec![usable(account)];
-    findings.extend(banned(account));
-    findings.extend(delayed(account));
-    findings
+    [Some(usable(account)), banned(account), delayed(account)].into_iter().flatten().collect()
 }
 
 /// A wrong ok leaves a check blind that somebody relies on, on a standby until its failover; a wrong
@@ -25,13 +21,11 @@ fn usable(account: &Account) -> Finding {
     let user = match &account.user {
         Fact::Known(user) => user,
         Fact::Unknown(cause) => {
-            return Finding::error(
-                Check::Account,
-                Message::DoctorNoAccount,
-                format!("the login check has no account: {cause}"),
-                BLIND,
-                Cure::run("dovecot-ark login-account").and("or copy the file from another node"),
-            );
+            return Finding::error(Check::Account, Message::DoctorNoAccount)
+                .what(format!("the login check has no account: {cause}"))
+                .why(BLIND)
+                .run("dovecot-ark login-account")
+                .and("or copy the file from another node");
         }
     };
     let named = format!("the login check's account {user} in {}", account.file);
@@ -39,21 +33,17 @@ fn usable(account: &Account) -> Finding {
         Some(Fact::Known(true)) => {
             Finding::ok(Check::Account, format!("{named}: Dovecot lets it in"))
         }
-        Some(Fact::Known(false)) => Finding::error(
-            Check::Account,
-            Message::DoctorAccountRefused,
-            format!("{named}: Dovecot refuses it"),
-            BLIND,
-            Cure::run("dovecot-ark login-account --keep")
-                .and("and give Dovecot the account that it shows"),
-        ),
-        Some(Fact::Unknown(cause)) => Finding::warning(
-            Check::Account,
-            Message::DoctorAccountUnknown,
-            format!("{named}: whether Dovecot lets it in is not known: {cause}"),
-            BLIND,
-            "see why the authentication does not answer",
-        ),
+        Some(Fact::Known(false)) => Finding::error(Check::Account, Message::DoctorAccountRefused)
+            .what(format!("{named}: Dovecot refuses it"))
+            .why(BLIND)
+            .run("dovecot-ark login-account --keep")
+            .and("and give Dovecot the account that it shows"),
+        Some(Fact::Unknown(cause)) => {
+            Finding::warning(Check::Account, Message::DoctorAccountUnknown)
+                .what(format!("{named}: whether Dovecot lets it in is not known: {cause}"))
+                .why(BLIND)
+                .cure("see why the authentication does not answer")
+        }
         None => Finding::ok(
             Check::Account,
             format!("{named}: only root can read it; Dovecot does not run here and was not asked"),
@@ -65,28 +55,24 @@ fn usable(account: &Account) -> Finding {
 fn banned(account: &Account) -> Option<Finding> {
     let from = account.from.filter(|_| !account.jails.is_empty())?;
     let jails = account.jails.join(", ");
-    Some(Finding::warning(
-        Check::Account,
-        Message::DoctorAccountBanned,
-        format!("fail2ban counts the login check's address {from}: {jails}"),
-        "a wrong password would ban the address, and the check would then call the port dead",
-        format!("add {from} to ignoreip in the section [DEFAULT] of /etc/fail2ban/jail.local"),
-    ))
+    Some(Finding::warning(Check::Account, Message::DoctorAccountBanned)
+.what(format!("fail2ban counts the login check's address {from}: {jails}"))
+.why("a wrong password would ban the address, and the check would then call the port dead")
+.cure(format!("add {from} to ignoreip in the section [DEFAULT] of /etc/fail2ban/jail.local")))
 }
 
 /// From its own address of loopback nobody but the check logs in.
 fn delayed(account: &Account) -> Option<Finding> {
     let from = account.from.filter(|from| *from != VISITOR && account.delayed == Some(true))?;
-    Some(Finding::warning(
-        Check::Account,
-        Message::DoctorAccountDelayed,
-        format!("Dovecot delays the login check when others from {from} fail to log in"),
-        "after wrong passwords of a webmail on this node the check warns for nothing",
-        format!(
-            "list 127.0.0.1:143 before that entry in APP_DOVECOT_IP_LIST, or add {from} to \
-             login_trusted_networks"
-        ),
-    ))
+    Some(
+        Finding::warning(Check::Account, Message::DoctorAccountDelayed)
+            .what(format!("Dovecot delays the login check when others from {from} fail to log in"))
+            .why("after wrong passwords of a webmail on this node the check warns for nothing")
+            .cure(format!(
+                "list 127.0.0.1:143 before that entry in APP_DOVECOT_IP_LIST, or add {from} to \
+                 login_trusted_networks"
+            )),
+    )
 }
 
 #[cfg(test)]

@@ -3,81 +3,66 @@
 //! Dovecot takes a configuration whose certificate is missing, and then does not start; with one
 //! that is no certificate it starts, greets, and serves nobody over TLS.
 
-use crate::doctor::cure::Cure;
 use crate::doctor::facts::certificates::{Certificate, Key, KeyState, State};
 use crate::doctor::finding::{Check, Finding};
 use crate::messages::Message;
+use crate::text::list;
+
+/// What a Dovecot does with what is no certificate, or with a key of another.
+const USELESS: &str = "Dovecot starts and greets, and resets each connection with TLS";
+
+/// What a Dovecot does without its certificate or its key.
+const MISSING: &str = "Dovecot does not start without it, on a failover neither";
 
 /// Assesses the certificates.
 pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = certificates
-        .iter()
-        .filter_map(|Certificate { file, state, key }| match state {
-            State::Good => key.as_ref().and_then(|key| assess_key(file, key)),
-            State::Unreadable(cause) => Some(Finding::error(
-                Check::Certificate,
-                Message::DoctorCertificateUnread,
-                format!("the certificate {file} cannot be read: {cause}"),
-                "Dovecot does not start without it, on a failover neither",
-                format!("put the certificate into {file}, on each node"),
-            )),
-            State::Garbage => Some(Finding::warning(
-                Check::Certificate,
-                Message::DoctorNoCertificate,
-                format!("{file} is no certificate"),
-                USELESS,
-                Cure::run(format!("openssl x509 -noout -text -in {file}"))
-                    .and("and put a certificate there"),
-            )),
-            State::Ending => Some(Finding::warning(
-                Check::Certificate,
-                Message::DoctorCertificateEnds,
-                format!("the certificate {file} has ended or ends within two weeks"),
-                "mail programs refuse a certificate that has ended",
-                Cure::run(format!("openssl x509 -noout -enddate -in {file}"))
-                    .and("shows its end; renew it on each node"),
-            )),
-        })
-        .collect();
+    let mut findings: Vec<Finding> = certificates.iter().filter_map(assess_one).collect();
     if findings.is_empty() && !certificates.is_empty() {
-        let files: Vec<&str> = certificates.iter().map(|one| one.file.as_str()).collect();
-        findings.push(Finding::ok(Check::Certificate, format!("usable: {}", files.join(", "))));
+        let files = list(certificates.iter().map(|one| &one.file));
+        findings.push(Finding::ok(Check::Certificate, format!("usable: {files}")));
     }
     findings
 }
 
-/// Assesses the key of a usable certificate. What cannot be told is no finding: Dovecot may have a
-/// password for it.
-fn assess_key(certificate: &str, key: &Key) -> Option<Finding> {
-    let file = &key.file;
-    match &key.state {
-        KeyState::Matches | KeyState::Unknown => None,
-        KeyState::Mismatches => Some(Finding::error(
-            Check::Certificate,
-            Message::DoctorOtherKey,
-            format!("the key {file} does not belong to the certificate {certificate}"),
-            USELESS,
-            format!("put the key of {certificate} into {file}, on each node"),
-        )),
-        KeyState::Garbage => Some(Finding::error(
-            Check::Certificate,
-            Message::DoctorNoKey,
-            format!("{file} is no private key"),
-            USELESS,
-            format!("put the key of {certificate} into {file}, on each node"),
-        )),
-        KeyState::Unreadable(cause) => Some(Finding::error(
-            Check::Certificate,
-            Message::DoctorKeyUnread,
-            format!("the key {file} cannot be read: {cause}"),
-            "Dovecot does not start without it, on a failover neither",
-            format!("put the key of {certificate} into {file}, on each node"),
-        )),
-    }
+fn assess_one(Certificate { file, state, key }: &Certificate) -> Option<Finding> {
+    Some(match state {
+        State::Good => return assess_key(file, key.as_ref()?),
+        State::Unreadable(cause) => {
+            Finding::error(Check::Certificate, Message::DoctorCertificateUnread)
+                .what(format!("the certificate {file} cannot be read: {cause}"))
+                .why(MISSING)
+                .cure(format!("put the certificate into {file}, on each node"))
+        }
+        State::Garbage => Finding::warning(Check::Certificate, Message::DoctorNoCertificate)
+            .what(format!("{file} is no certificate"))
+            .why(USELESS)
+            .run(format!("openssl x509 -noout -text -in {file}"))
+            .and("and put a certificate there"),
+        State::Ending => Finding::warning(Check::Certificate, Message::DoctorCertificateEnds)
+            .what(format!("the certificate {file} has ended or ends within two weeks"))
+            .why("mail programs refuse a certificate that has ended")
+            .run(format!("openssl x509 -noout -enddate -in {file}"))
+            .and("shows its end; renew it on each node"),
+    })
 }
 
-/// What a Dovecot does with what is no certificate, or with a key of another.
-const USELESS: &str = "Dovecot starts and greets, and resets each connection with TLS";
+/// Assesses the key of a usable certificate. What cannot be told is no finding: Dovecot may have a
+/// password for it.
+fn assess_key(certificate: &str, Key { file, state }: &Key) -> Option<Finding> {
+    let odd = match state {
+        KeyState::Matches | KeyState::Unknown => return None,
+        KeyState::Mismatches => Finding::error(Check::Certificate, Message::DoctorOtherKey)
+            .what(format!("the key {file} does not belong to the certificate {certificate}"))
+            .why(USELESS),
+        KeyState::Garbage => Finding::error(Check::Certificate, Message::DoctorNoKey)
+            .what(format!("{file} is no private key"))
+            .why(USELESS),
+        KeyState::Unreadable(cause) => Finding::error(Check::Certificate, Message::DoctorKeyUnread)
+            .what(format!("the key {file} cannot be read: {cause}"))
+            .why(MISSING),
+    };
+    Some(odd.cure(format!("put the key of {certificate} into {file}, on each node")))
+}
 
 #[cfg(test)]
 mod tests {

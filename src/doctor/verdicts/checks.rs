@@ -5,7 +5,6 @@ use crate::doctor::facts::checks::CheckResult;
 use crate::doctor::finding::{Check, Finding};
 use crate::dovecot::history::{ActionResult, Runs};
 use crate::dovecot::verdict::Verdict;
-use crate::lifekeeper::state::State;
 use crate::log::readable;
 use crate::messages::Message;
 
@@ -24,130 +23,93 @@ fn verdict(facts: &Facts, checked: &CheckResult) -> Vec<Finding> {
     let CheckResult { action, causes, warnings, .. } = checked;
     let word = &checked.verdict;
     let said = if causes.is_empty() { word.clone() } else { causes.join("; ") };
-    let state = facts.resource.registration().map(|one| one.state);
     let recover = format!("dovecot-ark recover -t {tag}");
-    match checked.verdict() {
-        Some(Verdict::Up) => vec![Finding::ok(Check::Verdict, "the checks say up")],
-        Some(Verdict::Degraded) => warnings
-            .iter()
-            .map(|warning| {
-                Finding::warning(
-                    Check::Verdict,
-                    Message::DoctorDegraded,
-                    format!("the checks say degraded: {warning}"),
-                    "Dovecot is in operation, and this needs attention",
-                    "look it up in dovecot-ark-messages(7)",
-                )
-            })
-            .collect(),
-        Some(Verdict::Starting | Verdict::Stopping) => vec![Finding::warning(
-            Check::Verdict,
-            Message::DoctorActing,
-            format!("{word}: {} is running", action.as_deref().unwrap_or("an action")),
-            "what the checks see meanwhile is not the final state",
-            "wait for its end, and run `dovecot-ark doctor` again",
-        )],
-        Some(Verdict::Stopped) if state.is_some_and(|state| state == State::Osu) => {
-            vec![Finding::ok(Check::Verdict, "the checks say stopped, as expected on this node")]
+    vec![match checked.verdict() {
+        Some(Verdict::Up) => Finding::ok(Check::Verdict, "the checks say up"),
+        Some(Verdict::Degraded) => {
+            let degraded = |warning: &String| {
+                Finding::warning(Check::Verdict, Message::DoctorDegraded)
+                    .what(format!("the checks say degraded: {warning}"))
+                    .why("Dovecot is in operation, and this needs attention")
+                    .cure("look it up in dovecot-ark-messages(7)")
+            };
+            return warnings.iter().map(degraded).collect();
         }
-        Some(Verdict::Stopped) if !facts.resource.is_in_service() => vec![Finding::warning(
-            Check::Verdict,
-            Message::DoctorStopped,
-            format!("the checks say stopped: {said}"),
-            "mail may not be served from this node",
-            "check whether it should run on this node",
-        )],
-        Some(Verdict::Stopped) => vec![Finding::error(
-            Check::Verdict,
-            Message::DoctorStopped,
-            format!("the checks say stopped: {said}"),
-            "there is no mail until LifeKeeper's next check recovers it",
-            recover,
-        )],
-        Some(Verdict::Failed) if facts.resource.is_in_service() => vec![Finding::error(
-            Check::Verdict,
-            Message::DoctorFailed,
-            format!("the checks say failed: {said}"),
-            "users may have no mail; LifeKeeper's next check fails, and recovers or moves it",
-            format!("fix what the causes name, then {recover}"),
-        )],
-        Some(Verdict::Failed) => vec![Finding::error(
-            Check::Verdict,
-            Message::DoctorFailed,
-            format!("the checks say failed: {said}"),
-            "Dovecot runs, and does not serve as it should",
-            "fix what the causes name",
-        )],
-        Some(Verdict::Unknown) | None => vec![Finding::error(
-            Check::Verdict,
-            Message::DoctorUnknown,
-            format!("the checks say {word}: {said}"),
-            "it is unknown whether Dovecot is in operation",
-            "see whether /proc is mounted and whole",
-        )],
-    }
+        Some(Verdict::Starting | Verdict::Stopping) => {
+            Finding::warning(Check::Verdict, Message::DoctorActing)
+                .what(format!("{word}: {} is running", action.as_deref().unwrap_or("an action")))
+                .why("what the checks see meanwhile is not the final state")
+                .cure("wait for its end, and run `dovecot-ark doctor` again")
+        }
+        Some(Verdict::Stopped) if facts.resource.stands_by() => {
+            Finding::ok(Check::Verdict, "the checks say stopped, as expected on this node")
+        }
+        Some(Verdict::Stopped) if !facts.resource.is_in_service() => {
+            Finding::warning(Check::Verdict, Message::DoctorStopped)
+                .what(format!("the checks say stopped: {said}"))
+                .why("mail may not be served from this node")
+                .cure("check whether it should run on this node")
+        }
+        Some(Verdict::Stopped) => Finding::error(Check::Verdict, Message::DoctorStopped)
+            .what(format!("the checks say stopped: {said}"))
+            .why("there is no mail until LifeKeeper's next check recovers it")
+            .cure(recover),
+        Some(Verdict::Failed) => {
+            let failed = Finding::error(Check::Verdict, Message::DoctorFailed)
+                .what(format!("the checks say failed: {said}"));
+            if facts.resource.is_in_service() {
+                failed
+                    .why("users may have no mail; LifeKeeper's next check fails, and recovers or moves it")
+                    .cure(format!("fix what the causes name, then {recover}"))
+            } else {
+                failed
+                    .why("Dovecot runs, and does not serve as it should")
+                    .cure("fix what the causes name")
+            }
+        }
+        Some(Verdict::Unknown) | None => Finding::error(Check::Verdict, Message::DoctorUnknown)
+            .what(format!("the checks say {word}: {said}"))
+            .why("it is unknown whether Dovecot is in operation")
+            .cure("see whether /proc is mounted and whole"),
+    }]
 }
 
 /// The last failure is an error while nothing has ended it. Of an action that neither runs nor has
 /// ended, it is only known that it was killed.
 fn last(facts: &Facts, checked: &CheckResult) -> Finding {
-    let tag = &facts.resource.tag;
     if let Some(fault) = &checked.fault {
         let since = if fault.since == fault.time {
             String::new()
         } else {
             format!(", failing since {}", readable(&fault.since))
         };
-        let stands_by = facts.resource.registration().is_some_and(|one| one.state == State::Osu);
-        let (what, why) = (
-            format!("{}{since}", fault.words(Runs::No)),
-            "nothing has succeeded since, neither a check nor another action",
-        );
-        let cure = "fix the cause, then bring it into service or run `dovecot-ark recover -t ";
-        return if stands_by && checked.verdict() == Some(Verdict::Stopped) {
-            let why = "it may fail again when LifeKeeper next brings it into service here";
-            Finding::warning(
-                Check::Action,
-                Message::DoctorActionFailed,
-                what,
-                why,
-                "fix the cause; see the log",
-            )
-        } else {
-            Finding::error(
-                Check::Action,
-                Message::DoctorActionFailed,
-                what,
-                why,
-                format!("{cure}{tag}`"),
-            )
-        };
-    }
-    match &checked.last {
-        Some(one) if one.outcome == ActionResult::Begun && checked.action.is_none() => {
-            Finding::warning(
-                Check::Action,
-                Message::DoctorActionKilled,
-                one.words(Runs::No),
-                "LifeKeeper takes what it did not finish for failed, or waits for it",
-                "see /var/log/dovecot-ark.log for how far it came",
-            )
+        let what = format!("{}{since}", fault.words(Runs::No));
+        if facts.resource.stands_by() && checked.verdict() == Some(Verdict::Stopped) {
+            return Finding::warning(Check::Action, Message::DoctorActionFailed)
+                .what(what)
+                .why("it may fail again when LifeKeeper next brings it into service here")
+                .cure("fix the cause; see the log");
         }
-        Some(one) => {
-            let past =
-                checked.past.as_ref().map(|past| format!("; before, {}", past.words(Runs::No)));
-            Finding::ok(
-                Check::Action,
-                format!("{}{}", one.words(Runs::Yes), past.unwrap_or_default()),
-            )
-        }
-        None => match &checked.past {
-            Some(past) => {
-                Finding::ok(Check::Action, format!("{}, and succeeded later", past.words(Runs::No)))
-            }
-            None => Finding::ok(Check::Action, "no action has been called since the boot"),
-        },
+        let recover = format!("dovecot-ark recover -t {}", facts.resource.tag);
+        return Finding::error(Check::Action, Message::DoctorActionFailed)
+            .what(what)
+            .why("nothing has succeeded since, neither a check nor another action")
+            .cure(format!("fix the cause, then bring it into service or run `{recover}`"));
     }
+    let past = checked.past.as_ref().map(|past| past.words(Runs::No));
+    let done = match (&checked.last, past) {
+        (Some(one), _) if one.outcome == ActionResult::Begun && checked.action.is_none() => {
+            return Finding::warning(Check::Action, Message::DoctorActionKilled)
+                .what(one.words(Runs::No))
+                .why("LifeKeeper takes what it did not finish for failed, or waits for it")
+                .cure("see /var/log/dovecot-ark.log for how far it came");
+        }
+        (Some(one), None) => one.words(Runs::Yes),
+        (Some(one), Some(past)) => format!("{}; before, {past}", one.words(Runs::Yes)),
+        (None, Some(past)) => format!("{past}, and succeeded later"),
+        (None, None) => "no action has been called since the boot".to_owned(),
+    };
+    Finding::ok(Check::Action, done)
 }
 
 #[cfg(test)]
@@ -190,7 +152,7 @@ mod tests {
             assert_eq!(level(&facts), expected, "{}", verdict.word());
         }
         let mut facts = facts(Verdict::Stopped);
-        facts.resource.registered = crate::doctor::facts::fact::Fact::Known(None);
+        facts.resource.registered = crate::doctor::facts::Fact::Known(None);
         assert_eq!(assess(&facts)[0].level, Level::Warning);
     }
 

@@ -1,70 +1,74 @@
 //! Whether Dovecot takes its configuration, and whether it listens where it is checked.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::doctor::cure::Cure;
-use crate::doctor::facts::Facts;
 use crate::doctor::facts::configuration::Configuration;
-use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{Place, PortProbe};
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::facts::{Fact, Facts};
+use crate::doctor::finding::{Check, Finding, or_ok};
 use crate::dovecot::configuration::{Listener, Opening};
 use crate::messages::Message;
+use crate::text::list;
 
 /// Assesses the configuration of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let Configuration { settings, listeners, mistake, missing, obstacles, .. } =
         &facts.configuration;
     if let Some(missing) = missing {
-        let why = "without Dovecot its configuration cannot be read, and restore fails here";
-        let cure = "install Dovecot in the version that the other nodes have";
-        return vec![Finding::error(
-            Check::Configuration,
-            Message::NotInstalled,
-            missing,
-            why,
-            cure,
-        )];
+        let finding = Finding::error(Check::Configuration, Message::NotInstalled)
+            .what(missing)
+            .why("without Dovecot its configuration cannot be read, and restore fails here")
+            .cure("install Dovecot in the version that the other nodes have");
+        return vec![finding];
     }
     let broken = |cause: &String| {
-        Finding::error(
-            Check::Configuration,
-            Message::DoctorBroken,
-            format!("Dovecot does not take its configuration: {cause}"),
-            "a running Dovecot continues, but the next start fails, in a failover too",
-            Cure::run("doveconf -nx >/dev/null").and("then fix the line that it names"),
-        )
+        Finding::error(Check::Configuration, Message::DoctorBroken)
+            .what(format!("Dovecot does not take its configuration: {cause}"))
+            .why("a running Dovecot continues, but the next start fails, in a failover too")
+            .run("doveconf -nx >/dev/null")
+            .and("then fix the line that it names")
     };
     let settings = match (settings, mistake) {
         (Fact::Unknown(cause), _) => return vec![broken(cause)],
         (Fact::Known(_), Some(Fact::Known(mistake))) => broken(mistake),
-        (Fact::Known(_), Some(Fact::Unknown(cause))) => Finding::warning(
-            Check::Configuration,
-            Message::DoctorBrokenUnknown,
-            format!("whether Dovecot can read its configuration is not known: {cause}"),
-            "the next start may hang or fail as this question did, on a failover too",
-            Cure::run("doveconf -nx >/dev/null")
-                .and("a file that it names may be a FIFO, or on a dead mount"),
-        ),
+        (Fact::Known(_), Some(Fact::Unknown(cause))) => {
+            Finding::warning(Check::Configuration, Message::DoctorBrokenUnknown)
+                .what(format!("whether Dovecot can read its configuration is not known: {cause}"))
+                .why("the next start may hang or fail as this question did, on a failover too")
+                .run("doveconf -nx >/dev/null")
+                .and("a file that it names may be a FIFO, or on a dead mount")
+        }
         (Fact::Known(_), None) => {
             Finding::ok(Check::Configuration, "Dovecot takes its configuration")
         }
     };
-    let listeners = match listeners {
+    let mut findings = vec![settings];
+    // What keeps Dovecot from writing its files.
+    findings.extend(obstacles.iter().map(|obstacle| {
+        Finding::error(Check::Dovecot, Message::DoctorUnwritable)
+            .what(obstacle)
+            .why("Dovecot cannot write its pid file or its log there, and does not start")
+            .run("df -h; df -i")
+            .and("make room there, or mount it writable")
+    }));
+    match listeners {
         Fact::Known(listeners) => {
-            let missing = missing_addresses(facts);
-            [assess_listeners(listeners, &facts.network.places), missing].concat()
+            findings.extend(assess_listeners(listeners, &facts.network.places));
+            findings.extend(missing_addresses(facts));
         }
-        Fact::Unknown(cause) => vec![Finding::warning(
-            Check::Listener,
-            Message::DoctorListenerUnknown,
-            format!("it is unknown where Dovecot listens: {cause}"),
-            "it is unknown before a start whether the checks of APP_DOVECOT_IP_LIST can succeed",
-            Cure::run("dovecot -n")
+        Fact::Unknown(cause) => findings.push(
+            Finding::warning(Check::Listener, Message::DoctorListenerUnknown)
+                .what(format!("it is unknown where Dovecot listens: {cause}"))
+                .why(
+                    "it is unknown before a start whether the checks of APP_DOVECOT_IP_LIST can \
+                     succeed",
+                )
+                .run("dovecot -n")
                 .and("and compare its addresses and ports with APP_DOVECOT_IP_LIST"),
-        )],
-    };
-    [vec![settings], unwritable(obstacles), listeners].concat()
+        ),
+    }
+    findings
 }
 
 /// Why an entry that can never succeed matters.
@@ -72,40 +76,29 @@ const NEVER: &str =
     "each check of this entry fails, so LifeKeeper takes a healthy Dovecot for a failed one";
 
 fn assess_listeners(listeners: &[Listener], places: &[Place]) -> Vec<Finding> {
-    let odd: Vec<Finding> = places.iter().filter_map(|place| uncovered(listeners, place)).collect();
-    if !odd.is_empty() {
-        return odd;
-    }
-    let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-    vec![Finding::ok(
-        Check::Listener,
-        format!("Dovecot is configured to listen at {}", listed.join(", ")),
-    )]
+    let odd = places.iter().filter_map(|place| uncovered(listeners, place)).collect();
+    let listed = list(places.iter().map(|place| &place.name));
+    let covered = format!("Dovecot is configured to listen at {listed}");
+    or_ok(odd, Check::Listener, covered)
 }
 
 /// What is wrong when no listener covers an entry of the list.
 fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
-    let why = NEVER;
+    let Place { name, port, .. } = place;
     let same_port: Vec<&Listener> =
-        listeners.iter().filter(|listener| listener.port == place.port).collect();
+        listeners.iter().filter(|listener| listener.port == *port).collect();
     if same_port.is_empty() {
-        let mut ports: Vec<u16> = listeners.iter().map(|listener| listener.port).collect();
-        ports.sort_unstable();
-        ports.dedup();
-        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-        return Some(Finding::error(
-            Check::Listener,
-            Message::DoctorNoListener,
-            format!(
-                "{}: Dovecot has no listener on port {}, only on {}",
-                place.name,
-                place.port,
-                if ports.is_empty() { "none".to_owned() } else { ports.join(", ") }
-            ),
-            why,
-            "correct the port in APP_DOVECOT_IP_LIST, or add the protocol or an inet_listener to \
-             Dovecot's configuration",
-        ));
+        let ports: BTreeSet<u16> = listeners.iter().map(|listener| listener.port).collect();
+        let ports = if ports.is_empty() { "none".to_owned() } else { list(ports) };
+        return Some(
+            Finding::error(Check::Listener, Message::DoctorNoListener)
+                .what(format!("{name}: Dovecot has no listener on port {port}, only on {ports}"))
+                .why(NEVER)
+                .cure(
+                    "correct the port in APP_DOVECOT_IP_LIST, or add the protocol or an inet_listener \
+                     to Dovecot's configuration",
+                ),
+        );
     }
     let covering = same_port.iter().filter(|listener| listener.covers(place.address));
     let openings: Vec<Opening> = covering.map(|listener| listener.opening).collect();
@@ -118,16 +111,15 @@ fn uncovered(listeners: &[Listener], place: &Place) -> Option<Finding> {
         IpAddr::V4(_) => "IPv4: *",
         IpAddr::V6(_) => "IPv6: ::",
     };
-    Some(Finding::error(
-        Check::Listener,
-        Message::DoctorListensElsewhere,
-        format!("{}: Dovecot listens on this port at {} only", place.name, addresses.join(" ")),
-        why,
-        format!(
-            "set `listen = *, ::` in Dovecot's configuration (all addresses of {family}); on EC2 \
-             with an Elastic IP it must listen on all addresses"
-        ),
-    ))
+    Some(
+        Finding::error(Check::Listener, Message::DoctorListensElsewhere)
+            .what(format!("{name}: Dovecot listens on this port at {} only", addresses.join(" ")))
+            .why(NEVER)
+            .cure(format!(
+                "set `listen = *, ::` in Dovecot's configuration (all addresses of {family}); on EC2 \
+                 with an Elastic IP it must listen on all addresses"
+            )),
+    )
 }
 
 /// What is wrong when a listener that covers an entry does not do first what the entry asks for.
@@ -146,62 +138,40 @@ fn misunderstood(place: &Place, openings: &[Opening]) -> Option<Finding> {
     };
     let entry = name.split_once(':').filter(|(mark, _)| ["plain", "tls"].contains(mark));
     let entry = entry.map_or(name.as_str(), |(_, entry)| entry);
-    Some(Finding::error(
-        Check::Listener,
-        Message::DoctorMisunderstood,
-        format!("{name}: {what}"),
-        NEVER,
-        format!("write {mark}{entry} in APP_DOVECOT_IP_LIST, or change Dovecot's configuration"),
-    ))
+    Some(
+        Finding::error(Check::Listener, Message::DoctorMisunderstood)
+            .what(format!("{name}: {what}"))
+            .why(NEVER)
+            .cure(format!(
+                "write {mark}{entry} in APP_DOVECOT_IP_LIST, or change Dovecot's configuration"
+            )),
+    )
 }
 
 /// The addresses that Dovecot is to listen on and this node does not have. Where the resource stands
 /// by they may come with it: only those that no resource below brings are told then.
 fn missing_addresses(facts: &Facts) -> Vec<Finding> {
+    let in_service = facts.resource.is_in_service();
     let findings = facts.configuration.lacking.iter().filter_map(|address| {
-        let comes = facts.resource.address_tags(*address);
-        let what = format!("{address} in Dovecot's `listen` is not an address of this node");
-        let why = "Dovecot does not start at all without one of its addresses";
-        match (facts.resource.is_in_service(), comes.first()) {
-            (true, Some(tag)) => {
-                let restore = format!("perform_action -t {tag} -a restore");
-                Some(Finding::error(
-                    Check::Listener,
-                    Message::DoctorListenAddress,
-                    what,
-                    why,
-                    Cure::run(facts.installed.command(&restore)),
-                ))
-            }
-            (false, Some(_)) => None,
-            (_, None) => {
-                let cure = format!(
-                    "listen = *, :: in Dovecot's configuration, or create an IP resource for \
-                     {address} and let the resource depend on it"
-                );
-                Some(if facts.resource.is_in_service() {
-                    Finding::error(Check::Listener, Message::DoctorListenAddress, what, why, cure)
-                } else {
-                    Finding::warning(Check::Listener, Message::DoctorListenAddress, what, why, cure)
-                })
-            }
+        let comes = facts.resource.address_tags(*address).first().copied();
+        if comes.is_some() && !in_service {
+            return None;
         }
+        let level = if in_service { Finding::error } else { Finding::warning };
+        let odd = level(Check::Listener, Message::DoctorListenAddress)
+            .what(format!("{address} in Dovecot's `listen` is not an address of this node"))
+            .why("Dovecot does not start at all without one of its addresses");
+        Some(match comes {
+            Some(tag) => {
+                odd.run(facts.installed.command(&format!("perform_action -t {tag} -a restore")))
+            }
+            None => odd.cure(format!(
+                "listen = *, :: in Dovecot's configuration, or create an IP resource for {address} \
+                 and let the resource depend on it"
+            )),
+        })
     });
     findings.collect()
-}
-
-/// What keeps Dovecot from writing its files.
-fn unwritable(obstacles: &[String]) -> Vec<Finding> {
-    let finding = |obstacle: &String| {
-        Finding::error(
-            Check::Dovecot,
-            Message::DoctorUnwritable,
-            obstacle,
-            "Dovecot cannot write its pid file or its log there, and does not start",
-            Cure::run("df -h; df -i").and("make room there, or mount it writable"),
-        )
-    };
-    obstacles.iter().map(finding).collect()
 }
 
 #[cfg(test)]

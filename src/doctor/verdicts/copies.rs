@@ -1,29 +1,26 @@
 //! Whether LifeKeeper can run the kit's programs, and runs those and no others.
 
-use crate::doctor::cure::Cure;
 use crate::doctor::facts::Facts;
-use crate::doctor::facts::copies::{Copies, DIRECTORY, PROGRAM, Program, TEXTS};
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::facts::copies::{Copies, DIRECTORY, Program, TEXTS};
+use crate::doctor::finding::{Check, Finding, or_ok};
+use crate::files::PROGRAM;
 use crate::messages::Message;
 
 /// Assesses the programs of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let copies = &facts.resource.copies;
     let mut findings = stubs(copies);
-    if facts.resource.registration().is_some() && copies.are_others() {
+    if facts.resource.registration().is_none() {
+        return findings;
+    }
+    if copies.are_others() {
         findings.push(others(facts, copies));
-    } else if facts.resource.registration().is_some() {
-        let odd: Vec<Finding> = TEXTS
-            .iter()
-            .filter_map(|(action, text)| {
-                odd_copy(action, text, copies.registered.get(*action), &facts.resource.tag)
-            })
-            .collect();
-        if odd.is_empty() {
-            findings
-                .push(Finding::ok(Check::Copies, "LifeKeeper's four copies are the kit's stubs"));
-        }
-        findings.extend(odd);
+    } else {
+        let odd = TEXTS.iter().filter_map(|(action, text)| {
+            odd_copy(action, text, copies.registered.get(*action), &facts.resource.tag)
+        });
+        let ours = "LifeKeeper's four copies are the kit's stubs";
+        findings.extend(or_ok(odd.collect(), Check::Copies, ours));
     }
     findings
 }
@@ -33,98 +30,75 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 fn others(facts: &Facts, copies: &Copies) -> Finding {
     let tag = &facts.resource.tag;
     let install = format!("dovecot-ark install --tag {tag} --take-over");
-    let cure = if facts.resource.is_in_service() {
-        Cure::run(install).and("Dovecot goes on; uninstall gives the other scripts back")
+    let odd = Finding::error(Check::Copies, Message::DoctorForeignCopy)
+        .what(format!("{tag} has other programs than the kit's: {}", copies.foreign().join(", ")))
+        .why("LifeKeeper runs these, whose behaviour is unknown");
+    if facts.resource.is_in_service() {
+        odd.run(install).and("Dovecot goes on; uninstall gives the other scripts back")
     } else {
-        Cure::from(format!(
-            "{install} on the node where it is in service, or here if it is nowhere"
-        ))
-    };
-    Finding::error(
-        Check::Copies,
-        Message::DoctorForeignCopy,
-        format!("{tag} has other programs than the kit's: {}", copies.foreign().join(", ")),
-        "LifeKeeper runs these, whose behaviour is unknown",
-        cure,
-    )
+        odd.cure(format!("{install} on the node where it is in service, or here if it is nowhere"))
+    }
 }
 
 fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Option<Finding> {
-    let stub = format!("/{DIRECTORY}/{action}");
     let Some(copy) = copy else {
         let why = match action {
             "quickCheck" => "without it LifeKeeper never notices that Dovecot is down",
             "recover" => "without it each fault of Dovecot leads to a failover",
             _ => "without it LifeKeeper can neither start nor stop Dovecot",
         };
-        return Some(Finding::error(
-            Check::Copies,
-            Message::DoctorNoCopy,
-            format!("{tag} has no {action} here"),
-            why,
-            Cure::run(format!("dovecot-ark install --tag {tag}"))
+        return Some(
+            Finding::error(Check::Copies, Message::DoctorNoCopy)
+                .what(format!("{tag} has no {action} here"))
+                .why(why)
+                .run(format!("dovecot-ark install --tag {tag}"))
                 .and("after the resource was deleted in LifeKeeper"),
-        ));
+        );
     };
     let path = &copy.path;
     if !copy.holds(text) {
-        return Some(Finding::error(
-            Check::Copies,
-            Message::DoctorForeignCopy,
-            format!("{path} is not the kit's {action}"),
-            "LifeKeeper runs this copy, whose behaviour is unknown",
-            Cure::run(format!("install -m 755 {stub} '{path}'")),
-        ));
+        return Some(
+            Finding::error(Check::Copies, Message::DoctorForeignCopy)
+                .what(format!("{path} is not the kit's {action}"))
+                .why("LifeKeeper runs this copy, whose behaviour is unknown")
+                .run(format!("install -m 755 /{DIRECTORY}/{action} '{path}'")),
+        );
     }
     (!copy.executable).then(|| {
-        Finding::error(
-            Check::Copies,
-            Message::DoctorCopyMode,
-            format!("{path} is not executable"),
-            format!("LifeKeeper cannot run {action}"),
-            Cure::run(format!("chmod 755 '{path}'")),
-        )
+        Finding::error(Check::Copies, Message::DoctorCopyMode)
+            .what(format!("{path} is not executable"))
+            .why(format!("LifeKeeper cannot run {action}"))
+            .run(format!("chmod 755 '{path}'"))
     })
 }
 
 fn stubs(copies: &Copies) -> Vec<Finding> {
-    let cure =
-        || Cure::run("rpm -V dovecot-ark").and("shows what is odd; install the package again");
-    let why = "what LifeKeeper runs calls it, and a new resource is made of it";
     let mut unusable = Vec::new();
     let mut edited = Vec::new();
     if !copies.program {
-        unusable.push(format!("/{PROGRAM}"));
+        unusable.push(PROGRAM.to_owned());
     }
     for (action, text) in TEXTS {
         match copies.stubs.get(action) {
-            Some(stub) if stub.executable => {
-                if !stub.holds(text) {
-                    edited.push(format!("/{DIRECTORY}/{action}"));
-                }
-            }
+            Some(stub) if stub.executable && stub.holds(text) => {}
+            Some(stub) if stub.executable => edited.push(format!("/{DIRECTORY}/{action}")),
             _ => unusable.push(format!("/{DIRECTORY}/{action}")),
         }
     }
-    let mut findings = Vec::new();
-    if !unusable.is_empty() {
-        let what = format!("missing or not executable: {}", unusable.join(", "));
-        findings.push(Finding::error(Check::Stubs, Message::DoctorStubs, what, why, cure()));
-    }
-    if !edited.is_empty() {
-        let what = format!("not as the package laid it: {}", edited.join(", "));
-        findings.push(Finding::warning(
-            Check::Stubs,
-            Message::DoctorStubsEdited,
-            what,
-            why,
-            cure(),
-        ));
-    }
-    if findings.is_empty() {
-        findings.push(Finding::ok(Check::Stubs, "the kit's four stubs and its program are there"));
-    }
-    findings
+    let unusable = (!unusable.is_empty()).then(|| {
+        Finding::error(Check::Stubs, Message::DoctorStubs)
+            .what(format!("missing or not executable: {}", unusable.join(", ")))
+    });
+    let edited = (!edited.is_empty()).then(|| {
+        Finding::warning(Check::Stubs, Message::DoctorStubsEdited)
+            .what(format!("not as the package laid it: {}", edited.join(", ")))
+    });
+    let odd = unusable.into_iter().chain(edited).map(|odd| {
+        odd.why("what LifeKeeper runs calls it, and a new resource is made of it")
+            .run("rpm -V dovecot-ark")
+            .and("shows what is odd; install the package again")
+    });
+    or_ok(odd.collect(), Check::Stubs, "the kit's four stubs and its program are there")
 }
 
 #[cfg(test)]

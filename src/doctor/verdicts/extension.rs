@@ -1,8 +1,6 @@
 //! Whether LifeKeeper can move Dovecot to the other nodes.
 
-use crate::doctor::cure::Cure;
-use crate::doctor::facts::Facts;
-use crate::doctor::facts::fact::Fact;
+use crate::doctor::facts::{Fact, Facts};
 use crate::doctor::finding::{Check, Finding};
 use crate::messages::Message;
 
@@ -13,30 +11,24 @@ pub(crate) fn assess(here: &Facts, alive: &[&str]) -> Vec<Finding> {
         (None, _) => return Vec::new(),
         (Some(_), Fact::Known(extended)) => extended,
         (Some(_), Fact::Unknown(cause)) => {
-            let finding = Finding::warning(
-                Check::Resource,
-                Message::DoctorExtensionUnknown,
-                format!("LifeKeeper does not report the nodes that {tag} is extended to: {cause}"),
-                "LifeKeeper moves Dovecot only to a node to which it is extended",
-                Cure::run(here.installed.command(&format!("eqv_list -t {tag}"))),
-            );
+            let finding = Finding::warning(Check::Resource, Message::DoctorExtensionUnknown)
+                .what(format!(
+                    "LifeKeeper does not report the nodes that {tag} is extended to: {cause}"
+                ))
+                .why("LifeKeeper moves Dovecot only to a node to which it is extended")
+                .run(here.installed.command(&format!("eqv_list -t {tag}")));
             return vec![finding.on(here.node())];
         }
     };
-    alive
-        .iter()
-        .filter(|name| !extended.contains_key(**name))
-        .map(|name| {
-            let finding = Finding::warning(
-                Check::Resource,
-                Message::DoctorNotExtended,
-                format!("{tag} is not extended to {name}"),
-                "LifeKeeper cannot move Dovecot there",
-                format!("extend the hierarchy of {tag} to {name} in LifeKeeper"),
-            );
-            finding.on(name)
-        })
-        .collect()
+    let missing = alive.iter().filter(|name| !extended.contains_key(**name));
+    let finding = |name: &&str| {
+        Finding::warning(Check::Resource, Message::DoctorNotExtended)
+            .what(format!("{tag} is not extended to {name}"))
+            .why("LifeKeeper cannot move Dovecot there")
+            .cure(format!("extend the hierarchy of {tag} to {name} in LifeKeeper"))
+            .on(name)
+    };
+    missing.map(finding).collect()
 }
 
 #[cfg(test)]

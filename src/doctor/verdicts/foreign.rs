@@ -3,67 +3,62 @@
 //! What one of them starts on a standby runs beside the active Dovecot.
 
 use crate::doctor::facts::foreign::Mention;
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::finding::{Check, Finding, or_ok};
 use crate::messages::Message;
+
+/// What a start by another program does.
+const STARTS: &str = "it may start Dovecot on a node where LifeKeeper has it out of service, and stop \
+                      or restart it where it is in service";
 
 /// Assesses the mentions.
 pub(crate) fn assess(mentions: &[Mention]) -> Vec<Finding> {
-    let why = "it may start Dovecot on a node where LifeKeeper has it out of service, and stop or \
-               restart it where it is in service";
-    let mut findings: Vec<Finding> = mentions
-        .iter()
-        .map(|Mention { program, file, starts, resource }| {
-            let what = format!("{program} knows of Dovecot: {file}");
-            match program.as_str() {
-                "Pacemaker" => {
-                    let what = resource.as_ref().map_or(what, |resource| {
-                        format!("Dovecot is a resource of Pacemaker too, {resource}: {file}")
-                    });
-                    let why = "each engine would stop, start and move it behind the other's back: \
-                               Dovecot may run on two nodes at once";
-                    let cure = "leave it to one engine: here, crm_resource --list, then take it out of \
-                                Pacemaker; or dovecot-ark uninstall, and leave it to Pacemaker";
-                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
-                }
-                "monit" if *starts => {
-                    let cure = format!("take Dovecot out of {file}, then `monit reload`");
-                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
-                }
-                "monit" => Finding::warning(
-                    Check::Supervisor,
-                    Message::DoctorSupervisor,
-                    what,
-                    "a standby, where Dovecot does not run, would be reported as broken",
-                    format!("take Dovecot out of {file}, then `monit reload`"),
-                ),
-                "cron" | "rc.local" | "keepalived" | "certbot" | "logrotate" => {
-                    let what = format!("a file of {program} starts or restarts Dovecot: {file}");
-                    let cure = format!(
-                        "in {file}, restart it with `systemctl try-restart`, or let `doveadm \
-                         reload` do: neither starts a Dovecot that is stopped"
-                    );
-                    if *starts {
-                        Finding::error(Check::Supervisor, Message::DoctorStarter, what, why, cure)
-                    } else {
-                        let what = format!("{what} (it asks first whether it is active)");
-                        Finding::warning(Check::Supervisor, Message::DoctorStarter, what, why, cure)
-                    }
-                }
-                _ => {
-                    let cure = format!("take Dovecot out of {file}, then `supervisorctl update`");
-                    Finding::error(Check::Supervisor, Message::DoctorSupervisor, what, why, cure)
-                }
-            }
-        })
-        .collect();
-    if findings.is_empty() {
-        findings.push(Finding::ok(
-            Check::Supervisor,
-            "neither monit, supervisord nor Pacemaker has it, and no file of cron, rc.local, \
-             keepalived, certbot or logrotate starts it",
-        ));
+    or_ok(
+        mentions.iter().map(assess_one).collect(),
+        Check::Supervisor,
+        "neither monit, supervisord nor Pacemaker has it, and no file of cron, rc.local, \
+         keepalived, certbot or logrotate starts it",
+    )
+}
+
+fn assess_one(Mention { program, file, starts, resource }: &Mention) -> Finding {
+    let level = if *starts { Finding::error } else { Finding::warning };
+    let known = format!("{program} knows of Dovecot: {file}");
+    match program.as_str() {
+        "Pacemaker" => Finding::error(Check::Supervisor, Message::DoctorSupervisor)
+            .what(resource.as_ref().map_or(known, |resource| {
+                format!("Dovecot is a resource of Pacemaker too, {resource}: {file}")
+            }))
+            .why(
+                "each engine would stop, start and move it behind the other's back: Dovecot may run \
+                 on two nodes at once",
+            )
+            .cure(
+                "leave it to one engine: here, crm_resource --list, then take it out of Pacemaker; \
+                 or dovecot-ark uninstall, and leave it to Pacemaker",
+            ),
+        "monit" => level(Check::Supervisor, Message::DoctorSupervisor)
+            .what(known)
+            .why(if *starts {
+                STARTS
+            } else {
+                "a standby, where Dovecot does not run, would be reported as broken"
+            })
+            .cure(format!("take Dovecot out of {file}, then `monit reload`")),
+        "cron" | "rc.local" | "keepalived" | "certbot" | "logrotate" => {
+            let asks = if *starts { "" } else { " (it asks first whether it is active)" };
+            level(Check::Supervisor, Message::DoctorStarter)
+                .what(format!("a file of {program} starts or restarts Dovecot: {file}{asks}"))
+                .why(STARTS)
+                .cure(format!(
+                    "in {file}, restart it with `systemctl try-restart`, or let `doveadm reload` do: \
+                     neither starts a Dovecot that is stopped"
+                ))
+        }
+        _ => Finding::error(Check::Supervisor, Message::DoctorSupervisor)
+            .what(known)
+            .why(STARTS)
+            .cure(format!("take Dovecot out of {file}, then `supervisorctl update`")),
     }
-    findings
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! Whether what must be installed is there, in a version that the kit knows.
 
-use crate::doctor::cure::Cure;
-use crate::doctor::facts::Facts;
-use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::installed::{Installed, LICENCES};
+use crate::doctor::facts::{Fact, Facts};
 use crate::doctor::finding::{Check, Finding};
 use crate::messages::Message;
 
@@ -15,13 +13,10 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
         findings.push(if installed.licence {
             Finding::ok(Check::Licence, "LifeKeeper has a licence file")
         } else {
-            Finding::warning(
-                Check::Licence,
-                Message::DoctorLicence,
-                format!("there is no licence file in /{LICENCES}"),
-                "LifeKeeper does not start when its licence is missing or has ended",
-                Cure::run(installed.command("lkkeyins FILE")),
-            )
+            Finding::warning(Check::Licence, Message::DoctorLicence)
+                .what(format!("there is no licence file in /{LICENCES}"))
+                .why("LifeKeeper does not start when its licence is missing or has ended")
+                .run(installed.command("lkkeyins FILE"))
         });
     }
     findings.push(dovecot_version(&installed.dovecot));
@@ -32,38 +27,32 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 /// A file or directory of the kit that an action does without: nobody is hurt by that alone, so it is
 /// no error.
 fn own_file(cause: &String) -> Finding {
-    Finding::warning(
-        Check::Kit,
-        Message::DoctorOwnFiles,
-        cause,
-        "the kit does without it: its log, or what one action must know of another, is lost",
-        "remove what does not belong to root alone, and find out who created it",
-    )
+    Finding::warning(Check::Kit, Message::DoctorOwnFiles)
+        .what(cause)
+        .why("the kit does without it: its log, or what one action must know of another, is lost")
+        .cure("remove what does not belong to root alone, and find out who created it")
 }
 
 fn lifekeeper(installed: &Installed) -> Finding {
     match (&installed.lifekeeper, &installed.node, &installed.version) {
-        (Fact::Unknown(cause), ..) => Finding::error(
-            Check::LifeKeeper,
-            Message::NoLifeKeeper,
-            cause,
-            "nothing protects Dovecot on this node",
-            "install LifeKeeper, or set LKROOT in /etc/default/LifeKeeper to its directory",
-        ),
-        (_, Fact::Unknown(cause), _) => Finding::error(
-            Check::LifeKeeper,
-            Message::LifeKeeperDown,
-            cause,
-            "nothing protects Dovecot on this node, and the resource cannot be looked at",
-            Cure::run(installed.command("lkstart")),
-        ),
+        (Fact::Unknown(cause), ..) => Finding::error(Check::LifeKeeper, Message::NoLifeKeeper)
+            .what(cause)
+            .why("nothing protects Dovecot on this node")
+            .cure("install LifeKeeper, or set LKROOT in /etc/default/LifeKeeper to its directory"),
+        (_, Fact::Unknown(cause), _) => Finding::error(Check::LifeKeeper, Message::LifeKeeperDown)
+            .what(cause)
+            .why("nothing protects Dovecot on this node, and the resource cannot be looked at")
+            .run(installed.command("lkstart")),
         (_, _, Fact::Unknown(cause)) => Finding::warning(
             Check::LifeKeeper,
             Message::DoctorLifeKeeperVersion,
-            format!("LifeKeeper runs in a version that is not known: {cause}"),
-            "all nodes must have the same version, and how long quickCheck may take depends on it",
-            Cure::run("rpm -q steeleye-lk"),
-        ),
+        )
+        .what(format!("LifeKeeper runs in a version that is not known: {cause}"))
+        .why(
+            "all nodes must have the same version, and how long quickCheck may take depends \
+             on it",
+        )
+        .run("rpm -q steeleye-lk"),
         (_, _, Fact::Known(version)) => {
             Finding::ok(Check::LifeKeeper, format!("LifeKeeper {version} runs"))
         }
@@ -72,23 +61,17 @@ fn lifekeeper(installed: &Installed) -> Finding {
 
 fn dovecot_version(version: &Fact<String>) -> Finding {
     match version {
-        Fact::Unknown(cause) => Finding::error(
-            Check::Dovecot,
-            Message::DoctorNoDovecot,
-            cause,
-            "a failover to this node fails",
-            "install Dovecot in the version that the other nodes have",
-        ),
-        Fact::Known(version) if ["1.", "2."].iter().any(|major| version.starts_with(major)) => {
+        Fact::Unknown(cause) => Finding::error(Check::Dovecot, Message::DoctorNoDovecot)
+            .what(cause)
+            .why("a failover to this node fails")
+            .cure("install Dovecot in the version that the other nodes have"),
+        Fact::Known(version) if version.starts_with("1.") || version.starts_with("2.") => {
             Finding::ok(Check::Dovecot, format!("Dovecot {version} is installed"))
         }
-        Fact::Known(version) => Finding::warning(
-            Check::Dovecot,
-            Message::DoctorUntried,
-            format!("Dovecot {version} is installed"),
-            "the kit was tried with the versions 1 and 2",
-            "install a version that the kit knows, or try this one before it carries mail",
-        ),
+        Fact::Known(version) => Finding::warning(Check::Dovecot, Message::DoctorUntried)
+            .what(format!("Dovecot {version} is installed"))
+            .why("the kit was tried with the versions 1 and 2")
+            .cure("install a version that the kit knows, or try this one before it carries mail"),
     }
 }
 

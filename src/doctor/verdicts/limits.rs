@@ -5,7 +5,7 @@
 
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::limits::{INTERVAL_KEY, Limits, REMOTE_KEY};
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::finding::{Check, Finding, or_ok};
 use crate::lifekeeper::installation::{Version, quick_check_keys};
 use crate::messages::Message;
 
@@ -18,22 +18,14 @@ const INTERVAL_USUAL: u64 = 120;
 /// Assesses the settings and the limits of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let limits = &facts.limits;
-    let mut findings: Vec<Finding> = limits
-        .warnings
-        .iter()
-        .map(|warning| {
-            Finding::warning(
-                Check::Settings,
-                Message::DoctorSetting,
-                warning,
-                "the kit uses another value than the one that was meant",
-                "correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds",
-            )
-        })
-        .collect();
-    if findings.is_empty() {
-        findings.push(Finding::ok(Check::Settings, "all APP_DOVECOT_ settings are understood"));
-    }
+    let odd = limits.warnings.iter().map(|warning| {
+        Finding::warning(Check::Settings, Message::DoctorSetting)
+            .what(warning)
+            .why("the kit uses another value than the one that was meant")
+            .cure("correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds")
+    });
+    let understood = "all APP_DOVECOT_ settings are understood";
+    let mut findings = or_ok(odd.collect(), Check::Settings, understood);
     if facts.installed.lifekeeper.known().is_none() {
         // Nobody calls the actions here: their times are held against nothing.
         return findings;
@@ -46,21 +38,14 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 
 /// How long a dead Dovecot goes unnoticed: on average half of the time between two checks.
 fn interval(limits: &Limits) -> Finding {
-    let set = limits
-        .set
-        .get(INTERVAL_KEY)
-        .map(|value| value.parse().ok().filter(|seconds: &u64| *seconds > 0).ok_or(value));
-    let seconds = match set {
+    let seconds = match limits.set.get(INTERVAL_KEY).map(|value| (value, value.parse::<u64>())) {
         None => INTERVAL_USUAL,
-        Some(Ok(seconds)) => seconds,
-        Some(Err(value)) => {
-            return Finding::warning(
-                Check::TimeLimit,
-                Message::DoctorNoSeconds,
-                format!("{INTERVAL_KEY}={value} is no number of seconds"),
-                "how often LifeKeeper checks its resources is not known",
-                format!("set {INTERVAL_KEY}={INTERVAL_USUAL} in /etc/default/LifeKeeper"),
-            );
+        Some((_, Ok(seconds @ 1..))) => seconds,
+        Some((value, _)) => {
+            return Finding::warning(Check::TimeLimit, Message::DoctorNoSeconds)
+                .what(format!("{INTERVAL_KEY}={value} is no number of seconds"))
+                .why("how often LifeKeeper checks its resources is not known")
+                .cure(format!("set {INTERVAL_KEY}={INTERVAL_USUAL} in /etc/default/LifeKeeper"));
         }
     };
     Finding::ok(
@@ -88,62 +73,55 @@ fn quick_check(limits: &Limits, version: Option<Version>) -> Vec<Finding> {
                 granted.push(format!("{key}={seconds}"));
                 findings.extend(too_short(limits, key, seconds));
             }
-            _ => findings.push(Finding::warning(
-                Check::TimeLimit,
-                Message::DoctorNoSeconds,
-                format!("{key}={value} is no number of seconds"),
-                "what LifeKeeper makes of it, and how long quickCheck may take, is not known",
-                format!("set {key}=22 in /etc/default/LifeKeeper, or take the line out"),
-            )),
+            _ => findings.push(
+                Finding::warning(Check::TimeLimit, Message::DoctorNoSeconds)
+                    .what(format!("{key}={value} is no number of seconds"))
+                    .why(
+                        "what LifeKeeper makes of it, and how long quickCheck may take, is not known",
+                    )
+                    .cure(format!("set {key}=22 in /etc/default/LifeKeeper, or take the line out")),
+            ),
         }
     }
     if let Some((read, version)) = read.as_ref().zip(version) {
         let unread = keys.iter().filter(|key| *key != read && limits.set.contains_key(*key));
         findings.extend(unread.map(|key| {
-            Finding::warning(
-                Check::TimeLimit,
-                Message::DoctorUnreadKey,
-                format!("{key} is set, and LifeKeeper {version} does not read it"),
-                "the limit that was meant has no effect",
-                format!("rename it to {read} in /etc/default/LifeKeeper"),
-            )
+            Finding::warning(Check::TimeLimit, Message::DoctorUnreadKey)
+                .what(format!("{key} is set, and LifeKeeper {version} does not read it"))
+                .why("the limit that was meant has no effect")
+                .cure(format!("rename it to {read} in /etc/default/LifeKeeper"))
         }));
     }
-    if findings.is_empty() {
-        let usual = version.and_then(Version::quick_check_default);
-        let granted = match (granted.as_slice(), usual, version) {
-            ([], Some(usual), _) => format!("LifeKeeper allows {usual} s"),
-            ([], None, Some(_)) => "LifeKeeper sets no limit".to_owned(),
-            ([], None, None) => "LifeKeeper allows 22 s (up to 9.0.2) or has no limit".to_owned(),
-            (keys, ..) => keys.join(", "),
-        };
-        let took = format!(
-            "the checks take at most {} s and quickCheck {} s; {granted}",
-            limits.checks, limits.quick_check
-        );
-        findings.push(Finding::ok(Check::TimeLimit, took));
-    }
-    findings
+    let usual = version.and_then(Version::quick_check_default);
+    let granted = match (granted.as_slice(), usual, version) {
+        ([], Some(usual), _) => format!("LifeKeeper allows {usual} s"),
+        ([], None, Some(_)) => "LifeKeeper sets no limit".to_owned(),
+        ([], None, None) => "LifeKeeper allows 22 s (up to 9.0.2) or has no limit".to_owned(),
+        (keys, ..) => keys.join(", "),
+    };
+    let (checks, quick_check) = (limits.checks, limits.quick_check);
+    let took =
+        format!("the checks take at most {checks} s and quickCheck {quick_check} s; {granted}");
+    or_ok(findings, Check::TimeLimit, took)
 }
 
 fn too_short(limits: &Limits, key: &str, seconds: u64) -> Option<Finding> {
     let cure = format!("set {key}=22 in /etc/default/LifeKeeper");
     if seconds <= limits.checks {
-        Some(Finding::error(
-            Check::TimeLimit,
-            Message::DoctorShortChecks,
-            format!("{key}={seconds}, and the checks may take {} s", limits.checks),
-            "LifeKeeper takes a check that it had to end for no fault: nothing is protected then",
-            format!("{cure}, or shorten the time-outs in APP_DOVECOT_IP_LIST"),
-        ))
+        Some(
+            Finding::error(Check::TimeLimit, Message::DoctorShortChecks)
+                .what(format!("{key}={seconds}, and the checks may take {} s", limits.checks))
+                .why("LifeKeeper takes a check that it had to end for no fault: nothing is protected then")
+                .cure(format!("{cure}, or shorten the time-outs in APP_DOVECOT_IP_LIST")),
+        )
     } else if seconds <= limits.quick_check {
-        Some(Finding::warning(
-            Check::TimeLimit,
-            Message::DoctorShortQuickCheck,
-            format!("{key}={seconds}, and quickCheck ends itself after {} s", limits.quick_check),
-            "on a node where everything hangs, LifeKeeper ends the check before its verdict",
-            cure,
-        ))
+        let limit = limits.quick_check;
+        Some(
+            Finding::warning(Check::TimeLimit, Message::DoctorShortQuickCheck)
+                .what(format!("{key}={seconds}, and quickCheck ends itself after {limit} s"))
+                .why("on a node where everything hangs, LifeKeeper ends the check before its verdict")
+                .cure(cure),
+        )
     } else {
         None
     }
@@ -153,39 +131,31 @@ fn too_short(limits: &Limits, key: &str, seconds: u64) -> Option<Finding> {
 fn remote(limits: &Limits) -> Finding {
     let needed = limits.switchover;
     let set = limits.set.get(REMOTE_KEY);
-    let granted = set.map_or(Some(REMOTE_USUAL), |value| value.parse().ok());
-    let why = "LifeKeeper gives up a switchover that takes longer, and it fails";
-    let cure = format!(
+    let odd = match set.map_or(Some(REMOTE_USUAL), |value| value.parse().ok()) {
+        Some(granted) if granted > needed => {
+            return Finding::ok(
+                Check::TimeLimit,
+                format!("remove and restore take at most {needed} s, {REMOTE_KEY} is {granted} s"),
+            );
+        }
+        Some(granted) => Finding::warning(Check::TimeLimit, Message::DoctorShortSwitchover).what(
+            format!("remove and restore may take {needed} s, and {REMOTE_KEY} is {granted} s"),
+        ),
+        None => Finding::warning(Check::TimeLimit, Message::DoctorNoSeconds).what(format!(
+            "{REMOTE_KEY}={} is no number of seconds",
+            set.map_or("", String::as_str)
+        )),
+    };
+    odd.why("LifeKeeper gives up a switchover that takes longer, and it fails").cure(format!(
         "set {REMOTE_KEY}={} in /etc/default/LifeKeeper, or fewer rounds and shorter waits",
         needed + 60
-    );
-    match granted {
-        Some(granted) if granted > needed => Finding::ok(
-            Check::TimeLimit,
-            format!("remove and restore take at most {needed} s, {REMOTE_KEY} is {granted} s"),
-        ),
-        Some(granted) => Finding::warning(
-            Check::TimeLimit,
-            Message::DoctorShortSwitchover,
-            format!("remove and restore may take {needed} s, and {REMOTE_KEY} is {granted} s"),
-            why,
-            cure,
-        ),
-        None => Finding::warning(
-            Check::TimeLimit,
-            Message::DoctorNoSeconds,
-            format!("{REMOTE_KEY}={} is no number of seconds", set.map_or("", String::as_str)),
-            why,
-            cure,
-        ),
-    }
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::facts::fact::Fact;
-    use crate::doctor::facts::healthy;
+    use crate::doctor::facts::{Fact, healthy};
     use crate::doctor::finding::Level;
     use crate::lifekeeper::defaults;
     use crate::lifekeeper::tag::Tag;

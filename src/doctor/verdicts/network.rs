@@ -1,15 +1,11 @@
 //! Whether the addresses of the list are where Dovecot is, and the ports are Dovecot's.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
-use crate::doctor::cure::Cure;
-use crate::doctor::facts::Facts;
-use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{DovecotPids, Place};
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::facts::{Fact, Facts};
+use crate::doctor::finding::{Check, Finding, or_ok};
 use crate::messages::Message;
 use crate::system::sockets::{Holder, Socket};
+use crate::text::list;
 
 /// Assesses the addresses and the ports.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -17,75 +13,53 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 }
 
 fn assess_addresses(facts: &Facts) -> Vec<Finding> {
-    let moving: BTreeSet<IpAddr> =
-        facts.network.places.iter().filter(|place| place.moves()).map(|p| p.address).collect();
+    let moving = facts.network.moving();
     let addresses = match &facts.network.addresses {
         Fact::Known(addresses) => addresses,
         Fact::Unknown(cause) => {
-            return vec![Finding::warning(
-                Check::Address,
-                Message::DoctorAddressesUnknown,
-                format!("the addresses of this node cannot be listed: {cause}"),
-                "it is unknown whether it has those of APP_DOVECOT_IP_LIST",
-                Cure::run("ip address"),
-            )];
+            let finding = Finding::warning(Check::Address, Message::DoctorAddressesUnknown)
+                .what(format!("the addresses of this node cannot be listed: {cause}"))
+                .why("it is unknown whether it has those of APP_DOVECOT_IP_LIST")
+                .run("ip address");
+            return vec![finding];
         }
     };
     if !facts.resource.is_in_service() || moving.is_empty() {
         return Vec::new();
     }
-    let missing: Vec<Finding> = moving
-        .iter()
-        .filter(|address| !addresses.contains(address))
-        .map(|address| {
-            let cure = match facts.resource.address_tags(*address).first() {
-                Some(tag) => Cure::run(
-                    facts.installed.command(&format!("perform_action -t {tag} -a restore")),
-                ),
-                None => format!("create an IP resource for {address} in LifeKeeper").into(),
-            };
-            Finding::error(
-                Check::Address,
-                Message::DoctorNoAddress,
-                format!("{address} of APP_DOVECOT_IP_LIST is not on this node"),
-                "Dovecot is in service here, and each check of this address fails",
-                cure,
-            )
-        })
-        .collect();
-    if missing.is_empty() {
-        let listed: Vec<String> = moving.iter().map(IpAddr::to_string).collect();
-        vec![Finding::ok(Check::Address, format!("on this node: {}", listed.join(", ")))]
-    } else {
-        missing
-    }
+    let missing = moving.difference(addresses).map(|address| {
+        let odd = Finding::error(Check::Address, Message::DoctorNoAddress)
+            .what(format!("{address} of APP_DOVECOT_IP_LIST is not on this node"))
+            .why("Dovecot is in service here, and each check of this address fails");
+        match facts.resource.address_tags(*address).first() {
+            Some(tag) => {
+                odd.run(facts.installed.command(&format!("perform_action -t {tag} -a restore")))
+            }
+            None => odd.cure(format!("create an IP resource for {address} in LifeKeeper")),
+        }
+    });
+    or_ok(missing.collect(), Check::Address, format!("on this node: {}", list(&moving)))
 }
 
 fn assess_ports(facts: &Facts) -> Vec<Finding> {
     let (sockets, dovecot) = match (&facts.network.sockets, &facts.network.dovecot) {
         (Fact::Known(sockets), Fact::Known(dovecot)) => (sockets, dovecot),
         (Fact::Unknown(cause), _) | (_, Fact::Unknown(cause)) => {
-            return vec![Finding::warning(
-                Check::Port,
-                Message::DoctorPortsUnknown,
-                format!(
+            let finding = Finding::warning(Check::Port, Message::DoctorPortsUnknown)
+                .what(format!(
                     "which programs listen on the ports of APP_DOVECOT_IP_LIST is not known: {cause}"
-                ),
-                "another program on one of them keeps Dovecot from starting",
-                Cure::run("ss -ltnp"),
-            )];
+                ))
+                .why("another program on one of them keeps Dovecot from starting")
+                .run("ss -ltnp");
+            return vec![finding];
         }
     };
     let places = &facts.network.places;
     let tag = &facts.resource.tag;
-    let odd: Vec<Finding> =
-        places.iter().filter_map(|place| odd_port(place, sockets, dovecot, tag)).collect();
-    if !odd.is_empty() {
-        return odd;
-    }
-    let listed: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+    let odd = places.iter().filter_map(|place| odd_port(place, sockets, dovecot, tag));
     let who = if dovecot.masters.is_empty() { "nothing" } else { "Dovecot" };
-    vec![Finding::ok(Check::Port, format!("{who} listens at {}", listed.join(", ")))]
+    let listed = list(places.iter().map(|place| &place.name));
+    or_ok(odd.collect(), Check::Port, format!("{who} listens at {listed}"))
 }
 
 fn odd_port(
@@ -105,52 +79,44 @@ fn odd_port(
         None => "a process that cannot be seen".to_owned(),
     };
     let name = &place.name;
-    if dovecot.masters.is_empty() {
-        let holder = holders.first();
-        return match (here.is_empty(), holder) {
-            (true, _) => None,
-            (false, Some(holder)) if is_dovecots(holder) => Some(Finding::error(
-                Check::Port,
-                Message::DoctorPortLeft,
-                format!("{name} is held by {who}, which an earlier Dovecot left behind"),
-                "Dovecot can start only after it has ended; restore terminates it",
-                Cure::run(format!("dovecot-ark remove -t {tag}")),
-            )),
-            // The service manager: the socket unit itself is judged elsewhere.
-            (false, Some(holder)) if holder.pid == 1 => None,
-            (false, _) => Some(Finding::error(
-                Check::Port,
-                Message::DoctorPortTaken,
-                format!("{name} is held by {who}, and Dovecot does not run"),
-                "one port that is taken keeps Dovecot from starting at all",
-                "stop that program, or give it another port",
-            )),
-        };
-    }
-    if here.is_empty() {
-        return Some(Finding::error(
-            Check::Port,
-            Message::DoctorNobodyListens,
-            format!("Dovecot runs, and nothing listens at {name}"),
-            "quickCheck fails at this entry, and LifeKeeper recovers or moves Dovecot",
-            Cure::run("ss -ltnp | grep dovecot")
+    let runs = !dovecot.masters.is_empty();
+    match holders.first() {
+        _ if here.is_empty() && runs => Some(
+            Finding::error(Check::Port, Message::DoctorNobodyListens)
+                .what(format!("Dovecot runs, and nothing listens at {name}"))
+                .why("quickCheck fails at this entry, and LifeKeeper recovers or moves Dovecot")
+                .run("ss -ltnp | grep dovecot")
                 .and("and correct APP_DOVECOT_IP_LIST or Dovecot's configuration"),
-        ));
+        ),
+        _ if here.is_empty() => None,
+        Some(_) if runs && !holders.iter().any(is_dovecots) => Some(
+            Finding::error(Check::Port, Message::DoctorForeignPort)
+                .what(format!("{name} is held by {who}, which is not Dovecot's"))
+                .why("the checks of this entry say nothing of Dovecot")
+                .cure("stop that program, or give it another port"),
+        ),
+        _ if runs => None,
+        Some(holder) if is_dovecots(holder) => Some(
+            Finding::error(Check::Port, Message::DoctorPortLeft)
+                .what(format!("{name} is held by {who}, which an earlier Dovecot left behind"))
+                .why("Dovecot can start only after it has ended; restore terminates it")
+                .run(format!("dovecot-ark remove -t {tag}")),
+        ),
+        // The service manager: the socket unit itself is judged elsewhere.
+        Some(holder) if holder.pid == 1 => None,
+        _ => Some(
+            Finding::error(Check::Port, Message::DoctorPortTaken)
+                .what(format!("{name} is held by {who}, and Dovecot does not run"))
+                .why("one port that is taken keeps Dovecot from starting at all")
+                .cure("stop that program, or give it another port"),
+        ),
     }
-    let foreign = !holders.is_empty() && !holders.iter().any(is_dovecots);
-    foreign.then(|| {
-        Finding::error(
-            Check::Port,
-            Message::DoctorForeignPort,
-            format!("{name} is held by {who}, which is not Dovecot's"),
-            "the checks of this entry say nothing of Dovecot",
-            "stop that program, or give it another port",
-        )
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::doctor::facts::healthy;
     use crate::doctor::facts::network::PortProbe;

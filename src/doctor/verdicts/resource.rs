@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::copies;
-use crate::doctor::cure::Cure;
-use crate::doctor::facts::Facts;
-use crate::doctor::facts::fact::Fact;
-use crate::doctor::facts::resource::Resource;
+use crate::doctor::facts::resource::{Registered, Resource};
+use crate::doctor::facts::{Fact, Facts};
 use crate::doctor::finding::{Check, Finding};
 use crate::lifekeeper::state::State;
 use crate::messages::Message;
@@ -15,73 +13,59 @@ use crate::messages::Message;
 /// Assesses the resource on one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let resource = &facts.resource;
-    let registered = match &resource.registered {
-        Fact::Known(Some(registered)) => registered,
-        // That LifeKeeper does not run is judged elsewhere.
-        Fact::Unknown(_) if facts.installed.node.known().is_none() => {
-            return copies::assess(facts);
-        }
-        Fact::Unknown(cause) => {
-            let finding = Finding::error(
-                Check::Resource,
-                Message::DoctorResourceUnknown,
-                format!("LifeKeeper does not list its resources: {cause}"),
-                "whether and how Dovecot is protected cannot be seen",
-                Cure::run(facts.installed.command("ins_list")),
-            );
-            return [vec![finding], copies::assess(facts)].concat();
-        }
-        Fact::Known(None) => {
-            return [vec![unregistered(resource)], copies::assess(facts)].concat();
-        }
-    };
     let mut findings = Vec::new();
-    let tag = &resource.tag;
-    if (registered.app.as_str(), registered.kind.as_str()) == ("gen", "app") {
-        findings.push(Finding::ok(Check::Resource, format!("LifeKeeper has the resource {tag}")));
-    } else {
-        findings.push(Finding::error(
-            Check::Resource,
-            Message::DoctorOtherKind,
-            format!("{tag} is of the kind {}/{}, not gen/app", registered.app, registered.kind),
-            "it is another kit's resource, and runs other programs than this kit's",
-            Cure::run("dovecot-ark install --tag ANOTHER-TAG")
-                .and(format!("or doctor --tag {}", others(resource))),
-        ));
+    match &resource.registered {
+        Fact::Known(Some(registered)) => {
+            findings.push(kind(resource, registered));
+            findings.push(state(facts, registered.state));
+        }
+        Fact::Known(None) => findings.push(unregistered(resource)),
+        // That LifeKeeper does not run is judged elsewhere.
+        Fact::Unknown(_) if facts.installed.node.known().is_none() => {}
+        Fact::Unknown(cause) => findings.push(
+            Finding::error(Check::Resource, Message::DoctorResourceUnknown)
+                .what(format!("LifeKeeper does not list its resources: {cause}"))
+                .why("whether and how Dovecot is protected cannot be seen")
+                .run(facts.installed.command("ins_list")),
+        ),
     }
-    findings.push(state(facts, registered.state));
     findings.extend(copies::assess(facts));
-    findings.extend(dependencies(facts));
+    if resource.registration().is_some() {
+        findings.extend(dependencies(facts));
+    }
     findings
 }
 
-fn others(resource: &Resource) -> String {
-    if resource.applications.is_empty() {
-        "TAG".to_owned()
-    } else {
-        resource.applications.join("|")
+fn kind(Resource { tag, applications, .. }: &Resource, registered: &Registered) -> Finding {
+    let Registered { app, kind, .. } = registered;
+    if (app.as_str(), kind.as_str()) == ("gen", "app") {
+        return Finding::ok(Check::Resource, format!("LifeKeeper has the resource {tag}"));
     }
+    let others = if applications.is_empty() { "TAG".to_owned() } else { applications.join("|") };
+    Finding::error(Check::Resource, Message::DoctorOtherKind)
+        .what(format!("{tag} is of the kind {app}/{kind}, not gen/app"))
+        .why("it is another kit's resource, and runs other programs than this kit's")
+        .run("dovecot-ark install --tag ANOTHER-TAG")
+        .and(format!("or doctor --tag {others}"))
 }
 
-fn unregistered(resource: &Resource) -> Finding {
-    let known = match resource.applications.as_slice() {
-        [] => "there is no generic application here".to_owned(),
-        tags => format!("generic applications here: {}", tags.join(", ")),
-    };
-    Finding::warning(
-        Check::Resource,
-        Message::DoctorNoResource,
-        format!("LifeKeeper has no resource {} on this node; {known}", resource.tag),
-        "Dovecot is not protected on this node, and not moved to it",
-        Cure::run(format!("dovecot-ark install --tag {}", resource.tag)).and(
-            if resource.applications.is_empty() {
-                "or extend the resource to this node"
-            } else {
-                "or extend the resource to this node; where one of those has other scripts for \
-                 Dovecot: dovecot-ark install --tag ITS-TAG --take-over"
-            },
+fn unregistered(Resource { tag, applications, .. }: &Resource) -> Finding {
+    let (known, hint) = match applications.as_slice() {
+        [] => (
+            "there is no generic application here".to_owned(),
+            "or extend the resource to this node",
         ),
-    )
+        tags => (
+            format!("generic applications here: {}", tags.join(", ")),
+            "or extend the resource to this node; where one of those has other scripts for \
+             Dovecot: dovecot-ark install --tag ITS-TAG --take-over",
+        ),
+    };
+    Finding::warning(Check::Resource, Message::DoctorNoResource)
+        .what(format!("LifeKeeper has no resource {tag} on this node; {known}"))
+        .why("Dovecot is not protected on this node, and not moved to it")
+        .run(format!("dovecot-ark install --tag {tag}"))
+        .and(hint)
 }
 
 /// Whether the state agrees with what runs.
@@ -89,86 +73,73 @@ fn state(facts: &Facts, state: State) -> Finding {
     let tag = &facts.resource.tag;
     let in_service = facts.resource.is_in_service();
     match (state, facts.network.serves()) {
-        (_, Some(true)) if !in_service => Finding::error(
-            Check::State,
-            Message::DoctorRunsOutOfService,
-            format!("Dovecot runs, and LifeKeeper has {tag} out of service here ({state})"),
-            "it may run on two nodes at once and spoil the mail that they share",
-            Cure::run(format!("dovecot-ark remove -t {tag}")),
-        ),
-        (_, Some(false)) if in_service => Finding::warning(
-            Check::State,
-            Message::DoctorNotRunning,
-            format!("LifeKeeper has {tag} in service here ({state}), and Dovecot does not run"),
-            "there is no mail until LifeKeeper's next check recovers it",
-            Cure::run(format!("dovecot-ark recover -t {tag}")),
-        ),
-        (State::Osf | State::Illstate, _) => Finding::warning(
-            Check::State,
-            Message::DoctorResourceFailed,
-            format!("LifeKeeper calls {tag} failed here ({state})"),
-            "what made it fail here may make it fail again",
-            "read /var/log/dovecot-ark.log and /var/log/lifekeeper.log for the reason",
-        ),
+        (_, Some(true)) if !in_service => {
+            Finding::error(Check::State, Message::DoctorRunsOutOfService)
+                .what(format!(
+                    "Dovecot runs, and LifeKeeper has {tag} out of service here ({state})"
+                ))
+                .why("it may run on two nodes at once and spoil the mail that they share")
+                .run(format!("dovecot-ark remove -t {tag}"))
+        }
+        (_, Some(false)) if in_service => Finding::warning(Check::State, Message::DoctorNotRunning)
+            .what(format!(
+                "LifeKeeper has {tag} in service here ({state}), and Dovecot does not run"
+            ))
+            .why("there is no mail until LifeKeeper's next check recovers it")
+            .run(format!("dovecot-ark recover -t {tag}")),
+        (State::Osf | State::Illstate, _) => {
+            Finding::warning(Check::State, Message::DoctorResourceFailed)
+                .what(format!("LifeKeeper calls {tag} failed here ({state})"))
+                .why("what made it fail here may make it fail again")
+                .cure("read /var/log/dovecot-ark.log and /var/log/lifekeeper.log for the reason")
+        }
         (_, serves) => {
             let dovecot = match serves {
                 Some(true) => "Dovecot runs",
                 Some(false) => "Dovecot does not run",
                 None => "whether Dovecot runs is not known",
             };
-            Finding::ok(
-                Check::State,
-                format!("LifeKeeper has {tag} in state {state}, and {dovecot}"),
-            )
+            let what = format!("LifeKeeper has {tag} in state {state}, and {dovecot}");
+            Finding::ok(Check::State, what)
         }
     }
 }
 
 /// Whether each moving address of the list is an IP resource below this one.
 fn dependencies(facts: &Facts) -> Vec<Finding> {
-    let resource = &facts.resource;
-    let below = match &resource.below {
+    let tag = &facts.resource.tag;
+    let below = match &facts.resource.below {
         Fact::Known(below) => below,
         Fact::Unknown(cause) => {
-            return vec![Finding::warning(
-                Check::Dependency,
-                Message::DoctorDependenciesUnknown,
-                format!("what is below {} is not known: {cause}", resource.tag),
-                "an address that does not come before Dovecot makes its start or its check fail",
-                Cure::run(facts.installed.command(&format!("dep_list -p {}", resource.tag))),
-            )];
+            let finding = Finding::warning(Check::Dependency, Message::DoctorDependenciesUnknown)
+                .what(format!("what is below {tag} is not known: {cause}"))
+                .why("an address that does not come before Dovecot makes its start or its check fail")
+                .run(facts.installed.command(&format!("dep_list -p {tag}")));
+            return vec![finding];
         }
     };
-    let places = facts.network.places.iter().filter(|place| place.moves());
-    let addresses: BTreeSet<IpAddr> = places.map(|place| place.address).collect();
-    let dependency = |address: &IpAddr| dependency(facts, below, *address);
-    addresses.iter().map(dependency).collect()
+    facts.network.moving().into_iter().map(|address| dependency(facts, below, address)).collect()
 }
 
 fn dependency(facts: &Facts, below: &BTreeSet<String>, address: IpAddr) -> Finding {
     let tag = &facts.resource.tag;
+    let depend = |on: &str| facts.installed.command(&format!("dep_create -p {tag} -c {on}"));
     let tags = facts.resource.address_tags(address);
     match (tags.iter().find(|one| below.contains(**one)), tags.first()) {
         (Some(ip), _) => {
             Finding::ok(Check::Dependency, format!("{address} comes with {ip}, below {tag}"))
         }
-        (None, Some(ip)) => Finding::error(
-            Check::Dependency,
-            Message::DoctorNoDependency,
-            format!("{tag} does not depend on {ip}, which has {address}"),
-            "LifeKeeper may start Dovecot before the address is there, or on another node",
-            Cure::run(facts.installed.command(&format!("dep_create -p {tag} -c {ip}"))),
-        ),
-        (None, None) => Finding::warning(
-            Check::Dependency,
-            Message::DoctorNoIpResource,
-            format!("no IP resource of this node has {address} of APP_DOVECOT_IP_LIST"),
-            "an address that does not move with Dovecot is missing on the other nodes",
-            format!(
+        (None, Some(ip)) => Finding::error(Check::Dependency, Message::DoctorNoDependency)
+            .what(format!("{tag} does not depend on {ip}, which has {address}"))
+            .why("LifeKeeper may start Dovecot before the address is there, or on another node")
+            .run(depend(ip)),
+        (None, None) => Finding::warning(Check::Dependency, Message::DoctorNoIpResource)
+            .what(format!("no IP resource of this node has {address} of APP_DOVECOT_IP_LIST"))
+            .why("an address that does not move with Dovecot is missing on the other nodes")
+            .cure(format!(
                 "create an IP resource for {address} in LifeKeeper, then `{}`",
-                facts.installed.command(&format!("dep_create -p {tag} -c ITS-TAG"))
-            ),
-        ),
+                depend("ITS-TAG")
+            )),
     }
 }
 

@@ -6,88 +6,78 @@
 use std::path::Path;
 
 use crate::boot::restart::{self, DropIn};
-use crate::doctor::cure::Cure;
-use crate::doctor::facts::Facts;
-use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::service::{LIFEKEEPER, Service, Shutdown, State, Unit};
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::facts::{Fact, Facts};
+use crate::doctor::finding::{Check, Finding, or_ok};
 use crate::dovecot::unit;
 use crate::messages::Message;
 
 /// Assesses the service, its start at boot, and systemd as its supervisor.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let service = &facts.service;
-    match &service.units {
-        None => vec![startable(service), boot(service)],
-        Some(Fact::Known(units)) => {
-            let mut findings = vec![startable(service), boot(service)];
-            findings.extend(service.state.iter().map(|state| triggered(&service.name, state)));
-            findings.extend(supervised(service, &units.service));
-            findings.extend(stopped_first(&service.name, service.shutdown));
-            findings
-        }
-        Some(Fact::Unknown(cause)) => vec![Finding::warning(
-            Check::Service,
-            Message::DoctorUnitUnknown,
-            format!("systemd does not report {}.service: {cause}", service.name),
-            "whether Dovecot can be started, starts at boot or is restarted cannot be seen",
-            Cure::run(format!("systemctl status {}.service", service.name)),
-        )],
+    let name = &service.name;
+    if let Some(Fact::Unknown(cause)) = &service.units {
+        let finding = Finding::warning(Check::Service, Message::DoctorUnitUnknown)
+            .what(format!("systemd does not report {name}.service: {cause}"))
+            .why("whether Dovecot can be started, starts at boot or is restarted cannot be seen")
+            .run(format!("systemctl status {name}.service"));
+        return vec![finding];
     }
+    let mut findings = vec![startable(service), boot(service)];
+    if let Some(unit) = service.unit() {
+        findings.extend(service.state.iter().map(|state| triggered(name, state)));
+        findings.extend(supervised(service, unit));
+        findings.extend(stopped_first(name, service.shutdown));
+    }
+    findings
 }
 
 /// Whether a shutdown stops Dovecot behind LifeKeeper's back: quickCheck then excuses it, but for
 /// three minutes only.
 fn stopped_first(name: &str, shutdown: Shutdown) -> Option<Finding> {
     let unit = unit::name(name);
-    let directory = format!("/etc/systemd/system/{LIFEKEEPER}.d");
     (shutdown == Shutdown::AtOnce).then(|| {
-        Finding::warning(
-            Check::Supervisor,
-            Message::DoctorOrder,
-            format!("{LIFEKEEPER} is not ordered after {unit}"),
-            "when the node shuts down, systemd stops Dovecot while LifeKeeper still checks it",
-            Cure::run(format!(
-                "mkdir -p {directory} && printf '[Unit]\\nAfter={unit}\\n' >{directory}/dovecot.conf && \
-                 systemctl daemon-reload"
-            )),
-        )
+        Finding::warning(Check::Supervisor, Message::DoctorOrder)
+            .what(format!("{LIFEKEEPER} is not ordered after {unit}"))
+            .why("when the node shuts down, systemd stops Dovecot while LifeKeeper still checks it")
+            .run(drop_in(LIFEKEEPER, "dovecot", &format!("[Unit]\\nAfter={unit}")))
     })
+}
+
+/// The command that writes a drop-in of a unit.
+fn drop_in(unit: &str, file: &str, lines: &str) -> String {
+    let directory = format!("/etc/systemd/system/{unit}.d");
+    format!(
+        "mkdir -p {directory} && printf '{lines}\\n' >{directory}/{file}.conf && systemctl daemon-reload"
+    )
 }
 
 fn startable(service: &Service) -> Finding {
     let name = &service.name;
     let why = "restore starts Dovecot with this command and fails without it";
-    let state = service.unit().map(|unit| unit.load_state.as_str());
-    match (service.command, state) {
-        (false, _) => Finding::error(
-            Check::Service,
-            Message::DoctorNoCommand,
-            "neither service nor systemctl is here",
-            why,
-            "install the package that has the command service",
-        ),
-        (true, Some("masked")) => Finding::error(
-            Check::Service,
-            Message::DoctorMasked,
-            format!("{name}.service is masked"),
-            why,
-            Cure::run(format!("systemctl unmask {name}.service")),
-        ),
-        (true, Some("not-found" | "bad-setting" | "error")) => Finding::error(
-            Check::Service,
-            Message::DoctorNoUnit,
-            format!("systemd has no usable {name}.service ({})", state.unwrap_or_default()),
-            why,
-            "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
-        ),
-        (true, None) if service.units.is_none() && !service.script => Finding::error(
-            Check::Service,
-            Message::DoctorNoScript,
-            format!("there is no init script {name}"),
-            why,
-            "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service",
-        ),
+    let install =
+        "install Dovecot, or set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its service";
+    match (service.command, service.unit().map(|unit| unit.load_state.as_str())) {
+        (false, _) => Finding::error(Check::Service, Message::DoctorNoCommand)
+            .what("neither service nor systemctl is here")
+            .why(why)
+            .cure("install the package that has the command service"),
+        (true, Some("masked")) => Finding::error(Check::Service, Message::DoctorMasked)
+            .what(format!("{name}.service is masked"))
+            .why(why)
+            .run(format!("systemctl unmask {name}.service")),
+        (true, Some(state @ ("not-found" | "bad-setting" | "error"))) => {
+            Finding::error(Check::Service, Message::DoctorNoUnit)
+                .what(format!("systemd has no usable {name}.service ({state})"))
+                .why(why)
+                .cure(install)
+        }
+        (true, None) if service.units.is_none() && !service.script => {
+            Finding::error(Check::Service, Message::DoctorNoScript)
+                .what(format!("there is no init script {name}"))
+                .why(why)
+                .cure(install)
+        }
         (true, _) => {
             Finding::ok(Check::Service, format!("{name} is a service that can be started"))
         }
@@ -99,30 +89,24 @@ fn boot(service: &Service) -> Finding {
                a standby run beside the active one";
     if let Some(Fact::Known(units)) = &service.units {
         let all = [("service", &units.service), ("socket", &units.socket)];
-        let name = |(kind, _): &(&str, &Unit)| format!("{}.{kind}", service.name);
-        let enabled = |(_, unit): &&(&str, &Unit)| unit.file_state.starts_with("enabled");
-        let names: Vec<String> = all.iter().filter(enabled).map(name).collect();
-        if !names.is_empty() {
-            let loaded = |(_, unit): &&(&str, &Unit)| unit.load_state != "not-found";
-            let loaded: Vec<String> = all.iter().filter(loaded).map(name).collect();
-            return Finding::error(
-                Check::Boot,
-                Message::DoctorEnabled,
-                format!("enabled: {}", names.join(", ")),
-                why,
-                Cure::run(format!("systemctl disable {}", loaded.join(" "))),
-            );
+        let names = |counts: fn(&Unit) -> bool| -> Vec<String> {
+            let counted = all.iter().filter(|(_, unit)| counts(unit));
+            counted.map(|(kind, _)| format!("{}.{kind}", service.name)).collect()
+        };
+        let enabled = names(|unit| unit.file_state.starts_with("enabled"));
+        if !enabled.is_empty() {
+            let loaded = names(|unit| unit.load_state != "not-found");
+            return Finding::error(Check::Boot, Message::DoctorEnabled)
+                .what(format!("enabled: {}", enabled.join(", ")))
+                .why(why)
+                .run(format!("systemctl disable {}", loaded.join(" ")));
         }
     }
     if !service.links.is_empty() {
-        let what = format!("the init script is run at boot: {}", service.links.join(", "));
-        return Finding::error(
-            Check::Boot,
-            Message::DoctorBootLinks,
-            what,
-            why,
-            Cure::run(&service.unlink),
-        );
+        return Finding::error(Check::Boot, Message::DoctorBootLinks)
+            .what(format!("the init script is run at boot: {}", service.links.join(", ")))
+            .why(why)
+            .run(&service.unlink);
     }
     Finding::ok(Check::Boot, "Dovecot is not started at boot")
 }
@@ -133,13 +117,10 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
     let triggers = match state {
         Fact::Known(state) => &state.triggers,
         Fact::Unknown(cause) => {
-            return Finding::warning(
-                Check::Socket,
-                Message::DoctorStateUnknown,
-                format!("systemd does not report the state of {name}.service: {cause}"),
-                "whether a socket or another unit starts Dovecot cannot be seen",
-                Cure::run(format!("systemctl show -p TriggeredBy,UpheldBy {name}.service")),
-            );
+            return Finding::warning(Check::Socket, Message::DoctorStateUnknown)
+                .what(format!("systemd does not report the state of {name}.service: {cause}"))
+                .why("whether a socket or another unit starts Dovecot cannot be seen")
+                .run(format!("systemctl show -p TriggeredBy,UpheldBy {name}.service"));
         }
     };
     if triggers.is_empty() {
@@ -151,102 +132,83 @@ fn triggered(name: &str, state: &Fact<State>) -> Finding {
         (true, false) => "the next client or the next event",
         (false, _) => "the next event",
     };
-    Finding::error(
-        Check::Socket,
-        Message::DoctorTriggered,
-        format!(
-            "{} {} active",
-            triggers.join(", "),
-            if triggers.len() == 1 { "is" } else { "are" }
-        ),
-        format!("{event} would start Dovecot, also where LifeKeeper has it out of service"),
-        Cure::run(unit::disabled(&triggers.join(" "))),
-    )
+    let are = if triggers.len() == 1 { "is" } else { "are" };
+    Finding::error(Check::Socket, Message::DoctorTriggered)
+        .what(format!("{} {are} active", triggers.join(", ")))
+        .why(format!("{event} would start Dovecot, also where LifeKeeper has it out of service"))
+        .run(unit::disabled(&triggers.join(" ")))
 }
 
 /// Whether systemd starts it by itself. The kit's own drop-in was asked for, and is well while it
 /// holds; one that does not hold misleads whoever relies on it.
 fn supervised(service: &Service, unit: &Unit) -> Vec<Finding> {
-    let (name, state) = (&service.name, service.state.as_ref());
+    let Service { name, state, .. } = service;
+    let (unit_name, restart) = (unit::name(name), &unit.restart);
     let is_own = service.drop_in == DropIn::Ours;
-    let cure = |file: &str, line: &str| {
-        let directory = format!("/etc/systemd/system/{name}.service.d");
-        Cure::run(format!(
-            "mkdir -p {directory} && printf '[Service]\\n{line}\\n' >{directory}/zz-{file}.conf && \
-             systemctl daemon-reload"
-        ))
-    };
     let mut findings = Vec::new();
-    if let Some(state) = state.and_then(Fact::known)
+    if let Some(Fact::Known(state)) = state
         && !state.upholders.is_empty()
     {
         // One that is not active now is none the better: it starts Dovecot when it becomes active.
         let upholders = state.upholders.join(" ");
-        findings.push(Finding::error(
-            Check::Supervisor,
-            Message::DoctorUpheld,
-            format!("{name}.service is upheld by {upholders}"),
-            "systemd starts Dovecot again as soon as it is stopped, and remove fails",
-            format!(
-                "remove Upholds={name}.service from {upholders} (systemctl cat {upholders}), then \
-                 systemctl daemon-reload"
-            ),
-        ));
+        findings.push(
+            Finding::error(Check::Supervisor, Message::DoctorUpheld)
+                .what(format!("{name}.service is upheld by {upholders}"))
+                .why("systemd starts Dovecot again as soon as it is stopped, and remove fails")
+                .cure(format!(
+                    "remove Upholds={name}.service from {upholders} (systemctl cat {upholders}), \
+                     then systemctl daemon-reload"
+                )),
+        );
     }
     if !unit.pulled_in_by.is_empty() {
         let others = unit.pulled_in_by.join(" ");
-        findings.push(Finding::warning(
-            Check::Supervisor,
-            Message::DoctorPulledIn,
-            format!("{name}.service is started together with {others}"),
-            "starting one of them starts Dovecot, even if LifeKeeper has it out of service",
-            format!(
-                "remove {name}.service from Wants=, Requires= and BindsTo= of {others} \
-                 (systemctl cat {others}), then systemctl daemon-reload"
-            ),
-        ));
+        findings.push(
+            Finding::warning(Check::Supervisor, Message::DoctorPulledIn)
+                .what(format!("{name}.service is started together with {others}"))
+                .why(
+                    "starting one of them starts Dovecot, even if LifeKeeper has it out of service",
+                )
+                .cure(format!(
+                    "remove {name}.service from Wants=, Requires= and BindsTo= of {others} \
+                     (systemctl cat {others}), then systemctl daemon-reload"
+                )),
+        );
     }
-    let drop_in = restart::path(Path::new("/"), name);
-    if is_own && unit.restart != restart::POLICY {
-        findings.push(Finding::warning(
-            Check::Supervisor,
-            Message::DoctorOwnRestart,
-            format!(
-                "{name}.service has Restart={}, not as {} says",
-                unit.restart,
-                drop_in.display()
-            ),
-            "systemd does not start a Dovecot that died again as install --restart has set it",
-            Cure::run("systemctl daemon-reload")
+    if is_own && restart != restart::POLICY {
+        let file = restart::path(Path::new("/"), name);
+        findings.push(
+            Finding::warning(Check::Supervisor, Message::DoctorOwnRestart)
+                .what(format!(
+                    "{name}.service has Restart={restart}, not as {} says",
+                    file.display()
+                ))
+                .why("systemd does not start a Dovecot that died again as install --restart has set it")
+                .run("systemctl daemon-reload")
                 .and(format!("or remove what else sets it: systemctl cat {name}")),
-        ));
-    } else if !is_own && !["", "no"].contains(&unit.restart.as_str()) {
-        findings.push(Finding::warning(
-            Check::Supervisor,
-            Message::DoctorRestart,
-            format!("{name}.service has Restart={}", unit.restart),
-            "systemd restarts Dovecot while LifeKeeper recovers it or moves it elsewhere",
-            cure("restart", "Restart=no"),
-        ));
+        );
+    } else if !is_own && !["", "no"].contains(&restart.as_str()) {
+        findings.push(
+            Finding::warning(Check::Supervisor, Message::DoctorRestart)
+                .what(format!("{name}.service has Restart={restart}"))
+                .why("systemd restarts Dovecot while LifeKeeper recovers it or moves it elsewhere")
+                .run(drop_in(&unit_name, "zz-restart", "[Service]\\nRestart=no")),
+        );
     }
     if unit.kill_mode == "none" {
-        findings.push(Finding::warning(
-            Check::Supervisor,
-            Message::DoctorKillMode,
-            format!("{name}.service has KillMode=none"),
-            "sessions live on for up to 30 s after a stop, with mailboxes open and ports taken",
-            cure("kill-mode", "KillMode=control-group"),
-        ));
+        findings.push(
+            Finding::warning(Check::Supervisor, Message::DoctorKillMode)
+                .what(format!("{name}.service has KillMode=none"))
+                .why("sessions live on for up to 30 s after a stop, with mailboxes open and ports taken")
+                .run(drop_in(&unit_name, "zz-kill-mode", "[Service]\\nKillMode=control-group")),
+        );
     }
-    if findings.is_empty() {
-        let what = if is_own {
-            "systemd starts a Dovecot that died again, as install --restart has set it"
-        } else {
-            "systemd leaves Dovecot's restart to LifeKeeper"
-        };
-        findings.push(Finding::ok(Check::Supervisor, what));
-    }
-    findings
+    let well = if is_own {
+        "systemd starts a Dovecot that died again, as install --restart has set it"
+    } else {
+        "systemd leaves Dovecot's restart to LifeKeeper"
+    };
+    or_ok(findings, Check::Supervisor, well)
 }
 
 #[cfg(test)]

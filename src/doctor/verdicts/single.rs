@@ -3,11 +3,9 @@
 //! With a second master, a check takes one for the other, and remove ends both. With a second tag,
 //! the remove of one resource stops the Dovecot that the other has in service.
 
-use crate::doctor::cure::Cure;
-use crate::doctor::facts::Facts;
-use crate::doctor::facts::fact::Fact;
 use crate::doctor::facts::network::{DovecotPids, ForeignMaster, Writable};
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::facts::{Fact, Facts};
+use crate::doctor::finding::{Check, Finding, or_ok};
 use crate::dovecot::unit;
 use crate::messages::Message;
 
@@ -22,51 +20,42 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
 }
 
 fn masters(facts: &Facts, running: &DovecotPids) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = match running.masters.as_slice() {
-        [_, _, ..] => vec![several(facts, &running.masters)],
-        _ => Vec::new(),
+    let (mut odd, well) = match running.masters.as_slice() {
+        [] => (Vec::new(), "no master of Dovecot runs".to_owned()),
+        [pid] => (Vec::new(), format!("one master of Dovecot runs: pid {pid}")),
+        pids => (vec![several(facts, pids)], String::new()),
     };
-    findings.extend(running.strangers.iter().map(|one| stranger(facts, running, one)));
-    findings.extend(running.writable.iter().map(writable));
-    if findings.is_empty() {
-        findings.push(match running.masters.as_slice() {
-            [pid, ..] => {
-                Finding::ok(Check::Master, format!("one master of Dovecot runs: pid {pid}"))
-            }
-            [] => Finding::ok(Check::Master, "no master of Dovecot runs"),
-        });
-    }
-    findings
+    odd.extend(running.strangers.iter().map(|one| stranger(facts, running, one)));
+    odd.extend(running.writable.iter().map(writable));
+    or_ok(odd, Check::Master, well)
 }
 
 fn several(facts: &Facts, pids: &[i32]) -> Finding {
     let list =
         |separator: &str| pids.iter().map(i32::to_string).collect::<Vec<_>>().join(separator);
-    let count = if pids.len() == 2 { "two".to_owned() } else { pids.len().to_string() };
     let tag = &facts.resource.tag;
     let action = if facts.resource.is_in_service() {
         format!("dovecot-ark recover -t {tag}, which ends them all and starts one")
     } else {
         format!("dovecot-ark remove -t {tag}, which ends them all")
     };
-    Finding::error(
-        Check::Master,
-        Message::DoctorSeveralMasters,
-        format!("{count} masters of Dovecot run: pid {}", list(", pid ")),
-        "quickCheck takes one for the other, and remove ends them all",
-        format!("{action}; or stop the one too many: ps -fp {}", list(",")),
-    )
+    Finding::error(Check::Master, Message::DoctorSeveralMasters)
+        .what(format!("{} masters of Dovecot run: pid {}", number(pids), list(", pid ")))
+        .why("quickCheck takes one for the other, and remove ends them all")
+        .cure(format!("{action}; or stop the one too many: ps -fp {}", list(",")))
+}
+
+/// How many there are, in words.
+fn number<T>(of: &[T]) -> String {
+    if of.len() == 2 { "two".to_owned() } else { of.len().to_string() }
 }
 
 /// A master whose program others than root can write, as an action tells of it once (ARK1107).
 fn writable(Writable { process, program }: &Writable) -> Finding {
-    Finding::warning(
-        Check::Master,
-        Message::DoctorWritableProgram,
-        format!("{process} runs {program}, which others than root can write"),
-        "whoever can change that file becomes root when Dovecot is next started",
-        Cure::run(format!("chown root:root '{program}' && chmod 755 '{program}'")),
-    )
+    Finding::warning(Check::Master, Message::DoctorWritableProgram)
+        .what(format!("{process} runs {program}, which others than root can write"))
+        .why("whoever can change that file becomes root when Dovecot is next started")
+        .run(format!("chown root:root '{program}' && chmod 755 '{program}'"))
 }
 
 /// A master that is another unit's main process. remove leaves it alone, so LifeKeeper neither
@@ -77,16 +66,15 @@ fn stranger(facts: &Facts, running: &DovecotPids, one: &ForeignMaster) -> Findin
     let ForeignMaster { pid, unit } = one;
     let service = format!("{}.service", facts.service.name);
     if facts.resource.is_in_service() && running.masters.is_empty() {
-        return Finding::error(
-            Check::Master,
-            Message::DoctorOnlyStranger,
-            format!("the only master of Dovecot, pid {pid}, belongs to {unit}, not to {service}"),
-            "LifeKeeper protects nothing: remove leaves this master alone, quickCheck counts it",
-            format!(
+        return Finding::error(Check::Master, Message::DoctorOnlyStranger)
+            .what(format!(
+                "the only master of Dovecot, pid {pid}, belongs to {unit}, not to {service}"
+            ))
+            .why("LifeKeeper protects nothing: remove leaves this master alone, quickCheck counts it")
+            .cure(format!(
                 "set APP_DOVECOT_SERVICE in /etc/default/LifeKeeper to its unit, or stop it: {}",
                 unit::disabled(unit)
-            ),
-        );
+            ));
     }
     let what = if let [own, ..] = running.masters.as_slice() {
         format!(
@@ -95,14 +83,14 @@ fn stranger(facts: &Facts, running: &DovecotPids, one: &ForeignMaster) -> Findin
     } else {
         format!("a master of Dovecot, pid {pid}, belongs to {unit}, not to {service}")
     };
-    Finding::warning(
-        Check::Master,
-        Message::DoctorStranger,
-        what,
-        "quickCheck counts its master, remove leaves it alone; on the same mail store it would run \
-         beside the Dovecot of another node",
-        Cure::run(unit::disabled(unit)).and("unless its mail store and its ports are its own"),
-    )
+    Finding::warning(Check::Master, Message::DoctorStranger)
+        .what(what)
+        .why(
+            "quickCheck counts its master, remove leaves it alone; on the same mail store it would \
+             run beside the Dovecot of another node",
+        )
+        .run(unit::disabled(unit))
+        .and("unless its mail store and its ports are its own")
 }
 
 /// Whether install has noted one tag at most. An older kit noted as many as it was told.
@@ -110,32 +98,26 @@ fn tags(facts: &Facts) -> Finding {
     let tags = match &facts.tags {
         Fact::Known(tags) => tags,
         Fact::Unknown(cause) => {
-            return Finding::warning(
-                Check::Tag,
-                Message::DoctorRecord,
-                format!("what install has changed here is not known: {cause}"),
-                "install refuses, and uninstall cannot give it back",
-                "fix that file, or restore it from a backup",
-            );
+            return Finding::warning(Check::Tag, Message::DoctorRecord)
+                .what(format!("what install has changed here is not known: {cause}"))
+                .why("install refuses, and uninstall cannot give it back")
+                .cure("fix that file, or restore it from a backup");
         }
     };
     match tags.as_slice() {
         [] => Finding::ok(Check::Tag, "install has noted no tag on this node"),
         [tag] => Finding::ok(Check::Tag, format!("this node is prepared for one tag, {tag}")),
-        _ => {
+        [first, ..] => {
             let asked = &facts.resource.tag;
-            let kept = if tags.contains(asked) { Some(asked) } else { tags.first() };
-            let others = tags.iter().filter(|tag| Some(*tag) != kept);
+            let kept = if tags.contains(asked) { asked } else { first };
+            let others = tags.iter().filter(|tag| *tag != kept);
             let commands: Vec<String> =
                 others.map(|tag| format!("dovecot-ark uninstall --tag {tag}")).collect();
-            let count = if tags.len() == 2 { "two".to_owned() } else { tags.len().to_string() };
-            Finding::error(
-                Check::Tag,
-                Message::DoctorSeveralTags,
-                format!("this node is prepared for {count} tags: {}", tags.join(", ")),
-                "the remove of one resource stops the Dovecot that the other has in service",
-                Cure::run(commands.join("; ")),
-            )
+            let (count, tags) = (number(tags), tags.join(", "));
+            Finding::error(Check::Tag, Message::DoctorSeveralTags)
+                .what(format!("this node is prepared for {count} tags: {tags}"))
+                .why("the remove of one resource stops the Dovecot that the other has in service")
+                .run(commands.join("; "))
         }
     }
 }
