@@ -5,17 +5,17 @@
 //! being able to write never stops an action.
 
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io::{LineWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, LineWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{env, fmt};
 
 use log::{LevelFilter, Log, Metadata, Record};
-use time::format_description::BorrowedFormatItem;
+use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
@@ -31,10 +31,6 @@ const FILE: &str = "var/log/dovecot-ark.log";
 
 /// The kit's name as a component of LifeKeeper.
 const COMPONENT: &str = "dovecot-ark";
-
-/// The time in a line of the log.
-const TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3]");
 
 /// Where log lines go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,26 +52,22 @@ pub(crate) fn be_verbose() {
 /// Shows what a command does that has no log, where a person wants to see it.
 pub(crate) fn start_without_file(command: &str) {
     if VERBOSE.load(Ordering::Relaxed) {
-        begin(format!("{COMPONENT}:{command}"), LevelFilter::Debug, vec![stderr()]);
+        begin(
+            format!("{COMPONENT}:{command}"),
+            LevelFilter::Debug,
+            vec![to_stderr(LevelFilter::Debug)],
+        );
     }
 }
 
-/// Where lines are written, each in one piece.
-type Sink = Mutex<LineWriter<Box<dyn Write + Send>>>;
-
-fn sink(to: impl Write + Send + 'static) -> Sink {
-    Mutex::new(LineWriter::new(Box::new(to)))
+fn to_stderr(level: LevelFilter) -> Box<dyn SharedLogger> {
+    WriteLogger::new(level, config(), LineWriter::new(Stderr::default()))
 }
 
-fn stderr() -> Sink {
-    sink(Stderr::default())
-}
-
-fn begin(head: String, level: LevelFilter, sinks: Vec<Sink>) {
-    // While there is one thread.
-    let _ = offset();
+fn begin(head: String, level: LevelFilter, all: Vec<Box<dyn SharedLogger>>) {
+    let inner = CombinedLogger::new(all);
     // The only other logger could be one of our own.
-    let _ = log::set_boxed_logger(Box::new(Logger { head, sinks }));
+    let _ = log::set_boxed_logger(Box::new(PrefixedLogger { head, inner }));
     log::set_max_level(level);
 }
 
@@ -94,12 +86,18 @@ pub(crate) fn start(
         Switch::Off | Switch::On => LevelFilter::Debug,
     };
     let is_heard = audience == Audience::LifeKeeper || is_verbose;
+    let stderr = is_heard.then(|| to_stderr(level));
     let path = root.join(FILE);
-    let file = files::open_own(&path, OpenOptions::new().append(true).create(true));
-    let failed = file.as_ref().err().map(ToString::to_string);
+    let (file, failed) = match open(&path) {
+        Ok(file) => (Some(file), None),
+        Err(cause) => (None, Some(cause)),
+    };
+    let file = file.map(|file| -> Box<dyn SharedLogger> {
+        WriteLogger::new(level, config(), LineWriter::new(file))
+    });
     // An engine's name of a resource may be anything.
     let head = one_line(&format!("{COMPONENT}:{action}:{tag}"));
-    begin(head, level, is_heard.then(stderr).into_iter().chain(file.map(sink)).collect());
+    begin(head, level, [stderr, file].into_iter().flatten().collect());
     if let Some(cause) = failed {
         warning!(
             Message::NoLogFile,
@@ -107,6 +105,21 @@ pub(crate) fn start(
             path.display()
         );
     }
+}
+
+/// Only the date comes from simplelog; the rest of the line is [`PrefixedLogger`]'s.
+fn config() -> Config {
+    let mut config = ConfigBuilder::new();
+    config
+        .set_time_format_custom(format_description!(
+            "[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3]"
+        ))
+        .set_max_level(LevelFilter::Off)
+        .set_thread_level(LevelFilter::Off)
+        .set_target_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off);
+    config.set_time_offset(offset());
+    config.build()
 }
 
 /// The time zone's distance from UTC when it was first asked for, which must be while there is one
@@ -138,6 +151,10 @@ pub(crate) fn readable(stamp: &str) -> String {
     stamp.chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
+fn open(path: &Path) -> io::Result<File> {
+    files::open_own(path, OpenOptions::new().append(true).create(true))
+}
+
 /// Why the kit's own log cannot be written, where it is there. Nothing is made.
 pub(crate) fn unusable(root: &Path) -> Option<String> {
     let path = root.join(FILE);
@@ -164,29 +181,27 @@ fn is_readable(path: &Path) -> bool {
         || fs::symlink_metadata(path).is_err()
 }
 
-/// Writes lines of LifeKeeper's shape.
-struct Logger {
+/// Puts LifeKeeper's shape before a message.
+struct PrefixedLogger {
     head: String,
-    sinks: Vec<Sink>,
+    inner: Box<CombinedLogger>,
 }
 
-impl Log for Logger {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+impl Log for PrefixedLogger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.inner.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
         let message = one_line(&record.args().to_string());
         let number = number_of(record).map(|number| format!("{number}:")).unwrap_or_default();
-        let time = local_now().format(TIME).unwrap_or_default();
-        let (level, head) = (record.level(), &self.head);
-        for sink in &self.sinks {
-            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = writeln!(sink, "{time} {level}:{head}:{number}{message}");
-        }
+        let args = format_args!("{}:{}:{number}{message}", record.level(), self.head);
+        self.inner.log(&Record::builder().args(args).metadata(record.metadata().clone()).build());
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        self.inner.flush();
+    }
 }
 
 #[cfg(test)]
