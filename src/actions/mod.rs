@@ -120,7 +120,7 @@ fn check(tag: Option<&Tag>, system: &impl System, settings: &Settings, root: &Pa
     let longest = longest(settings);
     let share = Share::take(system, root, tag, longest);
     match &share {
-        Share::Busy(holder) => return Finding::during(&holder.to_string()),
+        Share::Busy(holder) => return Finding::during(holder),
         Share::Overdue(holder) => {
             warning!(
                 Message::CheckedBesides,
@@ -137,7 +137,7 @@ fn check(tag: Option<&Tag>, system: &impl System, settings: &Settings, root: &Pa
     // fault, and its Dovecot started again behind it; a real fault that is passed over for its sake
     // is found by the next check. Only a fault pays for this look.
     let holder = holder::at_work(system, root).find(|holder| holder.is_believed(system, longest));
-    holder.map_or(found, |holder| Finding::during(&holder.to_string()))
+    holder.map_or(found, |holder| Finding::during(&holder))
 }
 
 /// The longest that a switchover may take: a remove here, a restore there.
@@ -185,7 +185,9 @@ mod tests {
         let lock = lock::tests::held(&root, &machine, Action::Remove);
         assert!(try_to(Action::QuickCheck, &machine, &root));
         assert_eq!((machine.deeds(), machine.now()), (vec![], Duration::ZERO));
-        assert!(words().concat().starts_with("INFO: not checked: remove, pid "), "{:?}", words());
+        let said = words().concat();
+        assert!(said.starts_with("INFO: not checked: remove, pid "), "{said}");
+        assert!(said.contains("verdict stopping"), "{said}");
         drop(lock);
         assert!(!try_to(Action::QuickCheck, &machine, &root));
     }

@@ -10,6 +10,7 @@ use log::info;
 
 use super::consequence::{consequence, fault};
 use super::excuse::{self, Plea};
+use super::holder::Holder;
 use crate::dovecot::checks::{self, Thoroughness};
 use crate::dovecot::findings::Checks;
 use crate::dovecot::history;
@@ -85,9 +86,9 @@ impl Finding {
     }
 
     /// That another action is at work.
-    pub(super) fn during(action: &str) -> Self {
-        let excuse = Some(format!("{action} is running"));
-        Self { excuse, ..Self::of(Verdict::during(action), Vec::new()) }
+    pub(super) fn during(holder: &Holder) -> Self {
+        let excuse = Some(format!("{holder} is running"));
+        Self { excuse, ..Self::of(Verdict::during(&holder.action), Vec::new()) }
     }
 
     /// Whether it is a fault.
