@@ -81,7 +81,7 @@ pub(crate) fn run() -> Result<()> {
     let standin = build("lifekeeper-standin")?;
     done("building");
     heading("what nodes are made of (packages and an image, a minute or so, once)");
-    lab::prepare()?;
+    lab::prepare(Suite::Bookworm)?;
     done("making the image");
     actions(&kit)?;
     done("the four actions");
@@ -96,14 +96,10 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Shows a cluster's life under Pacemaker.
-///
-/// # Errors
-///
-/// As [`run`].
 pub(crate) fn pacemaker() -> Result<()> {
     let kit = rpm::tree(&build("dovecot-ark")?)?;
     heading("what nodes are made of (packages and an image, a minute or so, once)");
-    lab::prepare_suite(Suite::Pacemaker)?;
+    lab::prepare(Suite::Pacemaker)?;
     pacemaker::show(&kit)
 }
 
@@ -114,7 +110,7 @@ fn actions(kit: &Path) -> Result<()> {
     for init in [Init::SysV, Init::Systemd] {
         heading(&format!("a clean node with {init}"));
         let start = Instant::now();
-        let node = kit::node_with(kit, init)?;
+        let node = kit::node_on(kit, Suite::Bookworm, init)?;
         println!("   up after {}, Dovecot is stopped", shown(start.elapsed()));
         let mut stage = Stage { node: &node, rows: &mut rows };
         match init {

@@ -49,7 +49,7 @@ pub(crate) fn run(number: Option<&str>) -> Result<()> {
         require(number, &numbers(&answer(suite(&["--list"]), "listing the fault suite's rows")?))?;
     }
     for suite in [Suite::Bookworm, Suite::Trixie] {
-        lab::prepare_suite(suite)?;
+        lab::prepare(suite)?;
     }
     heading("playing each fault for both kits");
     let directory = env::temp_dir().join(format!("faults-{}", process::id()));

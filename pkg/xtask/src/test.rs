@@ -65,9 +65,8 @@ const STEPS: [Step; 17] = [
         Ok(())
     }),
     ("images of the nodes", |_| {
-        lab::prepare()?;
-        let others = [Suite::Bullseye, Suite::Trixie, Suite::Pacemaker];
-        others.into_iter().try_for_each(lab::prepare_suite)
+        let all = [Suite::Bookworm, Suite::Bullseye, Suite::Trixie, Suite::Pacemaker];
+        all.into_iter().try_for_each(lab::prepare)
     }),
     ("tests of the lab", |_| {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])

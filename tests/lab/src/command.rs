@@ -141,11 +141,7 @@ impl Drop for Running {
 }
 
 /// Runs a command of this machine; what it prints is shown only if it fails.
-///
-/// # Errors
-///
-/// When it cannot be started, or fails.
-pub fn quietly(mut command: Command, doing: &str) -> Result<()> {
+pub(crate) fn quietly(mut command: Command, doing: &str) -> Result<()> {
     let (output, mut printed) = scratch()?;
     let errors = output.try_clone().map_err(Error::io(doing))?;
     command.stdin(Stdio::null()).stdout(output).stderr(errors);

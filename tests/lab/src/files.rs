@@ -123,6 +123,16 @@ impl Node {
             .map_err(Error::io("reading /proc on a node"))
     }
 
+    /// Returns the pid of Dovecot's master.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn running_master(&self) -> Result<u32> {
+        let failed = || Error::failed("looking for Dovecot's master", "it does not run");
+        self.master()?.ok_or_else(failed)
+    }
+
     /// Sends a signal, by its name without SIG, to a process of the node.
     ///
     /// # Errors

@@ -32,8 +32,7 @@ const NOTED: [&str; 2] = ["end recover", "end restore"];
 const WAIT: Duration = Duration::from_mins(8);
 
 /// The script that gives a node the check's account, the lab's first user.
-#[must_use]
-pub fn account() -> String {
+pub(crate) fn account() -> String {
     let (user, password) = USERS[0];
     format!(
         "install -d -m 755 /etc/dovecot-ark
@@ -42,9 +41,17 @@ pub fn account() -> String {
 }
 
 /// The command that makes its mailbox, to which nobody delivers; Dovecot must run.
-#[must_use]
-pub fn mailbox() -> String {
+fn mailbox() -> String {
     format!("doveadm mailbox create -u {} dovecot-ark", USERS[0].0)
+}
+
+/// Gives a node on which Dovecot runs the check's account and its mailbox.
+///
+/// # Errors
+///
+/// When they cannot be made.
+pub fn make_account(node: &Node) -> Result<()> {
+    node.sh(&format!("{}; {}", account(), mailbox()))?.succeeded("making an account").map(drop)
 }
 
 /// What hangs, and where.
@@ -138,9 +145,7 @@ pub fn prepare(cluster: &Cluster, stop: u32) -> Result<()> {
 ///
 /// When more or less is moved or recovered than should be, or there is no mail.
 pub fn play(stage: &mut Stage, hang: Hang) -> Result<Duration> {
-    let [from] = stage.cluster.serving()?[..] else {
-        return Err(Error::failed("looking for Dovecot", "it does not run on one node"));
-    };
+    let from = stage.cluster.active()?;
     age_start(&*stage.cluster.node(from)?)?;
     let moves = hang != Hang::Directory;
     let to = if moves { 3 - from } else { from };

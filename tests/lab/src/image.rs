@@ -98,21 +98,12 @@ pub(crate) struct Image {
     pub(crate) name: String,
 }
 
-/// Builds the image unless it is there; installs first what that needs.
+/// Builds the image of a suite unless it is there; installs first what that needs.
 ///
 /// # Errors
 ///
 /// When the caller is not root, or the image cannot be built.
-pub fn prepare() -> Result<()> {
-    prepare_suite(Suite::Bookworm)
-}
-
-/// Builds the image of a suite, as [`prepare`].
-///
-/// # Errors
-///
-/// As [`prepare`].
-pub fn prepare_suite(suite: Suite) -> Result<()> {
+pub fn prepare(suite: Suite) -> Result<()> {
     ensure(suite).map(drop)
 }
 

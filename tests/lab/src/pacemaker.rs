@@ -7,14 +7,15 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::background::{Background, Shared};
 use crate::client::FLOATING;
 use crate::cluster::{Cluster, SHARED, on_each};
 use crate::error::{Error, Result};
-use crate::image::{Suite, USERS};
+use crate::hangs::account;
+use crate::image::Suite;
 use crate::lifekeeper::succeed;
 use crate::node::Node;
 use crate::rack::{NODES, address, host};
@@ -148,9 +149,9 @@ impl Plan {
 /// A cluster under Pacemaker; dropping it ends all of it.
 #[derive(Debug)]
 pub struct Pacemaker {
+    /// Dropped before the nodes that it cuts.
+    _switch: Background<()>,
     cluster: Arc<Cluster>,
-    ended: Arc<AtomicBool>,
-    switch: Option<JoinHandle<()>>,
 }
 
 impl Deref for Pacemaker {
@@ -175,15 +176,14 @@ impl Pacemaker {
             install_agent(&node, &plan.kit)?;
             lay(&node, plan)
         })?;
-        let ended = Arc::new(AtomicBool::new(false));
-        let (there, of_it) = (Arc::clone(&ended), Arc::clone(&cluster));
-        let switch = thread::spawn(move || {
-            while !there.load(Ordering::Relaxed) {
-                serve(&of_it);
+        let served = Arc::clone(&cluster);
+        let switch = Background::start([move |switch: &Shared<()>| {
+            while !switch.is_over() {
+                serve(&served);
                 thread::sleep(SWITCH);
             }
-        });
-        let formed = Self { cluster, ended, switch: Some(switch) };
+        }]);
+        let formed = Self { _switch: switch, cluster };
         formed
             .wait_until("Dovecot is in service", FORMED, |state| state.lines().any(is_started))?;
         Ok(formed)
@@ -275,15 +275,6 @@ impl Pacemaker {
     }
 }
 
-impl Drop for Pacemaker {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
-        if let Some(switch) = self.switch.take() {
-            let _ = switch.join();
-        }
-    }
-}
-
 /// Tells whether a line of `crm_mon -n` has Dovecot started.
 fn is_started(line: &str) -> bool {
     let line = line.trim_start_matches([' ', '*']);
@@ -319,10 +310,7 @@ fn lay(node: &Node, plan: &Plan) -> Result<()> {
     node.write("/etc/corosync/corosync.conf", &plan.corosync())?;
     node.write_program("/usr/sbin/fence_lab", FENCE)?;
     if plan.agent == Agent::Login {
-        let (user, password) = USERS[0];
-        succeed(node, &["mkdir", "-p", "-m", "0755", "/etc/dovecot-ark"])?;
-        node.write(LOGIN_FILE, &format!("{user}:{password}\n"))?;
-        succeed(node, &["chmod", "0600", LOGIN_FILE])?;
+        succeed(node, &["/bin/sh", "-c", &account()])?;
     }
     node.write(CIB_FILE, &plan.cib())?;
     succeed(node, &["chown", "hacluster:haclient", CIB_FILE])?;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::stage::signal_master;
-use lab::{Cluster, DEFAULTS, Dialect, Error, NODES, Poller, Result, TAG};
+use lab::{Cluster, DEFAULTS, Dialect, Error, NODES, Poller, Result, TAG, until};
 
 use super::{Place, Tools, spread};
 
@@ -62,9 +62,7 @@ fn kills(cluster: &Cluster, poller: &Poller, name: &str, count: u32, time: Durat
     let mut downtimes = Vec::new();
     for number in 0..count {
         // Where it serves; the limit allows far less kills than are made here.
-        let [active] = cluster.serving()?[..] else {
-            return Err(Error::failed("looking for Dovecot", "it does not run on one node"));
-        };
+        let active = cluster.active()?;
         sh(cluster, active, "systemctl reset-failed dovecot")?;
         thread::sleep(time * number / count);
         let mark = Instant::now();
@@ -119,15 +117,8 @@ fn moves(cluster: &Cluster, poller: &Poller, count: u32) -> Result<()> {
 }
 
 fn await_service(cluster: &Cluster, node: usize) -> Result<()> {
-    let start = Instant::now();
-    while cluster.state(node, TAG)? != "ISP" {
-        if start.elapsed() > WAIT {
-            let doing = format!("waiting for {TAG} on node {node}");
-            return Err(Error::Late { doing, limit: WAIT });
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
+    let doing = format!("waiting for {TAG} on node {node}");
+    until(&doing, WAIT, Duration::from_millis(50), || Ok(cluster.state(node, TAG)? == "ISP"))
 }
 
 fn check_every(cluster: &Cluster, interval: Duration) -> Result<()> {
