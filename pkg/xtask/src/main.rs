@@ -8,6 +8,7 @@ mod beside;
 mod cargo;
 mod cluster;
 mod demo;
+mod disk;
 mod faults;
 mod fuzz;
 mod logins;

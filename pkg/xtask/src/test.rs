@@ -13,7 +13,6 @@ use lab::{Error, Result, Suite};
 use crate::beside::Beside;
 use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
-use crate::rpm;
 
 /// Tests on nodes mostly wait: more of them at once than there are processors.
 const NODE_THREADS: &str = "--test-threads=4";
@@ -61,7 +60,7 @@ const STEPS: [Step; 17] = [
     }),
     ("package, begun", |run| {
         // Its compiler is busy for minutes in which the tests on nodes mostly wait.
-        run.package = Some(Beside::xtask(&["rpm", "--check"])?);
+        run.package = Some(package()?);
         Ok(())
     }),
     ("images of the nodes", |_| {
@@ -75,14 +74,17 @@ const STEPS: [Step; 17] = [
     ("tests of the faults", |_| node_tests("faults", FAULT_THREADS)),
     ("tests of the installation", |_| node_tests("install", NODE_THREADS)),
     ("package, built twice", |run| {
-        let Some(package) = run.package.take() else { return rpm::run(&rpm::Options::checking()) };
-        run.ran = Some(package.finish()?);
+        run.ran = Some(run.package.take().map_or_else(package, Ok)?.finish()?);
         Ok(())
     }),
     ("tests on clusters", |_| node_tests("cluster", CLUSTER_THREADS)),
     ("tests under Pacemaker", |_| node_tests("pacemaker", CLUSTER_THREADS)),
     ("tests of the package", |_| node_tests("package", NODE_THREADS)),
 ];
+
+fn package() -> Result<Beside> {
+    Beside::xtask(&["rpm", "--check"])
+}
 
 /// Runs all steps, up to the first that fails.
 ///

@@ -12,8 +12,8 @@ use std::{env, iter};
 use lab::setup::{self, Tool};
 use lab::{Error, Result};
 
-use super::{make_directory, write};
 use crate::cargo::{cargo, succeed, top};
+use crate::disk::{make_directory, remove, write};
 
 /// Programs of the machine: rpm, its modules for Python, rpm2cpio and cpio are what rpmlint reads
 /// packages with.
@@ -57,10 +57,6 @@ pub(super) struct Tools {
 
 impl Tools {
     /// Installs what is missing.
-    ///
-    /// # Errors
-    ///
-    /// When the machine is no x86-64, or something cannot be installed.
     pub(super) fn ensure() -> Result<Self> {
         if env::consts::ARCH != "x86_64" {
             return Err(Error::failed("building the package", "the machine is no x86_64"));
@@ -115,7 +111,7 @@ impl Tools {
         pip.args(["install", "--quiet", "--disable-pip-version-check", "--ignore-installed"]);
         pip.args(PYTHON_PACKAGES);
         succeed(pip, "installing with pip")?;
-        write(&complete, wanted.as_bytes())
+        write(&complete, wanted)
     }
 
     /// Builds the packager unless it is there.
@@ -135,8 +131,7 @@ impl Tools {
         install.arg("--target-dir").arg(self.directory.join("cargo/build"));
         install.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_INCREMENTAL", "0");
         succeed(install, &format!("installing {name}"))?;
-        let built = self.directory.join("cargo/build");
-        fs::remove_dir_all(&built).map_err(Error::io(format!("removing {}", built.display())))
+        remove(&self.directory.join("cargo/build"))
     }
 }
 
