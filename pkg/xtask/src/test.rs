@@ -15,13 +15,13 @@ use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
 
 /// Tests on nodes mostly wait: more of them at once than there are processors.
-const NODE_THREADS: &str = "--test-threads=4";
+const NODES: &[&str] = &["--", "--test-threads=4"];
 
 /// The rows of the faults wait longest: for time-outs, and for stops of what is frozen.
-const FAULT_THREADS: &str = "--test-threads=6";
+const FAULTS: &[&str] = &["--", "--test-threads=6"];
 
 /// Clusters have heartbeats, which a machine that is too busy would miss.
-const CLUSTER_THREADS: &str = "--test-threads=2";
+const CLUSTERS: &[&str] = &["--", "--test-threads=2"];
 
 /// What checks the macros of the manual pages, and the shells that complete; the tests leave out what
 /// is missing.
@@ -52,12 +52,8 @@ const STEPS: [Step; 17] = [
     }),
     ("documentation", |_| documentation()),
     ("unit tests", |_| subcommand(&["test", "--workspace", "--bins", "--lib", "--locked"])),
-    ("manual", |_| {
-        subcommand(&["test", "--package", "dovecot-ark", "--test", "manual", "--locked"])
-    }),
-    ("completion", |_| {
-        subcommand(&["test", "--package", "dovecot-ark", "--test", "completion", "--locked"])
-    }),
+    ("manual", |_| suite("manual", &[])),
+    ("completion", |_| suite("completion", &[])),
     ("package, begun", |run| {
         // Its compiler is busy for minutes in which the tests on nodes mostly wait.
         run.package = Some(package()?);
@@ -70,16 +66,16 @@ const STEPS: [Step; 17] = [
     ("tests of the lab", |_| {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
     }),
-    ("tests on nodes", |_| node_tests("real", NODE_THREADS)),
-    ("tests of the faults", |_| node_tests("faults", FAULT_THREADS)),
-    ("tests of the installation", |_| node_tests("install", NODE_THREADS)),
+    ("tests on nodes", |_| suite("real", NODES)),
+    ("tests of the faults", |_| suite("faults", FAULTS)),
+    ("tests of the installation", |_| suite("install", NODES)),
     ("package, built twice", |run| {
         run.ran = Some(run.package.take().map_or_else(package, Ok)?.finish()?);
         Ok(())
     }),
-    ("tests on clusters", |_| node_tests("cluster", CLUSTER_THREADS)),
-    ("tests under Pacemaker", |_| node_tests("pacemaker", CLUSTER_THREADS)),
-    ("tests of the package", |_| node_tests("package", NODE_THREADS)),
+    ("tests on clusters", |_| suite("cluster", CLUSTERS)),
+    ("tests under Pacemaker", |_| suite("pacemaker", CLUSTERS)),
+    ("tests of the package", |_| suite("package", NODES)),
 ];
 
 fn package() -> Result<Beside> {
@@ -87,10 +83,6 @@ fn package() -> Result<Beside> {
 }
 
 /// Runs all steps, up to the first that fails.
-///
-/// # Errors
-///
-/// The failed step's, with its name.
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     let mut times: Vec<(&str, String)> = Vec::new();
@@ -157,9 +149,11 @@ fn subcommand(arguments: &[&str]) -> Result<()> {
     succeed(command, &format!("running cargo {}", arguments.join(" ")))
 }
 
-/// Runs one of the kit's own suites on real nodes.
-fn node_tests(suite: &str, threads: &str) -> Result<()> {
-    subcommand(&["test", "--package", "dovecot-ark", "--test", suite, "--locked", "--", threads])
+/// Runs one of the kit's own suites.
+fn suite(name: &str, threads: &[&str]) -> Result<()> {
+    subcommand(
+        &[&["test", "--package", "dovecot-ark", "--test", name, "--locked"], threads].concat(),
+    )
 }
 
 /// Builds the documentation with every warning an error.
