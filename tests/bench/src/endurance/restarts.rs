@@ -30,9 +30,15 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
     cluster.protect()?;
     let poller = cluster.poll()?;
     poller.wait_for_success(Instant::now(), WAIT)?;
-    restarting(&cluster, "--restart")?;
+    // On both nodes, over what is there already.
+    sh(&cluster, 1, &format!("{ARK} install --restart"))?;
+    sh(&cluster, 2, &format!("{ARK} install --standby --restart"))?;
     moves(&cluster, &poller, count * 5 / 2)?;
-    check_every(&cluster, INTERVAL)?;
+    for node in NODES {
+        let seconds = INTERVAL.as_secs();
+        let line = format!("sed -i 's/^LKCHECKINTERVAL=.*/LKCHECKINTERVAL={seconds}/' {DEFAULTS}");
+        sh(&cluster, node, &line)?;
+    }
     // systemd does not wait for a check: when the kill comes is all one.
     kills(&cluster, &poller, "with", count, INTERVAL / 8)?;
     for node in NODES {
@@ -49,12 +55,6 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::failed("moving the service", format!("{:?}", seen.violations)))
-}
-
-/// Installs on both nodes what is there already, with these options.
-fn restarting(cluster: &Cluster, options: &str) -> Result<()> {
-    sh(cluster, 1, &format!("{ARK} install {options}"))?;
-    sh(cluster, 2, &format!("{ARK} install --standby {options}"))
 }
 
 /// Kills so many masters, each at another moment of a time; tells how long there was no mail.
@@ -119,12 +119,6 @@ fn moves(cluster: &Cluster, poller: &Poller, count: u32) -> Result<()> {
 fn await_service(cluster: &Cluster, node: usize) -> Result<()> {
     let doing = format!("waiting for {TAG} on node {node}");
     until(&doing, WAIT, Duration::from_millis(50), || Ok(cluster.state(node, TAG)? == "ISP"))
-}
-
-fn check_every(cluster: &Cluster, interval: Duration) -> Result<()> {
-    let seconds = interval.as_secs();
-    let line = format!("sed -i 's/^LKCHECKINTERVAL=.*/LKCHECKINTERVAL={seconds}/' {DEFAULTS}");
-    NODES.into_iter().try_for_each(|node| sh(cluster, node, &line))
 }
 
 fn sh(cluster: &Cluster, node: usize, script: &str) -> Result<()> {
