@@ -140,6 +140,16 @@ impl Drop for Running {
     }
 }
 
+/// Runs a command of this machine, its output going where ours goes.
+///
+/// # Errors
+///
+/// When it cannot be started, or fails.
+pub fn succeed(mut command: Command, doing: &str) -> Result<()> {
+    let status = command.status().map_err(Error::io(doing))?;
+    if status.success() { Ok(()) } else { Err(Error::failed(doing, status.to_string())) }
+}
+
 /// Runs a command of this machine; what it prints is shown only if it fails.
 pub(crate) fn quietly(mut command: Command, doing: &str) -> Result<()> {
     let (output, mut printed) = scratch()?;

@@ -44,7 +44,7 @@ mod watch;
 pub use cgroup::list as cgroups;
 pub use client::{Client, FLOATING};
 pub use cluster::{Cluster, SHARED};
-pub use command::{Finished, Running};
+pub use command::{Finished, Running, succeed};
 pub use crowd::{Crowd, Tally};
 pub use error::{Error, Result};
 pub use image::{Suite, USERS, prepare};

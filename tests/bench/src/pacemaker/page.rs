@@ -88,6 +88,11 @@ impl Cell {
     }
 }
 
+/// What came of a fault, for each column.
+fn cells(record: &Record, fault: Fault) -> [Option<Cell>; 3] {
+    COLUMNS.map(|(_, agents)| Cell::of(record, fault, agents))
+}
+
 /// Writes the page and its picture.
 pub(super) fn write(directory: &Path, record: &Record) -> Result<()> {
     draw(&directory.join("failovers-pacemaker.svg"), record)?;
@@ -115,7 +120,7 @@ fn downtimes(record: &Record) -> String {
     row(&mut table, ["fault".to_owned()].into_iter().chain(head).chain(["times".to_owned()]));
     row(&mut table, ["---"; 4].into_iter().chain(["---:"]));
     for (fault, title) in Fault::ALL {
-        let cells = COLUMNS.map(|(_, agents)| Cell::of(record, fault, agents));
+        let cells = cells(record, fault);
         let texts = cells
             .iter()
             .map(|cell| cell.as_ref().map_or_else(|| "not tried".into(), |cell| cell.text(fault)));
@@ -157,17 +162,11 @@ fn watched(record: &Record) -> String {
 
 /// Draws a bar for each fault and agent; one that never came back is as long as the longest.
 fn draw(file: &Path, record: &Record) -> Result<()> {
-    let cells = |fault| COLUMNS.map(|(_, agents)| Cell::of(record, fault, agents));
-    let spreads = Fault::ALL
-        .into_iter()
-        .flat_map(|(fault, _)| cells(fault))
-        .flatten()
-        .filter_map(|cell| cell.downtime);
-    let longest = spreads.map(|spread| spread.max).fold(1.0, f64::max);
+    let longest = record.samples.iter().filter_map(|one| one.downtime).fold(1.0, f64::max);
     let mut bars = Vec::new();
     for (fault, title) in Fault::ALL {
         bars.push(Bar { name: title.to_owned(), ..Bar::default() });
-        for (colour, ((name, _), cell)) in COLUMNS.iter().zip(cells(fault)).enumerate() {
+        for (colour, ((name, _), cell)) in COLUMNS.iter().zip(cells(record, fault)).enumerate() {
             let Some(cell) = cell else { continue };
             let short =
                 name.trim_matches('`').trim_start_matches("ocf:").trim_end_matches(":dovecot");
@@ -191,7 +190,7 @@ fn draw(file: &Path, record: &Record) -> Result<()> {
 pub(super) fn judge(record: &Record) -> Result<()> {
     let mut wrong = Vec::new();
     for (fault, title) in Fault::ALL {
-        let [ours, others @ ..] = COLUMNS.map(|(_, agents)| Cell::of(record, fault, agents));
+        let [ours, others @ ..] = cells(record, fault);
         let Some(ours) = ours else { continue };
         let best = others.iter().flatten().filter_map(Cell::median).min_by(f64::total_cmp);
         match (ours.median(), best) {
