@@ -85,13 +85,13 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Result<()> {
     let mut broken = Vec::new();
     for parser in &parsers {
         heading(&format!("feeding {parser}, {} min", wanted.minutes));
-        let (told, found) = feed(&fuzzer, parser, Duration::from_secs(60 * wanted.minutes))?;
+        let ([runs, edges, kept], found) =
+            feed(&fuzzer, parser, Duration::from_secs(60 * wanted.minutes))?;
         let end = if found.is_empty() { "nothing found" } else { "BROKEN" };
-        let [runs, edges, kept] = told;
-        rows.push(format!(
-            "   {parser:<14} {runs:>12} inputs, {edges:>6} edges, {kept:>6} kept, {end}"
-        ));
-        println!("{}", rows.last().map_or("", String::as_str));
+        let row =
+            format!("   {parser:<14} {runs:>12} inputs, {edges:>6} edges, {kept:>6} kept, {end}");
+        println!("{row}");
+        rows.push(row);
         broken.extend(found.iter().map(|file| format!("{parser} by {}", file.display())));
     }
     heading("what came of it");

@@ -121,8 +121,7 @@ fn time(took: Duration, beside: Option<Duration>) -> String {
 fn machine() -> Result<()> {
     lab::setup::ensure()?;
     lab::setup::ensure_tools(&LINTERS, &lab::setup::has)?;
-    for component in ["rustfmt", "clippy"] {
-        let word = if component == "rustfmt" { "fmt" } else { component };
+    for (component, word) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if has_subcommand(word) {
             continue;
         }

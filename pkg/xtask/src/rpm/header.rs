@@ -37,19 +37,12 @@ pub(super) struct Entry<'a> {
 /// Returns the entries of the header that begins here, without its region, and its length.
 pub(super) fn read(header: &[u8], region: u32) -> Result<(Vec<Entry<'_>>, usize)> {
     let (index, store, length) = index_of(header)?;
-    // The data of an entry ends where that of the next begins; the region's comes last.
-    let is_region = |entry: &&Raw| entry.tag == region;
-    let end = index.iter().find(is_region).map_or(store.len(), |entry| entry.offset);
-    let mut by_place: Vec<&Raw> = index.iter().filter(|entry| !is_region(entry)).collect();
-    by_place.sort_by_key(|entry| entry.offset);
-    let ends = by_place.iter().skip(1).map(|entry| entry.offset).chain([end]);
-    let mut entries = Vec::new();
-    for (entry, end) in by_place.iter().zip(ends) {
-        let data = store.get(entry.offset..end).ok_or_else(|| wrong("data lie outside"))?;
-        let data = data.get(..entry.size(data)).ok_or_else(|| wrong("data are cut off"))?;
-        entries.push(Entry { tag: entry.tag, kind: entry.kind, count: entry.count, data });
-    }
-    Ok((entries, length))
+    let entries = index.iter().filter(|entry| entry.tag != region).map(|entry| {
+        let data = store.get(entry.offset..).and_then(|data| data.get(..entry.size(data)));
+        let data = data.ok_or_else(|| wrong("data are cut off"))?;
+        Ok(Entry { tag: entry.tag, kind: entry.kind, count: entry.count, data })
+    });
+    Ok((entries.collect::<Result<_>>()?, length))
 }
 
 /// Writes a header of these entries, which are in the order of their tags, and its region.
@@ -99,10 +92,10 @@ impl Raw {
         };
         match self.kind {
             INT16 | INT32 | INT64 => count.saturating_mul(alignment(self.kind)),
-            BIN => count,
             STRING => strings(1),
             STRINGS | I18N => strings(count),
-            _ => data.len(),
+            // Bytes and characters.
+            _ => count,
         }
     }
 }

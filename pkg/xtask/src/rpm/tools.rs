@@ -3,7 +3,7 @@
 //! What is missing is installed, and said so: the machine's own packages by its package manager,
 //! the rest in a private directory, which a `cargo clean` takes away again.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -150,16 +150,12 @@ pub(super) fn flags(sources: &Path) -> OsString {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     let directories = home.iter().map(|home| (home.as_path(), "/cargo"));
-    let mut flags = OsString::new();
-    for (directory, name) in directories.chain(iter::once((sources, "/dovecot-ark"))) {
-        if !flags.is_empty() {
-            // What cargo splits CARGO_ENCODED_RUSTFLAGS by.
-            flags.push("\x1f");
-        }
-        flags.push("--remap-path-prefix=");
-        flags.push(directory);
-        flags.push("=");
-        flags.push(name);
-    }
-    flags
+    let flags =
+        directories.chain(iter::once((sources, "/dovecot-ark"))).map(|(directory, name)| {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.extend([directory.as_os_str(), "=".as_ref(), name.as_ref()]);
+            flag
+        });
+    // What cargo splits CARGO_ENCODED_RUSTFLAGS by.
+    flags.collect::<Vec<_>>().join(OsStr::new("\x1f"))
 }
