@@ -57,7 +57,6 @@ const COMMANDS: &[(&str, &[Spelling])] = &[
     ("resource extend filesys", EXTEND),
     ("resource delete", &[("tag", "tag", Must)]),
     ("dependency create", &[("parent", "tag", Must), ("child", "tag", Must)]),
-    ("status", &[]),
 ];
 
 /// What extending takes, whatever the kind.
@@ -140,7 +139,6 @@ fn run(node: &'static Node, name: &str, given: &Given, reply: &mut Reply<'_>) ->
             let parent = state.there(parent);
             perform(&["dep_create", "-d", &other.system, "-p", parent, "-c", &other.tag])
         }
-        "status" => perform(&["lcdstatus"]),
         _ => {
             let bundle = format!("\"{}\",\"\"", get("target_tag"));
             let extend =
