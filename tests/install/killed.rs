@@ -296,8 +296,8 @@ fn uninstall_killed_while_it_takes_dovecot_out_is_finished_by_the_next() {
 }
 
 /// A node whose Dovecot the original kit protects, taken over once: LifeKeeper has noted why.
-fn taken(init: Init) -> Scene {
-    let kit = original(init, Dialect::None);
+fn taken() -> Scene {
+    let kit = original(Init::SysV, Dialect::None);
     kit.done(&["install", "--take-over"]);
     Scene::of(kit, "--take-over")
 }
@@ -321,14 +321,14 @@ fn counted() -> Vec<&'static str> {
 
 #[test]
 fn a_take_over_killed_at_a_write_is_taken_back_by_uninstall() {
-    let scene = taken(Init::SysV);
+    let scene = taken();
     kill_taking(&scene, [&scene.bare, &scene.installed], Then::Opposite, WRITES);
 }
 
 #[test]
 #[ignore = "takes a quarter of an hour; the test above does the most dangerous part of it"]
 fn a_take_over_killed_anywhere_is_finished_by_the_next_and_taken_back_by_uninstall() {
-    let scene = taken(Init::SysV);
+    let scene = taken();
     for then in [Then::Opposite, Then::Same] {
         kill_taking(&scene, [&scene.bare, &scene.installed], then, &counted());
     }
@@ -337,7 +337,7 @@ fn a_take_over_killed_anywhere_is_finished_by_the_next_and_taken_back_by_uninsta
 #[test]
 #[ignore = "takes a quarter of an hour"]
 fn a_giving_back_killed_anywhere_is_finished_by_the_next_and_taken_back_by_a_take_over() {
-    let scene = taken(Init::SysV);
+    let scene = taken();
     for then in [Then::Same, Then::Opposite] {
         kill_taking(&scene, [&scene.installed, &scene.bare], then, &counted());
     }

@@ -13,7 +13,8 @@ use crate::lifekeeper::DEFAULTS;
 use crate::node::Node;
 use crate::protection::{MAIL, TAG};
 use crate::rack::NODES;
-use crate::stage::Stage;
+use crate::stage::{LOOK, Stage};
+use crate::wait::until;
 
 /// The setting that lets the check log in.
 pub const PROBE: &str = "APP_DOVECOT_PROBE=login\n";
@@ -159,16 +160,16 @@ pub fn play(stage: &mut Stage, hang: Hang) -> Result<Duration> {
     let mark = Instant::now();
     hang.begin(&stage.cluster, from)?;
     if moves {
-        stage.await_noted(to, "end restore", 1, WAIT)?;
+        await_noted(stage, to, "end restore", 1)?;
     }
-    stage.await_noted(to, "end quickCheck", CHECKS, WAIT)?;
+    await_noted(stage, to, "end quickCheck", CHECKS)?;
     if hang != Hang::Store {
         heal(&stage.cluster)?;
     }
     stage.poller.wait_for_success(Instant::now(), WAIT)?;
     let downtime = stage.poller.downtime_since(mark);
     heal(&stage.cluster)?;
-    stage.await_noted(to, "end quickCheck", CHECKS, WAIT)?;
+    await_noted(stage, to, "end quickCheck", CHECKS)?;
     stage.ledger.append()?;
     let (seen, serving) = (done(stage)?, stage.cluster.serving()?);
     let condition = stage.cluster.state(to, TAG)?;
@@ -189,6 +190,13 @@ type Noted = (usize, &'static str, usize);
 fn done(stage: &Stage) -> Result<Vec<Noted>> {
     let each = NODES.into_iter().flat_map(|node| NOTED.map(|what| (node, what)));
     each.map(|(node, what)| Ok((node, what, stage.noted(node, &[what])?))).collect()
+}
+
+/// Waits until a node's LifeKeeper has noted this so many times more.
+fn await_noted(stage: &Stage, node: usize, what: &str, more: usize) -> Result<()> {
+    let before = stage.noted(node, &[what])?;
+    let doing = format!("waiting for node {node} to {what}");
+    until(&doing, WAIT, LOOK, || Ok(stage.noted(node, &[what])? >= before + more))
 }
 
 /// Removes what hangs.

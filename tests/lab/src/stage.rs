@@ -25,7 +25,7 @@ const TIMES: &str = "config/times";
 const MAIL: Duration = Duration::from_mins(3);
 
 /// Between two looks at the notes.
-const LOOK: Duration = Duration::from_millis(10);
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
 
 /// What repairs Dovecot, in those notes.
 const REPAIRED: [&str; 2] = ["end recover", "end restore"];
@@ -117,19 +117,6 @@ impl Stage {
     pub fn noted(&self, node: usize, what: &[&str]) -> Result<usize> {
         let noted = self.cluster.node(node)?.read(&times())?;
         Ok(what.iter().map(|what| noted.matches(&format!(" {what} {TAG} ")).count()).sum())
-    }
-
-    /// Waits until a node's LifeKeeper has noted this so many times more.
-    pub(crate) fn await_noted(
-        &self,
-        node: usize,
-        what: &str,
-        more: usize,
-        limit: Duration,
-    ) -> Result<()> {
-        let before = self.noted(node, &[what])?;
-        let doing = format!("waiting for node {node} to {what}");
-        until(&doing, limit, LOOK, || Ok(self.noted(node, &[what])? >= before + more))
     }
 
     /// Switches a node on again, which must leave the service where it is.
