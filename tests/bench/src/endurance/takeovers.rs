@@ -5,10 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::kit::ORIGINALS;
-use lab::{
-    ACTIONS, Cluster, Dialect, Error, Finished, Imap, LKROOT, NODES, Result, STUBS, TAG, Tree,
-    USERS,
-};
+use lab::{Cluster, Dialect, Error, Finished, Imap, NODES, Result, STUBS, TAG, Tree, USERS};
 
 use super::{Place, Tools, spread};
 use crate::samples::Spread;
@@ -122,12 +119,7 @@ impl Scene {
     /// Insists that LifeKeeper has the resource in service, and runs these programs on both nodes.
     fn assert_served_by(&mut self, programs: &str) -> Result<()> {
         for node in NODES {
-            for action in ACTIONS {
-                let directory = if action == "recover" { "recovery" } else { "actions" };
-                let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/{TAG}");
-                let compare = format!("cmp '{copy}' {programs}/{action}");
-                self.cluster.node(node)?.sh(&compare)?.succeeded("comparing the programs")?;
-            }
+            self.cluster.node(node)?.require_copies(TAG, programs)?;
         }
         let state = self.cluster.state(1, TAG)?;
         let now = self.cluster.node(1)?.running_master()?;
