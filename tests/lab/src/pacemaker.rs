@@ -170,7 +170,7 @@ impl Pacemaker {
     /// When a node does not boot, or the cluster does not form.
     pub fn start(plan: &Plan) -> Result<Self> {
         let cluster = Arc::new(Cluster::bare_on(Suite::Pacemaker, plan.nodes)?);
-        succeed(&*cluster.node(1)?, &["mkdir", "-p", &directory()])?;
+        succeed(&*cluster.node(1)?, &["mkdir", "-p", &format!("{SHARED}/fence")])?;
         on_each(cluster.nodes(), |node| {
             let node = cluster.node(node)?;
             install_agent(&node, &plan.kit)?;
@@ -229,15 +229,13 @@ impl Pacemaker {
     /// When no node is on.
     pub fn fenced(&self) -> Result<Vec<usize>> {
         let node = self.any()?;
-        let was_cut =
-            |number: &usize| node.exists(&format!("{}/{}.off", directory(), host(*number)));
-        self.nodes()
-            .filter_map(|number| match was_cut(&number) {
-                Ok(true) => Some(Ok(number)),
-                Ok(false) => None,
-                Err(cause) => Some(Err(cause)),
-            })
-            .collect()
+        let mut fenced = Vec::new();
+        for number in self.nodes() {
+            if node.exists(&request(number, "off"))? {
+                fenced.push(number);
+            }
+        }
+        Ok(fenced)
     }
 
     /// Moves the group to a node, as an administrator does.
@@ -266,7 +264,7 @@ impl Pacemaker {
     ///
     /// When it does not come back.
     pub fn back(&self, node: usize) -> Result<()> {
-        self.any()?.sh(&format!("rm -f {}/{}.*", directory(), host(node)))?;
+        self.any()?.sh(&format!("rm -f {}", request(node, "*")))?;
         self.boot(node)?;
         let online = format!("Node {}: online", host(node));
         self.wait_until("a node is back", FORMED, |state| {
@@ -281,9 +279,9 @@ fn is_started(line: &str) -> bool {
     line.starts_with("dovecot") && line.contains("Started")
 }
 
-/// Where the power switch reads requests.
-fn directory() -> String {
-    format!("{SHARED}/fence")
+/// Where the power switch reads that a node is to be cut, and notes that it is off.
+fn request(node: usize, what: &str) -> String {
+    format!("{SHARED}/fence/{}.{what}", host(node))
 }
 
 /// Installs the kit on a node, with its agent.
@@ -324,12 +322,11 @@ fn serve(cluster: &Cluster) {
     for node in cluster.nodes() {
         let mut peers = cluster.nodes().filter(|other| *other != node);
         let Some(peer) = peers.find_map(|other| cluster.node(other).ok()) else { continue };
-        let place = |what: &str| format!("{}/{}.{what}", directory(), host(node));
-        if peer.exists(&place("cut")).unwrap_or_default()
+        if peer.exists(&request(node, "cut")).unwrap_or_default()
             && cluster.power_cut(node).is_ok()
-            && peer.remove_file(&place("cut")).is_ok()
+            && peer.remove_file(&request(node, "cut")).is_ok()
         {
-            let _ = peer.write(&place("off"), "");
+            let _ = peer.write(&request(node, "off"), "");
         }
     }
 }
