@@ -70,9 +70,7 @@ impl Scene {
 
     #[track_caller]
     fn signal_master(&self, node: usize, signal: &str) {
-        let node = self.cluster.node(node).expect("the node");
-        let master = node.master().expect("its processes").expect("a master");
-        node.signal(master, signal).expect("a signal");
+        lab::stage::signal_master(&self.cluster, node, signal).expect("a signal");
     }
 
     /// Insists that the hierarchy is in service on a node and, if that is on, not on the other.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use lab::kit::ORIGINALS;
-use lab::{ACTIONS, Cluster, Dialect, IP_TAG, LKROOT, NODES, STUBS, TAG, Tree, USERS};
+use lab::{Cluster, Dialect, IP_TAG, NODES, STUBS, TAG, Tree, USERS};
 
 use crate::install::{done, sh, trees};
 use crate::{Scene, start};
@@ -34,10 +34,12 @@ fn master(cluster: &Cluster, node: usize) -> u32 {
 /// Insists that LifeKeeper runs these programs on both nodes.
 #[track_caller]
 fn assert_programs(cluster: &Cluster, programs: &str) {
-    for (node, action) in NODES.into_iter().flat_map(|node| ACTIONS.map(|action| (node, action))) {
-        let directory = if action == "recover" { "recovery" } else { "actions" };
-        let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/{TAG}");
-        sh(cluster, node, &format!("cmp '{copy}' {programs}/{action}"));
+    for node in NODES {
+        cluster
+            .node(node)
+            .expect("the node")
+            .require_copies(TAG, programs)
+            .expect("these programs");
     }
 }
 

@@ -6,10 +6,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
+use lab::kit::ORIGINAL;
 use lab::{Finished, Imap, Init, Node, Process, Running, Suite};
 
 use crate::looks::{self, Deed};
@@ -50,9 +51,6 @@ const LONGEST: Duration = Duration::from_mins(8);
 
 /// What `install` writes: the kit listens to the greeting.
 const GREETING: &str = "LKROOT=/opt/LifeKeeper\nAPP_DOVECOT_PROBE=greeting\n";
-
-/// Where the original kit lies.
-const ORIGINAL: &str = "/usr/local/lib/original";
 
 /// The kind of node that a row is played on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -139,14 +137,7 @@ impl Scene {
                 let binary = Path::new(env!("CARGO_BIN_EXE_dovecot-ark"));
                 node.install(binary).expect("installing the kit");
             }
-            Actor::Original => {
-                let top = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/original");
-                node.run(&["mkdir", "-p", ORIGINAL]).expect("a directory");
-                for name in ["common.sh", "quickCheck", "restore", "remove", "recover"] {
-                    let to = format!("{ORIGINAL}/{name}");
-                    node.copy_in(&top.join(name), &to).expect("installing the original");
-                }
-            }
+            Actor::Original => node.copy_original().expect("installing the original"),
         }
         let (answers, looked) = (RefCell::default(), RefCell::default());
         let scene = Self { node, place, actor, answers, looked };

@@ -14,45 +14,11 @@ use crate::kit::{Dialect, Init, Kit};
 use crate::take_over::original;
 
 /// The calls that change what others can see, start another process, or wait for it.
-const CALLS: &[&str] = &[
-    "open",
-    "openat",
-    "creat",
-    "write",
-    "pwrite64",
-    "writev",
-    "sendfile",
-    "copy_file_range",
-    "rename",
-    "renameat",
-    "renameat2",
-    "link",
-    "linkat",
-    "symlink",
-    "symlinkat",
-    "unlink",
-    "unlinkat",
-    "mkdir",
-    "mkdirat",
-    "rmdir",
-    "fsync",
-    "fdatasync",
-    "ftruncate",
-    "chmod",
-    "fchmod",
-    "chown",
-    "fchown",
-    "setxattr",
-    "fsetxattr",
-    "fremovexattr",
-    "clone",
-    "clone3",
-    "fork",
-    "vfork",
-    "wait4",
-    "flock",
-    "exit_group",
-];
+const CALLS: &str = "\
+    open openat creat write pwrite64 writev sendfile copy_file_range rename renameat \
+    renameat2 link linkat symlink symlinkat unlink unlinkat mkdir mkdirat rmdir fsync \
+    fdatasync ftruncate chmod fchmod chown fchown setxattr fsetxattr fremovexattr clone \
+    clone3 fork vfork wait4 flock exit_group";
 
 /// What install may touch. The other tests look at more, and take longer.
 const TOUCHED: [&str; 13] = [
@@ -141,7 +107,7 @@ impl Scene {
 
     /// Runs once under strace and returns the calls that change something.
     fn calls(&self, words: &[&str]) -> Vec<Call> {
-        let names: Vec<String> = CALLS.iter().map(|name| format!("?{name}")).collect();
+        let names: Vec<String> = CALLS.split(' ').map(|name| format!("?{name}")).collect();
         let line = words.join(" ");
         let options = format!("-qq -y -e signal=none -e trace={}", names.join(","));
         self.kit.sh(&format!("strace {options} -o {TRACE} dovecot-ark {line}"));
@@ -330,8 +296,8 @@ fn uninstall_killed_while_it_takes_dovecot_out_is_finished_by_the_next() {
 }
 
 /// A node whose Dovecot the original kit protects, taken over once: LifeKeeper has noted why.
-fn taken(init: Init) -> Scene {
-    let kit = original(init, Dialect::None);
+fn taken() -> Scene {
+    let kit = original(Init::SysV, Dialect::None);
     kit.done(&["install", "--take-over"]);
     Scene::of(kit, "--take-over")
 }
@@ -350,19 +316,19 @@ const WRITES: &[&str] = &["rename"];
 /// All that change something but those that open a file: while the node's processes are looked at,
 /// how many files are opened is a matter of time.
 fn counted() -> Vec<&'static str> {
-    CALLS.iter().copied().filter(|name| !name.starts_with("open")).collect()
+    CALLS.split(' ').filter(|name| !name.starts_with("open")).collect()
 }
 
 #[test]
 fn a_take_over_killed_at_a_write_is_taken_back_by_uninstall() {
-    let scene = taken(Init::SysV);
+    let scene = taken();
     kill_taking(&scene, [&scene.bare, &scene.installed], Then::Opposite, WRITES);
 }
 
 #[test]
 #[ignore = "takes a quarter of an hour; the test above does the most dangerous part of it"]
 fn a_take_over_killed_anywhere_is_finished_by_the_next_and_taken_back_by_uninstall() {
-    let scene = taken(Init::SysV);
+    let scene = taken();
     for then in [Then::Opposite, Then::Same] {
         kill_taking(&scene, [&scene.bare, &scene.installed], then, &counted());
     }
@@ -371,7 +337,7 @@ fn a_take_over_killed_anywhere_is_finished_by_the_next_and_taken_back_by_uninsta
 #[test]
 #[ignore = "takes a quarter of an hour"]
 fn a_giving_back_killed_anywhere_is_finished_by_the_next_and_taken_back_by_a_take_over() {
-    let scene = taken(Init::SysV);
+    let scene = taken();
     for then in [Then::Same, Then::Opposite] {
         kill_taking(&scene, [&scene.installed, &scene.bare], then, &counted());
     }

@@ -1,18 +1,8 @@
 //! What install makes, what uninstall takes, and what both refuse on a node that is as it should be.
 
-use lab::{ACTIONS, DEFAULTS, Imap, LKROOT, STUBS};
+use lab::{DEFAULTS, Imap, LKROOT, STUBS};
 
 use crate::kit::{CHILD, Dialect, Init, Kit, RECORD};
-
-/// Insists that the four registered copies are the kit's stubs.
-#[track_caller]
-fn assert_copies_are_ours(kit: &Kit, tag: &str) {
-    for action in ACTIONS {
-        let directory = if action == "recover" { "recovery" } else { "actions" };
-        let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/{tag}");
-        kit.sh(&format!("cmp '{copy}' {STUBS}/{action} && test -x '{copy}'"));
-    }
-}
 
 #[test]
 fn install_puts_dovecot_in_service_and_uninstall_takes_it_out() {
@@ -25,7 +15,7 @@ fn install_puts_dovecot_in_service_and_uninstall_takes_it_out() {
         let said = kit.install("--depends-on vmail --switchback automatic");
         assert!(said.lines().count() >= 5, "a line for each step: {said}");
         assert_eq!(kit.state("dovecot").as_deref(), Some("ISP"), "{init}, {dialect}");
-        assert_copies_are_ours(&kit, "dovecot");
+        kit.node.require_copies("dovecot", STUBS).expect("the kit's stubs");
         let listed = kit.lifekeeper("ins_list -f: -t dovecot");
         assert!(listed.contains(":gen:app:dovecot:dovecot:"), "{listed}");
         assert!(listed.contains(":AUTOMATIC:"), "{listed}");
@@ -303,7 +293,7 @@ fn the_administrators_own_command_creates_the_resource() {
     kit.install("--no-start --tag mail-1");
     let listed = kit.lifekeeper("ins_list -f: -t mail-1");
     assert!(listed.contains(":mail-1:mail-1:mine:OSU:"), "{listed}");
-    assert_copies_are_ours(&kit, "mail-1");
+    kit.node.require_copies("mail-1", STUBS).expect("the kit's stubs");
     kit.uninstall("--tag mail-1");
     kit.assert_as(&start, "uninstalled");
 }

@@ -1,6 +1,6 @@
 //! A resource of the original kit, taken over and given back while Dovecot goes on.
 
-use lab::{ACTIONS, LKROOT, kit::ORIGINALS};
+use lab::kit::ORIGINALS;
 
 use crate::kit::{Dialect, Init, Kit};
 
@@ -15,12 +15,6 @@ pub(crate) fn original(init: Init, dialect: Dialect) -> Kit {
     kit
 }
 
-/// LifeKeeper's copy of an action's program.
-fn copy(action: &str) -> String {
-    let directory = if action == "recover" { "recovery" } else { "actions" };
-    format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/dovecot")
-}
-
 fn master(kit: &Kit) -> u32 {
     kit.node.master().expect("the process table").expect("Dovecot runs")
 }
@@ -28,9 +22,7 @@ fn master(kit: &Kit) -> u32 {
 /// Insists that LifeKeeper runs the original's programs, or the kit's.
 #[track_caller]
 fn assert_copies(kit: &Kit, programs: &str) {
-    for action in ACTIONS {
-        kit.sh(&format!("cmp '{}' {programs}/{action}", copy(action)));
-    }
+    kit.node.require_copies("dovecot", programs).expect("these programs");
     assert_eq!(kit.state("dovecot").as_deref(), Some("ISP"));
 }
 

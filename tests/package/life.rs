@@ -1,6 +1,6 @@
 //! Installed, verified, upgraded and erased with rpm, with and without a resource in service.
 
-use lab::{ACTIONS, DEFAULTS, Init, LKROOT, STUBS};
+use lab::{DEFAULTS, Init, LKROOT, STUBS};
 
 use crate::kit::Kit;
 use crate::packaged::{
@@ -81,11 +81,7 @@ fn an_upgrade_in_service_changes_nothing_until_the_next_action() {
         session.noop().expect("the session goes on");
 
         // LifeKeeper looks every two seconds: the copies find the new binary and it finds Dovecot.
-        for action in ACTIONS {
-            let directory = if action == "recover" { "recovery" } else { "actions" };
-            let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/dovecot");
-            kit.sh(&format!("cmp '{copy}' {STUBS}/{action}"));
-        }
+        kit.node.require_copies("dovecot", STUBS).expect("the package's stubs");
         kit.sh(&format!(
             "sleep 5; {LKROOT}/subsys/gen/resources/app/actions/!quickCheck/dovecot \
              -t dovecot -i dovecot"

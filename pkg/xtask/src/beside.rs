@@ -28,10 +28,6 @@ pub(crate) struct Beside {
 
 impl Beside {
     /// Starts `cargo xtask WORDS`; what it prints is kept until it is waited for.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started.
     pub(crate) fn xtask(words: &[&str]) -> Result<Self> {
         let doing = format!("running xtask {} beside other steps", words.join(" "));
         let program = env::current_exe().map_err(Error::io(&doing))?;
@@ -48,10 +44,6 @@ impl Beside {
     }
 
     /// Waits for its end, prints what it printed, and returns how long it ran.
-    ///
-    /// # Errors
-    ///
-    /// When it fails.
     pub(crate) fn finish(mut self) -> Result<Duration> {
         let ran = self.clock.take().and_then(|clock| clock.join().ok()).unwrap_or_default();
         let Some(mut child) = self.child.take() else { return Ok(ran) };

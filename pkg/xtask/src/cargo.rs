@@ -4,14 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use lab::{Error, Result};
-pub(crate) use lab::{cargo, top};
+pub(crate) use lab::{cargo, succeed, top};
 use serde_json::Value;
-
-/// Runs a command, its output going where ours goes, and fails unless it succeeds.
-pub(crate) fn succeed(mut command: Command, doing: &str) -> Result<()> {
-    let status = command.status().map_err(Error::io(doing))?;
-    if status.success() { Ok(()) } else { Err(Error::failed(doing, status.to_string())) }
-}
 
 /// Runs a command and returns what it printed; its errors go where ours go.
 pub(crate) fn bytes(mut command: Command, doing: &str) -> Result<Vec<u8>> {

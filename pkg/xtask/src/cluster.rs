@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lab::{Cluster, Error, Result};
+use lab::{Cluster, Result};
 
 use crate::heading::{heading, shown};
 use crate::stage::{Sight, Stage, signal_master};
@@ -69,6 +69,5 @@ pub(crate) fn show(kit: &Path, standin: &Path) -> Result<()> {
 /// Takes the nonsense out of node 1's configuration.
 fn repair_configuration(cluster: &Cluster) -> Result<()> {
     let repaired = cluster.node(1)?.sh("sed -i '/^nonsense/d' /etc/dovecot/local.conf")?;
-    let failed = || Error::failed("repairing the configuration", repaired.ending());
-    repaired.success().then_some(()).ok_or_else(failed)
+    repaired.succeeded("repairing the configuration").map(drop)
 }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lab::{Error, Finished, IMAP, Init, Node, Result, STUBS, Suite, USERS};
+use lab::{Error, IMAP, Init, Node, Result, STUBS, Suite, USERS};
 
 use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
@@ -81,7 +81,7 @@ pub(crate) fn run() -> Result<()> {
     let standin = build("lifekeeper-standin")?;
     done("building");
     heading("what nodes are made of (packages and an image, a minute or so, once)");
-    lab::prepare()?;
+    lab::prepare(Suite::Bookworm)?;
     done("making the image");
     actions(&kit)?;
     done("the four actions");
@@ -96,14 +96,10 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Shows a cluster's life under Pacemaker.
-///
-/// # Errors
-///
-/// As [`run`].
 pub(crate) fn pacemaker() -> Result<()> {
     let kit = rpm::tree(&build("dovecot-ark")?)?;
     heading("what nodes are made of (packages and an image, a minute or so, once)");
-    lab::prepare_suite(Suite::Pacemaker)?;
+    lab::prepare(Suite::Pacemaker)?;
     pacemaker::show(&kit)
 }
 
@@ -114,7 +110,7 @@ fn actions(kit: &Path) -> Result<()> {
     for init in [Init::SysV, Init::Systemd] {
         heading(&format!("a clean node with {init}"));
         let start = Instant::now();
-        let node = kit::node_with(kit, init)?;
+        let node = kit::node_on(kit, Suite::Bookworm, init)?;
         println!("   up after {}, Dovecot is stopped", shown(start.elapsed()));
         let mut stage = Stage { node: &node, rows: &mut rows };
         match init {
@@ -175,14 +171,14 @@ fn repair(stage: &mut Stage<'_>) -> Result<()> {
 
 impl Stage<'_> {
     /// Calls an action through its stub; `state` is Dovecot's before.
-    fn action(&mut self, action: &str, state: &str, expected: i32) -> Result<Finished> {
+    fn action(&mut self, action: &str, state: &str, expected: i32) -> Result<()> {
         let stub = format!("{STUBS}/{action}");
         let argv = [stub.as_str(), "-t", "dovecot", "-i", "dovecot"];
         self.command(&format!("{action} ({state})"), &argv, expected)
     }
 
     /// Runs a command and shows its words, output and exit status.
-    fn command(&mut self, step: &str, argv: &[&str], expected: i32) -> Result<Finished> {
+    fn command(&mut self, step: &str, argv: &[&str], expected: i32) -> Result<()> {
         println!("\n$ {}", argv.join(" "));
         let done = self.node.run(argv)?;
         for line in done.stdout.lines().chain(done.stderr.lines()) {
@@ -190,7 +186,7 @@ impl Stage<'_> {
         }
         let answer = done.status.map_or("killed".into(), |status| status.to_string());
         self.note(step, answer, expected.to_string(), done.took);
-        Ok(done)
+        Ok(())
     }
 
     /// Logs in over IMAP as a user of the node.

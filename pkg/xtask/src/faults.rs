@@ -13,6 +13,7 @@ use std::{env, fs, process};
 use lab::{Error, Result, Suite};
 
 use crate::cargo::{answer, cargo, succeed};
+use crate::disk::{entries, remove, text};
 use crate::heading::{heading, shown};
 
 /// Rows mostly wait: more of them at once than there are processors.
@@ -25,7 +26,7 @@ const DIRECTORY: &str = "FAULTS_TABLE";
 const WRONG: &str = "(WRONG)";
 
 /// A row on one kind of node.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
     /// The number behind the F.
     number: u32,
@@ -49,16 +50,15 @@ pub(crate) fn run(number: Option<&str>) -> Result<()> {
         require(number, &numbers(&answer(suite(&["--list"]), "listing the fault suite's rows")?))?;
     }
     for suite in [Suite::Bookworm, Suite::Trixie] {
-        lab::prepare_suite(suite)?;
+        lab::prepare(suite)?;
     }
     heading("playing each fault for both kits");
     let directory = env::temp_dir().join(format!("faults-{}", process::id()));
-    let doing = || format!("making {}", directory.display());
-    fs::create_dir(&directory).map_err(Error::io(doing()))?;
+    // An old one may have rows in it.
+    fs::create_dir(&directory).map_err(Error::io(format!("making {}", directory.display())))?;
     let played = play(&directory, number);
     let rows = read(&directory);
-    let doing = || format!("removing {}", directory.display());
-    fs::remove_dir_all(&directory).map_err(Error::io(doing()))?;
+    remove(&directory)?;
     let rows = rows?;
     heading(
         "each fault, what the original answered, what the kit answered and how long it took, and what \
@@ -119,14 +119,11 @@ fn play(directory: &Path, number: Option<&str>) -> Result<()> {
 fn read(directory: &Path) -> Result<Vec<Row>> {
     let doing = || format!("reading {}", directory.display());
     let mut rows = Vec::new();
-    for entry in fs::read_dir(directory).map_err(Error::io(doing()))? {
-        let path = entry.map_err(Error::io(doing()))?.path();
-        let line = fs::read_to_string(&path).map_err(Error::io(doing()))?;
+    for path in entries(directory)? {
+        let line = text(&path)?;
         rows.push(row(&line).ok_or_else(|| Error::failed(doing(), format!("no row: {line:?}")))?);
     }
-    rows.sort_by(|one, other| {
-        (one.number, &one.title, &one.place).cmp(&(other.number, &other.title, &other.place))
-    });
+    rows.sort();
     Ok(rows)
 }
 

@@ -15,6 +15,7 @@ use lab::setup::{self, Tool};
 use lab::{Error, Result};
 
 use crate::cargo::{cargo, succeed, top};
+use crate::disk::{entries, make_directory, read, write};
 use crate::heading::heading;
 
 /// How long each parser is fed when nothing is said.
@@ -70,17 +71,6 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// What came of one parser.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Told {
-    /// How many inputs it was fed with.
-    runs: u64,
-    /// How many edges of the program they reached.
-    edges: u64,
-    /// How many of them are kept, because each reached something new.
-    kept: u64,
-}
-
 /// Feeds the wanted parsers, one after the other, and prints what came of each.
 ///
 /// # Errors
@@ -95,13 +85,13 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Result<()> {
     let mut broken = Vec::new();
     for parser in &parsers {
         heading(&format!("feeding {parser}, {} min", wanted.minutes));
-        let (told, found) = feed(&fuzzer, parser, Duration::from_secs(60 * wanted.minutes))?;
+        let ([runs, edges, kept], found) =
+            feed(&fuzzer, parser, Duration::from_secs(60 * wanted.minutes))?;
         let end = if found.is_empty() { "nothing found" } else { "BROKEN" };
-        let Told { runs, edges, kept } = told;
-        rows.push(format!(
-            "   {parser:<14} {runs:>12} inputs, {edges:>6} edges, {kept:>6} kept, {end}"
-        ));
-        println!("{}", rows.last().map_or("", String::as_str));
+        let row =
+            format!("   {parser:<14} {runs:>12} inputs, {edges:>6} edges, {kept:>6} kept, {end}");
+        println!("{row}");
+        rows.push(row);
         broken.extend(found.iter().map(|file| format!("{parser} by {}", file.display())));
     }
     heading("what came of it");
@@ -111,8 +101,7 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Result<()> {
 
 /// The names of the parsers: all, or the one that is wanted.
 fn parsers(wanted: Option<&str>) -> Result<Vec<String>> {
-    let directory = top().join(SEEDS);
-    let mut names: Vec<String> = files(&directory)?
+    let mut names: Vec<String> = entries(&top().join(SEEDS))?
         .iter()
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .collect();
@@ -130,9 +119,7 @@ fn parsers(wanted: Option<&str>) -> Result<Vec<String>> {
 fn build() -> Result<PathBuf> {
     let host = format!("{}-unknown-linux-gnu", env::consts::ARCH);
     // It has the kit's own versions, and cargo adds what is the fuzzer's alone.
-    let lock = top().join("tests/fuzz/Cargo.lock");
-    fs::copy(top().join("Cargo.lock"), &lock)
-        .map_err(Error::io(format!("writing {}", lock.display())))?;
+    write(&top().join("tests/fuzz/Cargo.lock"), read(&top().join("Cargo.lock"))?)?;
     let mut command = cargo();
     command.args(["build", "--release", "--manifest-path", "tests/fuzz/Cargo.toml"]);
     // With a target, the flags are the program's alone and not those of what builds it.
@@ -144,16 +131,14 @@ fn build() -> Result<PathBuf> {
 }
 
 /// Feeds a parser for so long; returns what came of it and the inputs that broke it.
-fn feed(fuzzer: &Path, parser: &str, time: Duration) -> Result<(Told, Vec<PathBuf>)> {
+fn feed(fuzzer: &Path, parser: &str, time: Duration) -> Result<([u64; 3], Vec<PathBuf>)> {
     let work = fuzzer.ancestors().nth(3).unwrap_or(fuzzer);
     let (corpus, broken) = (work.join("corpus").join(parser), work.join("broken").join(parser));
-    for directory in [&corpus, &broken] {
-        let doing = format!("making {}", directory.display());
-        fs::create_dir_all(directory).map_err(Error::io(doing))?;
-    }
+    make_directory(&corpus)?;
+    make_directory(&broken)?;
     sow(&top().join(SEEDS).join(parser), &corpus)?;
     // What broke it once is tried again, and breaks it again or never.
-    for file in files(&broken)? {
+    for file in entries(&broken)? {
         let doing = format!("moving {}", file.display());
         fs::rename(&file, corpus.join(file.file_name().unwrap_or_default()))
             .map_err(Error::io(doing))?;
@@ -166,54 +151,42 @@ fn feed(fuzzer: &Path, parser: &str, time: Duration) -> Result<(Told, Vec<PathBu
     command.arg("-print_final_stats=1").arg(format!("-artifact_prefix={}/", broken.display()));
     let doing = format!("running {}", fuzzer.display());
     let status = command.arg(&corpus).status().map_err(Error::io(doing))?;
-    let text = fs::read(&log).map_err(Error::io(format!("reading {}", log.display())))?;
+    let text = read(&log)?;
     let text = String::from_utf8_lossy(&text);
-    let found = files(&broken)?;
+    let found = entries(&broken)?;
     if !status.success() {
         println!("{}", end(&text));
         if found.is_empty() {
             return Err(Error::failed(format!("feeding {parser}"), status.to_string()));
         }
     }
-    Ok((read(&text), found))
+    Ok((figures(&text), found))
 }
 
 /// Lays the seeds into the corpus, each as it is and once more many times over.
 fn sow(seeds: &Path, corpus: &Path) -> Result<()> {
-    for seed in files(seeds)? {
-        let bytes = fs::read(&seed).map_err(Error::io(format!("reading {}", seed.display())))?;
+    for seed in entries(seeds)? {
+        let bytes = read(&seed)?;
         let name = seed.file_name().unwrap_or_default().to_string_lossy();
         let long = bytes.iter().copied().cycle().take(LONG).collect();
         for (kind, bytes) in [("seed", bytes.clone()), ("long", long)] {
-            let to = corpus.join(format!("{kind}-{name}"));
-            fs::write(&to, bytes).map_err(Error::io(format!("writing {}", to.display())))?;
+            write(&corpus.join(format!("{kind}-{name}")), bytes)?;
         }
     }
     Ok(())
 }
 
-/// What a directory holds, in order.
-fn files(directory: &Path) -> Result<Vec<PathBuf>> {
-    let doing = || format!("reading {}", directory.display());
-    let entries = fs::read_dir(directory).map_err(Error::io(doing()))?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    let mut paths = paths.collect::<std::io::Result<Vec<_>>>().map_err(Error::io(doing()))?;
-    paths.sort();
-    Ok(paths)
-}
-
 /// Reads what libFuzzer said: `#123 NEW cov: 45 ft: 67 corp: 8/90b …`, and its statistics.
-fn read(log: &str) -> Told {
+///
+/// The figures: how many inputs the parser was fed with, how many edges of the program they reached, and
+/// how many of them are kept, because each reached something new.
+fn figures(log: &str) -> [u64; 3] {
     let number = |text: &str| {
         let digits = text.trim_start().split(|c: char| !c.is_ascii_digit()).next();
         digits.and_then(|digits| digits.parse::<u64>().ok())
     };
     let last = |key: &str| log.rsplit_once(key).and_then(|(_, rest)| number(rest)).unwrap_or(0);
-    Told {
-        runs: last("stat::number_of_executed_units:"),
-        edges: last(" cov: "),
-        kept: last(" corp: "),
-    }
+    ["stat::number_of_executed_units:", " cov: ", " corp: "].map(last)
 }
 
 /// What it said of the input that broke the parser: the lines after the last report of its
@@ -252,7 +225,7 @@ mod tests {
     #[test]
     fn each_parser_has_seeds_and_an_unknown_one_is_refused() {
         for parser in parsers(None).expect("the parsers") {
-            let seeds = files(&top().join(SEEDS).join(&parser)).expect("its seeds");
+            let seeds = entries(&top().join(SEEDS).join(&parser)).expect("its seeds");
             assert!(!seeds.is_empty(), "{parser}");
             assert_eq!(parsers(Some(&parser)).ok(), Some(vec![parser]));
         }
@@ -263,8 +236,8 @@ mod tests {
     #[test]
     fn what_the_fuzzer_says_is_read() {
         let log = format!("{LOG}Done\nstat::number_of_executed_units: 2567150\nstat::x: 1\n");
-        assert_eq!(read(&log), Told { runs: 2_567_150, edges: 983, kept: 1489 });
-        assert_eq!(read(""), Told::default());
+        assert_eq!(figures(&log), [2_567_150, 983, 1489]);
+        assert_eq!(figures(""), [0; 3]);
     }
 
     #[test]

@@ -6,15 +6,13 @@
 
 use std::time::{Duration, Instant};
 
-use lab::{DEFAULTS, Error, Finished, Init, Node, Result, Suite, kit, top};
+use lab::kit::{self, ORIGINAL};
+use lab::{DEFAULTS, Error, Finished, Init, Node, Result, Suite};
 
 use crate::heading::{heading, shown};
 
 /// Above what any check may take, LifeKeeper's limit before 9.1.
 const GRANTED: Duration = Duration::from_secs(22);
-
-/// Where the original kit lies on the node.
-const ORIGINAL: &str = "/usr/local/lib/original";
 
 /// What every node gets: the check's account, and no user of the lab's own.
 const ACCOUNT: &str = "\
@@ -127,7 +125,7 @@ pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     heading("building the kit, and the image with OpenLDAP and PostgreSQL");
     let binary = lab::program("dovecot-ark")?;
-    lab::prepare_suite(Suite::Directories)?;
+    lab::prepare(Suite::Directories)?;
     let mut rows = Vec::new();
     for directory in [LDAP, SQL] {
         heading(directory.name);
@@ -142,25 +140,19 @@ pub(crate) fn run() -> Result<()> {
         println!("    greeting: {}   original: {}", greeting.cells(), original.cells());
     }
     println!("\n{} rows in {}", rows.len(), shown(started.elapsed()));
-    let wrong = rows.iter().filter(|row| row.login.status != Some(0) || row.login.took > GRANTED);
-    let wrong: Vec<&str> = wrong.map(|row| row.place.as_str()).collect();
-    let warned = rows.iter().filter(|row| row.place.contains("before it"));
-    let warned: Vec<&str> =
-        warned.filter(|row| !row.login.cause.is_empty()).map(|row| row.place.as_str()).collect();
-    let misnamed = rows.iter().filter(|row| row.login.cause.contains("the account is refused"));
-    let misnamed: Vec<&str> = misnamed.map(|row| row.place.as_str()).collect();
-    let all = [wrong, warned, misnamed].concat();
+    let wrong = |row: &&Row| row.login.status != Some(0) || row.login.took > GRANTED;
+    let warned = |row: &&Row| row.place.contains("before it") && !row.login.cause.is_empty();
+    let misnamed = |row: &&Row| row.login.cause.contains("the account is refused");
+    let all = rows.iter().filter(wrong).chain(rows.iter().filter(warned));
+    let all = all.chain(rows.iter().filter(misnamed)).map(|row| row.place.as_str());
+    let all: Vec<&str> = all.collect();
     if all.is_empty() { Ok(()) } else { Err(Error::failed("checking", all.join("; "))) }
 }
 
 /// Plays one directory on a node of its own.
 fn play(binary: &std::path::Path, directory: &Directory, rows: &mut Vec<Row>) -> Result<()> {
     let node = kit::node_on(binary, Suite::Directories, Init::SysV)?;
-    node.run(&["mkdir", "-p", ORIGINAL])?.succeeded("making a directory")?;
-    for name in ["common.sh", "quickCheck", "restore", "remove", "recover"] {
-        let file = top().join("tests/original").join(name);
-        node.copy_in(&file, &format!("{ORIGINAL}/{name}"))?;
-    }
+    node.copy_original()?;
     let sh = |script: &str| node.sh(script)?.succeeded(format!("running {script}"));
     sh(ACCOUNT)?;
     sh(directory.make)?;

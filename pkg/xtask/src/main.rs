@@ -8,6 +8,7 @@ mod beside;
 mod cargo;
 mod cluster;
 mod demo;
+mod disk;
 mod faults;
 mod fuzz;
 mod logins;
@@ -53,34 +54,32 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["test"] => test::run(),
-        ["demo"] => demo::run(),
-        ["demo", "pacemaker"] => demo::pacemaker(),
-        ["fuzz", words @ ..] => match fuzz::Wanted::read(words) {
-            Some(wanted) => fuzz::run(&wanted),
-            None => return usage(),
-        },
-        ["bench" | "failovers" | "endurance", ..] => measure(&words),
-        ["faults"] => faults::run(None),
-        ["faults", row] => faults::run(Some(row)),
-        ["images"] => lab::prepare_for_tests(),
-        ["logins"] => logins::run(),
-        ["manual"] => manual::run(),
-        ["rpm", words @ ..] => match rpm::Options::read(words) {
-            Some(options) => rpm::run(&options),
-            None => return usage(),
-        },
+        ["test"] => Some(test::run()),
+        ["demo"] => Some(demo::run()),
+        ["demo", "pacemaker"] => Some(demo::pacemaker()),
+        ["fuzz", words @ ..] => fuzz::Wanted::read(words).map(|wanted| fuzz::run(&wanted)),
+        ["bench" | "failovers" | "endurance", ..] => Some(measure(&words)),
+        ["faults"] => Some(faults::run(None)),
+        ["faults", row] => Some(faults::run(Some(row))),
+        ["images"] => Some(lab::prepare_for_tests()),
+        ["logins"] => Some(logins::run()),
+        ["manual"] => Some(manual::run()),
+        ["rpm", words @ ..] => rpm::Options::read(words).map(|options| rpm::run(&options)),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        _ => return usage(),
+        _ => None,
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
             eprintln!("xtask: {error}");
             ExitCode::FAILURE
+        }
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
         }
     }
 }
@@ -90,9 +89,4 @@ fn measure(words: &[&str]) -> Result<()> {
     let mut command = cargo::cargo();
     command.args(["run", "--quiet", "--locked", "--package", "bench", "--"]).args(words);
     Err(Error::io("running the benchmarks")(command.exec()))
-}
-
-fn usage() -> ExitCode {
-    eprintln!("{USAGE}");
-    ExitCode::from(2)
 }

@@ -4,7 +4,6 @@
 //! pages that are not installed: both are added here, and a link that leads nowhere is an error.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,6 +11,7 @@ use lab::setup::{self, Tool};
 use lab::{Error, Result};
 
 use crate::cargo::{answer, top};
+use crate::disk;
 
 /// mandoc, which is in the package of the same name.
 const MANDOC: [Tool; 1] = [Tool { program: "mandoc", apt: "mandoc", rpm: "mandoc" }];
@@ -68,37 +68,20 @@ struct Heading {
 }
 
 /// Writes all pages.
-///
-/// # Errors
-///
-/// When mandoc cannot be had, a page cannot be read, or one of its links leads nowhere.
 pub(crate) fn run() -> Result<()> {
-    let directory = top().join("target/html");
-    fs::create_dir_all(&directory).map_err(Error::io(format!("making {}", directory.display())))?;
-    for page in PAGES {
-        for language in [Language::English, Language::Japanese] {
-            let name = name_of(page, language);
-            let file = directory.join(&name);
-            let text = html(top(), &name)?;
-            fs::write(&file, &text).map_err(Error::io(format!("writing {}", file.display())))?;
-            println!("   target/html/{name}: {} bytes", text.len());
-        }
+    for (name, ..) in files() {
+        let page = html(top(), &name)?;
+        disk::write(&top().join("target/html").join(&name), &page)?;
+        println!("   target/html/{name}: {} bytes", page.len());
     }
     Ok(())
 }
 
 /// Returns a page as HTML by the name of its file, such as `dovecot-ark.8.ja.html`.
-///
-/// # Errors
-///
-/// When there is no such page, mandoc cannot be had, or a link leads nowhere.
 pub(crate) fn html(sources: &Path, name: &str) -> Result<String> {
     let doing = format!("making {name}");
-    let wanted = PAGES
-        .into_iter()
-        .flat_map(|page| [Language::English, Language::Japanese].map(|language| (page, language)));
-    let mut wanted = wanted.filter(|(page, language)| name_of(page, *language) == name);
-    let (page, language) = wanted.next().ok_or_else(|| Error::failed(&*doing, "no such page"))?;
+    let wanted = files().find(|(one, ..)| one == name);
+    let (_, page, language) = wanted.ok_or_else(|| Error::failed(&*doing, "no such page"))?;
     setup::ensure_tools(&MANDOC, &setup::has)?;
     let english = rendered(sources, page)?;
     let anchors = headings(&english);
@@ -106,14 +89,19 @@ pub(crate) fn html(sources: &Path, name: &str) -> Result<String> {
         Language::English => english,
         Language::Japanese => joined(&rendered(sources, &format!("ja/{page}"))?),
     };
-    let entries = sources.join("man").join(MESSAGES);
-    let entries = fs::read_to_string(&entries)
-        .map_err(Error::io(format!("reading {}", entries.display())))?;
-    let text = finished(&text, page, language, &anchors)
+    let entries = disk::text(&sources.join("man").join(MESSAGES))?;
+    finished(&text, page, language, &anchors)
         .and_then(|text| numbered(&text, page, language, &entries))
-        .map_err(|cause| Error::failed(&*doing, cause))?;
-    require_links(&text).map_err(|cause| Error::failed(&*doing, cause))?;
-    Ok(text)
+        .and_then(|text| require_links(&text).map(|()| text))
+        .map_err(|cause| Error::failed(doing, cause))
+}
+
+/// Lists the files of all pages: their names, the pages and their languages.
+fn files() -> impl Iterator<Item = (String, &'static str, Language)> {
+    let pages = PAGES.into_iter();
+    let pages = pages
+        .flat_map(|page| [Language::English, Language::Japanese].map(|language| (page, language)));
+    pages.map(|(page, language)| (name_of(page, language), page, language))
 }
 
 /// Names a page's file.
@@ -322,23 +310,22 @@ fn anchored(body: &str, anchors: &[Heading]) -> std::result::Result<String, Stri
 
 /// Fails when a link leads to no anchor of the page and to no other page.
 fn require_links(text: &str) -> std::result::Result<(), String> {
-    let values = |name: &'static str| {
-        text.split(name).skip(1).filter_map(|rest| rest.split_once('"')).map(|(value, _)| value)
-    };
-    let anchors: BTreeSet<&str> = values(" id=\"").collect();
-    let files: BTreeSet<String> = PAGES
-        .into_iter()
-        .flat_map(|page| [Language::English, Language::Japanese].map(|one| name_of(page, one)))
-        .collect();
+    let anchors: BTreeSet<&str> = values(text, " id=\"").collect();
+    let files: BTreeSet<String> = files().map(|(name, ..)| name).collect();
     let leads = |link: &&str| match link.strip_prefix('#') {
         Some(anchor) => anchors.contains(anchor),
         // That the entry is there was seen when the link was made.
         None => files.contains(link.split_once("#ARK").map_or(*link, |(file, _)| file)),
     };
-    match values("href=\"").find(|link| !leads(link)) {
+    match values(text, "href=\"").find(|link| !leads(link)) {
         Some(link) => Err(format!("the link {link} leads nowhere")),
         None => Ok(()),
     }
+}
+
+/// Everything in quotes behind this name of an attribute.
+fn values<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(name).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0))
 }
 
 #[cfg(test)]
@@ -386,22 +373,14 @@ mod tests {
         assert_eq!(require_links(&broken), Err("the link #FILES leads nowhere".to_owned()));
     }
 
-    /// Everything in quotes behind this name of an attribute.
-    fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
-        let behind = text.split(name).skip(1);
-        behind.filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
-    }
-
     #[test]
     fn each_link_of_each_page_has_one_anchor_and_both_languages_have_the_same_headings() {
-        let all = PAGES.into_iter().flat_map(|page| {
-            [Language::English, Language::Japanese].map(|language| name_of(page, language))
-        });
+        let text = |name: &str| html(top(), name).expect(name);
         let pages: Vec<(String, String)> =
-            all.map(|name| (name.clone(), html(top(), &name).expect(&name))).collect();
+            files().map(|(name, ..)| (name.clone(), text(&name))).collect();
         let anchors = |name: &str| {
             let page = pages.iter().find(|page| page.0 == name);
-            page.map(|(_, text)| values(text, " id=\""))
+            page.map(|(_, text)| values(text, " id=\"").collect::<Vec<_>>())
         };
         let mut links = 0;
         for (name, text) in &pages {
@@ -420,7 +399,7 @@ mod tests {
                 let name = name_of(page, language);
                 let (_, text) = pages.iter().find(|page| page.0 == name).expect("a page");
                 let anchors = headings(text).into_iter().map(|heading| heading.anchor);
-                let numbers = values(text, " id=\"").into_iter().filter(|id| id.starts_with("ARK"));
+                let numbers = values(text, " id=\"").filter(|id| id.starts_with("ARK"));
                 anchors.chain(numbers.map(str::to_owned)).collect::<Vec<_>>()
             });
             assert_eq!(english, japanese, "{page}");

@@ -87,15 +87,9 @@ pub(crate) fn show(kit: &Path) -> Result<()> {
     for row in &rows {
         println!("{}", row.line());
     }
-    let verdict = trial.end()?;
-    let (lost, both) = (verdict.missing.len(), verdict.seen.violations.len());
-    println!("\nacknowledged messages: {}, missing: {lost}", verdict.acknowledged);
-    println!("both nodes looked at {} times, Dovecot on both: {both}", verdict.seen.samples);
+    let judged = trial.end()?.tell();
     println!("{}", shown(start.elapsed()));
-    if lost == 0 && both == 0 {
-        return Ok(());
-    }
-    Err(Error::failed("judging the cluster", format!("{verdict:?}")))
+    judged
 }
 
 /// Shows what Pacemaker shows.

@@ -13,16 +13,15 @@ use lab::{Error, Result};
 use crate::beside::Beside;
 use crate::cargo::{cargo, succeed};
 use crate::heading::{heading, shown};
-use crate::rpm;
 
 /// Tests on nodes mostly wait: more of them at once than there are processors.
-const NODE_THREADS: &str = "--test-threads=4";
+const NODES: &[&str] = &["--", "--test-threads=4"];
 
 /// The rows of the faults wait longest: for time-outs, and for stops of what is frozen.
-const FAULT_THREADS: &str = "--test-threads=6";
+const FAULTS: &[&str] = &["--", "--test-threads=6"];
 
 /// Clusters have heartbeats, which a machine that is too busy would miss.
-const CLUSTER_THREADS: &str = "--test-threads=2";
+const CLUSTERS: &[&str] = &["--", "--test-threads=2"];
 
 /// What checks the macros of the manual pages, and the shells that complete; the tests leave out what
 /// is missing.
@@ -59,15 +58,11 @@ const STEPS: [Step; 18] = [
     }),
     ("documentation", |_| documentation()),
     ("unit tests", |_| subcommand(&["test", "--workspace", "--bins", "--lib", "--locked"])),
-    ("manual", |_| {
-        subcommand(&["test", "--package", "dovecot-ark", "--test", "manual", "--locked"])
-    }),
-    ("completion", |_| {
-        subcommand(&["test", "--package", "dovecot-ark", "--test", "completion", "--locked"])
-    }),
+    ("manual", |_| suite("manual", &[])),
+    ("completion", |_| suite("completion", &[])),
     ("package, begun", |run| {
         // Its compiler is busy for minutes in which the tests on nodes mostly wait.
-        run.package = Some(Beside::xtask(&["rpm", "--check"])?);
+        run.package = Some(package()?);
         Ok(())
     }),
     ("images of the nodes", |run| {
@@ -78,24 +73,23 @@ const STEPS: [Step; 18] = [
     ("tests of the lab", |_| {
         subcommand(&["test", "--workspace", "--exclude", "dovecot-ark", "--test", "*", "--locked"])
     }),
-    ("tests on nodes", |_| node_tests("real", NODE_THREADS)),
-    ("tests of the faults", |_| node_tests("faults", FAULT_THREADS)),
-    ("tests of the installation", |_| node_tests("install", NODE_THREADS)),
+    ("tests on nodes", |_| suite("real", NODES)),
+    ("tests of the faults", |_| suite("faults", FAULTS)),
+    ("tests of the installation", |_| suite("install", NODES)),
     ("package, built twice", |run| {
-        let Some(package) = run.package.take() else { return rpm::run(&rpm::Options::checking()) };
-        run.ran = Some(package.finish()?);
+        run.ran = Some(run.package.take().map_or_else(package, Ok)?.finish()?);
         Ok(())
     }),
-    ("tests on clusters", |_| node_tests("cluster", CLUSTER_THREADS)),
-    ("tests under Pacemaker", |_| node_tests("pacemaker", CLUSTER_THREADS)),
-    ("tests of the package", |_| node_tests("package", NODE_THREADS)),
+    ("tests on clusters", |_| suite("cluster", CLUSTERS)),
+    ("tests under Pacemaker", |_| suite("pacemaker", CLUSTERS)),
+    ("tests of the package", |_| suite("package", NODES)),
 ];
 
+fn package() -> Result<Beside> {
+    Beside::xtask(&["rpm", "--check"])
+}
+
 /// Runs all steps, up to the first that fails.
-///
-/// # Errors
-///
-/// The failed step's, with its name.
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     let mut times: Vec<(&str, String)> = Vec::new();
@@ -134,8 +128,7 @@ fn time(took: Duration, beside: Option<Duration>) -> String {
 fn machine() -> Result<()> {
     lab::setup::ensure()?;
     lab::setup::ensure_tools(&LINTERS, &lab::setup::has)?;
-    for component in ["rustfmt", "clippy"] {
-        let word = if component == "rustfmt" { "fmt" } else { component };
+    for (component, word) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if has_subcommand(word) {
             continue;
         }
@@ -162,9 +155,11 @@ fn subcommand(arguments: &[&str]) -> Result<()> {
     succeed(command, &format!("running cargo {}", arguments.join(" ")))
 }
 
-/// Runs one of the kit's own suites on real nodes.
-fn node_tests(suite: &str, threads: &str) -> Result<()> {
-    subcommand(&["test", "--package", "dovecot-ark", "--test", suite, "--locked", "--", threads])
+/// Runs one of the kit's own suites.
+fn suite(name: &str, threads: &[&str]) -> Result<()> {
+    subcommand(
+        &[&["test", "--package", "dovecot-ark", "--test", name, "--locked"], threads].concat(),
+    )
 }
 
 /// Builds the documentation with every warning an error.

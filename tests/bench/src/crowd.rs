@@ -1,12 +1,13 @@
 //! Processes that do nothing: what a node has many of.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lab::{Error, Node, Result};
+use lab::{Node, Result, until};
 
 /// The longest that a crowd may take to assemble or to vanish; 10 000 take about 10 s.
 const LIMIT: Duration = Duration::from_mins(2);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(20);
 /// Subshells of one shell: the cheapest processes that there are.
 const ASSEMBLE: &str = "rm -f /run/crowd /run/crowded; mkfifo /run/crowd; exec 3<>/run/crowd
      i=0; while [ $i -lt \"$1\" ]; do (read -r x <&3) & i=$((i+1)); done
@@ -18,22 +19,10 @@ pub(crate) fn crowded<T>(node: &Node, size: u32, work: impl FnOnce() -> Result<T
     let missing = size.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX));
     let argv = ["/bin/sh", "-c", ASSEMBLE, "crowd", &missing.to_string()];
     let running = node.spawn(&argv)?;
-    until("assembling a crowd", || node.exists("/run/crowded"))?;
+    until("assembling a crowd", LIMIT, LOOK, || node.exists("/run/crowded"))?;
     let done = work()?;
     running.kill();
     // Some processes of Dovecot come and go.
-    until("ending a crowd", || Ok(node.processes()?.len() <= before + 5))?;
+    until("ending a crowd", LIMIT, LOOK, || Ok(node.processes()?.len() <= before + 5))?;
     Ok(done)
-}
-
-/// Waits until something is so.
-fn until(doing: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let started = Instant::now();
-    while !is_so()? {
-        if started.elapsed() > LIMIT {
-            return Err(Error::Late { doing: doing.to_owned(), limit: LIMIT });
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }

@@ -37,16 +37,13 @@ impl Sample {
     }
 }
 
-/// A figure of a run.
-pub(crate) type Figure = fn(&Sample) -> f64;
-
 /// Runs by the names of their programs.
 #[derive(Debug, Default)]
 pub(crate) struct Samples(pub(crate) BTreeMap<String, Vec<Sample>>);
 
 impl Samples {
     /// How a figure of a program is spread.
-    pub(crate) fn spread(&self, name: &str, figure: Figure) -> Result<Spread> {
+    pub(crate) fn spread(&self, name: &str, figure: fn(&Sample) -> f64) -> Result<Spread> {
         let runs = self.0.get(name).into_iter().flatten().map(figure);
         Spread::of(runs).ok_or_else(|| Error::failed("comparing", format!("{name} never ran")))
     }

@@ -15,6 +15,7 @@ use crate::image::Suite;
 use crate::node::Node;
 use crate::poller::Poller;
 use crate::rack::{MOST, NODES, Rack, host};
+use crate::wait::until;
 use crate::watch::Watch;
 
 /// The directory that both nodes see; the file-system resource binds its subdirectory `block`.
@@ -60,11 +61,7 @@ impl Cluster {
     }
 
     /// Starts so many clean nodes that are another Debian, as [`Cluster::bare`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Cluster::bare`], and when there are to be more than three.
-    pub fn bare_on(suite: Suite, size: usize) -> Result<Self> {
+    pub(crate) fn bare_on(suite: Suite, size: usize) -> Result<Self> {
         if size > MOST {
             return Err(Error::failed("starting a cluster", format!("{size} nodes are too many")));
         }
@@ -142,13 +139,8 @@ impl Cluster {
     /// [`Error::Late`] when it is still on after `limit`.
     pub fn wait_for_power_off(&self, node: usize, limit: Duration) -> Result<Duration> {
         let start = Instant::now();
-        while self.is_on(node) {
-            if start.elapsed() > limit {
-                let doing = format!("waiting for {} to power off", host(node));
-                return Err(Error::Late { doing, limit });
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        let doing = format!("waiting for {} to power off", host(node));
+        until(&doing, limit, Duration::from_millis(10), || Ok(!self.is_on(node)))?;
         Ok(start.elapsed())
     }
 
@@ -164,16 +156,7 @@ impl Cluster {
     ///
     /// When the node is off.
     pub fn unplug(&self, node: usize) -> Result<()> {
-        self.rack.link(node, "down")
-    }
-
-    /// Plugs the network cable in again.
-    ///
-    /// # Errors
-    ///
-    /// When the node is off.
-    pub fn plug(&self, node: usize) -> Result<()> {
-        self.rack.link(node, "up")
+        self.rack.pull(node)
     }
 
     /// Lists the nodes on which a Dovecot master runs.
@@ -191,6 +174,18 @@ impl Cluster {
             }
         }
         Ok(serving)
+    }
+
+    /// Returns the node on which a Dovecot master runs.
+    ///
+    /// # Errors
+    ///
+    /// When that is not one node, or a process table cannot be read.
+    pub fn active(&self) -> Result<usize> {
+        match self.serving()?[..] {
+            [active] => Ok(active),
+            _ => Err(Error::failed("looking for Dovecot", "it does not run on one node")),
+        }
     }
 
     /// Returns the host from which the clients come, 192.0.2.100.

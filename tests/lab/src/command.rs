@@ -140,12 +140,18 @@ impl Drop for Running {
     }
 }
 
-/// Runs a command of this machine; what it prints is shown only if it fails.
+/// Runs a command of this machine, its output going where ours goes.
 ///
 /// # Errors
 ///
 /// When it cannot be started, or fails.
-pub fn quietly(mut command: Command, doing: &str) -> Result<()> {
+pub fn succeed(mut command: Command, doing: &str) -> Result<()> {
+    let status = command.status().map_err(Error::io(doing))?;
+    if status.success() { Ok(()) } else { Err(Error::failed(doing, status.to_string())) }
+}
+
+/// Runs a command of this machine; what it prints is shown only if it fails.
+pub(crate) fn quietly(mut command: Command, doing: &str) -> Result<()> {
     let (output, mut printed) = scratch()?;
     let errors = output.try_clone().map_err(Error::io(doing))?;
     command.stdin(Stdio::null()).stdout(output).stderr(errors);

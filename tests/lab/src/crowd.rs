@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
+use crate::background::{Background, Shared};
 use crate::chance::Chance;
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -52,19 +51,9 @@ impl Tally {
     }
 }
 
-/// What the clients share.
-#[derive(Debug, Default)]
-struct Record {
-    tally: Mutex<Tally>,
-    over: AtomicBool,
-}
-
 /// The clients; dropping it sends them home.
 #[derive(Debug)]
-pub struct Crowd {
-    record: Arc<Record>,
-    threads: Vec<JoinHandle<()>>,
-}
+pub struct Crowd(Background<Tally>);
 
 impl Crowd {
     /// Gives so many clients an account on the node and lets them come, each when it has thought.
@@ -81,40 +70,17 @@ impl Crowd {
         node.append("/etc/dovecot/users", &accounts)?;
         let network = node.namespaces.network().map_err(Error::io("entering a node's network"))?;
         let host = Client::at(network);
-        let record = Arc::<Record>::default();
-        let threads = (0..clients).map(|number| {
-            let (host, record) = (host.clone(), Arc::clone(&record));
-            thread::spawn(move || come_and_go(number, &host, &record))
+        let clients = (0..clients).map(|number| {
+            let host = host.clone();
+            move |tally: &Shared<_>| come_and_go(number, &host, tally)
         });
-        let threads = threads.collect();
-        Ok(Self { record, threads })
-    }
-
-    /// Returns what the clients have met so far.
-    #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.record.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        Ok(Self(Background::start(clients)))
     }
 
     /// Sends the clients home, and returns what they met.
     #[must_use]
-    pub fn disperse(mut self) -> Tally {
-        self.end();
-        self.tally()
-    }
-
-    fn end(&mut self) {
-        self.record.over.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            // A panic there has been shown; what was counted still counts.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Crowd {
-    fn drop(&mut self) {
-        self.end();
+    pub fn disperse(self) -> Tally {
+        self.0.stop()
     }
 }
 
@@ -127,16 +93,16 @@ fn password(number: u32) -> String {
 }
 
 /// A client's life.
-fn come_and_go(number: u32, host: &Client, record: &Record) {
+fn come_and_go(number: u32, host: &Client, shared: &Shared<Tally>) {
     let entered = host.enter();
-    let mut mind = Mind { chance: Chance::row(number), over: &record.over };
+    let mut mind = Mind { chance: Chance::row(number), shared };
     mind.think();
-    while !record.over.load(Ordering::Relaxed) {
+    while !shared.is_over() {
         let visit = match &entered {
             Ok(()) => visit(number, &mut mind),
             Err(cause) => Err(format!("entering the network: {cause}")),
         };
-        let mut tally = record.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tally = shared.hold();
         match visit {
             Ok(()) => {
                 tally.sessions += 1;
@@ -191,7 +157,7 @@ fn step(name: &str) -> impl FnOnce(Error) -> String {
 /// Thinks for times that look like chance and are the same in each run.
 struct Mind<'a> {
     chance: Chance,
-    over: &'a AtomicBool,
+    shared: &'a Shared<Tally>,
 }
 
 impl Mind<'_> {
@@ -201,7 +167,7 @@ impl Mind<'_> {
 
     fn think_up_to(&mut self, milliseconds: u64) {
         let mut left = Duration::from_millis(self.chance.below(milliseconds));
-        while !left.is_zero() && !self.over.load(Ordering::Relaxed) {
+        while !left.is_zero() && !self.shared.is_over() {
             let nap = left.min(NAP);
             thread::sleep(nap);
             left -= nap;

@@ -128,6 +128,16 @@ impl Node {
             .map_err(Error::io("reading /proc on a node"))
     }
 
+    /// Returns the pid of Dovecot's master.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn running_master(&self) -> Result<u32> {
+        let failed = || Error::failed("looking for Dovecot's master", "it does not run");
+        self.master()?.ok_or_else(failed)
+    }
+
     /// Sends a signal, by its name without SIG, to a process of the node. One that is to stop has stopped
     /// when this returns: the kernel lets it run on until its turn comes.
     ///

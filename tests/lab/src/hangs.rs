@@ -13,7 +13,8 @@ use crate::lifekeeper::DEFAULTS;
 use crate::node::Node;
 use crate::protection::{MAIL, TAG};
 use crate::rack::NODES;
-use crate::stage::Stage;
+use crate::stage::{LOOK, Stage};
+use crate::wait::until;
 
 /// The setting that lets the check log in.
 pub const PROBE: &str = "APP_DOVECOT_PROBE=login\n";
@@ -32,8 +33,7 @@ const NOTED: [&str; 2] = ["end recover", "end restore"];
 const WAIT: Duration = Duration::from_mins(8);
 
 /// The script that gives a node the check's account, the lab's first user.
-#[must_use]
-pub fn account() -> String {
+pub(crate) fn account() -> String {
     let (user, password) = USERS[0];
     format!(
         "install -d -m 755 /etc/dovecot-ark
@@ -42,9 +42,17 @@ pub fn account() -> String {
 }
 
 /// The command that makes its mailbox, to which nobody delivers; Dovecot must run.
-#[must_use]
-pub fn mailbox() -> String {
+fn mailbox() -> String {
     format!("doveadm mailbox create -u {} dovecot-ark", USERS[0].0)
+}
+
+/// Gives a node on which Dovecot runs the check's account and its mailbox.
+///
+/// # Errors
+///
+/// When they cannot be made.
+pub fn make_account(node: &Node) -> Result<()> {
+    node.sh(&format!("{}; {}", account(), mailbox()))?.succeeded("making an account").map(drop)
 }
 
 /// What hangs, and where.
@@ -138,9 +146,7 @@ pub fn prepare(cluster: &Cluster, stop: u32) -> Result<()> {
 ///
 /// When more or less is moved or recovered than should be, or there is no mail.
 pub fn play(stage: &mut Stage, hang: Hang) -> Result<Duration> {
-    let [from] = stage.cluster.serving()?[..] else {
-        return Err(Error::failed("looking for Dovecot", "it does not run on one node"));
-    };
+    let from = stage.cluster.active()?;
     age_start(&*stage.cluster.node(from)?)?;
     let moves = hang != Hang::Directory;
     let to = if moves { 3 - from } else { from };
@@ -154,16 +160,16 @@ pub fn play(stage: &mut Stage, hang: Hang) -> Result<Duration> {
     let mark = Instant::now();
     hang.begin(&stage.cluster, from)?;
     if moves {
-        stage.await_noted(to, "end restore", 1, WAIT)?;
+        await_noted(stage, to, "end restore", 1)?;
     }
-    stage.await_noted(to, "end quickCheck", CHECKS, WAIT)?;
+    await_noted(stage, to, "end quickCheck", CHECKS)?;
     if hang != Hang::Store {
         heal(&stage.cluster)?;
     }
     stage.poller.wait_for_success(Instant::now(), WAIT)?;
     let downtime = stage.poller.downtime_since(mark);
     heal(&stage.cluster)?;
-    stage.await_noted(to, "end quickCheck", CHECKS, WAIT)?;
+    await_noted(stage, to, "end quickCheck", CHECKS)?;
     stage.ledger.append()?;
     let (seen, serving) = (done(stage)?, stage.cluster.serving()?);
     let condition = stage.cluster.state(to, TAG)?;
@@ -184,6 +190,13 @@ type Noted = (usize, &'static str, usize);
 fn done(stage: &Stage) -> Result<Vec<Noted>> {
     let each = NODES.into_iter().flat_map(|node| NOTED.map(|what| (node, what)));
     each.map(|(node, what)| Ok((node, what, stage.noted(node, &[what])?))).collect()
+}
+
+/// Waits until a node's LifeKeeper has noted this so many times more.
+fn await_noted(stage: &Stage, node: usize, what: &str, more: usize) -> Result<()> {
+    let before = stage.noted(node, &[what])?;
+    let doing = format!("waiting for node {node} to {what}");
+    until(&doing, WAIT, LOOK, || Ok(stage.noted(node, &[what])? >= before + more))
 }
 
 /// Removes what hangs.

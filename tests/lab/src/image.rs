@@ -19,14 +19,14 @@ use crate::setup;
 /// tini is pid 1 where systemd is not: it reaps.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,dovecot-imapd,dovecot-pop3d,iproute2,procps,\
      psmisc,tini,openssl,iputils-arping,iputils-ping,rpm,strace,acl,attr";
-/// What other distributions install packages with, what signs and lists them, and what the kit's
+/// What some suites have beside them. What other distributions install packages with, what signs and lists them, and what the kit's
 /// package has a file for; on Debian 12 alone.
-const MANAGERS: &str = "dnf,zypper,createrepo-c,gpg,gpg-agent,logrotate";
+const MANAGERS: &str = ",dnf,zypper,createrepo-c,gpg,gpg-agent,logrotate";
 /// The real engine, its agents and what reads its answers; kmod and rsyslog are what they expect.
 const ENGINE: &str =
-    "pacemaker,pacemaker-cli-utils,corosync,resource-agents,kmod,libxml2-utils,python3";
+    ",pacemaker,pacemaker-cli-utils,corosync,resource-agents,kmod,libxml2-utils,python3";
 /// Servers that Dovecot asks for accounts, one of LDAP and one of SQL.
-const DIRECTORIES: &str = "dovecot-ldap,dovecot-pgsql,slapd,ldap-utils,postgresql";
+const DIRECTORIES: &str = ",dovecot-ldap,dovecot-pgsql,slapd,ldap-utils,postgresql";
 const LOCAL_CONF: &str = include_str!("../image/local.conf");
 const LOCAL_CONF_2_4: &str = include_str!("../image/local-2.4.conf");
 const CUSTOMIZE: &str = include_str!("../image/customize.sh");
@@ -55,31 +55,17 @@ pub enum Suite {
 }
 
 impl Suite {
-    /// Returns its name in Debian's archive.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bullseye => "bullseye",
-            Self::Bookworm | Self::Pacemaker | Self::Directories => "bookworm",
-            Self::Trixie => "trixie",
-        }
-    }
-
-    /// Returns the packages of its image.
-    fn packages(self) -> String {
-        match self {
-            Self::Bookworm => format!("{PACKAGES},{MANAGERS}"),
-            Self::Pacemaker => format!("{PACKAGES},{ENGINE}"),
-            Self::Directories => format!("{PACKAGES},{DIRECTORIES}"),
-            Self::Bullseye | Self::Trixie => PACKAGES.to_owned(),
-        }
-    }
-
-    /// Returns the lab's part of Dovecot's configuration.
-    fn local_conf(self) -> &'static str {
-        match self {
-            Self::Trixie => LOCAL_CONF_2_4,
-            Self::Bullseye | Self::Bookworm | Self::Pacemaker | Self::Directories => LOCAL_CONF,
-        }
+    /// Returns its name in Debian's archive, the packages of its image, and the lab's part of Dovecot's
+    /// configuration.
+    fn recipe(self) -> (&'static str, String, &'static str) {
+        let (name, more, local_conf) = match self {
+            Self::Bullseye => ("bullseye", "", LOCAL_CONF),
+            Self::Bookworm => ("bookworm", MANAGERS, LOCAL_CONF),
+            Self::Trixie => ("trixie", "", LOCAL_CONF_2_4),
+            Self::Pacemaker => ("bookworm", ENGINE, LOCAL_CONF),
+            Self::Directories => ("bookworm", DIRECTORIES, LOCAL_CONF),
+        };
+        (name, format!("{PACKAGES}{more}"), local_conf)
     }
 
     /// Returns what is done to the new directory, `$1`, before packages are fetched.
@@ -98,21 +84,12 @@ pub(crate) struct Image {
     pub(crate) name: String,
 }
 
-/// Builds the image unless it is there; installs first what that needs.
+/// Builds the image of a suite unless it is there; installs first what that needs.
 ///
 /// # Errors
 ///
 /// When the caller is not root, or the image cannot be built.
-pub fn prepare() -> Result<()> {
-    prepare_suite(Suite::Bookworm)
-}
-
-/// Builds the image of a suite, as [`prepare`].
-///
-/// # Errors
-///
-/// As [`prepare`].
-pub fn prepare_suite(suite: Suite) -> Result<()> {
+pub fn prepare(suite: Suite) -> Result<()> {
     ensure(suite).map(drop)
 }
 
@@ -123,7 +100,7 @@ pub fn prepare_suite(suite: Suite) -> Result<()> {
 /// As [`prepare`].
 pub fn prepare_for_tests() -> Result<()> {
     let suites = [Suite::Bookworm, Suite::Trixie, Suite::Bullseye, Suite::Pacemaker];
-    suites.into_iter().try_for_each(prepare_suite)
+    suites.into_iter().try_for_each(prepare)
 }
 
 /// Returns the image of a suite, built if need be.
@@ -152,8 +129,9 @@ pub(crate) fn ensure(suite: Suite) -> Result<Image> {
 /// Names the image after its suite and a hash of its recipe.
 fn name(suite: Suite) -> String {
     let mut hasher = DefaultHasher::new();
-    (suite.packages(), suite.local_conf(), CUSTOMIZE, USERS).hash(&mut hasher);
-    format!("{}-{:016x}", suite.name(), hasher.finish())
+    let (name, packages, local_conf) = suite.recipe();
+    (packages, local_conf, CUSTOMIZE, USERS).hash(&mut hasher);
+    format!("{name}-{:016x}", hasher.finish())
 }
 
 /// Unpacks Debian under a temporary name, configures it, and gives it its name.
@@ -164,19 +142,18 @@ fn build(suite: Suite, image: &Image, root: &Path) -> Result<()> {
     if new.exists() {
         fs::remove_dir_all(&new).map_err(Error::io(format!("removing {}", new.display())))?;
     }
+    let (name, packages, local_conf) = suite.recipe();
     // mmdebstrap mounts and starts things: in namespaces, an interrupted build leaves none of them.
     let mut unpack = isolated();
     unpack
         .args(["mmdebstrap", "--variant=minbase", "--aptopt=APT::Sandbox::User \"root\""])
-        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={}", suite.packages())])
+        .args(["--aptopt=Acquire::Retries \"3\"", &format!("--include={packages}")])
         .args(suite.hook().map(|hook| format!("--setup-hook={hook}")))
-        .arg(suite.name())
+        .arg(name)
         .arg(&new);
     quietly(unpack, "building the image with mmdebstrap")?;
     let users = USERS.map(|(user, password)| format!("{user}:{password}\n")).concat();
-    for (path, text) in
-        [("etc/dovecot/local.conf", suite.local_conf()), ("etc/dovecot/users", &users)]
-    {
+    for (path, text) in [("etc/dovecot/local.conf", local_conf), ("etc/dovecot/users", &users)] {
         let path = new.join(path);
         fs::write(&path, text).map_err(Error::io(format!("writing {}", path.display())))?;
     }
@@ -211,7 +188,7 @@ mod tests {
         {
             let name = name(suite);
             assert_eq!(name, super::name(suite));
-            assert!(name.starts_with(suite.name()) && name.chars().all(plain), "{name}");
+            assert!(name.starts_with(suite.recipe().0) && name.chars().all(plain), "{name}");
         }
     }
 }

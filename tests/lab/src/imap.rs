@@ -34,11 +34,7 @@ impl Imap {
     }
 
     /// Takes the greeting from a fresh connection; each answer may take `limit`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Imap::greeted`].
-    pub fn greeted_within(stream: impl Into<Stream>, limit: Duration) -> Result<Self> {
+    pub(crate) fn greeted_within(stream: impl Into<Stream>, limit: Duration) -> Result<Self> {
         let (stream, doing) = (stream.into(), "setting a socket's limit");
         stream.socket().set_read_timeout(Some(limit)).map_err(Error::io(doing))?;
         stream.socket().set_write_timeout(Some(limit)).map_err(Error::io(doing))?;
@@ -126,11 +122,7 @@ impl Imap {
     }
 
     /// Lists the Message-IDs in a mailbox, and selects it.
-    ///
-    /// # Errors
-    ///
-    /// When the server refuses or does not answer.
-    pub fn message_ids(&mut self, mailbox: &str) -> Result<Vec<String>> {
+    pub(crate) fn message_ids(&mut self, mailbox: &str) -> Result<Vec<String>> {
         let state = self.command(&format!("SELECT {mailbox}"))?;
         if state.iter().any(|line| line == "* 0 EXISTS") {
             return Ok(Vec::new());

@@ -11,20 +11,11 @@ use crate::program::top;
 /// A node of LifeKeeper always has its file, and without it each action would warn.
 const TEXT: &str = "# LifeKeeper's own entries would stand here.\n";
 
-/// Starts a clean node and lays the kit on it.
+/// Starts a clean node of a suite and lays the kit on it.
 ///
 /// # Errors
 ///
 /// As [`Node::start`] and [`Node::install`].
-pub fn node_with(binary: &Path, init: Init) -> Result<Node> {
-    node_on(binary, Suite::Bookworm, init)
-}
-
-/// Starts a clean node that is another Debian, as [`node_with`].
-///
-/// # Errors
-///
-/// As [`node_with`].
 pub fn node_on(binary: &Path, suite: Suite, init: Init) -> Result<Node> {
     let node = Node::start_on(suite, init)?;
     node.install(binary)?;
@@ -33,12 +24,25 @@ pub fn node_on(binary: &Path, suite: Suite, init: Init) -> Result<Node> {
 }
 
 /// Where a node has the original kit.
-const ORIGINAL: &str = "/usr/local/lib/original";
+pub const ORIGINAL: &str = "/usr/local/lib/original";
 
 /// Where it has the four programs of the original kit that LifeKeeper is to copy.
 pub const ORIGINALS: &str = "/usr/local/lib/original/programs";
 
 impl Node {
+    /// Copies the original kit onto the node.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read here or written there.
+    pub fn copy_original(&self) -> Result<()> {
+        self.run(&["mkdir", "-p", ORIGINALS])?.succeeded("making a directory")?;
+        let names = ACTIONS.into_iter().chain(["common.sh"]);
+        names.into_iter().try_for_each(|name| {
+            self.copy_in(&top().join("tests/original").join(name), &format!("{ORIGINAL}/{name}"))
+        })
+    }
+
     /// Lays the original kit on the node. What LifeKeeper copies stands alone, and holds bytes that
     /// are no UTF-8, as a comment in Japanese of that time.
     ///
@@ -46,10 +50,7 @@ impl Node {
     ///
     /// When a file cannot be read here or written there.
     pub fn lay_original(&self) -> Result<()> {
-        self.run(&["mkdir", "-p", ORIGINALS])?.succeeded("making a directory")?;
-        for name in ACTIONS.into_iter().chain(["common.sh"]) {
-            self.copy_in(&top().join("tests/original").join(name), &format!("{ORIGINAL}/{name}"))?;
-        }
+        self.copy_original()?;
         for action in ACTIONS {
             let script = format!(
                 "printf '#!/bin/bash\\n# \\203\\201\\201[\\203\\213\\n%s \"$@\"\\n' {ORIGINAL}/{action} \

@@ -4,6 +4,7 @@
 //! about the kit is believed that was not seen on one. A [`Cluster`] is two of them with a network,
 //! shared storage and power cuts. Needs root; leaves nothing behind.
 
+mod background;
 mod cgroup;
 mod chance;
 mod client;
@@ -37,22 +38,23 @@ mod stream;
 mod timeline;
 mod tree;
 mod trial;
+mod wait;
 mod watch;
 
 pub use cgroup::list as cgroups;
 pub use client::{Client, FLOATING};
 pub use cluster::{Cluster, SHARED};
-pub use command::{Finished, Running, quietly};
+pub use command::{Finished, Running, succeed};
 pub use crowd::{Crowd, Tally};
 pub use error::{Error, Result};
-pub use image::{Suite, USERS, prepare, prepare_for_tests, prepare_suite};
+pub use image::{Suite, USERS, prepare, prepare_for_tests};
 pub use imap::Imap;
 pub use ledger::Ledger;
 pub use lifekeeper::{DEFAULTS, Dialect, LKROOT};
 pub use net::IMAP;
 pub use node::{ACTIONS, Init, Node, STUBS};
 pub use pacemaker::{Agent, Pacemaker, Plan, install_agent};
-pub use poller::{PERIOD, Poller};
+pub use poller::Poller;
 pub use process::Process;
 pub use program::{cargo, package, program, release, top};
 pub use protection::{FILESYS_TAG, IP_TAG, MAIL, TAG};
@@ -63,4 +65,5 @@ pub use stream::Stream;
 pub use timeline::{Outage, Poll, Timeline};
 pub use tree::Tree;
 pub use trial::{Sequel, Trial, Verdict};
+pub use wait::until;
 pub use watch::{Sighting, Violation, Watch};

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::command::Finished;
 use crate::error::{Error, Result};
-use crate::node::{Init, Node};
+use crate::node::{ACTIONS, Init, Node};
 
 /// Where LifeKeeper lies on a node.
 pub const LKROOT: &str = "/opt/LifeKeeper";
@@ -83,6 +83,21 @@ impl Node {
         let package = format!("{PACKAGES}/steeleye-lk-{version}.rpm");
         succeed(self, &["rpm", "-U", "--oldpackage", "--replacepkgs", &package])?;
         self.write(&format!("{LKROOT}/config/VERSION"), version)
+    }
+
+    /// Insists that LifeKeeper's copies of a resource's four programs are those of this directory.
+    ///
+    /// # Errors
+    ///
+    /// When one is another, or cannot be run.
+    pub fn require_copies(&self, tag: &str, programs: &str) -> Result<()> {
+        for action in ACTIONS {
+            let directory = if action == "recover" { "recovery" } else { "actions" };
+            let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/{tag}");
+            let compare = format!("cmp '{copy}' {programs}/{action} && test -x '{copy}'");
+            self.sh(&compare)?.succeeded("comparing the programs")?;
+        }
+        Ok(())
     }
 }
 

@@ -69,7 +69,7 @@ impl Namespaces {
 
     /// Tells whether a process of this machine is in the same network and can still act.
     pub(crate) fn is_inhabited_by(&self, pid: u32) -> bool {
-        let mine = self.handle(CloneFlags::CLONE_NEWNET).and_then(|file| file.metadata().ok());
+        let mine = self.own_network().and_then(|file| file.metadata().ok());
         let theirs = fs::metadata(format!("/proc/{pid}/ns/net")).ok();
         mine.zip(theirs).is_some_and(|(mine, theirs)| mine.ino() == theirs.ino())
     }
@@ -77,12 +77,11 @@ impl Namespaces {
     /// Returns another handle on the network, to be joined alone.
     pub(crate) fn network(&self) -> io::Result<File> {
         let missing = || io::Error::other("there is no network namespace");
-        self.handle(CloneFlags::CLONE_NEWNET).ok_or_else(missing)?.try_clone()
+        self.own_network().ok_or_else(missing)?.try_clone()
     }
 
-    /// Finds the handle of one kind.
-    fn handle(&self, wanted: CloneFlags) -> Option<&File> {
-        self.0.iter().find(|(kind, _)| *kind == wanted).map(|(_, file)| file)
+    fn own_network(&self) -> Option<&File> {
+        self.0.iter().find(|(kind, _)| *kind == CloneFlags::CLONE_NEWNET).map(|(_, file)| file)
     }
 
     /// Moves the calling thread into the node, for good.

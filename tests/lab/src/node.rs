@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
-use crate::command::{Finished, Running, scratch};
+use crate::command::{Finished, Running, scratch, succeed};
 use crate::error::{Error, Result};
 use crate::image::Suite;
 use crate::launch::{Launcher, Machine};
@@ -237,14 +237,10 @@ impl Node {
 
     /// Copies the files below a directory of this machine to their places below `/`.
     fn copy_tree(&self, directory: &Path) -> Result<()> {
-        let doing = format!("packing {}", directory.display());
         let (end, start) = scratch()?;
         let mut tar = Command::new("tar");
         tar.args(["--owner=0", "--group=0", "-c", "-C"]).arg(directory).arg(".").stdout(end);
-        let status = tar.status().map_err(Error::io(&doing))?;
-        if !status.success() {
-            return Err(Error::failed(doing, status.to_string()));
-        }
+        succeed(tar, &format!("packing {}", directory.display()))?;
         self.put(start, "/", "tar -x --no-overwrite-dir -C \"$1\"")
     }
 

@@ -7,14 +7,15 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::background::{Background, Shared};
 use crate::client::FLOATING;
 use crate::cluster::{Cluster, SHARED, on_each};
 use crate::error::{Error, Result};
-use crate::image::{Suite, USERS};
+use crate::hangs::account;
+use crate::image::Suite;
 use crate::lifekeeper::succeed;
 use crate::node::Node;
 use crate::rack::{NODES, address, host};
@@ -148,9 +149,9 @@ impl Plan {
 /// A cluster under Pacemaker; dropping it ends all of it.
 #[derive(Debug)]
 pub struct Pacemaker {
+    /// Dropped before the nodes that it cuts.
+    _switch: Background<()>,
     cluster: Arc<Cluster>,
-    ended: Arc<AtomicBool>,
-    switch: Option<JoinHandle<()>>,
 }
 
 impl Deref for Pacemaker {
@@ -169,21 +170,20 @@ impl Pacemaker {
     /// When a node does not boot, or the cluster does not form.
     pub fn start(plan: &Plan) -> Result<Self> {
         let cluster = Arc::new(Cluster::bare_on(Suite::Pacemaker, plan.nodes)?);
-        succeed(&*cluster.node(1)?, &["mkdir", "-p", &directory()])?;
+        succeed(&*cluster.node(1)?, &["mkdir", "-p", &format!("{SHARED}/fence")])?;
         on_each(cluster.nodes(), |node| {
             let node = cluster.node(node)?;
             install_agent(&node, &plan.kit)?;
             lay(&node, plan)
         })?;
-        let ended = Arc::new(AtomicBool::new(false));
-        let (there, of_it) = (Arc::clone(&ended), Arc::clone(&cluster));
-        let switch = thread::spawn(move || {
-            while !there.load(Ordering::Relaxed) {
-                serve(&of_it);
+        let served = Arc::clone(&cluster);
+        let switch = Background::start([move |switch: &Shared<()>| {
+            while !switch.is_over() {
+                serve(&served);
                 thread::sleep(SWITCH);
             }
-        });
-        let formed = Self { cluster, ended, switch: Some(switch) };
+        }]);
+        let formed = Self { _switch: switch, cluster };
         formed
             .wait_until("Dovecot is in service", FORMED, |state| state.lines().any(is_started))?;
         Ok(formed)
@@ -229,15 +229,13 @@ impl Pacemaker {
     /// When no node is on.
     pub fn fenced(&self) -> Result<Vec<usize>> {
         let node = self.any()?;
-        let was_cut =
-            |number: &usize| node.exists(&format!("{}/{}.off", directory(), host(*number)));
-        self.nodes()
-            .filter_map(|number| match was_cut(&number) {
-                Ok(true) => Some(Ok(number)),
-                Ok(false) => None,
-                Err(cause) => Some(Err(cause)),
-            })
-            .collect()
+        let mut fenced = Vec::new();
+        for number in self.nodes() {
+            if node.exists(&request(number, "off"))? {
+                fenced.push(number);
+            }
+        }
+        Ok(fenced)
     }
 
     /// Moves the group to a node, as an administrator does.
@@ -266,21 +264,12 @@ impl Pacemaker {
     ///
     /// When it does not come back.
     pub fn back(&self, node: usize) -> Result<()> {
-        self.any()?.sh(&format!("rm -f {}/{}.*", directory(), host(node)))?;
+        self.any()?.sh(&format!("rm -f {}", request(node, "*")))?;
         self.boot(node)?;
         let online = format!("Node {}: online", host(node));
         self.wait_until("a node is back", FORMED, |state| {
             state.lines().any(|line| line.trim_start_matches([' ', '*']).starts_with(&online))
         })
-    }
-}
-
-impl Drop for Pacemaker {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
-        if let Some(switch) = self.switch.take() {
-            let _ = switch.join();
-        }
     }
 }
 
@@ -290,9 +279,9 @@ fn is_started(line: &str) -> bool {
     line.starts_with("dovecot") && line.contains("Started")
 }
 
-/// Where the power switch reads requests.
-fn directory() -> String {
-    format!("{SHARED}/fence")
+/// Where the power switch reads that a node is to be cut, and notes that it is off.
+fn request(node: usize, what: &str) -> String {
+    format!("{SHARED}/fence/{}.{what}", host(node))
 }
 
 /// Installs the kit on a node, with its agent.
@@ -319,10 +308,7 @@ fn lay(node: &Node, plan: &Plan) -> Result<()> {
     node.write("/etc/corosync/corosync.conf", &plan.corosync())?;
     node.write_program("/usr/sbin/fence_lab", FENCE)?;
     if plan.agent == Agent::Login {
-        let (user, password) = USERS[0];
-        succeed(node, &["mkdir", "-p", "-m", "0755", "/etc/dovecot-ark"])?;
-        node.write(LOGIN_FILE, &format!("{user}:{password}\n"))?;
-        succeed(node, &["chmod", "0600", LOGIN_FILE])?;
+        succeed(node, &["/bin/sh", "-c", &account()])?;
     }
     node.write(CIB_FILE, &plan.cib())?;
     succeed(node, &["chown", "hacluster:haclient", CIB_FILE])?;
@@ -336,12 +322,11 @@ fn serve(cluster: &Cluster) {
     for node in cluster.nodes() {
         let mut peers = cluster.nodes().filter(|other| *other != node);
         let Some(peer) = peers.find_map(|other| cluster.node(other).ok()) else { continue };
-        let place = |what: &str| format!("{}/{}.{what}", directory(), host(node));
-        if peer.exists(&place("cut")).unwrap_or_default()
+        if peer.exists(&request(node, "cut")).unwrap_or_default()
             && cluster.power_cut(node).is_ok()
-            && peer.remove_file(&place("cut")).is_ok()
+            && peer.remove_file(&request(node, "cut")).is_ok()
         {
-            let _ = peer.write(&place("off"), "");
+            let _ = peer.write(&request(node, "off"), "");
         }
     }
 }

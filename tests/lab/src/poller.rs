@@ -4,53 +4,39 @@
 //! not blur the moment of its return. Each is a whole session: connection, greeting, login, sign
 //! of life, good-bye.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::USERS;
+use crate::background::{Background, Shared};
 use crate::client::{Client, FLOATING};
 use crate::error::{Error, Result};
 use crate::imap::Imap;
 use crate::timeline::{Poll, Timeline};
 
 /// Between the beginnings of two polls.
-pub const PERIOD: Duration = Duration::from_millis(100);
+const PERIOD: Duration = Duration::from_millis(100);
 /// Longest wait for a connection; the kernel would try again only after 1 s.
 const CONNECT: Duration = Duration::from_millis(300);
 /// Longest wait for one answer; a busy machine needs up to half of it for a login.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// What the polls share.
-#[derive(Debug, Default)]
-struct Record {
-    polls: Mutex<Vec<Poll>>,
-    ended: AtomicBool,
-}
-
 /// A thread that polls; dropping it ends it.
 #[derive(Debug)]
-pub struct Poller {
-    record: Arc<Record>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Poller(Background<Vec<Poll>>);
 
 impl Poller {
     /// Begins to poll the floating address from the clients' host.
     #[must_use]
     pub fn start(client: Client) -> Self {
-        let record = Arc::new(Record::default());
-        let shared = Arc::clone(&record);
-        let thread = thread::spawn(move || poll_until_ended(&client, &shared));
-        Self { record, thread: Some(thread) }
+        let poll = move |polls: &Shared<_>| poll_until_over(&client, polls);
+        Self(Background::start([poll]))
     }
 
     /// Returns what has been seen so far, in the order in which the polls began.
     #[must_use]
     pub fn timeline(&self) -> Timeline {
-        let polls = self.record.polls.lock().unwrap_or_else(PoisonError::into_inner);
-        Timeline::new(polls.clone())
+        Timeline::new(self.0.seen())
     }
 
     /// Returns how long there was no mail since `mark`: see [`Timeline::downtime`].
@@ -82,32 +68,17 @@ impl Poller {
 
     /// Ends the polling, waits for the polls under way, and returns all that was seen.
     #[must_use]
-    pub fn stop(mut self) -> Timeline {
-        self.end();
-        self.timeline()
-    }
-
-    fn end(&mut self) {
-        self.record.ended.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been shown; what was recorded still counts.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Poller {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) -> Timeline {
+        Timeline::new(self.0.stop())
     }
 }
 
 /// Begins a poll at each tick; the threads inherit the network of this one.
-fn poll_until_ended(client: &Client, record: &Record) {
+fn poll_until_over(client: &Client, polls: &Shared<Vec<Poll>>) {
     let entered = client.enter();
     thread::scope(|scope| {
         let mut next = Instant::now();
-        while !record.ended.load(Ordering::Relaxed) {
+        while !polls.is_over() {
             thread::sleep(next.saturating_duration_since(Instant::now()));
             next += PERIOD;
             scope.spawn(|| {
@@ -120,7 +91,7 @@ fn poll_until_ended(client: &Client, record: &Record) {
                 };
                 let failure = answer.err().map(|error| error.to_string());
                 let poll = Poll { began, ended: Instant::now(), failure };
-                record.polls.lock().unwrap_or_else(PoisonError::into_inner).push(poll);
+                polls.hold().push(poll);
             });
         }
     });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
+use crate::command::succeed;
 use crate::error::{Error, Result};
 
 /// What cargo tells a program that it runs of the program's package.
@@ -50,15 +51,9 @@ pub fn release(package: &str, program: &str) -> Result<PathBuf> {
 /// Has cargo build, and finds the file in the directories above this program.
 fn built(words: &[&str], file: &str) -> Result<PathBuf> {
     let doing = format!("building {file}");
-    let status = cargo()
-        .args(["build", "--locked"])
-        .args(words)
-        .stdin(Stdio::null())
-        .status()
-        .map_err(Error::io(doing.clone()))?;
-    if !status.success() {
-        return Err(Error::failed(doing, status.to_string()));
-    }
+    let mut build = cargo();
+    build.args(["build", "--locked"]).args(words).stdin(Stdio::null());
+    succeed(build, &doing)?;
     let myself = env::current_exe().map_err(Error::io("finding this program's file"))?;
     let found = myself.ancestors().skip(1).map(|directory| directory.join(file));
     let missing = || Error::failed(doing, "it is not where this program lies");

@@ -4,16 +4,16 @@
 //! would: the hierarchy is the kit's resource above an address and a file system.
 
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::client::FLOATING;
 use crate::cluster::{Cluster, SHARED, on_both};
 use crate::command::Finished;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lifekeeper::{DEFAULTS, Dialect, LKROOT, succeed};
 use crate::node::{Node, STUBS};
 use crate::rack::{address, host};
+use crate::wait::until;
 
 /// The tag of the kit's resource, at the top.
 pub const TAG: &str = "dovecot";
@@ -136,21 +136,13 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`Error::Late`] when it does not within 20 s.
+    /// [`crate::Error::Late`] when it does not within 20 s.
     pub fn wait_for_peer(&self, node: usize) -> Result<()> {
         let (list, peer) = (bin("sys_getst"), host(peer_of(node)));
-        let start = Instant::now();
-        loop {
-            let answer = self.node(node)?.run(&[&list, "-s", &peer])?;
-            if answer.stdout.trim() == "ALIVE" {
-                return Ok(());
-            }
-            if start.elapsed() > ALIVE {
-                let doing = format!("waiting for {peer} in the eyes of {}", host(node));
-                return Err(Error::Late { doing, limit: ALIVE });
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
+        let doing = format!("waiting for {peer} in the eyes of {}", host(node));
+        until(&doing, ALIVE, Duration::from_millis(50), || {
+            Ok(self.node(node)?.run(&[&list, "-s", &peer])?.stdout.trim() == "ALIVE")
+        })
     }
 }
 

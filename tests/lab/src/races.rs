@@ -44,11 +44,6 @@ pub enum Rival {
     Kill,
 }
 
-impl Rival {
-    /// All, in the order of their races.
-    pub const ALL: [Self; 3] = [Self::Restore, Self::Start, Self::Kill];
-}
-
 impl fmt::Display for Rival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

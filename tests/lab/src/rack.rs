@@ -81,9 +81,9 @@ impl Rack {
         if self.ip(&["link", "show", "dev", &host]).is_err() { Ok(()) } else { deleted }
     }
 
-    /// Switches a node's end of the network on or off: `up` or `down`.
-    pub(crate) fn link(&self, node: usize, state: &str) -> Result<()> {
-        self.ip(&["link", "set", "dev", &host(node), state])
+    /// Switches a node's end of the network off.
+    pub(crate) fn pull(&self, node: usize) -> Result<()> {
+        self.ip(&["link", "set", "dev", &host(node), "down"])
     }
 
     /// Returns the clients' host.
@@ -99,11 +99,8 @@ impl Rack {
 
     /// Runs `ip` in the rack's network.
     fn ip(&self, words: &[&str]) -> Result<()> {
-        let argv: Vec<&str> = ["ip"].into_iter().chain(words.iter().copied()).collect();
+        let argv = [&["ip"], words].concat();
         let done = Running::start(&self.namespaces, &argv, Stdio::null())?.wait(CHANGE)?;
-        if done.success() {
-            return Ok(());
-        }
-        Err(Error::failed(format!("running {} in a rack", argv.join(" ")), done.ending()))
+        done.succeeded(format!("running {} in a rack", argv.join(" "))).map(drop)
     }
 }

@@ -41,55 +41,36 @@ const TOOLS: [Tool; 7] = [
     },
 ];
 
-/// A package manager, the lines that refresh its lists and install with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manager {
-    Apt,
-    Dnf,
-    Zypper,
+/// A package manager.
+#[derive(Debug, PartialEq, Eq)]
+struct Manager {
+    program: &'static str,
+    /// The arguments that install without a question.
+    install: &'static [&'static str],
+    /// The arguments that fetch the lists of packages anew.
+    refresh: &'static [&'static str],
 }
 
+const APT: Manager = Manager {
+    program: "apt-get",
+    install: &["-o", "DPkg::Lock::Timeout=540", "-qq", "-y", "--no-install-recommends", "install"],
+    refresh: &["-o", "DPkg::Lock::Timeout=540", "-qq", "update"],
+};
+const DNF: Manager =
+    Manager { program: "dnf", install: &["-q", "-y", "install"], refresh: &["-q", "makecache"] };
+const ZYPPER: Manager = Manager {
+    program: "zypper",
+    install: &["--quiet", "--non-interactive", "install"],
+    refresh: &["--quiet", "--non-interactive", "refresh"],
+};
+
 impl Manager {
-    /// Returns its program.
-    fn program(self) -> &'static str {
-        match self {
-            Self::Apt => "apt-get",
-            Self::Dnf => "dnf",
-            Self::Zypper => "zypper",
-        }
-    }
-
-    /// Returns the arguments that install without a question.
-    fn install(self) -> &'static [&'static str] {
-        match self {
-            Self::Apt => &[
-                "-o",
-                "DPkg::Lock::Timeout=540",
-                "-qq",
-                "-y",
-                "--no-install-recommends",
-                "install",
-            ],
-            Self::Dnf => &["-q", "-y", "install"],
-            Self::Zypper => &["--quiet", "--non-interactive", "install"],
-        }
-    }
-
-    /// Returns the arguments that fetch the lists of packages anew.
-    fn refresh(self) -> &'static [&'static str] {
-        match self {
-            Self::Apt => &["-o", "DPkg::Lock::Timeout=540", "-qq", "update"],
-            Self::Dnf => &["-q", "makecache"],
-            Self::Zypper => &["--quiet", "--non-interactive", "refresh"],
-        }
-    }
-
     /// Returns the package of this manager that brings `tool`.
-    fn package(self, tool: &Tool) -> &'static str {
-        match (self, tool.program) {
-            (Self::Apt, _) => tool.apt,
-            (Self::Zypper, "ip") => "iproute2",
-            (Self::Dnf | Self::Zypper, _) => tool.rpm,
+    fn package(&self, tool: &Tool) -> &'static str {
+        match (self.program, tool.program) {
+            ("apt-get", _) => tool.apt,
+            ("zypper", "ip") => "iproute2",
+            _ => tool.rpm,
         }
     }
 }
@@ -120,9 +101,8 @@ pub fn ensure() -> Result<()> {
 ///
 /// When no package manager is known, or one of its packages is refused.
 pub fn ensure_tools(tools: &[Tool], has: &impl Fn(&str) -> bool) -> Result<()> {
-    let managers = [Manager::Apt, Manager::Dnf, Manager::Zypper];
-    let manager = managers.into_iter().find(|manager| self::has(manager.program()));
-    let packages = missing(tools, manager.unwrap_or(Manager::Apt), has);
+    let manager = [&APT, &DNF, &ZYPPER].into_iter().find(|manager| self::has(manager.program));
+    let packages = missing(tools, manager.unwrap_or(&APT), has);
     if packages.is_empty() {
         return Ok(());
     }
@@ -131,7 +111,7 @@ pub fn ensure_tools(tools: &[Tool], has: &impl Fn(&str) -> bool) -> Result<()> {
     let Some(manager) = manager else {
         return Err(Error::failed(doing, "none of apt-get, dnf, zypper is here; install by hand"));
     };
-    eprintln!("lab: installing with {}: {names}", manager.program());
+    eprintln!("lab: installing with {}: {names}", manager.program);
     let started = Instant::now();
     install(manager, &packages, |words, packages| call(manager, words, packages))?;
     eprintln!("lab: installed after {:.0} s", started.elapsed().as_secs_f64());
@@ -143,7 +123,7 @@ pub fn ensure_tools(tools: &[Tool], has: &impl Fn(&str) -> bool) -> Result<()> {
 }
 
 /// Lists the packages that bring what is not there.
-fn missing(tools: &[Tool], manager: Manager, has: &impl Fn(&str) -> bool) -> Vec<&'static str> {
+fn missing(tools: &[Tool], manager: &Manager, has: &impl Fn(&str) -> bool) -> Vec<&'static str> {
     let absent = tools.iter().filter(|tool| !has(tool.program));
     let mut packages: Vec<&str> = absent.map(|tool| manager.package(tool)).collect();
     packages.retain(|package| !package.is_empty());
@@ -162,20 +142,20 @@ pub fn has(program: &str) -> bool {
 /// A fresh machine has no lists, and stale ones name packages that have moved on. A machine
 /// without a network may still have all it takes.
 fn install(
-    manager: Manager,
+    manager: &Manager,
     packages: &[&str],
     run: impl Fn(&[&str], &[&str]) -> Result<()>,
 ) -> Result<()> {
-    let refreshed = run(manager.refresh(), &[]);
-    let installed = run(manager.install(), packages);
+    let refreshed = run(manager.refresh, &[]);
+    let installed = run(manager.install, packages);
     installed.map_err(|cause| refreshed.err().unwrap_or(cause))
 }
 
 /// Runs the package manager.
-fn call(manager: Manager, arguments: &[&str], packages: &[&str]) -> Result<()> {
-    let mut command = Command::new(manager.program());
+fn call(manager: &Manager, arguments: &[&str], packages: &[&str]) -> Result<()> {
+    let mut command = Command::new(manager.program);
     command.args(arguments).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
-    quietly(command, &format!("running {} {}", manager.program(), arguments.join(" ")))
+    quietly(command, &format!("running {} {}", manager.program, arguments.join(" ")))
 }
 
 #[cfg(test)]
@@ -185,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_refreshed_before_anything_is_installed() {
-        for manager in [Manager::Apt, Manager::Dnf, Manager::Zypper] {
+        for manager in [&APT, &DNF, &ZYPPER] {
             let calls = RefCell::new(Vec::new());
             let run = |answer: &'static [&str]| {
                 let calls = &calls;
@@ -197,7 +177,7 @@ mod tests {
                 }
             };
             install(manager, &["a", "b"], run(&[])).expect("success");
-            let refresh = manager.refresh().last().copied().unwrap_or_default();
+            let refresh = manager.refresh.last().copied().unwrap_or_default();
             let expected = [(refresh, ""), ("install", "a b")];
             let expected = expected.map(|(word, packages)| (word.to_owned(), packages.to_owned()));
             assert_eq!(calls.take(), expected);
@@ -214,12 +194,12 @@ mod tests {
         let all = |_: &str| true;
         let none = |_: &str| false;
         let no_ip = |program: &str| program != "ip";
-        assert_eq!(missing(&TOOLS, Manager::Apt, &all), [""; 0]);
-        assert_eq!(missing(&TOOLS, Manager::Apt, &no_ip), ["iproute2"]);
-        assert_eq!(missing(&TOOLS, Manager::Dnf, &no_ip), ["iproute"]);
-        assert_eq!(missing(&TOOLS, Manager::Zypper, &no_ip), ["iproute2"]);
+        assert_eq!(missing(&TOOLS, &APT, &all), [""; 0]);
+        assert_eq!(missing(&TOOLS, &APT, &no_ip), ["iproute2"]);
+        assert_eq!(missing(&TOOLS, &DNF, &no_ip), ["iproute"]);
+        assert_eq!(missing(&TOOLS, &ZYPPER, &no_ip), ["iproute2"]);
         assert_eq!(
-            missing(&TOOLS, Manager::Apt, &none),
+            missing(&TOOLS, &APT, &none),
             [
                 "mmdebstrap",
                 "systemd-container",

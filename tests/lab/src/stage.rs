@@ -4,7 +4,6 @@
 //! that was ever acknowledged; and Dovecot must never have run on both nodes.
 
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cluster::Cluster;
@@ -16,12 +15,17 @@ use crate::poller::Poller;
 use crate::protection::{FILESYS_TAG, IP_TAG, TAG};
 use crate::rack::NODES;
 use crate::timeline::Timeline;
+use crate::trial::Verdict;
+use crate::wait::until;
 use crate::watch::Watch;
 
 /// Where LifeKeeper's stand-in notes the begin and the end of each action, below LKROOT.
 const TIMES: &str = "config/times";
 /// The longest wait for mail after an event.
 const MAIL: Duration = Duration::from_mins(3);
+
+/// Between two looks at the notes.
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
 
 /// What repairs Dovecot, in those notes.
 const REPAIRED: [&str; 2] = ["end recover", "end restore"];
@@ -89,13 +93,8 @@ impl Stage {
         let mark = Instant::now();
         happen(&self.cluster)?;
         // Mail may come and go before: from whoever was at hand, or is woken to be stopped.
-        while self.noted(node, &REPAIRED)? == before {
-            if mark.elapsed() > MAIL {
-                let doing = format!("waiting for a repair after: {event}");
-                return Err(Error::Late { doing, limit: MAIL });
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        let doing = format!("waiting for a repair after: {event}");
+        until(&doing, MAIL, LOOK, || Ok(self.noted(node, &REPAIRED)? != before))?;
         self.poller.wait_for_success(Instant::now(), MAIL)?;
         self.ledger.append()?;
         let timeline = self.poller.timeline();
@@ -118,25 +117,6 @@ impl Stage {
     pub fn noted(&self, node: usize, what: &[&str]) -> Result<usize> {
         let noted = self.cluster.node(node)?.read(&times())?;
         Ok(what.iter().map(|what| noted.matches(&format!(" {what} {TAG} ")).count()).sum())
-    }
-
-    /// Waits until a node's LifeKeeper has noted this so many times more.
-    pub(crate) fn await_noted(
-        &self,
-        node: usize,
-        what: &str,
-        more: usize,
-        limit: Duration,
-    ) -> Result<()> {
-        let (start, before) = (Instant::now(), self.noted(node, &[what])?);
-        while self.noted(node, &[what])? < before + more {
-            if start.elapsed() > limit {
-                let doing = format!("waiting for node {node} to {what}");
-                return Err(Error::Late { doing, limit });
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
     }
 
     /// Switches a node on again, which must leave the service where it is.
@@ -164,23 +144,7 @@ impl Stage {
     ///
     /// When it is not so.
     pub fn end(self) -> Result<()> {
-        let missing = self.ledger.missing()?;
-        let seen = self.watch.stop();
-        println!();
-        println!(
-            "acknowledged messages: {}, missing: {}",
-            self.ledger.acknowledged(),
-            missing.len()
-        );
-        println!(
-            "both nodes looked at {} times, Dovecot on both: {}",
-            seen.samples,
-            seen.violations.len()
-        );
-        if missing.is_empty() && seen.violations.is_empty() {
-            return Ok(());
-        }
-        Err(Error::failed("judging the cluster", format!("{missing:?} {:?}", seen.violations)))
+        Verdict::of(&self.ledger, self.watch)?.tell()
     }
 }
 
@@ -197,10 +161,8 @@ fn protect(cluster: &Cluster) -> Result<()> {
     for (node, options) in [(1, needs.as_str()), (2, "--standby")] {
         let line = format!("dovecot-ark install --tag {TAG} {options}");
         println!("   node {node}# {line}");
-        let done = cluster.node(node)?.sh(&line)?;
-        if !done.success() {
-            return Err(Error::failed(format!("running {line} on node {node}"), done.ending()));
-        }
+        let doing = format!("running {line} on node {node}");
+        cluster.node(node)?.sh(&line)?.succeeded(doing)?;
     }
     cluster.extend()
 }
@@ -212,8 +174,5 @@ fn protect(cluster: &Cluster) -> Result<()> {
 /// When it does not run there.
 pub fn signal_master(cluster: &Cluster, node: usize, signal: &str) -> Result<()> {
     let node = cluster.node(node)?;
-    match node.master()? {
-        Some(master) => node.signal(master, signal),
-        None => Err(Error::failed("looking for Dovecot's master", "it does not run")),
-    }
+    node.signal(node.running_master()?, signal)
 }

@@ -19,8 +19,7 @@ pub struct Poll {
 
 impl Poll {
     /// Tells whether it began after `mark` and all went well.
-    #[must_use]
-    pub fn is_success_since(&self, mark: Instant) -> bool {
+    pub(crate) fn is_success_since(&self, mark: Instant) -> bool {
         self.failure.is_none() && self.began >= mark
     }
 }
@@ -42,15 +41,13 @@ pub struct Timeline(Vec<Poll>);
 
 impl Timeline {
     /// Sorts polls into a timeline.
-    #[must_use]
-    pub fn new(mut polls: Vec<Poll>) -> Self {
+    pub(crate) fn new(mut polls: Vec<Poll>) -> Self {
         polls.sort_by_key(|poll| poll.began);
         Self(polls)
     }
 
     /// Returns the polls.
-    #[must_use]
-    pub fn polls(&self) -> &[Poll] {
+    pub(crate) fn polls(&self) -> &[Poll] {
         &self.0
     }
 
@@ -81,31 +78,10 @@ impl Timeline {
     /// Adds up the time without the service between `mark` and `now`.
     #[must_use]
     pub fn downtime(&self, mark: Instant, now: Instant) -> Duration {
-        self.lengths(mark, now).sum()
-    }
-
-    /// Returns the longest time without the service between `mark` and `now`.
-    #[must_use]
-    pub fn longest_outage(&self, mark: Instant, now: Instant) -> Duration {
-        self.lengths(mark, now).max().unwrap_or_default()
-    }
-
-    /// Returns how long at most no poll succeeded after `mark`, failed ones between or not.
-    #[must_use]
-    pub fn longest_gap(&self, mark: Instant) -> Duration {
-        let ends = self.0.iter().filter(|poll| poll.failure.is_none()).map(|poll| poll.ended);
-        let mut ends: Vec<Instant> = ends.filter(|end| *end > mark).collect();
-        ends.sort();
-        let before = std::iter::once(mark).chain(ends.iter().copied());
-        let gaps = before.zip(&ends).map(|(before, end)| end.saturating_duration_since(before));
-        gaps.max().unwrap_or_default()
-    }
-
-    /// The lengths of the outages, as far as they lie between `mark` and `now`.
-    fn lengths(&self, mark: Instant, now: Instant) -> impl Iterator<Item = Duration> {
-        self.outages().into_iter().map(move |outage| {
+        let lengths = self.outages().into_iter().map(|outage| {
             outage.to.unwrap_or(now).min(now).saturating_duration_since(outage.from.max(mark))
-        })
+        });
+        lengths.sum()
     }
 }
 
@@ -142,7 +118,7 @@ mod tests {
         assert_eq!(away.downtime(start, start + ms(900)), ms(880));
         assert_eq!(away.outages().len(), 1);
         let never = timeline(start, &[(100, 101, '-')]);
-        assert_eq!(never.longest_outage(start, start + ms(200)), ms(100));
+        assert_eq!(never.downtime(start, start + ms(200)), ms(100));
     }
 
     #[test]
@@ -151,7 +127,5 @@ mod tests {
         let rows = [(0, 20, '+'), (100, 2100, '-'), (200, 230, '+'), (300, 330, '+')];
         let hung = timeline(start, &rows);
         assert_eq!(hung.downtime(start, start + ms(3000)), ms(210));
-        assert_eq!(hung.longest_gap(start), ms(210));
-        assert_eq!(hung.longest_gap(start + ms(240)), ms(90));
     }
 }

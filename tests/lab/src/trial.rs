@@ -57,6 +57,29 @@ pub struct Verdict {
     pub seen: Sighting,
 }
 
+impl Verdict {
+    pub(crate) fn of(ledger: &Ledger, watch: Watch) -> Result<Self> {
+        let (acknowledged, missing) = (ledger.acknowledged(), ledger.missing()?);
+        Ok(Self { acknowledged, missing, seen: watch.stop() })
+    }
+
+    /// Prints what became of the messages and what was seen.
+    ///
+    /// # Errors
+    ///
+    /// When a message is lost, or Dovecot ran twice.
+    pub fn tell(&self) -> Result<()> {
+        let Self { acknowledged, missing, seen } = self;
+        println!("\nacknowledged messages: {acknowledged}, missing: {}", missing.len());
+        let (looks, both) = (seen.samples, seen.violations.len());
+        println!("both nodes looked at {looks} times, Dovecot on both: {both}");
+        if missing.is_empty() && both == 0 {
+            return Ok(());
+        }
+        Err(Error::failed("judging the cluster", format!("{missing:?} {:?}", seen.violations)))
+    }
+}
+
 impl Trial {
     /// Begins to watch and to poll a cluster, and stores a first message.
     ///
@@ -145,9 +168,7 @@ impl Trial {
     ///
     /// When the messages cannot be read.
     pub fn end(self) -> Result<Verdict> {
-        let missing = self.ledger.missing()?;
-        let acknowledged = self.ledger.acknowledged();
-        Ok(Verdict { acknowledged, missing, seen: self.watch.stop() })
+        Verdict::of(&self.ledger, self.watch)
     }
 
     /// Waits until Pacemaker has nothing left to do.

@@ -4,11 +4,11 @@
 //! that is in both readings lived while the other was seen. So what is recorded is true, whatever
 //! happened between the readings.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::background::{Background, Shared};
 use crate::cluster::Slots;
 use crate::process::Process;
 use crate::rack::MOST;
@@ -38,55 +38,33 @@ pub struct Sighting {
 
 /// A thread that watches; dropping it ends it.
 #[derive(Debug)]
-pub struct Watch {
-    seen: Arc<Mutex<Sighting>>,
-    ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Watch(Background<Sighting>);
 
 impl Watch {
     /// Begins to watch the nodes, whichever of them are on.
     pub(crate) fn start(nodes: Arc<Slots>) -> Self {
-        let (seen, ended) = (Arc::default(), Arc::default());
-        let (seen_there, ended_there) = (Arc::clone(&seen), Arc::clone(&ended));
-        let thread = thread::spawn(move || watch_until_ended(&nodes, &seen_there, &ended_there));
-        Self { seen, ended, thread: Some(thread) }
+        Self(Background::start([move |seen: &Shared<_>| watch_until_over(&nodes, seen)]))
     }
 
     /// Returns what was seen so far.
     #[must_use]
     pub fn seen(&self) -> Sighting {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.seen()
     }
 
     /// Ends the watch and returns all that was seen.
     #[must_use]
-    pub fn stop(mut self) -> Sighting {
-        self.end();
-        self.seen()
-    }
-
-    fn end(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been shown; what was recorded still counts.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) -> Sighting {
+        self.0.stop()
     }
 }
 
 /// Takes samples, and records them.
-fn watch_until_ended(nodes: &Slots, seen: &Mutex<Sighting>, ended: &AtomicBool) {
+fn watch_until_over(nodes: &Slots, sighting: &Shared<Sighting>) {
     let mut last = Instant::now();
-    while !ended.load(Ordering::Relaxed) {
+    while !sighting.is_over() {
         let violation = sample(nodes);
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = sighting.hold();
         seen.samples += 1;
         seen.longest_pause = seen.longest_pause.max(last.elapsed());
         seen.violations.extend(violation);

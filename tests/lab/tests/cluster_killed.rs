@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use footprint::{Footprint, surroundings, wait_until};
-use lab::Cluster;
+use lab::{Cluster, Suite};
 
 #[test]
 #[ignore = "run by the other test, in a process that it kills"]
@@ -19,7 +19,7 @@ fn hold_a_cluster() {
 
 #[test]
 fn a_killed_owner_takes_its_cluster_along() {
-    lab::prepare().expect("an image");
+    lab::prepare(Suite::Bookworm).expect("an image");
     let before = surroundings();
     let mut owner = Command::new(env::current_exe().expect("this test"))
         .args(["--ignored", "--exact", "hold_a_cluster"])

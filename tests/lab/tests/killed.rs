@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use lab::{Init, Node};
+use lab::{Init, Node, Suite};
 
 /// What runs in the node when its owner is killed; no other program has these words.
 const HELD: [&str; 2] = ["sleep", "86.4242"];
@@ -42,7 +42,7 @@ fn hold_a_node() {
 
 #[test]
 fn a_killed_owner_takes_its_node_along_and_the_next_start_sweeps_the_cgroup() {
-    lab::prepare().expect("an image");
+    lab::prepare(Suite::Bookworm).expect("an image");
     let mut owner = Command::new(env::current_exe().expect("this test"))
         .args(["--ignored", "--exact", "hold_a_node"])
         .stdout(Stdio::null())

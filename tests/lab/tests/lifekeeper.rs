@@ -44,8 +44,11 @@ fn a_resource_can_be_made_on_a_node_alone() {
     let create = [
         &format!("{LKROOT}/bin/lkcli resource create gen --tag=mail --in_service=no"),
         &format!("--restore={STUBS}/restore --remove={STUBS}/remove"),
+        &format!("--quickCheck={STUBS}/quickCheck --recover={STUBS}/recover"),
     ];
     succeed(&node, &create.map(String::as_str).join(" "));
     let listed = succeed(&node, &format!("{LKROOT}/bin/ins_list -f: -t mail"));
     assert!(listed.contains(":gen:app:mail:mail::OSU:"), "{listed}");
+    node.require_copies("mail", STUBS).expect("copies of the stubs");
+    assert!(node.require_copies("mail", "/bin").is_err(), "others are told");
 }

@@ -5,7 +5,7 @@
 use std::io::{Write, stderr, stdout};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{self, Path};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -43,9 +43,6 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
         },
         "lkstart" => start(&place, rest),
         "lkstop" => stop(&place, words),
-        // The engine stands in another directory.
-        "lcdrcp" => forward(&place, &words.iter().map(absolute).collect::<Vec<_>>()),
-        "lcdstatus" if running(&place).is_none() => print(DOWN).map(|_| 1),
         _ => forward(&place, words),
     }
 }
@@ -105,12 +102,6 @@ fn stop(place: &Place, words: &[String]) -> Result<u8> {
         thread::sleep(LOOK / 4);
     }
     Ok(status)
-}
-
-/// A file's path as the engine finds it; the word as it is if there is no such file here.
-fn absolute(word: &String) -> String {
-    let path = path::absolute(word).ok().filter(|path| path.exists());
-    path.map_or_else(|| word.clone(), |path| path.to_string_lossy().into_owned())
 }
 
 /// Has the engine perform a command.

@@ -4,7 +4,7 @@ use crate::error::{Failure, Result};
 use crate::node::Node;
 use crate::options::Options;
 use crate::wire::{Reply, Request};
-use crate::{creapphier, engine, extend, hierarchy, lcdi, lkcli, remote, status};
+use crate::{creapphier, engine, extend, hierarchy, lcdi, lkcli, remote};
 
 /// A command on the state of one system.
 type Perform = fn(&'static Node, &Options, &mut Reply<'_>) -> Result<()>;
@@ -18,19 +18,11 @@ pub(crate) const COMMANDS: &[(&str, &str, Perform)] = &[
     ("dep_remove", "d:p:c:", lcdi::relations::dep_remove),
     ("eqv_list", "d:t:e:f:", lcdi::relations::eqv_list),
     ("extmgrDoExtend.pl", "p:f:", extend::command),
-    ("flg_create", "d:f:", lcdi::systems::flg_create),
-    ("flg_list", "d:", lcdi::systems::flg_list),
-    ("flg_remove", "d:f:", lcdi::systems::flg_remove),
-    ("flg_test", "d:f:", lcdi::systems::flg_test),
     ("ins_create", "d:a:r:I:v:s:t:i:", lcdi::instances::create),
-    ("ins_gettag", "d:i:", lcdi::instances::gettag),
     ("ins_list", "d:f:R:a:r:t:i:", lcdi::instances::list),
     ("ins_remove", "d:R:a:r:t:i:vINGU", lcdi::instances::remove),
-    ("ins_setinfo", "d:t:v:", lcdi::instances::setinfo),
     ("ins_setstate", "d:t:S:R:A", lcdi::instances::setstate),
-    ("lcdrcp", "", remote::lcdrcp),
     ("lcdremexec", "ed:t:", remote::lcdremexec),
-    ("lcdstatus", "d:qer:u", status::show),
     ("lkstop", "fnr", engine::stop),
     ("net_create", "d:n:r:l:s:p:", lcdi::systems::net_create),
     ("net_list", "d:f:s:", lcdi::systems::net_list),

@@ -49,8 +49,6 @@ pub(crate) fn run(place: Place) -> Result<()> {
                 resource.state = Condition::OSU;
             }
         }
-        // D: flags of the form !volatile!… do not survive a start.
-        state.flags.retain(|flag| !flag.starts_with("!volatile!"));
         Ok(())
     })?;
     let _ = fs::remove_file(node.place.config("LK_INITDONE"));

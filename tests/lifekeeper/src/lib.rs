@@ -56,7 +56,6 @@ mod place;
 mod remote;
 mod script;
 mod state;
-mod status;
 mod times;
 mod wire;
 

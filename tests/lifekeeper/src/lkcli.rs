@@ -1,9 +1,9 @@
 //! `lkcli`, as one might guess it: nobody outside knows how its options are spelt.
 //!
-//! A: nearly all of it, the help above all. C: `lkcli resource create|extend KIND --tag T`,
-//! `--dest`, `--switchback intelligent`, `--target_priority`, `--mount_point`, one dash for two (so
-//! perl's `Getopt::Long`), status 0 or not. That the kit gets on with this guess proves that it
-//! follows a help, and nothing about the real `lkcli`.
+//! A: nearly all of it, the help above all. C: `lkcli resource create KIND --tag T`, `--switchback
+//! intelligent`, one dash for two (so perl's `Getopt::Long`), status 0 or not. That the kit gets on with
+//! this guess proves that it follows a help, and nothing about the real `lkcli`. What the kit does not
+//! ask of it is not played.
 
 use std::collections::BTreeMap;
 
@@ -39,36 +39,7 @@ const COMMANDS: &[(&str, &[Spelling])] = &[
             ("in_service", "yes|no", May("yes")),
         ],
     ),
-    (
-        "resource create ip",
-        &[
-            ("tag", "tag", Must),
-            ("ipaddr", "address", Must),
-            ("netmask", "bits", Must),
-            ("device", "device", Must),
-        ],
-    ),
-    (
-        "resource create filesys",
-        &[("tag", "tag", Must), ("device", "path", Must), ("mount_point", "path", Must)],
-    ),
-    ("resource extend gen", EXTEND),
-    ("resource extend ip", EXTEND),
-    ("resource extend filesys", EXTEND),
     ("resource delete", &[("tag", "tag", Must)]),
-    ("dependency create", &[("parent", "tag", Must), ("child", "tag", Must)]),
-    ("status", &[]),
-];
-
-/// What extending takes, whatever the kind.
-// D: the defaults, from the interface.
-const EXTEND: &[Spelling] = &[
-    ("tag", "tag", Must),
-    ("dest", "system", Must),
-    ("switchback", "intelligent|automatic", May("intelligent")),
-    ("template_priority", "number", May("1")),
-    ("target_priority", "number", May("10")),
-    ("target_tag", "tag", May("")),
 ];
 
 /// What was given, by option.
@@ -97,58 +68,26 @@ pub(crate) fn command(node: &'static Node, line: &[String], reply: &mut Reply<'_
 
 fn run(node: &'static Node, name: &str, given: &Given, reply: &mut Reply<'_>) -> Result<()> {
     let get = |option: &str| given.get(option).map_or("", String::as_str);
-    let (tag, switchback) = (get("tag"), get("switchback"));
+    let tag = get("tag");
     let mut perform = |line: &[&str]| perform(node, &words(line), reply);
-    match name {
-        "resource create gen" => {
-            let create = ["creapphier", &node.name, get("restore"), get("remove"), tag];
-            let start = match get("in_service") {
-                "yes" => "Yes",
-                "no" => "No",
-                other => other,
-            };
-            let more = [get("appInfo"), switchback, get("quickCheck"), get("recover"), start];
-            perform(&[&create[..], &more].concat())
+    if name == "resource delete" {
+        // A: that remove runs first, and that both systems forget it.
+        perform(&["perform_action", "-t", tag, "-a", "remove"])?;
+        if let Some(other) = node.resource(tag)?.other {
+            let remove = words(&["perform_action", "-t", &other.tag, "-a", "remove"]);
+            node.step(&other.system, &Request::Command(remove), &mut |_| ())?;
+            perform(&["ins_remove", "-d", &other.system, "-t", &other.tag])?;
         }
-        "resource create ip" => {
-            let info = format!("{}/{} {}", get("ipaddr"), get("netmask"), get("device"));
-            let id = format!("IP-{}", get("ipaddr"));
-            perform(&["ins_create", "-a", "comm", "-r", "ip", "-t", tag, "-i", &id, "-v", &info])?;
-            perform(&["perform_action", "-t", tag, "-a", "restore"])
-        }
-        "resource create filesys" => {
-            let create = ["ins_create", "-a", "gen", "-r", "filesys", "-t", tag];
-            perform(&[&create[..], &["-i", get("mount_point"), "-v", get("device")]].concat())?;
-            perform(&["perform_action", "-t", tag, "-a", "restore"])
-        }
-        "resource delete" => {
-            // A: that remove runs first, and that both systems forget it.
-            perform(&["perform_action", "-t", tag, "-a", "remove"])?;
-            if let Some(other) = node.resource(tag)?.other {
-                let remove = words(&["perform_action", "-t", &other.tag, "-a", "remove"]);
-                node.step(&other.system, &Request::Command(remove), &mut |_| ())?;
-                perform(&["ins_remove", "-d", &other.system, "-t", &other.tag])?;
-            }
-            perform(&["ins_remove", "-t", tag])
-        }
-        "dependency create" => {
-            let (parent, child) = (get("parent"), get("child"));
-            perform(&["dep_create", "-p", parent, "-c", child])?;
-            // C: the interface creates a dependency on every server.
-            let state = node.state();
-            let Some(other) = &state.resource(child)?.other else { return Ok(()) };
-            let parent = state.there(parent);
-            perform(&["dep_create", "-d", &other.system, "-p", parent, "-c", &other.tag])
-        }
-        "status" => perform(&["lcdstatus"]),
-        _ => {
-            let bundle = format!("\"{}\",\"\"", get("target_tag"));
-            let extend =
-                ["extmgrDoExtend.pl", "-p", get("template_priority"), "--", tag, get("dest")];
-            let more = [get("target_priority"), switchback, &bundle];
-            perform(&[&extend[..], &more].concat())
-        }
+        return perform(&["ins_remove", "-t", tag]);
     }
+    let create = ["creapphier", &node.name, get("restore"), get("remove"), tag];
+    let start = match get("in_service") {
+        "yes" => "Yes",
+        "no" => "No",
+        other => other,
+    };
+    let more = [get("appInfo"), get("switchback"), get("quickCheck"), get("recover"), start];
+    perform(&[&create[..], &more].concat())
 }
 
 /// The help without a command.

@@ -6,7 +6,9 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::process;
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use crate::place::Place;
 
@@ -34,7 +36,7 @@ impl<'a> Entry<'a> {
     /// Adds the line to the log. What cannot be logged is lost: the cluster must go on.
     pub(crate) fn write(&self, place: &Place) {
         let Self { program, pid, level, component, action, tag, code, message } = self;
-        let (clock, host) = (clock(), place.uname());
+        let (clock, host) = (clock(OffsetDateTime::now_utc()), place.uname());
         let message = format!("{level}:{component}:{action}:{tag}:{code:06}:{message}");
         let line = format!("{clock} {host} {program}[{pid}]: {message}\n");
         let opened = OpenOptions::new().create(true).append(true).open(&place.log);
@@ -42,39 +44,28 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The time as syslog writes it.
-fn clock() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (days, second) = (now / 86_400, now % 86_400);
-    let (month, day) = month_and_day(days);
-    format!("{month} {day:2} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
-}
-
-/// The month's name and the day in it, from the days since 1970.
-fn month_and_day(days: u64) -> (&'static str, u64) {
-    // Counted from March, the leap day is the last of its year, and of its century.
-    const MONTHS: [&str; 12] =
-        ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
-    let mut days = (days + 719_468) % 146_097;
-    days -= (days / 36_524).min(3) * 36_524;
-    days %= 1461;
-    days -= (days / 365).min(3) * 365;
-    // Five months have 153 days, always in the same order.
-    let month = (5 * days + 2) / 153;
-    let name = MONTHS.iter().zip(0..).find(|(_, number)| *number == month);
-    (name.map_or("", |(name, _)| name), days - (153 * month + 2) / 5 + 1)
+/// A time as syslog writes it.
+fn clock(time: OffsetDateTime) -> String {
+    // A number in range is always written.
+    time.format(format_description!(
+        "[month repr:short] [day padding:space] [hour]:[minute]:[second]"
+    ))
+    .unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
 
     #[test]
-    fn days_are_named_as_the_calendar_names_them() {
-        for (days, date) in
-            [(0, ("Jan", 1)), (364, ("Dec", 31)), (11_016, ("Feb", 29)), (20_088, ("Dec", 31))]
-        {
-            assert_eq!(month_and_day(days), date, "{days}");
+    fn a_time_is_written_as_syslog_writes_it() {
+        for (time, text) in [
+            (datetime!(2000-02-29 23:09:08 UTC), "Feb 29 23:09:08"),
+            (datetime!(2024-12-01 0:00 UTC), "Dec  1 00:00:00"),
+        ] {
+            assert_eq!(clock(time), text);
         }
     }
 }

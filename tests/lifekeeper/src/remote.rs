@@ -1,4 +1,4 @@
-//! `lcdremexec` and `lcdrcp`: commands and files over the communication paths.
+//! Commands, by `lcdremexec`, and files over the communication paths.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -39,23 +39,6 @@ pub(crate) fn lcdremexec(node: &Node, options: &Options, reply: &mut Reply<'_>) 
         // A: the status and the words of a time-out.
         None => Err(Failure::System(format!("{doing}: it took too long"))),
     }
-}
-
-/// `lcdrcp FILE… DEST:PATH`.
-pub(crate) fn lcdrcp(node: &Node, options: &Options, _: &mut Reply<'_>) -> Result<()> {
-    // D: the synopsis. A: several files, or a path that ends in /, mean a directory.
-    let usage = || Failure::Syntax("usage: lcdrcp FILE… DEST:PATH".into());
-    let (target, files) = options.rest.split_last().ok_or_else(usage)?;
-    let (system, to) = target.split_once(':').ok_or_else(usage)?;
-    if files.is_empty() || !to.starts_with('/') {
-        return Err(usage());
-    }
-    for from in files.iter().map(Path::new) {
-        let name = from.file_name().filter(|_| files.len() > 1 || to.ends_with('/'));
-        let to = name.map_or_else(|| to.into(), |name| Path::new(to).join(name));
-        copy(node, from, system, &to)?;
-    }
-    Ok(())
 }
 
 /// Copies a file with its permissions to a system, which may be this one.

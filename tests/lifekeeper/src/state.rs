@@ -100,14 +100,6 @@ pub(crate) struct CommPath {
     pub(crate) priority: u32,
 }
 
-impl CommPath {
-    /// Its two addresses.
-    // C: laddr/raddr.
-    pub(crate) fn ends(&self) -> String {
-        format!("{}/{}", self.local, self.remote)
-    }
-}
-
 /// A dependency: the parent needs the child.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Dependency {
@@ -125,7 +117,6 @@ pub(crate) struct State {
     pub(crate) resources: Vec<Resource>,
     /// What needs what.
     pub(crate) dependencies: Vec<Dependency>,
-    pub(crate) flags: Vec<String>,
 }
 
 impl State {

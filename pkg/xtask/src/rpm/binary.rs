@@ -35,10 +35,6 @@ impl std::fmt::Display for Version {
 }
 
 /// Builds the binary as it is shipped.
-///
-/// # Errors
-///
-/// When it does not build, or is not where cargo puts it.
 pub(super) fn build(tools: &Tools, sources: &Path) -> Result<PathBuf> {
     let doing = "building dovecot-ark";
     let sources = fs::canonicalize(sources).map_err(Error::io(doing))?;
@@ -58,10 +54,6 @@ pub(super) fn build(tools: &Tools, sources: &Path) -> Result<PathBuf> {
 }
 
 /// Reads from its symbols which glibc a binary needs, and fails when a node may have none such.
-///
-/// # Errors
-///
-/// When it cannot be read, needs a later glibc than 2.17, or another library.
 pub(super) fn require_floor(binary: &Path) -> Result<Version> {
     let mut readelf = Command::new("readelf");
     readelf.args(["--wide", "--dynamic", "--version-info"]).arg(binary).env("LC_ALL", "C");

@@ -20,23 +20,10 @@ pub(super) const BIN: u32 = 7;
 pub(super) const STRINGS: u32 = 8;
 pub(super) const I18N: u32 = 9;
 
-/// Which header it is: the tag of the entry that says which entries belong together, all of them here.
-#[derive(Clone, Copy)]
-pub(super) enum Region {
-    /// `RPMTAG_HEADERSIGNATURES`.
-    Signatures,
-    /// `RPMTAG_HEADERIMMUTABLE`.
-    Main,
-}
-
-impl Region {
-    fn tag(self) -> u32 {
-        match self {
-            Self::Signatures => 62,
-            Self::Main => 63,
-        }
-    }
-}
+/// Which header it is, `RPMTAG_HEADERSIGNATURES` or `RPMTAG_HEADERIMMUTABLE`: the tag of the entry that
+/// says which entries belong together, all of them here.
+pub(super) const SIGNATURES: u32 = 62;
+pub(super) const MAIN: u32 = 63;
 
 /// An entry of a header and its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,44 +35,29 @@ pub(super) struct Entry<'a> {
 }
 
 /// Returns the entries of the header that begins here, without its region, and its length.
-///
-/// # Errors
-///
-/// When there is none, or it is cut off.
-pub(super) fn read(header: &[u8], region: Region) -> Result<(Vec<Entry<'_>>, usize)> {
+pub(super) fn read(header: &[u8], region: u32) -> Result<(Vec<Entry<'_>>, usize)> {
     let (index, store, length) = index_of(header)?;
-    // The data of an entry ends where that of the next begins; the region's comes last.
-    let is_region = |entry: &&Raw| entry.tag == region.tag();
-    let end = index.iter().find(is_region).map_or(store.len(), |entry| entry.offset);
-    let mut by_place: Vec<&Raw> = index.iter().filter(|entry| !is_region(entry)).collect();
-    by_place.sort_by_key(|entry| entry.offset);
-    let ends = by_place.iter().skip(1).map(|entry| entry.offset).chain([end]);
-    let mut entries = Vec::new();
-    for (entry, end) in by_place.iter().zip(ends) {
-        let data = store.get(entry.offset..end).ok_or_else(|| wrong("data lie outside"))?;
-        let data = data.get(..entry.size(data)).ok_or_else(|| wrong("data are cut off"))?;
-        entries.push(Entry { tag: entry.tag, kind: entry.kind, count: entry.count, data });
-    }
-    Ok((entries, length))
+    let entries = index.iter().filter(|entry| entry.tag != region).map(|entry| {
+        let data = store.get(entry.offset..).and_then(|data| data.get(..entry.size(data)));
+        let data = data.ok_or_else(|| wrong("data are cut off"))?;
+        Ok(Entry { tag: entry.tag, kind: entry.kind, count: entry.count, data })
+    });
+    Ok((entries.collect::<Result<_>>()?, length))
 }
 
 /// Writes a header of these entries, which are in the order of their tags, and its region.
-///
-/// # Errors
-///
-/// When it is too large.
-pub(super) fn write(entries: &[Entry<'_>], region: Region) -> Result<Vec<u8>> {
+pub(super) fn write(entries: &[Entry<'_>], region: u32) -> Result<Vec<u8>> {
     let (mut index, mut store) = (Vec::new(), Vec::new());
     for entry in entries {
         store.resize(store.len().next_multiple_of(alignment(entry.kind)), 0);
         index.extend(words([entry.tag, entry.kind, word_of(store.len())?, entry.count]));
         store.extend_from_slice(entry.data);
     }
-    let first = words([region.tag(), BIN, word_of(store.len())?, word_of(ENTRY)?]);
+    let first = words([region, BIN, word_of(store.len())?, word_of(ENTRY)?]);
     let index = [&first[..], &index].concat();
     // The region's data are an entry whose offset says how far back its index begins.
     let back = word_of(index.len())?.wrapping_neg();
-    store.extend(words([region.tag(), BIN, back, word_of(ENTRY)?]));
+    store.extend(words([region, BIN, back, word_of(ENTRY)?]));
     let sizes = [word_of(index.len() / ENTRY)?, word_of(store.len())?].map(u32::to_be_bytes);
     Ok([&MAGIC[..], &sizes.concat(), &index, &store].concat())
 }
@@ -120,10 +92,10 @@ impl Raw {
         };
         match self.kind {
             INT16 | INT32 | INT64 => count.saturating_mul(alignment(self.kind)),
-            BIN => count,
             STRING => strings(1),
             STRINGS | I18N => strings(count),
-            _ => data.len(),
+            // Bytes and characters.
+            _ => count,
         }
     }
 }
@@ -191,7 +163,7 @@ mod tests {
             entry(1118, STRINGS, 0, b""),
             entry(5000, BIN, 3, &[9; 3]),
         ];
-        let written = write(&entries, Region::Main).expect("a header");
+        let written = write(&entries, MAIN).expect("a header");
         let (index, store, length) = index_of(&written).expect("a header");
         assert_eq!(length, written.len());
         let mut last = 0;
@@ -203,7 +175,7 @@ mod tests {
         assert_eq!((index[0].tag, index[0].offset), (63, store.len() - ENTRY));
         let back = number(store, store.len() - 8).expect("the trailer");
         assert_eq!(back, word_of(index.len() * ENTRY).expect("small").wrapping_neg());
-        let (read, _) = read(&written, Region::Main).expect("a header");
+        let (read, _) = read(&written, MAIN).expect("a header");
         assert_eq!(read, entries, "what was written is read");
     }
 }

@@ -9,10 +9,6 @@ use super::tools::Tools;
 use crate::cargo::{succeed, top};
 
 /// Fails when shellcheck has a word to say about what the package runs.
-///
-/// # Errors
-///
-/// When it does, or cannot run.
 pub(super) fn scripts() -> Result<()> {
     let mut shellcheck = Command::new("shellcheck");
     shellcheck.current_dir(top()).arg("--shell=sh");
@@ -22,10 +18,6 @@ pub(super) fn scripts() -> Result<()> {
 }
 
 /// Fails when rpmlint has a word to say, warnings included.
-///
-/// # Errors
-///
-/// When it does, or cannot run.
 pub(super) fn package(tools: &Tools, package: &Path) -> Result<()> {
     let mut rpmlint = tools.python("rpmlint");
     rpmlint.current_dir(top()).args(["--strict", "--config", "pkg/rpm/rpmlint.toml"]).arg(package);

@@ -3,19 +3,16 @@
 //! The same commit makes the same bytes wherever it lies, and nothing of the build machine gets
 //! into the package: neither its C library, nor its paths, nor its clock.
 
-mod about;
 mod binary;
+mod complete;
 mod digest;
 mod header;
 mod lint;
 mod options;
 mod sbom;
-mod signature;
 mod stage;
 mod tools;
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -23,11 +20,18 @@ use std::time::Instant;
 use lab::{Error, Result};
 
 use crate::cargo::{answer, list, manifest, succeed, top};
+use crate::disk::{copy, entries, make_directory, read, remove, text, write};
 use crate::heading::{heading, shown};
-use about::{About, Sums};
+use complete::About;
+use digest::sum;
 pub(crate) use options::Options;
-use stage::Stage;
 use tools::Tools;
+
+/// The directory for the package and all that comes with it.
+const DIRECTORY: &str = "target/rpm";
+
+/// The directory beside a package with what goes into it.
+const STAGE: &str = "stage";
 
 /// The version of the package that tests upgrade from, lower than any that is ever released.
 const PREVIOUS: &str = "0.0.1";
@@ -44,12 +48,8 @@ struct Build<'a> {
 }
 
 /// Builds the package, and holds it to what it must be.
-///
-/// # Errors
-///
-/// When a tool cannot be had, something does not build, or the package is not as it must be.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    if options.is_checked() { check(options) } else { build(options) }
+    if options.check { check(options) } else { build(options) }
 }
 
 fn build(options: &Options) -> Result<()> {
@@ -58,22 +58,23 @@ fn build(options: &Options) -> Result<()> {
     let tools = Tools::ensure()?;
     lint::scripts()?;
     let build = Build { tools: &tools, sources: top(), epoch: committed("%ct")?, options };
-    let directory = directory();
-    let stage = build.stage(&directory.join("stage"))?;
+    let directory = top().join(DIRECTORY);
+    build.stage(&directory)?;
     heading("package");
-    let package = build.pack(&stage, &directory, None)?;
+    let package = build.pack(&directory, None)?;
     lint::package(&tools, &package)?;
     heading("what is in it, and the checksums");
     let list = directory.join("dovecot-ark.cdx.json");
     sbom::write_list(&tools, &package, committed("%cd")?.as_str(), &list)?;
-    let line = |path| Ok(format!("{}  {}\n", digest::sha256_of(path)?, name_of(path)));
-    let sums = [&package, &list].map(|path| line(path));
-    let sums: String = sums.into_iter().collect::<Result<_>>()?;
-    write(&directory.join("SHA256SUMS"), sums.as_bytes())?;
+    let line =
+        |path: &PathBuf| Ok(format!("{}  {}\n", sum("sha256sum", &read(path)?)?, name_of(path)));
+    let lines: Result<String> = [&package, &list].into_iter().map(line).collect();
+    let sums = directory.join("SHA256SUMS");
+    write(&sums, lines?)?;
     let previous = directory.join("previous");
-    let older = stage.with_another_binary(&previous.join("stage"))?;
-    build.pack(&older, &previous, Some(PREVIOUS))?;
-    for path in [&package, &list, &directory.join("SHA256SUMS")] {
+    stage::collect_another(top(), &directory.join(STAGE), &previous.join(STAGE))?;
+    build.pack(&previous, Some(PREVIOUS))?;
+    for path in [&package, &list, &sums] {
         println!("   target/rpm/{}: {} bytes", name_of(path), read(path)?.len());
     }
     println!("   made in {}", shown(started.elapsed()));
@@ -83,10 +84,6 @@ fn build(options: &Options) -> Result<()> {
 /// Lays what the package brings, with this binary, below a directory that is returned.
 ///
 /// That takes no packager; its scriptlets do not run, and rpm does not know of it.
-///
-/// # Errors
-///
-/// When a file is missing or cannot be made.
 pub(crate) fn tree(binary: &Path) -> Result<PathBuf> {
     let root = top().join("target/tree");
     stage::install(top(), binary, &root)?;
@@ -99,13 +96,13 @@ fn check(options: &Options) -> Result<()> {
     let started = Instant::now();
     heading("the same again, in another directory");
     let tools = Tools::ensure()?;
-    let elsewhere = directory().join("a copy/with another path");
+    let elsewhere = top().join(DIRECTORY).join("a copy/with another path");
     let sources = elsewhere.join("sources");
     copy_sources(&sources)?;
     let build = Build { tools: &tools, sources: &sources, epoch: committed("%ct")?, options };
-    let stage = build.stage(&elsewhere.join("stage"))?;
-    let again = build.pack(&stage, &elsewhere, None)?;
-    let first = directory().join(again.file_name().unwrap_or_default());
+    build.stage(&elsewhere)?;
+    let again = build.pack(&elsewhere, None)?;
+    let first = top().join(DIRECTORY).join(again.file_name().unwrap_or_default());
     if read(&first)? != read(&again)? {
         let doing = format!("building {} twice", first.display());
         return Err(Error::failed(doing, format!("{} has other bytes", again.display())));
@@ -115,23 +112,23 @@ fn check(options: &Options) -> Result<()> {
 }
 
 impl Build<'_> {
-    /// Builds the binary and collects what goes into the package.
-    fn stage(&self, directory: &Path) -> Result<Stage> {
+    /// Builds the binary and collects what goes into the package that is packed in `directory`.
+    fn stage(&self, directory: &Path) -> Result<()> {
         heading("binary");
         let started = Instant::now();
         let binary = binary::build(self.tools, self.sources)?;
         let floor = binary::require_floor(&binary)?;
         println!("   needs glibc {floor}, {}", shown(started.elapsed()));
-        Stage::collect(self.sources, &binary, directory)
+        stage::collect(self.sources, &binary, &directory.join(STAGE))
     }
 
     /// Packs what was collected, under its own version or another one.
-    fn pack(&self, stage: &Stage, directory: &Path, version: Option<&str>) -> Result<PathBuf> {
+    fn pack(&self, directory: &Path, version: Option<&str>) -> Result<PathBuf> {
         let version_here = version.unwrap_or(env!("CARGO_PKG_VERSION"));
         let package = directory.join(format!("dovecot-ark-{version_here}-1.x86_64.rpm"));
         remove_packages(directory)?;
         let mut packager = Command::new(self.tools.packager());
-        packager.current_dir(stage.directory()).env("SOURCE_DATE_EPOCH", &self.epoch);
+        packager.current_dir(directory.join(STAGE)).env("SOURCE_DATE_EPOCH", &self.epoch);
         packager.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET");
         // gzip is what rpm 4.11 can read.
         packager.args(["--payload-compress", "gzip", "--arch", "x86_64", "--output"]).arg(&package);
@@ -141,10 +138,8 @@ impl Build<'_> {
             packager.arg("--set-metadata").arg(metadata);
         }
         succeed(packager, "packing")?;
-        let sums = Sums { sha1: digest::sha1, sha256: digest::sha256 };
-        let described = about::described(&read(&package)?, &self.about(version_here)?, &sums)?;
-        write(&package, &signature::completed(&described, digest::md5)?)?;
-        signature::require_complete(&read(&package)?, digest::md5)?;
+        write(&package, complete::completed(&read(&package)?, &self.about(version_here)?)?)?;
+        complete::require_complete(&read(&package)?)?;
         Ok(package)
     }
 
@@ -160,15 +155,10 @@ impl Build<'_> {
         Ok(About {
             description: description.trim().to_owned(),
             head: format!("{} - {version}-1", self.options.packager()),
-            changes: about::changes(&changelog, env!("CARGO_PKG_VERSION"))?,
+            changes: complete::changes(&changelog, env!("CARGO_PKG_VERSION"))?,
             time,
         })
     }
-}
-
-/// Returns the directory for the package and all that comes with it.
-fn directory() -> PathBuf {
-    top().join("target/rpm")
 }
 
 /// Tells when the commit was made, in one of git's formats, UTC.
@@ -184,7 +174,7 @@ fn committed(format: &str) -> Result<String> {
 fn copy_sources(to: &Path) -> Result<()> {
     make_directory(to)?;
     for path in entries(to)?.iter().filter(|path| !path.ends_with("target")) {
-        if path.is_dir() { remove_directory(path)? } else { remove_file(path)? }
+        remove(path)?;
     }
     let mut git = Command::new("git");
     git.current_dir(top()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
@@ -201,56 +191,7 @@ fn remove_packages(directory: &Path) -> Result<()> {
     make_directory(directory)?;
     let all = entries(directory)?;
     let mut packages = all.iter().filter(|path| path.extension().is_some_and(|it| it == "rpm"));
-    packages.try_for_each(|path| remove_file(path))
-}
-
-/// Lists what is in a directory.
-fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
-    let listed = fs::read_dir(directory).and_then(|entries| {
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()
-    });
-    listed.map_err(Error::io(format!("reading {}", directory.display())))
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    fs::remove_file(path).map_err(Error::io(format!("removing {}", path.display())))
-}
-
-fn make_directory(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(Error::io(format!("making {}", path.display())))
-}
-
-/// Removes a directory with all that is in it; none is well.
-fn remove_directory(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io(format!("removing {}", path.display()))(cause))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    if let Some(directory) = to.parent() {
-        make_directory(directory)?;
-    }
-    let doing = format!("copying {} to {}", from.display(), to.display());
-    fs::copy(from, to).map(drop).map_err(Error::io(doing))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(Error::io(format!("reading {}", path.display())))
-}
-
-fn text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(Error::io(format!("reading {}", path.display())))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(directory) = path.parent() {
-        make_directory(directory)?;
-    }
-    fs::write(path, bytes).map_err(Error::io(format!("writing {}", path.display())))
+    packages.try_for_each(|path| remove(path))
 }
 
 fn name_of(path: &Path) -> String {

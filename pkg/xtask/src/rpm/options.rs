@@ -3,17 +3,10 @@
 /// What is asked for, and who is named in the header; who is not named is not in it.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Options {
-    kind: Kind,
+    /// The package is built twice and compared.
+    pub(super) check: bool,
     url: Option<String>,
     vendor: Option<String>,
-}
-
-/// Whether the package is built once, or twice and compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Kind {
-    #[default]
-    Built,
-    Checked,
 }
 
 impl Options {
@@ -25,7 +18,7 @@ impl Options {
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
-                "--check" if options.kind == Kind::Built => options.kind = Kind::Checked,
+                "--check" if !options.check => options.check = true,
                 "--url" if options.url.is_none() => {
                     let url = words.next().filter(|url| is_url(url))?;
                     options.url = Some((*url).to_owned());
@@ -38,16 +31,6 @@ impl Options {
             }
         }
         Some(options)
-    }
-
-    /// The package is built twice, and nobody is named.
-    pub(crate) fn checking() -> Self {
-        Self { kind: Kind::Checked, ..Self::default() }
-    }
-
-    /// Tells whether the package is to be built twice.
-    pub(super) fn is_checked(&self) -> bool {
-        self.kind == Kind::Checked
     }
 
     /// Says it to the packager, in TOML.
@@ -90,7 +73,7 @@ mod tests {
         let named = Options::read(&words).expect("all options");
         let expected = "url = \"https://example.com/ark\"\nvendor = \"Example \\\"E\\\" Corp.\"\n";
         assert_eq!(named.metadata(), expected);
-        assert!(named.is_checked() && !plain.is_checked());
+        assert!(named.check && !plain.check);
         assert_eq!(named.packager(), "Example \"E\" Corp.");
     }
 

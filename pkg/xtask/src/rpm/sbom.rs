@@ -7,16 +7,17 @@
 //! draws a serial number, so that no two lists of one build are the same, writes 1.5 at most, and lays
 //! a file beside the manifest of each member of the workspace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use lab::{Error, Result};
 use serde_json::{Value, json};
 
+use super::digest::sum;
 use super::tools::Tools;
-use super::{digest, text, write};
 use crate::cargo::{answer, list, manifest, succeed, top};
+use crate::disk::{read, text, write};
 
 /// Holds a file to the schema, which the package brings: exit status 1 and the reason if it is not so.
 const VALIDATE: &str = "\
@@ -32,39 +33,25 @@ const MYSELF: &str = "dovecot-ark";
 /// The standard library's.
 const STD: &str = "std";
 
-/// A resolved dependency graph, by cargo's ids.
-struct Graph<'a> {
-    /// All packages but macros.
-    packages: BTreeMap<&'a str, &'a Value>,
-    /// What each of them needs at run time.
-    needs: BTreeMap<&'a str, Vec<&'a str>>,
-    /// The kit.
-    root: &'a str,
-    /// What gets into its binary.
-    reached: BTreeSet<&'a str>,
-}
+/// What gets into the binary, the kit included, by cargo's ids: a package, and the ids of what it needs.
+type Graph<'a> = BTreeMap<&'a str, (&'a Value, Vec<&'a str>)>;
 
 /// Writes the list of what `package` holds, and holds the list to its schema.
-///
-/// # Errors
-///
-/// When cargo cannot tell, the file cannot be written, or is not valid.
 pub(super) fn write_list(tools: &Tools, package: &Path, made: &str, to: &Path) -> Result<()> {
     let manifest = manifest(top())?;
-    let mut components = components(&manifest, &sums_of(&text(&top().join("Cargo.lock"))?))?;
+    let graph = graph(&manifest)?;
+    let mut components = components(&graph, &sums_of(&text(&top().join("Cargo.lock"))?));
     components.push(standard_library()?);
     let parts = components.len();
     let list = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": { "timestamp": made, "component": whole(&digest::sha256_of(package)?) },
+        "metadata": { "timestamp": made, "component": whole(&sum("sha256sum", &read(package)?)?) },
         "components": components,
-        "dependencies": dependencies(&manifest)?,
+        "dependencies": dependencies(&graph),
     });
-    let text = serde_json::to_string_pretty(&list)
-        .map_err(|cause| Error::failed(format!("writing {}", to.display()), cause.to_string()))?;
-    write(to, format!("{text}\n").as_bytes())?;
+    write(to, format!("{list:#}\n"))?;
     let mut validate = tools.python("python3");
     validate.args(["-c", VALIDATE]).arg(to);
     succeed(validate, &format!("holding {} to its schema", to.display()))?;
@@ -101,9 +88,9 @@ fn standard_library() -> Result<Value> {
 }
 
 /// Lists the crates in the binary, by their names.
-fn components(manifest: &Value, sums: &BTreeMap<(String, String), String>) -> Result<Vec<Value>> {
-    let graph = Graph::of(manifest)?;
-    let described = graph.reached.iter().filter_map(|id| graph.packages.get(id)).map(|package| {
+fn components(graph: &Graph<'_>, sums: &BTreeMap<(String, String), String>) -> Vec<Value> {
+    let crates = graph.values().filter(|(package, _)| package["name"] != MYSELF);
+    let described = crates.map(|(package, _)| {
         let [name, version, license] =
             ["name", "version", "license"].map(|key| package[key].as_str().unwrap_or_default());
         let sum = sums.get(&(name.to_owned(), version.to_owned()));
@@ -120,71 +107,58 @@ fn components(manifest: &Value, sums: &BTreeMap<(String, String), String>) -> Re
             "hashes": sum.map(hash).into_iter().collect::<Vec<_>>(),
         })
     });
-    Ok(described.collect())
+    described.collect()
 }
 
-/// Lists what each of them needs.
-fn dependencies(manifest: &Value) -> Result<Vec<Value>> {
-    let graph = Graph::of(manifest)?;
-    let purls = |ids: &[&str]| -> Vec<String> {
-        ids.iter().filter_map(|id| graph.packages.get(id)).map(|package| purl(package)).collect()
-    };
-    let mut of_myself = purls(&graph.needs_of(graph.root));
-    of_myself.push(STD.to_owned());
-    let mut all = vec![json!({ "ref": MYSELF, "dependsOn": of_myself })];
-    for id in &graph.reached {
-        let name = purls(&[id]).concat();
-        all.push(json!({ "ref": name, "dependsOn": purls(&graph.needs_of(id)) }));
+/// Lists what each of them needs, the kit first.
+fn dependencies(graph: &Graph<'_>) -> Vec<Value> {
+    let mut all = Vec::new();
+    for (package, needs) in graph.values() {
+        let mut names: Vec<String> =
+            needs.iter().filter_map(|id| Some(purl(graph.get(id)?.0))).collect();
+        if package["name"] == MYSELF {
+            names.push(STD.to_owned());
+            all.insert(0, json!({ "ref": MYSELF, "dependsOn": names }));
+        } else {
+            all.push(json!({ "ref": purl(package), "dependsOn": names }));
+        }
     }
-    Ok(all)
+    all
 }
 
-impl<'a> Graph<'a> {
-    /// Reads the graph, and walks from the kit to all that gets into its binary.
-    fn of(manifest: &'a Value) -> Result<Self> {
-        let (mut packages, mut needs) = (BTreeMap::new(), BTreeMap::new());
-        let mut root = None;
-        for package in list(manifest, "/packages") {
-            let id = package["id"].as_str().unwrap_or_default();
-            if package["name"] == MYSELF {
-                root = Some(id);
-            }
-            if !is_macro(package) {
-                packages.insert(id, package);
-            }
-        }
-        for node in list(manifest, "/resolve/nodes") {
-            let normal = list(node, "/deps")
-                .filter(|dep| is_normal(dep))
-                .filter_map(|dep| dep["pkg"].as_str());
-            needs.insert(node["id"].as_str().unwrap_or_default(), normal.collect::<Vec<_>>());
-        }
-        let root = root.ok_or_else(|| {
-            Error::failed("reading what cargo resolved", format!("{MYSELF} is not in it"))
-        })?;
-        let mut graph = Self { packages, needs, root, reached: BTreeSet::new() };
-        let mut open = vec![root];
-        while let Some(id) = open.pop() {
-            let new = graph.needs_of(id);
-            open.extend(new.into_iter().filter(|id| graph.reached.insert(*id)));
-        }
-        Ok(graph)
+/// Reads what cargo resolved, and walks from the kit to all that gets into its binary.
+fn graph(manifest: &Value) -> Result<Graph<'_>> {
+    let packages = list(manifest, "/packages").filter(|package| !is_macro(package));
+    let packages: BTreeMap<&str, &Value> =
+        packages.map(|package| (id_of(package), package)).collect();
+    let nodes: BTreeMap<&str, &Value> =
+        list(manifest, "/resolve/nodes").map(|node| (id_of(node), node)).collect();
+    let root = packages.iter().find(|(_, package)| package["name"] == MYSELF);
+    let (root, _) = root.ok_or_else(|| {
+        Error::failed("reading what cargo resolved", format!("{MYSELF} is not in it"))
+    })?;
+    let (mut graph, mut open) = (Graph::new(), vec![*root]);
+    while let Some(id) = open.pop() {
+        let (Some(package), false) = (packages.get(id).copied(), graph.contains_key(id)) else {
+            continue;
+        };
+        let needs = nodes.get(id).into_iter().flat_map(|node| list(node, "/deps"));
+        let needs = needs.filter(|need| is_normal(need)).filter_map(|need| need["pkg"].as_str());
+        let needs: Vec<&str> = needs.filter(|id| packages.contains_key(id)).collect();
+        open.extend(&needs);
+        graph.insert(id, (package, needs));
     }
+    Ok(graph)
+}
 
-    /// Lists what a package needs that gets into the binary.
-    fn needs_of(&self, id: &str) -> Vec<&'a str> {
-        let needs = self.needs.get(id).into_iter().flatten();
-        needs.copied().filter(|id| self.packages.contains_key(id)).collect()
-    }
+fn id_of(value: &Value) -> &str {
+    value["id"].as_str().unwrap_or_default()
 }
 
 /// Tells whether a package runs inside the compiler.
 fn is_macro(package: &Value) -> bool {
-    let targets = package["targets"].as_array().into_iter().flatten();
-    targets
-        .filter_map(|target| target["kind"].as_array())
-        .flatten()
-        .any(|kind| kind == "proc-macro")
+    let mut kinds = list(package, "/targets").flat_map(|target| list(target, "/kind"));
+    kinds.any(|kind| kind == "proc-macro")
 }
 
 /// Tells whether a dependency is one of the program, not of its build or its tests.
@@ -240,19 +214,20 @@ mod tests {
     fn only_what_is_in_the_binary_is_listed() {
         let sums = sums_of("[[package]]\nname = \"a\"\nversion = \"1.0.0+x\"\nchecksum = \"ab\"\n");
         let manifest = manifest();
-        let listed = components(&manifest, &sums).expect("a list");
+        let graph = graph(&manifest).expect("a graph");
+        let listed = components(&graph, &sums);
         let names: Vec<&str> = listed.iter().filter_map(|part| part["name"].as_str()).collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(listed[0]["hashes"][0]["content"], "ab");
         assert_eq!(listed[0]["purl"], "pkg:cargo/a@1.0.0%2Bx");
         assert_eq!(listed[1]["licenses"][0]["expression"], "MIT OR Apache-2.0");
-        let edges = dependencies(&manifest).expect("the edges");
+        let edges = dependencies(&graph);
         assert_eq!(edges[0], json!({ "ref": MYSELF, "dependsOn": ["pkg:cargo/a@1.0.0%2Bx", STD] }));
         assert_eq!(edges.len(), 3);
     }
 
     #[test]
     fn a_graph_without_the_kit_is_an_error() {
-        assert!(Graph::of(&json!({})).is_err());
+        assert!(graph(&json!({})).is_err());
     }
 }

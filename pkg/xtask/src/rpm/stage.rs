@@ -7,70 +7,39 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use lab::{Error, Result};
 use serde_json::Value;
 
-use super::{copy, remove_directory, write};
 use crate::cargo::{bytes, list, manifest};
+use crate::disk::{copy, remove, write};
 use crate::manual;
 
 /// Where the manifest wants the binary.
 const BINARY: &str = "target/release/dovecot-ark";
 
-/// The directory in which the packager runs.
-#[derive(Debug)]
-pub(super) struct Stage {
-    sources: PathBuf,
-    directory: PathBuf,
+/// Copies and makes each file that the manifest names, in the directory in which the packager runs.
+pub(super) fn collect(sources: &Path, binary: &Path, directory: &Path) -> Result<()> {
+    remove(directory)?;
+    copy(&sources.join("Cargo.toml"), &directory.join("Cargo.toml"))?;
+    let names = named(&manifest(sources)?);
+    names.iter().try_for_each(|name| lay(sources, name, binary, &directory.join(name)))
 }
 
-impl Stage {
-    /// Copies and makes each file that the manifest names.
-    ///
-    /// # Errors
-    ///
-    /// When one is missing or cannot be made.
-    pub(super) fn collect(sources: &Path, binary: &Path, directory: &Path) -> Result<Self> {
-        remove_directory(directory)?;
-        let stage = Self { sources: sources.to_owned(), directory: directory.to_owned() };
-        copy(&sources.join("Cargo.toml"), &directory.join("Cargo.toml"))?;
-        let metadata = manifest(sources)?;
-        for name in named(&metadata) {
-            lay(sources, &name, binary, &directory.join(&name))?;
-        }
-        Ok(stage)
-    }
-
-    /// Returns the directory.
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// Collects the same again, with a binary of other bytes that does the same.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stage::collect`].
-    pub(super) fn with_another_binary(&self, directory: &Path) -> Result<Self> {
-        let stage = Self::collect(&self.sources, &self.directory.join(BINARY), directory)?;
-        let binary = stage.directory.join(BINARY);
-        let altered = OpenOptions::new().append(true).open(&binary);
-        let altered = altered.and_then(|mut file| file.write_all(b"another build"));
-        altered.map_err(Error::io(format!("altering {}", binary.display())))?;
-        Ok(stage)
-    }
+/// Collects the same again as in `stage`, with a binary of other bytes that does the same.
+pub(super) fn collect_another(sources: &Path, stage: &Path, directory: &Path) -> Result<()> {
+    collect(sources, &stage.join(BINARY), directory)?;
+    let binary = directory.join(BINARY);
+    let altered = OpenOptions::new().append(true).open(&binary);
+    let altered = altered.and_then(|mut file| file.write_all(b"another build"));
+    altered.map_err(Error::io(format!("altering {}", binary.display())))
 }
 
 /// Lays what the package brings below `root`, with this binary: a node as the package leaves it.
-///
-/// # Errors
-///
-/// As [`Stage::collect`].
 pub(super) fn install(sources: &Path, binary: &Path, root: &Path) -> Result<()> {
-    remove_directory(root)?;
+    remove(root)?;
     let metadata = manifest(sources)?;
     for asset in packaging(&metadata).flat_map(|rpm| list(rpm, "/assets")) {
         let field = |name: &str| {
@@ -97,15 +66,15 @@ fn lay(sources: &Path, name: &str, binary: &Path, to: &Path) -> Result<()> {
         let mut gzip = Command::new("gzip");
         // Without name and time.
         gzip.args(["-9", "-n", "-c"]).arg(sources.join(page));
-        return write(to, &bytes(gzip, &format!("compressing {page}"))?);
+        return write(to, bytes(gzip, &format!("compressing {page}"))?);
     }
     if let Some(page) = name.strip_prefix("target/html/") {
-        return write(to, manual::html(sources, page)?.as_bytes());
+        return write(to, manual::html(sources, page)?);
     }
     if let Some(shell) = name.strip_prefix("target/completions/") {
         let mut completions = Command::new(binary);
         completions.args(["completions", shell]);
-        return write(to, &bytes(completions, &format!("asking for {shell}'s completions"))?);
+        return write(to, bytes(completions, &format!("asking for {shell}'s completions"))?);
     }
     copy(&sources.join(name), to)
 }

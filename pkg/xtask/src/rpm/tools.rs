@@ -3,7 +3,7 @@
 //! What is missing is installed, and said so: the machine's own packages by its package manager,
 //! the rest in a private directory, which a `cargo clean` takes away again.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,8 +12,8 @@ use std::{env, iter};
 use lab::setup::{self, Tool};
 use lab::{Error, Result};
 
-use super::{make_directory, write};
 use crate::cargo::{cargo, succeed, top};
+use crate::disk::{make_directory, remove, write};
 
 /// Programs of the machine: rpm, its modules for Python, rpm2cpio and cpio are what rpmlint reads
 /// packages with.
@@ -57,10 +57,6 @@ pub(super) struct Tools {
 
 impl Tools {
     /// Installs what is missing.
-    ///
-    /// # Errors
-    ///
-    /// When the machine is no x86-64, or something cannot be installed.
     pub(super) fn ensure() -> Result<Self> {
         if env::consts::ARCH != "x86_64" {
             return Err(Error::failed("building the package", "the machine is no x86_64"));
@@ -115,7 +111,7 @@ impl Tools {
         pip.args(["install", "--quiet", "--disable-pip-version-check", "--ignore-installed"]);
         pip.args(PYTHON_PACKAGES);
         succeed(pip, "installing with pip")?;
-        write(&complete, wanted.as_bytes())
+        write(&complete, wanted)
     }
 
     /// Builds the packager unless it is there.
@@ -135,8 +131,7 @@ impl Tools {
         install.arg("--target-dir").arg(self.directory.join("cargo/build"));
         install.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_INCREMENTAL", "0");
         succeed(install, &format!("installing {name}"))?;
-        let built = self.directory.join("cargo/build");
-        fs::remove_dir_all(&built).map_err(Error::io(format!("removing {}", built.display())))
+        remove(&self.directory.join("cargo/build"))
     }
 }
 
@@ -155,16 +150,12 @@ pub(super) fn flags(sources: &Path) -> OsString {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     let directories = home.iter().map(|home| (home.as_path(), "/cargo"));
-    let mut flags = OsString::new();
-    for (directory, name) in directories.chain(iter::once((sources, "/dovecot-ark"))) {
-        if !flags.is_empty() {
-            // What cargo splits CARGO_ENCODED_RUSTFLAGS by.
-            flags.push("\x1f");
-        }
-        flags.push("--remap-path-prefix=");
-        flags.push(directory);
-        flags.push("=");
-        flags.push(name);
-    }
-    flags
+    let flags =
+        directories.chain(iter::once((sources, "/dovecot-ark"))).map(|(directory, name)| {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.extend([directory.as_os_str(), "=".as_ref(), name.as_ref()]);
+            flag
+        });
+    // What cargo splits CARGO_ENCODED_RUSTFLAGS by.
+    flags.collect::<Vec<_>>().join(OsStr::new("\x1f"))
 }

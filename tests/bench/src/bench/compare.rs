@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use lab::Result;
 use lab::hangs::PROBE;
+use lab::kit::ORIGINAL;
 
-use super::place::{AGENT, LEAST_PROGRAM, ORIGINAL, Place};
+use super::place::{AGENT, LEAST_PROGRAM, Place};
 use super::runs::{Contestant, alternate};
 use crate::samples::Samples;
 

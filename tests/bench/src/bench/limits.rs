@@ -90,11 +90,8 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
     let mut limits = Vec::new();
     for one in &seen.places {
         let (place, wall) = (one.init, |who, what| one.samples.wall(&named(who, what)));
-        let ratio =
-            |what: &str, value, at_most| Limit::new(format!("{place}: {what}"), value, at_most, "");
-        let apart = |what: &str, seconds: f64| {
-            let at_most = if what.ends_with("stopped") { 15.0 } else { 30.0 };
-            Limit::new(format!("{place}: {what}"), seconds * 1e3, at_most, "ms")
+        let limit = |what: &str, value, at_most, unit| {
+            Limit::new(format!("{place}: {what}"), value, at_most, unit)
         };
         // Users are served when the pause between the two looks of a restore begins: it is counted
         // apart. So is that of a remove, where no control group of systemd's makes it superfluous.
@@ -105,20 +102,17 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
         };
         let login = (wall(LOGIN, CHECK)? - wall(KIT, CHECK)?) * 1e3;
         let (bare, shell) = (wall(BARE, "recover")?, wall(SHELL, "recover")?);
+        let original = format!("recover / original (bare: {:.3})", bare / shell);
         let remove = wall(KIT, "remove")? - wall(BARE, "remove")? - pause.as_secs_f64();
         limits.extend([
-            ratio("quickCheck / original", wall(KIT, CHECK)? / wall(SHELL, CHECK)?, 0.75),
+            limit("quickCheck / original", wall(KIT, CHECK)? / wall(SHELL, CHECK)?, 0.75, ""),
             Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
-            Limit::new(format!("{place}: a login, above a greeting"), login, 25.0, "ms"),
+            limit("a login, above a greeting", login, 25.0, "ms"),
             // Where the bare commands are slow, nobody can be much faster than the original.
-            ratio(
-                &format!("recover / original (bare: {:.3})", bare / shell),
-                recover / shell,
-                0.25,
-            ),
-            ratio("recover / stop, start, greeting", recover / bare, 1.15),
-            apart(&format!("remove, above the stop command{besides}"), remove),
-            apart("remove, already stopped", wall(STOPPED, "remove")?),
+            limit(&original, recover / shell, 0.25, ""),
+            limit("recover / stop, start, greeting", recover / bare, 1.15, ""),
+            limit(&format!("remove, above the stop command{besides}"), remove * 1e3, 30.0, "ms"),
+            limit("remove, already stopped", wall(STOPPED, "remove")? * 1e3, 15.0, "ms"),
         ]);
     }
     let once = &seen.once;

@@ -102,19 +102,17 @@ fn measure(tools: &Tools, rounds: Rounds) -> Result<Seen> {
 
 /// Compares everybody on a node.
 fn compare(place: &Place, init: Init, rounds: Rounds) -> Result<SeenPlace> {
-    let mut samples = Samples::default();
-    place
-        .crowded(USUAL, || {
-            println!("   the checks");
-            compare::checks(place, rounds.pick(31, 5), &mut samples)?;
-            println!("   the kit's check beside the least, until two passes agree");
-            let beside_the_least =
-                Passes::make(|| compare::beside_the_least(place, rounds.pick(31, 5)))?;
-            println!("   recover, restore, remove");
-            compare::changes(place, rounds.pick(15, 1), &mut samples)?;
-            Ok(beside_the_least)
-        })
-        .map(|beside_the_least| SeenPlace { init, samples, beside_the_least })
+    place.crowded(USUAL, || {
+        let mut samples = Samples::default();
+        println!("   the checks");
+        compare::checks(place, rounds.pick(31, 5), &mut samples)?;
+        println!("   the kit's check beside the least, until two passes agree");
+        let beside_the_least =
+            Passes::make(|| compare::beside_the_least(place, rounds.pick(31, 5)))?;
+        println!("   recover, restore, remove");
+        compare::changes(place, rounds.pick(15, 1), &mut samples)?;
+        Ok(SeenPlace { init, samples, beside_the_least })
+    })
 }
 
 /// Says of each limit whether it holds.

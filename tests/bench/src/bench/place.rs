@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use lab::hangs::{account, mailbox};
-use lab::{DEFAULTS, Error, Init, Node, Result, kit, top};
+use lab::hangs::make_account;
+use lab::{DEFAULTS, Error, Init, Node, Result, Suite, kit, top};
 
 use crate::crowd::crowded;
 use crate::samples::STOPWATCH;
 
-/// Where the original kit lies on the node.
-pub(super) const ORIGINAL: &str = "/usr/local/lib/original";
 /// The OCF agent of Debian's package.
 pub(super) const AGENT: &str = "/usr/lib/ocf/resource.d/heartbeat/dovecot";
 /// The least check that there can be.
@@ -70,22 +68,18 @@ pub(super) struct Place(Node);
 impl Place {
     /// Starts a node, lays everything on it, and starts Dovecot.
     pub(super) fn start(tools: &Tools, init: Init) -> Result<Self> {
-        let place = Self(kit::node_with(&tools.kit, init)?);
+        let place = Self(kit::node_on(&tools.kit, Suite::Bookworm, init)?);
         place.0.copy_in(&tools.stopwatch, STOPWATCH)?;
         place.0.copy_in(&tools.least, LEAST_PROGRAM)?;
         place.0.copy_in(&tools.agent, "/run/agent.deb")?;
-        place.sh(&format!(
-            "dpkg-deb -x /run/agent.deb /run/agent && cp -a /run/agent/usr/lib/ocf /usr/lib/
-             mkdir -p {ORIGINAL}"
-        ))?;
-        for name in ["common.sh", "quickCheck", "restore", "remove", "recover"] {
-            let file = top().join("tests/original").join(name);
-            place.0.copy_in(&file, &format!("{ORIGINAL}/{name}"))?;
-        }
+        place.sh(
+            "dpkg-deb -x /run/agent.deb /run/agent && cp -a /run/agent/usr/lib/ocf /usr/lib/",
+        )?;
+        place.0.copy_original()?;
         // What is sent there comes back on the loopback interface and is dropped: silence.
         place.sh("for net in 198.51.100 203.0.113; do ip route add $net.0/24 dev lo; done")?;
         place.sh("service dovecot start")?;
-        place.sh(&format!("{}; {}", account(), mailbox()))?;
+        make_account(&place.0)?;
         Ok(place)
     }
 

@@ -39,9 +39,9 @@ pub(super) fn load(tools: &Tools, place: Place, count: u32) -> Result<()> {
 
 /// Checks a Dovecot among clients and reloads; its master stays.
 pub(super) fn reloaded(node: &Node, count: u32) -> Result<()> {
-    let before = master(node)?;
+    let before = node.running_master()?;
     crowded(node, count, "0.05", &RELOADS)?;
-    if master(node)? == before {
+    if node.running_master()? == before {
         return Ok(());
     }
     Err(Error::failed("reloading Dovecot", "its master is another one now"))
@@ -81,13 +81,9 @@ pub(super) fn frozen(tools: &Tools, place: Place, count: u32) -> Result<()> {
     Ok(())
 }
 
-fn master(node: &Node) -> Result<u32> {
-    node.master()?.ok_or_else(|| Error::failed("looking for Dovecot's master", "it does not run"))
-}
-
 /// Kills a master, and tells how many seconds the check took that saw it.
 fn death(node: &Node) -> Result<f64> {
-    let master = master(node)?;
+    let master = node.running_master()?;
     node.signal(master, "KILL")?;
     while node.master()? == Some(master) {
         thread::sleep(Duration::from_millis(5));
@@ -99,7 +95,7 @@ fn death(node: &Node) -> Result<f64> {
 
 /// Freezes the master for a check, and tells how many seconds that took.
 fn freeze(node: &Node) -> Result<f64> {
-    let master = master(node)?;
+    let master = node.running_master()?;
     node.signal(master, "STOP")?;
     let took = alarm(node);
     node.signal(master, "CONT")?;

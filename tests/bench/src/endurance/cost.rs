@@ -4,7 +4,7 @@
 //! and the next client makes it start them again. That is part of the cost: so Dovecot is told to
 //! end them after a second instead of a minute, and each check comes later than that.
 
-use lab::hangs::{account, mailbox};
+use lab::hangs::make_account;
 use lab::{DEFAULTS, Error, Node, Result};
 
 use super::{DOVECOTS_LOG, Place, Tools, checks, no_alarm};
@@ -31,7 +31,7 @@ pub(super) fn run(tools: &Tools, place: Place, count: u32) -> Result<()> {
     let idle = if place.is_2_4() { "default_idle_kill_interval" } else { "default_idle_kill" };
     node.append("/etc/dovecot/local.conf", &format!("{idle} = 1s\n"))?;
     node.run(&["service", "dovecot", "restart"])?.succeeded("restarting Dovecot")?;
-    node.sh(&format!("{}; {}", account(), mailbox()))?.succeeded("making an account")?;
+    make_account(&node)?;
     for probe in ["connect", "greeting", "login"] {
         for entry in ["127.0.0.1:143:5", "127.0.0.1:993:5"] {
             let settings = format!("APP_DOVECOT_PROBE={probe}\nAPP_DOVECOT_IP_LIST={entry}\n");

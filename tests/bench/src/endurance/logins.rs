@@ -3,7 +3,7 @@
 use lab::{DEFAULTS, Error, Node, Result};
 
 use super::{Place, SETTINGS, Tools, alarms, leaks};
-use lab::hangs::{PROBE, account, mailbox};
+use lab::hangs::{PROBE, make_account};
 
 /// What says that a login has succeeded.
 const ARMED: &str = "\"armed\":true";
@@ -21,7 +21,7 @@ pub(super) fn leaks(tools: &Tools, place: Place, count: u32) -> Result<()> {
 /// A node whose check has logged in once, so that each failure of the store would be a fault.
 fn armed(tools: &Tools, place: Place) -> Result<Node> {
     let node = tools.serving(place, SETTINGS)?;
-    node.sh(&format!("{}; {}", account(), mailbox()))?.succeeded("making an account")?;
+    make_account(&node)?;
     node.write(DEFAULTS, &SETTINGS.replace("APP_DOVECOT_PROBE=greeting\n", PROBE))?;
     node.act("quickCheck")?.succeeded("logging in")?;
     let known = node.read("/run/dovecot-ark/.login")?;

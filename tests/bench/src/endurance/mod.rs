@@ -160,7 +160,8 @@ fn checks(node: &Node, count: u32, pause: &str) -> Result<Vec<Sample>> {
 /// Insists that no check was an alarm; shows the kit's errors if one was.
 fn no_alarm(node: &Node, checks: &[Sample]) -> Result<()> {
     let alarms = checks.iter().filter(|check| check.status != 0).count();
-    println!("{} checks, {alarms} of them alarms: {}", checks.len(), walls(checks));
+    let walls = spread(checks.iter().map(|check| check.wall));
+    println!("{} checks, {alarms} of them alarms: {walls}", checks.len());
     let log = node.read(LOG)?;
     println!("{} warnings", log.lines().filter(|line| line.contains(" WARN:")).count());
     if alarms == 0 {
@@ -171,11 +172,6 @@ fn no_alarm(node: &Node, checks: &[Sample]) -> Result<()> {
         .take(20)
         .for_each(|line| println!("{line}"));
     Err(Error::failed("checking a healthy Dovecot", format!("{alarms} false alarms")))
-}
-
-/// Writes the median and the longest of the times of checks.
-fn walls(checks: &[Sample]) -> String {
-    spread(checks.iter().map(|check| check.wall))
 }
 
 /// Writes the median and the longest of some times, in seconds.

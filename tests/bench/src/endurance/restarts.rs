@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::stage::signal_master;
-use lab::{Cluster, DEFAULTS, Dialect, Error, NODES, Poller, Result, TAG};
+use lab::{Cluster, DEFAULTS, Dialect, Error, NODES, Poller, Result, TAG, until};
 
 use super::{Place, Tools, spread};
 
@@ -30,9 +30,15 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
     cluster.protect()?;
     let poller = cluster.poll()?;
     poller.wait_for_success(Instant::now(), WAIT)?;
-    restarting(&cluster, "--restart")?;
+    // On both nodes, over what is there already.
+    sh(&cluster, 1, &format!("{ARK} install --restart"))?;
+    sh(&cluster, 2, &format!("{ARK} install --standby --restart"))?;
     moves(&cluster, &poller, count * 5 / 2)?;
-    check_every(&cluster, INTERVAL)?;
+    for node in NODES {
+        let seconds = INTERVAL.as_secs();
+        let line = format!("sed -i 's/^LKCHECKINTERVAL=.*/LKCHECKINTERVAL={seconds}/' {DEFAULTS}");
+        sh(&cluster, node, &line)?;
+    }
     // systemd does not wait for a check: when the kill comes is all one.
     kills(&cluster, &poller, "with", count, INTERVAL / 8)?;
     for node in NODES {
@@ -51,20 +57,12 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
     Err(Error::failed("moving the service", format!("{:?}", seen.violations)))
 }
 
-/// Installs on both nodes what is there already, with these options.
-fn restarting(cluster: &Cluster, options: &str) -> Result<()> {
-    sh(cluster, 1, &format!("{ARK} install {options}"))?;
-    sh(cluster, 2, &format!("{ARK} install --standby {options}"))
-}
-
 /// Kills so many masters, each at another moment of a time; tells how long there was no mail.
 fn kills(cluster: &Cluster, poller: &Poller, name: &str, count: u32, time: Duration) -> Result<()> {
     let mut downtimes = Vec::new();
     for number in 0..count {
         // Where it serves; the limit allows far less kills than are made here.
-        let [active] = cluster.serving()?[..] else {
-            return Err(Error::failed("looking for Dovecot", "it does not run on one node"));
-        };
+        let active = cluster.active()?;
         sh(cluster, active, "systemctl reset-failed dovecot")?;
         thread::sleep(time * number / count);
         let mark = Instant::now();
@@ -119,21 +117,8 @@ fn moves(cluster: &Cluster, poller: &Poller, count: u32) -> Result<()> {
 }
 
 fn await_service(cluster: &Cluster, node: usize) -> Result<()> {
-    let start = Instant::now();
-    while cluster.state(node, TAG)? != "ISP" {
-        if start.elapsed() > WAIT {
-            let doing = format!("waiting for {TAG} on node {node}");
-            return Err(Error::Late { doing, limit: WAIT });
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
-}
-
-fn check_every(cluster: &Cluster, interval: Duration) -> Result<()> {
-    let seconds = interval.as_secs();
-    let line = format!("sed -i 's/^LKCHECKINTERVAL=.*/LKCHECKINTERVAL={seconds}/' {DEFAULTS}");
-    NODES.into_iter().try_for_each(|node| sh(cluster, node, &line))
+    let doing = format!("waiting for {TAG} on node {node}");
+    until(&doing, WAIT, Duration::from_millis(50), || Ok(cluster.state(node, TAG)? == "ISP"))
 }
 
 fn sh(cluster: &Cluster, node: usize, script: &str) -> Result<()> {

@@ -5,12 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::kit::ORIGINALS;
-use lab::{
-    ACTIONS, Cluster, Dialect, Error, Finished, Imap, LKROOT, NODES, Result, STUBS, TAG, Tree,
-    USERS,
-};
+use lab::{Cluster, Dialect, Error, Finished, Imap, NODES, Result, STUBS, TAG, Tree, USERS};
 
 use super::{Place, Tools, spread};
+use crate::samples::Spread;
 
 /// Longest wait for an answer of the client.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -45,22 +43,24 @@ pub(super) fn run(tools: &Tools, _: Place, count: u32) -> Result<()> {
     let (user, password) = USERS[1];
     session.login(user, password)?;
     poller.wait_for_success(Instant::now(), ANSWER)?;
-    let (before, master) = (trees(&cluster)?, master(&cluster)?);
+    let (before, master) = (trees(&cluster)?, cluster.node(1)?.running_master()?);
     let mut scene = Scene { cluster, before, master, session };
 
     let (mut taking, mut giving) = (Vec::new(), Vec::new());
     for _ in 0..count {
-        taking.push(scene.done(&TAKE_OVER)?.took);
+        taking.push(scene.done(&TAKE_OVER)?.took.as_secs_f64());
         scene.assert_served_by(STUBS)?;
-        giving.push(scene.done(&GIVE_BACK)?.took);
+        giving.push(scene.done(&GIVE_BACK)?.took.as_secs_f64());
         scene.assert_as_before()?;
     }
-    println!("taken over: {}", spread(taking.iter().map(Duration::as_secs_f64)));
-    println!("given back: {}", spread(giving.iter().map(Duration::as_secs_f64)));
-    let mut killed = 0;
+    println!("taken over: {}", spread(taking.iter().copied()));
+    println!("given back: {}", spread(giving.iter().copied()));
+    let median = |times: &[f64]| Spread::of(times.iter().copied()).map_or(0.0, |one| one.median);
+    let (mut killed, medians) =
+        (0, [median(&taking), median(&giving)].map(Duration::from_secs_f64));
     for number in 0..count {
-        for (words, times) in [(TAKE_OVER, &taking), (GIVE_BACK, &giving)] {
-            killed += u32::from(scene.kill(&words, median(times) * number / count)?);
+        for (words, usual) in [TAKE_OVER, GIVE_BACK].into_iter().zip(medians) {
+            killed += u32::from(scene.kill(&words, usual * number / count)?);
             let is_same = (number + u32::from(words == GIVE_BACK)).is_multiple_of(2);
             scene.lead(if is_same == (words == TAKE_OVER) { TAKE_OVER } else { GIVE_BACK })?;
             // Where the next begins.
@@ -119,15 +119,10 @@ impl Scene {
     /// Insists that LifeKeeper has the resource in service, and runs these programs on both nodes.
     fn assert_served_by(&mut self, programs: &str) -> Result<()> {
         for node in NODES {
-            for action in ACTIONS {
-                let directory = if action == "recover" { "recovery" } else { "actions" };
-                let copy = format!("{LKROOT}/subsys/gen/resources/app/{directory}/!{action}/{TAG}");
-                let compare = format!("cmp '{copy}' {programs}/{action}");
-                self.cluster.node(node)?.sh(&compare)?.succeeded("comparing the programs")?;
-            }
+            self.cluster.node(node)?.require_copies(TAG, programs)?;
         }
         let state = self.cluster.state(1, TAG)?;
-        let now = master(&self.cluster)?;
+        let now = self.cluster.node(1)?.running_master()?;
         if state != "ISP" || now != self.master {
             let cause = format!("{TAG} is {state}, the master is pid {now}, not {}", self.master);
             return Err(Error::failed("looking at node 1", cause));
@@ -147,17 +142,6 @@ impl Scene {
     }
 }
 
-fn median(times: &[Duration]) -> Duration {
-    let mut times = times.to_vec();
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
 fn trees(cluster: &Cluster) -> Result<Vec<Tree>> {
     NODES.iter().map(|node| cluster.node(*node)?.tree(&DIRECTORIES)).collect()
-}
-
-fn master(cluster: &Cluster) -> Result<u32> {
-    let master = cluster.node(1)?.master()?;
-    master.ok_or_else(|| Error::failed("looking for Dovecot's master", "it does not run"))
 }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lab::heading::{heading, shown};
 use lab::stage::{Sight, Stage, signal_master};
-use lab::{Error, NODES, Result, top};
+use lab::{Error, NODES, Result, top, until};
 
-use page::{Figures, Setting};
+use page::Figures;
 use record::Record;
 use shares::{Shares, Window};
 
@@ -68,7 +68,7 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
     for node in NODES {
         record::begin(&*stage.cluster.node(node)?)?;
     }
-    let Setting { text, interval } = Setting::of(&*stage.cluster.node(1)?)?;
+    let (text, interval) = page::setting(&*stage.cluster.node(1)?)?;
     let (mut samples, mut active) = (Vec::new(), 1);
     for round in 1..=rounds {
         let cut = active;
@@ -103,14 +103,8 @@ pub(crate) fn phase(nth: u32) -> f64 {
 /// Waits until the next check of Dovecot has ended.
 fn wait_for_check(stage: &Stage, node: usize) -> Result<()> {
     let checks = || stage.noted(node, &["end quickCheck"]);
-    let (start, before) = (Instant::now(), checks()?);
-    while checks()? == before {
-        if start.elapsed() > CHECK {
-            return Err(Error::Late { doing: "waiting for a quickCheck".into(), limit: CHECK });
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
+    let before = checks()?;
+    until("waiting for a quickCheck", CHECK, Duration::from_millis(10), || Ok(checks()? != before))
 }
 
 /// Lets an event happen, after which `node` serves, and tells whose the downtime was.

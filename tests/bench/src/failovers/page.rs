@@ -52,30 +52,20 @@ impl Figures {
     }
 }
 
-/// What the figures are taken with.
-pub(super) struct Setting {
-    /// For the page.
-    pub(super) text: String,
-    /// Between two of LifeKeeper's checks.
-    pub(super) interval: Duration,
-}
-
-impl Setting {
-    /// Asks a node, and this machine.
-    pub(super) fn of(node: &Node) -> Result<Self> {
-        let doing = "asking a node what it is";
-        let script = format!(
-            ". {DEFAULTS}; echo $LKCHECKINTERVAL
-             echo \"A check every $LKCHECKINTERVAL s, $LCMNUMHBEATS heartbeats of $LCMHBEATTIME s.\"
-             echo \"Taken on $(date -u +%F): Linux $(uname -r), Dovecot $(dovecot --version),\"
-             echo \"two nodes on one machine with $(nproc) processors.\""
-        );
-        let facts = node.sh(&script)?.succeeded(doing)?.stdout;
-        let read =
-            facts.split_once('\n').and_then(|(first, rest)| Some((first.parse().ok()?, rest)));
-        let (interval, text) = read.ok_or_else(|| Error::failed(doing, &facts))?;
-        Ok(Self { text: text.trim().to_owned(), interval: Duration::from_secs_f64(interval) })
-    }
+/// What the figures are taken with, for the page, and the time between two of LifeKeeper's checks: asks
+/// a node, and this machine.
+pub(super) fn setting(node: &Node) -> Result<(String, Duration)> {
+    let doing = "asking a node what it is";
+    let script = format!(
+        ". {DEFAULTS}; echo $LKCHECKINTERVAL
+         echo \"A check every $LKCHECKINTERVAL s, $LCMNUMHBEATS heartbeats of $LCMHBEATTIME s.\"
+         echo \"Taken on $(date -u +%F): Linux $(uname -r), Dovecot $(dovecot --version),\"
+         echo \"two nodes on one machine with $(nproc) processors.\""
+    );
+    let facts = node.sh(&script)?.succeeded(doing)?.stdout;
+    let read = facts.split_once('\n').and_then(|(first, rest)| Some((rest, first.parse().ok()?)));
+    let (text, interval) = read.ok_or_else(|| Error::failed(doing, &facts))?;
+    Ok((text.trim().to_owned(), Duration::from_secs_f64(interval)))
 }
 
 /// Writes the page and its picture, and returns the page.

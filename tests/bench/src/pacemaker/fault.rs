@@ -23,21 +23,22 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// All of them, in the order in which they happen: the cut is last, after which nobody comes back.
-    pub(super) const ALL: [Self; 8] = [
-        Self::Killed,
-        Self::Frozen,
-        Self::Authentication,
-        Self::Store,
-        Self::Stranger,
-        Self::Moved,
-        Self::MovedFrozen,
-        Self::PowerCut,
+    /// All of them and what people read, in the order in which they happen: the cut is last, after which
+    /// nobody comes back.
+    pub(super) const ALL: [(Self, &str); 8] = [
+        (Self::Killed, "master killed"),
+        (Self::Frozen, "master frozen"),
+        (Self::Authentication, "authentication frozen"),
+        (Self::Store, "mail store hangs"),
+        (Self::Stranger, "pid file of a stranger"),
+        (Self::Moved, "planned move"),
+        (Self::MovedFrozen, "move, master frozen"),
+        (Self::PowerCut, "power cut"),
     ];
 
     /// The faults that an agent meets. Of this kit, that which logs in meets the store's.
     pub(super) fn of(agent: Agent) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |fault| match agent {
+        Self::ALL.map(|(fault, _)| fault).into_iter().filter(move |fault| match agent {
             Agent::Kit => *fault != Self::Store,
             Agent::Login => *fault == Self::Store,
             Agent::Systemd | Agent::Heartbeat => true,
@@ -45,17 +46,8 @@ impl Fault {
     }
 
     /// What people read, and the record holds.
-    pub(super) const fn title(self) -> &'static str {
-        match self {
-            Self::Killed => "master killed",
-            Self::Frozen => "master frozen",
-            Self::Authentication => "authentication frozen",
-            Self::Store => "mail store hangs",
-            Self::Stranger => "pid file of a stranger",
-            Self::Moved => "planned move",
-            Self::MovedFrozen => "move, master frozen",
-            Self::PowerCut => "power cut",
-        }
+    pub(super) fn title(self) -> &'static str {
+        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, title)| title)
     }
 
     /// Lets it happen.

@@ -19,7 +19,6 @@ use lab::{Agent, Error, Pacemaker, Plan, Result, Trial, top};
 
 use crate::failovers::phase;
 use fault::Fault;
-use page::Setting;
 use record::{Record, Sample, Watched};
 
 /// How many rounds there are when nothing is said.
@@ -78,7 +77,7 @@ fn play(kit: &Path, agent: Agent, record: &mut Record) -> Result<()> {
     let (threshold, stop) = if agent == Agent::Login { (1, "20s") } else { (5, "150s") };
     let plan = Plan { monitor: "5s", threshold, stop, ..Plan::new(kit, agent) };
     let cluster = Pacemaker::start(&plan)?;
-    record.set(&Setting::of(&*cluster.node(1)?)?)?;
+    record.set(page::setting(&*cluster.node(1)?)?)?;
     let mut trial = Trial::begin(cluster)?;
     for fault in Fault::of(agent) {
         let before = record.samples.iter().filter(|one| one.agent == agent && one.fault == fault);

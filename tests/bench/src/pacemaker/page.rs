@@ -25,20 +25,15 @@ const COLUMNS: [(&str, &[Agent]); 3] = [
 /// How far this kit's median may lie behind the better of the others', in seconds.
 const BEHIND: f64 = 0.5;
 
-/// What the figures are taken with, in one line.
-pub(super) struct Setting(pub(super) String);
-
-impl Setting {
-    /// Asks a node, and this machine.
-    pub(super) fn of(node: &Node) -> Result<Self> {
-        let doing = "asking a node what it is";
-        let script = "
-            version() { dpkg-query -W -f '${Version}' \"$1\"; }
-            echo \"Taken on $(date -u +%F): Linux $(uname -r), Dovecot $(version dovecot-core),\" \
-            \"Pacemaker $(version pacemaker), Corosync $(version corosync),\" \
-            \"resource-agents $(version resource-agents), $(nproc) processors.\"";
-        Ok(Self(node.sh(script)?.succeeded(doing)?.stdout.trim().to_owned()))
-    }
+/// What the figures are taken with, in one line: asks a node, and this machine.
+pub(super) fn setting(node: &Node) -> Result<String> {
+    let script = "
+        version() { dpkg-query -W -f '${Version}' \"$1\"; }
+        echo \"Taken on $(date -u +%F): Linux $(uname -r), Dovecot $(version dovecot-core),\" \
+        \"Pacemaker $(version pacemaker), Corosync $(version corosync),\" \
+        \"resource-agents $(version resource-agents), $(nproc) processors.\"";
+    let said = node.sh(script)?.succeeded("asking a node what it is")?.stdout;
+    Ok(said.trim().to_owned())
 }
 
 /// What came of a fault with an agent in all rounds.
@@ -93,11 +88,16 @@ impl Cell {
     }
 }
 
+/// What came of a fault, for each column.
+fn cells(record: &Record, fault: Fault) -> [Option<Cell>; 3] {
+    COLUMNS.map(|(_, agents)| Cell::of(record, fault, agents))
+}
+
 /// Writes the page and its picture.
 pub(super) fn write(directory: &Path, record: &Record) -> Result<()> {
     draw(&directory.join("failovers-pacemaker.svg"), record)?;
     let times = |agents: &[Agent]| {
-        let cells = Fault::ALL.into_iter().filter_map(|fault| Cell::of(record, fault, agents));
+        let cells = Fault::ALL.into_iter().filter_map(|(fault, _)| Cell::of(record, fault, agents));
         cells.map(|cell| cell.times).min().unwrap_or_default()
     };
     let times: Vec<usize> = COLUMNS.iter().map(|(_, agents)| times(agents)).collect();
@@ -119,15 +119,14 @@ fn downtimes(record: &Record) -> String {
     let head = COLUMNS.map(|(name, _)| name.to_owned());
     row(&mut table, ["fault".to_owned()].into_iter().chain(head).chain(["times".to_owned()]));
     row(&mut table, ["---"; 4].into_iter().chain(["---:"]));
-    for fault in Fault::ALL {
-        let cells = COLUMNS.map(|(_, agents)| Cell::of(record, fault, agents));
+    for (fault, title) in Fault::ALL {
+        let cells = cells(record, fault);
         let texts = cells
             .iter()
             .map(|cell| cell.as_ref().map_or_else(|| "not tried".into(), |cell| cell.text(fault)));
         let times: Vec<String> =
             cells.iter().flatten().map(|cell| cell.times.to_string()).collect();
-        let name = fault.title().to_owned();
-        row(&mut table, [name].into_iter().chain(texts).chain([times.join(", ")]));
+        row(&mut table, [title.to_owned()].into_iter().chain(texts).chain([times.join(", ")]));
     }
     table
 }
@@ -163,13 +162,11 @@ fn watched(record: &Record) -> String {
 
 /// Draws a bar for each fault and agent; one that never came back is as long as the longest.
 fn draw(file: &Path, record: &Record) -> Result<()> {
-    let cells = |fault| COLUMNS.map(|(_, agents)| Cell::of(record, fault, agents));
-    let spreads = Fault::ALL.into_iter().flat_map(cells).flatten().filter_map(|cell| cell.downtime);
-    let longest = spreads.map(|spread| spread.max).fold(1.0, f64::max);
+    let longest = record.samples.iter().filter_map(|one| one.downtime).fold(1.0, f64::max);
     let mut bars = Vec::new();
-    for fault in Fault::ALL {
-        bars.push(Bar { name: fault.title().to_owned(), ..Bar::default() });
-        for (colour, ((name, _), cell)) in COLUMNS.iter().zip(cells(fault)).enumerate() {
+    for (fault, title) in Fault::ALL {
+        bars.push(Bar { name: title.to_owned(), ..Bar::default() });
+        for (colour, ((name, _), cell)) in COLUMNS.iter().zip(cells(record, fault)).enumerate() {
             let Some(cell) = cell else { continue };
             let short =
                 name.trim_matches('`').trim_start_matches("ocf:").trim_end_matches(":dovecot");
@@ -192,11 +189,10 @@ fn draw(file: &Path, record: &Record) -> Result<()> {
 /// where there were two masters.
 pub(super) fn judge(record: &Record) -> Result<()> {
     let mut wrong = Vec::new();
-    for fault in Fault::ALL {
-        let [ours, others @ ..] = COLUMNS.map(|(_, agents)| Cell::of(record, fault, agents));
+    for (fault, title) in Fault::ALL {
+        let [ours, others @ ..] = cells(record, fault);
         let Some(ours) = ours else { continue };
         let best = others.iter().flatten().filter_map(Cell::median).min_by(f64::total_cmp);
-        let title = fault.title();
         match (ours.median(), best) {
             (None, _) => wrong.push(format!("{title}: mail did not come back each time")),
             (Some(own), Some(best)) if own > best + BEHIND => {

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use lab::{Agent, Error, Result, Sequel, Verdict};
 
 use super::fault::Fault;
-use super::page::Setting;
 use super::{AGENTS, name};
 
 /// The word between agent and figures where a round was watched.
@@ -72,7 +71,7 @@ impl Sample {
 
     fn read(agent: Agent, words: &[&str]) -> Option<Self> {
         let &[fault, seconds, moved, cut] = words else { return None };
-        let fault = Fault::ALL.into_iter().find(|one| one.title() == fault)?;
+        let (fault, _) = Fault::ALL.into_iter().find(|(_, title)| *title == fault)?;
         let downtime = (seconds != "never").then(|| seconds.parse());
         let downtime = downtime.transpose().ok()?;
         Some(Self { agent, fault, downtime, moved: moved == "moved", cut: cut.parse().ok()? })
@@ -163,12 +162,11 @@ impl Record {
     }
 
     /// Notes what the figures are taken with, when it has changed.
-    pub(super) fn set(&mut self, setting: &Setting) -> Result<()> {
-        if self.setting == setting.0 {
-            return Ok(());
+    pub(super) fn set(&mut self, setting: String) -> Result<()> {
+        if self.setting != setting {
+            self.append(&format!("{SETTING}\t{setting}"))?;
+            self.setting = setting;
         }
-        self.append(&format!("{SETTING}\t{}", setting.0))?;
-        self.setting.clone_from(&setting.0);
         Ok(())
     }
 
@@ -195,7 +193,7 @@ mod tests {
             cut,
         };
         record.add(sample(Some(1.25), true, 1)).expect("a line");
-        record.set(&Setting("Linux, with a blank".into())).expect("a line");
+        record.set("Linux, with a blank".into()).expect("a line");
         record.add(sample(None, false, 0)).expect("a line");
         let watched = Watched {
             agent: Agent::Kit,

@@ -54,16 +54,6 @@ fn select(state: &State, options: &Options) -> Result<Vec<Resource>> {
     }
 }
 
-/// `ins_gettag -i ID`.
-pub(crate) fn gettag(node: &Node, options: &Options, reply: &mut Reply<'_>) -> Result<()> {
-    let id = options.need('i')?;
-    let state = node.state();
-    let found = state.resources.iter().find(|resource| resource.id == id);
-    let found = found.ok_or_else(|| Failure::Absent(format!("id \"{id}\" does not exist")))?;
-    say(reply, found.tag.as_str());
-    Ok(())
-}
-
 /// `ins_setstate -t TAG -S ISP|ISU|OSU [-R REASON] [-A]`: no script runs.
 pub(crate) fn setstate(node: &Node, options: &Options, _: &mut Reply<'_>) -> Result<()> {
     // D: OSF cannot be set by hand.
@@ -74,15 +64,6 @@ pub(crate) fn setstate(node: &Node, options: &Options, _: &mut Reply<'_>) -> Res
         other => return Err(Failure::Illegal(format!("state {other} cannot be set"))),
     };
     node.set(options.need('t')?, state, options.get('R').unwrap_or_default())
-}
-
-/// `ins_setinfo -t TAG [-v INFO]`.
-pub(crate) fn setinfo(node: &Node, options: &Options, _: &mut Reply<'_>) -> Result<()> {
-    let info = options.get('v').unwrap_or_default();
-    node.change(|state| {
-        info.clone_into(&mut state.resource_mut(options.need('t')?)?.info);
-        Ok(())
-    })
 }
 
 /// `ins_remove [-R ROOT] [-a APP] [-r TYPE] [-t TAG] [-i ID] [-v] …`: with all that depends on it.

@@ -1,4 +1,4 @@
-//! The `sys_*`, `net_*` and `flg_*` commands: systems, the paths to them, and flags.
+//! The `sys_*` and `net_*` commands: systems and the paths to them.
 
 #![expect(clippy::unnecessary_wraps, reason = "all LCDI commands have one signature")]
 
@@ -78,51 +78,10 @@ pub(crate) fn net_create(node: &'static Node, options: &Options, _: &mut Reply<'
 pub(crate) fn net_list(node: &Node, options: &Options, reply: &mut Reply<'_>) -> Result<()> {
     for path in node.state().paths.iter().filter(|path| options.admit('s', &path.system)) {
         // C: field 2 is laddr/raddr (counted from 0, as in the other lists: A). A: the rest.
-        let (ends, priority) = (path.ends(), path.priority.to_string());
+        let ends = format!("{}/{}", path.local, path.remote);
+        let priority = path.priority.to_string();
         let fields = [&path.system, "TCP", &ends, node.path_state(path), &priority];
         say(reply, options.join(&fields));
     }
     Ok(())
-}
-
-/// `flg_create -f FLAG`.
-pub(crate) fn flg_create(node: &Node, options: &Options, _: &mut Reply<'_>) -> Result<()> {
-    let flag = options.need('f')?.to_owned();
-    node.change(|state| {
-        if state.flags.contains(&flag) {
-            return Err(Failure::Exists(format!("flag \"{flag}\" already exists")));
-        }
-        state.flags.push(flag);
-        Ok(())
-    })
-}
-
-/// `flg_remove -f FLAG`.
-pub(crate) fn flg_remove(node: &Node, options: &Options, _: &mut Reply<'_>) -> Result<()> {
-    let flag = options.need('f')?;
-    node.change(|state| {
-        let at = state.flags.iter().position(|set| set == flag);
-        state.flags.remove(at.ok_or_else(|| no_flag(flag))?);
-        Ok(())
-    })
-}
-
-/// `flg_test -f FLAG`: the exit status tells.
-pub(crate) fn flg_test(node: &Node, options: &Options, _: &mut Reply<'_>) -> Result<()> {
-    let flag = options.need('f')?;
-    if node.state().flags.iter().any(|set| set == flag) { Ok(()) } else { Err(no_flag(flag)) }
-}
-
-/// `flg_list`: one a line, the administrative lock among them.
-pub(crate) fn flg_list(node: &Node, _: &Options, reply: &mut Reply<'_>) -> Result<()> {
-    let mut flags = node.state().flags;
-    flags.extend(node.live(|live| live.locks.clone()));
-    for flag in flags {
-        say(reply, flag);
-    }
-    Ok(())
-}
-
-fn no_flag(flag: &str) -> Failure {
-    Failure::Absent(format!("flag \"{flag}\" does not exist"))
 }

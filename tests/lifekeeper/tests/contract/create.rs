@@ -127,14 +127,14 @@ fn extending_prints_the_recorded_lines_and_sends_the_scripts() {
 }
 
 #[test]
-fn lkcli_extends_a_hierarchy_under_another_tag() {
+fn a_hierarchy_is_extended_under_another_tag() {
     let (one, two) = Node::pair();
     for tag in ["low", "top"] {
         one.create(tag, &one.scripts(tag), "Yes");
     }
-    one.out("lkcli", &["dependency", "create", "--parent", "top", "--child", "low"]);
-    let words = ["resource", "extend", "gen", "--tag", "top", "--dest", "node2"];
-    one.out("lkcli", &[&words[..], &["--target_priority", "7", "--target_tag", "there"]].concat());
+    one.out("dep_create", &["-p", "top", "-c", "low"]);
+    let words = ["-p1", "-f,", "top", "node2", "7", "intelligent", "\"there\",\"\""];
+    one.out("extmgrDoExtend.pl", &words);
     assert_eq!(two.out("dep_list", &["-f:"]), "there:low\n");
     assert!(one.out("eqv_list", &["-t", "top", "-f:"]).contains(":node2:there:1:7:"));
     two.out("perform_action", &["-t", "there", "-a", "restore"]);

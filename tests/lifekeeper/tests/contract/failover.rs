@@ -59,8 +59,8 @@ fn of_two_nodes_that_both_had_it_one_brings_it_back() {
 fn automatic_switchback_brings_a_resource_home_when_its_node_starts() {
     let (one, two) = Node::pair();
     one.create("app1", &one.scripts("app1"), "Yes");
-    let words = ["resource", "extend", "gen", "--tag", "app1", "--dest", "node2"];
-    one.out("lkcli", &[&words[..], &["--switchback", "automatic"]].concat());
+    let words = ["-p1", "-f,", "app1", "node2", "10", "automatic", "\"\",\"\""];
+    one.out("extmgrDoExtend.pl", &words);
     one.kill();
     two.wait("the takeover", || two.state("app1") == "ISP");
     one.out("lkstart", &["-w"]);

@@ -39,7 +39,8 @@ fn an_address_comes_and_goes_with_its_resource() {
     let node = Node::laid("node1");
     let said = isolated(
         &node,
-        "lkcli resource create ip --tag ip1 --ipaddr 192.0.2.9 --netmask 32 --device lo >&2
+        "ins_create -a comm -r ip -t ip1 -i IP-192.0.2.9 -v '192.0.2.9/32 lo'
+         perform_action -t ip1 -a restore >&2
          ip -o addr show to 192.0.2.9 | grep -c 192.0.2.9
          ins_list -f: -t ip1 | cut -d: -f2-7
          ip addr del 192.0.2.9/32 dev lo
@@ -65,7 +66,8 @@ fn a_busy_mount_cannot_be_removed() {
     let said = isolated(
         &node,
         &format!(
-            "lkcli resource create filesys --tag fs1 --device {source} --mount_point {point} >&2
+            "ins_create -a gen -r filesys -t fs1 -i {point} -v {source}
+             perform_action -t fs1 -a restore >&2
              ls {point}
              exec 3< {point}/mail
              perform_action -t fs1 -a remove >&2 && exit 9

@@ -1,6 +1,4 @@
-//! Commands and files over the communication paths.
-
-use std::fs;
+//! Commands over the communication paths.
 
 use crate::fixture::{Node, text};
 
@@ -37,20 +35,7 @@ fn d_asks_the_other_system() {
     let (one, two) = Node::extended("app1");
     assert!(one.out("ins_list", &["-d", "node2", "-f:"]).starts_with("node2:gen:app:app1:"));
     assert!(one.out("ins_list", &["-dnode1", "-f:"]).starts_with("node1:gen:app:app1:"));
-    one.out("ins_setinfo", &["-d", "node2", "-t", "app1", "-v", "from afar"]);
+    one.out("ins_setstate", &["-d", "node2", "-t", "app1", "-S", "OSU", "-R", "from afar"]);
     assert!(two.out("ins_list", &["-f:"]).contains(":from afar:"));
     assert_eq!(one.status("ins_list", &["-d", "node2", "-t", "none"]), 7);
-}
-
-#[test]
-fn lcdrcp_copies_files_with_their_modes() {
-    let (one, two) = Node::pair();
-    let from = one.script("some-script", "true");
-    let to = two.file("copied").display().to_string();
-    one.out("lcdrcp", &[&from, &format!("node2:{to}")]);
-    assert_eq!(fs::read(&from).unwrap(), fs::read(&to).unwrap());
-    assert_eq!(
-        fs::metadata(&from).unwrap().permissions(),
-        fs::metadata(&to).unwrap().permissions()
-    );
 }
