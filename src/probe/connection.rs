@@ -29,19 +29,24 @@ const ABSENCE: Duration = Duration::from_millis(250);
 /// How long a server that greeted may take to end the connection.
 const LEAVE: Duration = Duration::from_millis(250);
 
-/// A connection on its way.
 pub(super) struct Connection<'a> {
-    /// The place of its endpoint in the list.
-    pub(super) at: usize,
-    pub(super) endpoint: &'a Endpoint,
+    pub(super) course: Course<'a>,
     pub(super) socket: TcpStream,
     stage: Stage<'a>,
-    begun: Instant,
+    /// The look at a mailbox that is to follow the greeting.
+    visit: Option<&'a Visit>,
+}
+
+/// An endpoint and its time, for one connection or two.
+#[derive(Clone, Copy)]
+pub(super) struct Course<'a> {
+    /// The place of the endpoint in the list.
+    pub(super) at: usize,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) begun: Instant,
     pub(super) deadline: Instant,
     /// How long this program has not run since it began.
     absent: Duration,
-    /// The look at a mailbox that is to follow the greeting.
-    visit: Option<&'a Visit>,
 }
 
 /// How far a connection has come.
@@ -74,50 +79,6 @@ enum Stage<'a> {
     },
 }
 
-/// The second connection to a server whose handshake failed.
-pub(super) struct SecondConnection<'a> {
-    pub(super) at: usize,
-    pub(super) endpoint: &'a Endpoint,
-    pub(super) begun: Instant,
-    deadline: Instant,
-    absent: Duration,
-}
-
-impl<'a> SecondConnection<'a> {
-    /// Begins it.
-    ///
-    /// # Errors
-    ///
-    /// That the handshake failed, or that it cannot be told why, when the cause that this does not
-    /// begin is one of ours.
-    pub(super) fn begin(
-        &self,
-        endpoints: &[Endpoint],
-        cause: String,
-    ) -> Result<Connection<'a>, Refusal> {
-        let &Self { at, endpoint, begun, deadline, absent } = self;
-        match begin(endpoint, endpoints) {
-            Ok(socket) => {
-                let stage = Stage::Choosing { cause, offered: false, heard: Vec::new() };
-                Ok(Connection {
-                    at,
-                    endpoint,
-                    socket: socket.into(),
-                    stage,
-                    begun,
-                    deadline,
-                    absent,
-                    visit: None,
-                })
-            }
-            Err(errno) => match refused(errno) {
-                ours if ours.tells_nothing() => Err(ours),
-                _ => Err(Refusal::Tls(cause)),
-            },
-        }
-    }
-}
-
 /// What became of a connection, and after how long.
 pub(super) type Answer = (Result<(), Refusal>, Duration);
 
@@ -132,14 +93,31 @@ impl<'a> Connection<'a> {
         end: Instant,
     ) -> Self {
         let deadline = (begun + endpoint.timeout).min(end);
-        let (stage, absent) = (Stage::Connecting, Duration::ZERO);
-        Self { at, endpoint, socket, stage, begun, deadline, absent, visit }
+        let course = Course { at, endpoint, begun, deadline, absent: Duration::ZERO };
+        Self { course, socket, stage: Stage::Connecting, visit }
     }
 
-    /// The second connection to the same server, within the same time.
-    pub(super) const fn second(&self) -> SecondConnection<'a> {
-        let &Self { at, endpoint, begun, deadline, absent, .. } = self;
-        SecondConnection { at, endpoint, begun, deadline, absent }
+    /// Begins the second connection to a server whose handshake failed, within the same time.
+    ///
+    /// # Errors
+    ///
+    /// That the handshake failed, or that it cannot be told why, when the cause that this does not
+    /// begin is one of ours.
+    pub(super) fn second(
+        course: Course<'a>,
+        endpoints: &[Endpoint],
+        cause: String,
+    ) -> Result<Self, Refusal> {
+        match begin(course.endpoint, endpoints) {
+            Ok(socket) => {
+                let stage = Stage::Choosing { cause, offered: false, heard: Vec::new() };
+                Ok(Self { course, socket: socket.into(), stage, visit: None })
+            }
+            Err(errno) => match refused(errno) {
+                ours if ours.tells_nothing() => Err(ours),
+                _ => Err(Refusal::Tls(cause)),
+            },
+        }
     }
 
     /// Does not count a time in which this program did not run, as while its machine is paused or
@@ -147,21 +125,24 @@ impl<'a> Connection<'a> {
     /// finds a dead server later by that time, and never later than at `end`; a wrong no restarts one
     /// that is well.
     pub(super) fn excuse(&mut self, looked: Instant, now: Instant, end: Instant) {
-        let absent = now.saturating_duration_since(looked.max(self.begun));
+        let absent = now.saturating_duration_since(looked.max(self.course.begun));
         if absent > ABSENCE {
-            self.absent += absent;
-            self.deadline = (self.deadline + absent).min(end);
+            self.course.absent += absent;
+            self.course.deadline = (self.course.deadline + absent).min(end);
         }
     }
 
     /// How long the server has been waited for when its time is over.
     pub(super) fn waited(&self) -> Duration {
-        self.deadline.saturating_duration_since(self.begun).saturating_sub(self.absent)
+        self.course
+            .deadline
+            .saturating_duration_since(self.course.begun)
+            .saturating_sub(self.course.absent)
     }
 
     /// Goes as far as it can without waiting; returns how it ended, if it has.
     pub(super) fn go_on(&mut self, depth: Depth, end: Instant) -> Option<Answer> {
-        let took = self.begun.elapsed();
+        let took = self.course.begun.elapsed();
         match self.advance(depth, end) {
             Ok(ControlFlow::Continue(())) => None,
             Ok(ControlFlow::Break(())) => Some((
@@ -176,13 +157,13 @@ impl<'a> Connection<'a> {
     fn advance(&mut self, depth: Depth, end: Instant) -> Result<ControlFlow<()>, Refusal> {
         if matches!(self.stage, Stage::Connecting) {
             outcome(&self.socket)?;
-            if self.endpoint.depth(depth) == Depth::Connect {
+            if self.course.endpoint.depth(depth) == Depth::Connect {
                 return Ok(ControlFlow::Break(()));
             }
-            let tls = match self.endpoint.mode {
+            let tls = match self.course.endpoint.mode {
                 Mode::Plain | Mode::Connect => None,
                 Mode::Tls => {
-                    let tls = Tls::new(self.endpoint.address);
+                    let tls = Tls::new(self.course.endpoint.address);
                     Some(Box::new(tls.map_err(Refusal::NotTried)?))
                 }
             };
@@ -200,10 +181,12 @@ impl<'a> Connection<'a> {
                     Judgement::More if peer == Peer::Ended => return Err(Refusal::Closed),
                     Judgement::More => return Ok(ControlFlow::Continue(())),
                 };
-                let (tls, heard, took) = (tls.take(), take(heard), self.begun.elapsed());
+                let (tls, heard, took) = (tls.take(), take(heard), self.course.begun.elapsed());
                 if let Some(visit) = self.visit.filter(|_| peer == Peer::Open) {
                     return Ok(self.begin_visit((visit, protocol), tls, &heard, end));
                 }
+                // The server left behind its greeting.
+                let ended = || Trouble::Closed(Step::Login, Reason::default());
                 let visited = self.visit.map(|_| Err(ended()));
                 self.leave(tls, protocol.farewell(), (took, visited), end);
                 Ok(match peer {
@@ -255,7 +238,7 @@ impl<'a> Connection<'a> {
             }
             None => drop(self.socket.write(farewell)),
         }
-        self.deadline = (Instant::now() + LEAVE).min(end);
+        self.course.deadline = (Instant::now() + LEAVE).min(end);
         self.stage = Stage::Leaving { tls, took, visited };
     }
 
@@ -267,7 +250,7 @@ impl<'a> Connection<'a> {
         greeting: &[u8],
         end: Instant,
     ) -> ControlFlow<()> {
-        let address = self.endpoint.address;
+        let address = self.course.endpoint.address;
         let own = self.socket.local_addr().is_ok_and(|own| own.ip() == address);
         let wire = match (&tls, own) {
             (Some(_), _) => Wire::Encrypted,
@@ -276,8 +259,8 @@ impl<'a> Connection<'a> {
             (None, false) => Wire::Open,
         };
         let (dialogue, next) = Dialogue::begin(visit, protocol, greeting, wire);
-        let (took, lines, said) = (self.begun.elapsed(), Lines::default(), Instant::now());
-        self.deadline = (self.begun + visit.limit + self.absent).min(end);
+        let (took, lines, said) = (self.course.begun.elapsed(), Lines::default(), Instant::now());
+        self.course.deadline = (self.course.begun + visit.limit + self.course.absent).min(end);
         self.stage = Stage::Visiting { tls, took, dialogue, lines, said };
         self.follow(next, end);
         ControlFlow::Continue(())
@@ -314,7 +297,7 @@ impl<'a> Connection<'a> {
 
     /// Does what a dialogue says.
     fn follow(&mut self, next: Next, end: Instant) {
-        let address = self.endpoint.address;
+        let address = self.course.endpoint.address;
         let Stage::Visiting { tls, took, dialogue, lines, said } = &mut self.stage else { return };
         let visited = match next {
             Next::Listen => return,
@@ -389,11 +372,11 @@ impl<'a> Connection<'a> {
         let timeout = self.waited();
         let refusal = match &self.stage {
             Stage::Connecting | Stage::Listening { .. }
-                if !self.absent.is_zero() && timeout < self.endpoint.timeout =>
+                if !self.course.absent.is_zero() && timeout < self.course.endpoint.timeout =>
             {
                 Refusal::NotTried(format!(
                     "this program did not run for {} s",
-                    seconds(self.absent)
+                    seconds(self.course.absent)
                 ))
             }
             Stage::Connecting => Refusal::TimedOut(timeout),
@@ -405,41 +388,31 @@ impl<'a> Connection<'a> {
             Stage::Choosing { cause, .. } => Refusal::Tls(cause.clone()),
             Stage::Leaving { took, .. } | Stage::Visiting { took, .. } => return (Ok(()), *took),
         };
-        (Err(refusal), self.begun.elapsed())
+        (Err(refusal), self.course.begun.elapsed())
+    }
+
+    fn tls(&self) -> Option<&Tls> {
+        match &self.stage {
+            Stage::Listening { tls, .. }
+            | Stage::Visiting { tls, .. }
+            | Stage::Leaving { tls, .. } => tls.as_deref(),
+            Stage::Connecting | Stage::Choosing { .. } => None,
+        }
     }
 
     /// How many seconds the server's certificate has left.
     pub(super) fn certificate(&self) -> Option<i64> {
-        match &self.stage {
-            Stage::Listening { tls, .. }
-            | Stage::Visiting { tls, .. }
-            | Stage::Leaving { tls, .. } => tls.as_ref()?.time_left(),
-            Stage::Connecting | Stage::Choosing { .. } => None,
-        }
+        self.tls()?.time_left()
     }
 
     /// What it waits for.
     pub(super) fn wish(&self) -> PollFlags {
         match &self.stage {
             Stage::Connecting | Stage::Choosing { offered: false, .. } => PollFlags::POLLOUT,
-            Stage::Listening { tls: Some(tls), .. }
-            | Stage::Visiting { tls: Some(tls), .. }
-            | Stage::Leaving { tls: Some(tls), .. }
-                if tls.wants_write() =>
-            {
-                PollFlags::POLLIN | PollFlags::POLLOUT
-            }
-            Stage::Listening { .. }
-            | Stage::Visiting { .. }
-            | Stage::Choosing { .. }
-            | Stage::Leaving { .. } => PollFlags::POLLIN,
+            _ if self.tls().is_some_and(Tls::wants_write) => PollFlags::POLLIN | PollFlags::POLLOUT,
+            _ => PollFlags::POLLIN,
         }
     }
-}
-
-/// The server left behind its greeting.
-fn ended() -> Trouble {
-    Trouble::Closed(Step::Login, Reason::default())
 }
 
 /// Hears what has come, and whether more may come.

@@ -24,11 +24,8 @@ const NEVER: [u16; 6] = [24, 25, 465, 587, 2000, 4190];
 /// The mailbox to open, the account and the endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Visit {
-    /// The entry of the list.
     pub(crate) endpoint: Endpoint,
-    /// The account.
     pub(crate) user: String,
-    /// Its password.
     pub(crate) password: Secret,
     /// The mailbox that must exist.
     pub(crate) mailbox: String,
@@ -73,7 +70,6 @@ pub(crate) enum Trouble {
     NotTried(String),
 }
 
-/// What became of a visit.
 pub(crate) type Visited = Result<(), Trouble>;
 
 impl fmt::Display for Step {
@@ -108,7 +104,6 @@ impl fmt::Display for Trouble {
 /// Whether others can read a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wire {
-    /// It is encrypted.
     Encrypted,
     /// It goes to a loopback address.
     Loopback,
@@ -118,15 +113,12 @@ pub(super) enum Wire {
     Open,
 }
 
-/// What to do next.
 pub(super) enum Next {
-    /// Listen.
     Listen,
     /// Say this, which may hold the password.
     Say(Vec<u8>),
     /// Begin TLS, and tell when it may go on.
     Encrypt,
-    /// It has ended.
     End(Visited),
 }
 
@@ -166,7 +158,6 @@ impl<'a> Dialogue<'a> {
         (dialogue, next)
     }
 
-    /// What was asked last.
     pub(super) const fn step(&self) -> Step {
         self.step
     }

@@ -19,15 +19,12 @@ use x509_cert::der::Decode;
 
 use crate::probe::attempt::Refusal;
 
-/// A connection's TLS.
 pub(super) struct Tls(ClientConnection);
 
 /// Whether the other side may say more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Peer {
-    /// It may.
     Open,
-    /// It has ended the connection.
     Ended,
 }
 
@@ -46,12 +43,10 @@ impl Tls {
             .map_err(|cause| cause.to_string())
     }
 
-    /// Whether something is to be sent.
     pub(super) fn wants_write(&self) -> bool {
         self.0.wants_write()
     }
 
-    /// Whether the handshake is not done yet.
     pub(super) fn is_handshaking(&self) -> bool {
         self.0.is_handshaking()
     }
@@ -150,7 +145,6 @@ fn config() -> Result<ClientConfig, rustls::Error> {
         .with_no_client_auth())
 }
 
-/// Takes every certificate.
 #[derive(Debug)]
 struct NoVerifier(Arc<CryptoProvider>);
 
