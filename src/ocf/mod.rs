@@ -29,7 +29,6 @@ const REASON: &str = "ocf-exit-reason:";
 /// The longest reason, in characters.
 const LONGEST: usize = 280;
 
-/// The actions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verb {
     Start,
@@ -40,16 +39,13 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// All of them.
     const ALL: [Self; 5] =
         [Self::Start, Self::Stop, Self::Monitor, Self::ValidateAll, Self::MetaData];
 
-    /// Finds an action by its name.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.name() == name)
     }
 
-    /// Its name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -130,7 +126,6 @@ impl Call {
         log::start(root, self.verb.name(), &self.instance, self.settings.debug, Audience::File);
     }
 
-    /// Does it.
     pub(crate) fn perform(&self, system: &impl System, root: &Path) -> Answer {
         let answer = self.answer(system, root);
         if let (Some(message), Some(reason)) = (answer.message, &answer.reason) {
@@ -149,6 +144,10 @@ impl Call {
             .wrong
             .first()
             .map(|cause| Answer::because(Agent::NotConfigured, Message::Parameter, cause));
+        let missing = || {
+            let missing = actions::missing(system, settings, root)?;
+            Some(Answer::because(Agent::NotInstalled, Message::NotInstalled, missing))
+        };
         match self.verb {
             Verb::Stop => {
                 for cause in &self.wrong {
@@ -159,22 +158,11 @@ impl Call {
             Verb::Monitor => self.monitor(system, root, wrong),
             Verb::Start => wrong.unwrap_or_else(|| {
                 let started = actions::perform(Action::Restore, None, system, settings, root);
-                match started.is_err().then(|| actions::missing(system, settings, root)).flatten() {
-                    Some(missing) => {
-                        Answer::because(Agent::NotInstalled, Message::NotInstalled, missing)
-                    }
-                    None => done(started),
-                }
+                started.is_err().then(missing).flatten().unwrap_or_else(|| done(started))
             }),
-            Verb::ValidateAll => {
-                let missing = || {
-                    let missing = actions::missing(system, settings, root)?;
-                    Some(Answer::because(Agent::NotInstalled, Message::NotInstalled, missing))
-                };
-                wrong
-                    .or_else(missing)
-                    .unwrap_or_else(|| done(actions::startable(system, settings, root)))
-            }
+            Verb::ValidateAll => wrong
+                .or_else(missing)
+                .unwrap_or_else(|| done(actions::startable(system, settings, root))),
             Verb::MetaData => Answer::plain(Agent::Success),
         }
     }
@@ -235,7 +223,6 @@ pub(crate) fn tell(reason: &str) {
     let _ = Stderr::default().write_all(line(reason).as_bytes());
 }
 
-/// The line in which it is said.
 fn line(reason: &str) -> String {
     format!("{REASON}{}\n", cut(&one_line(reason), LONGEST))
 }
