@@ -29,7 +29,6 @@ impl Group {
             .then(|| Self(path.to_owned()))
     }
 
-    /// As it is written.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -86,14 +85,15 @@ pub(crate) fn group_of(groups: &str, unit: &str) -> Option<Group> {
 }
 
 /// The paths in the hierarchies that are systemd's: `name=systemd`, and the unified one. In a
-/// container the first can be the machine's own and say nothing. Lines are
-/// `number:controllers:path`.
+/// container the first can be the machine's own and say nothing.
 fn systemds(groups: &str) -> impl Iterator<Item = &str> {
-    groups.lines().filter_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, path) = rest.split_once(':')?;
-        matches!(controllers, "name=systemd" | "").then_some(path)
-    })
+    let is_systemds = |controllers: &str| matches!(controllers, "name=systemd" | "");
+    hierarchies(groups).filter_map(move |(known, path)| is_systemds(known).then_some(path))
+}
+
+/// The controllers and the path of each hierarchy. Lines are `number:controllers:path`.
+fn hierarchies(groups: &str) -> impl Iterator<Item = (&str, &str)> {
+    groups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'))
 }
 
 /// Lets the group go on in which a process is frozen: a frozen process hears no signal, SIGKILL
@@ -117,11 +117,8 @@ pub(crate) fn thaw(root: &Path, groups: &str) {
 type Freezer = (PathBuf, &'static [&'static str], &'static str);
 
 fn freezers(root: &Path, groups: &str) -> Vec<Freezer> {
-    groups
-        .lines()
-        .filter_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            let (controllers, path) = rest.split_once(':')?;
+    hierarchies(groups)
+        .filter_map(|(controllers, path)| {
             if controllers.is_empty() {
                 let file = v2_directory(root, path)?.join("cgroup.freeze");
                 let states: &[&str] = &["1"];
