@@ -11,8 +11,8 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::actions::{self, Action};
 use crate::cli::{self, Cli, Command, Format, Resource};
-use crate::dovecot::login::State;
 use crate::dovecot::notes;
+use crate::dovecot::store::State;
 use crate::error::Error;
 use crate::exit::{Agent, Exit};
 use crate::log::{self, Audience};

@@ -20,5 +20,6 @@ pub(crate) mod places;
 pub mod saturation;
 pub mod service;
 pub(crate) mod start_line;
+pub(crate) mod store;
 pub mod unit;
 pub mod verdict;
