@@ -10,6 +10,7 @@ pub mod quick_check;
 pub mod recover;
 pub mod remove;
 pub mod restore;
+pub mod signals;
 mod wait;
 
 use std::fmt;
@@ -24,7 +25,7 @@ use crate::messages::{Message, warning};
 use crate::probe::endpoint::Depth;
 use crate::settings::Settings;
 use crate::system::System;
-use lock::{Share, Turn};
+use lock::{Lock, Share};
 use quick_check::Finding;
 
 pub(crate) use lock::running;
@@ -69,17 +70,12 @@ pub(crate) fn perform(
     settings: &Settings,
     root: &Path,
 ) -> Result<(), Error> {
+    let name = action.to_string();
     let change = match action {
         Action::QuickCheck => {
             let checked = check(tag, system, settings, root).told();
             if let (Some(tag), Err(_)) = (tag, &checked) {
-                history::failed(
-                    system,
-                    root,
-                    &action.to_string(),
-                    tag.as_str(),
-                    Outcome::of(&checked),
-                );
+                history::failed(system, root, &name, tag.as_str(), Outcome::of(&checked));
             }
             return checked;
         }
@@ -88,14 +84,14 @@ pub(crate) fn perform(
         Action::Recover => recover::recover,
     };
     let times = (longest(settings), settings.left(system));
-    let _turn = Turn::take(system, root, tag, action, times);
+    let _lock = Lock::take(system, root, tag, action, times);
     if matches!(action, Action::Restore | Action::Remove) {
         // What a check excused is over; a recover may be called because it was excused too often.
         Excuse::erase(root);
     }
     let note = |outcome| {
         if let Some(tag) = tag {
-            history::note(system, root, &action.to_string(), tag.as_str(), outcome);
+            history::note(system, root, &name, tag.as_str(), outcome);
         }
     };
     note(Outcome::Begun);

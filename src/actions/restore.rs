@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use log::info;
 
-use super::remove;
-use super::wait::{Observation, until};
+use super::wait::until;
+use super::{remove, signals};
 use crate::dovecot::checks::Thoroughness;
 use crate::dovecot::identity::Census;
 use crate::dovecot::instance::{self, Instance};
@@ -82,28 +82,27 @@ pub(super) fn restore(
         let end = system.now() + wait;
         let look = || checks::check(system, settings, root, notes, Thoroughness::Once, limit());
         let _shown = stderr::waiting("waiting for Dovecot to be in operation", wait);
-        seen = match until(system, settings.wait, wait, || {
+        let try_twice = || {
             let first = look()?;
             let pause = pause.min(end.saturating_sub(system.now()));
             if !first.in_operation() {
-                return Ok(Observation::No(first));
+                return Ok((false, first));
             }
             if settings.wait == Wait::Fixed || pause.is_zero() {
-                return Ok(Observation::Yes(first));
+                return Ok((true, first));
             }
             system.sleep(pause);
             let second = look()?;
             let is_same = |one: &Process| first.masters.iter().any(|other| other.is(one));
-            let lasts = second.in_operation() && second.masters.iter().all(is_same);
-            Ok(if lasts { Observation::Yes(second) } else { Observation::No(second) })
-        })? {
-            Observation::Yes(seen) => {
-                info!("Dovecot is in operation");
-                notes.remember(system, root, &settings.service, &seen.masters);
-                return Ok(());
-            }
-            Observation::No(seen) => seen,
+            Ok((second.in_operation() && second.masters.iter().all(is_same), second))
         };
+        let (lasts, last) = until(system, (settings.wait, wait), try_twice, |(lasts, _)| *lasts)?;
+        seen = last;
+        if lasts {
+            info!("Dovecot is in operation");
+            notes.remember(system, root, &settings.service, &seen.masters);
+            return Ok(());
+        }
         warning!(Message::Round, "{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.
         if seen.has_no_master() {
@@ -128,7 +127,7 @@ pub fn longest(settings: &Settings) -> Duration {
 /// How long all may take but the rounds.
 #[must_use]
 pub fn besides() -> Duration {
-    let clear = unit::LIMIT + Census::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;
+    let clear = unit::LIMIT + Census::LIMIT + signals::KILL_TIME + remove::FURTHER_STOP;
     checks::LIMIT + clear + instance::LIMIT + configuration::LIMIT + own_log::LIMIT
 }
 
@@ -166,7 +165,7 @@ fn clear_the_way<S: System>(
             "ending {} processes that an earlier Dovecot left behind",
             family.others.len()
         );
-        if let Err(cause) = remove::end(system, root, &mut census)?.judge() {
+        if let Err(cause) = signals::end(system, root, &mut census)?.judge() {
             warning!(cause.message(), "{cause}");
         }
     }
@@ -393,7 +392,7 @@ mod tests {
                 for pair in starts.windows(2) {
                     let apart = pair[1] - pair[0];
                     let least = u128::from(seconds) * 1000 + MOMENT.as_millis();
-                    assert!((least..least + 100).contains(&apart), "{wait}: {starts:?}");
+                    assert!((least..least + 100).contains(&apart), "{wait:?}: {starts:?}");
                 }
             }
         }
