@@ -144,20 +144,18 @@ pub(crate) struct Inquiry<'a, S> {
 impl<S: System> Inquiry<'_, S> {
     /// Says what a visit found. Takes at most [`LOOK_LIMIT`] beyond the visit's own limit.
     pub(crate) fn judge(&self, visited: Visited, question: Option<Question<S>>) -> Finding {
-        let Err(trouble) = visited else {
-            let found = self.opened();
-            if let Some(question) = question {
-                forget(self.system, question);
-            }
-            return found;
-        };
-        match (&trouble, question) {
-            (Trouble::Silent(Step::Login, _), Some(question)) => {
+        let visited = match (visited, question) {
+            (Err(trouble @ Trouble::Silent(Step::Login, _)), Some(question)) => {
                 return self.hear(question, &trouble);
             }
-            (Trouble::NotTried(_), Some(question)) => forget(self.system, question),
-            _ => {}
-        }
+            (visited, question) => {
+                if let Some(question) = question {
+                    forget(self.system, question);
+                }
+                visited
+            }
+        };
+        let Err(trouble) = visited else { return self.opened() };
         match &trouble {
             Trouble::Silent(Step::Examine, _) => {
                 failed(Kind::Hanging, "the mail store does not answer", &trouble)
@@ -391,6 +389,7 @@ mod tests {
     use crate::probe::endpoint::Endpoint;
     use crate::secret::Secret;
     use crate::system::fake::{MASTER, Machine, child};
+    use crate::system::{KILL_WAIT, KillBudget};
     use crate::test_root::TestRoot;
 
     fn visit() -> Visit {
@@ -535,6 +534,21 @@ mod tests {
             machine.answer("exe look-at-store /srv/ark/Maildir", End::Exited(0), short, state);
             assert_eq!(found(&machine, refused(step, code)).0, kind, "{step} {code} {state}");
         }
+    }
+
+    #[test]
+    fn what_was_asked_beside_a_refused_login_ends_in_the_time_of_all_killed_commands() {
+        let machine = Machine::running();
+        machine.state().programs.push("doveadm");
+        machine.answer("doveadm", End::Exited(0), Duration::from_mins(1), "");
+        machine.state().stuck = Some(KillBudget::default());
+        let (instance, visit) = (Instance::default(), visit());
+        let question = Some(ask(&machine, &instance, &visit));
+        let refused = Err(Trouble::Refused(Step::Login, Reason::default()));
+        let both = (&instance, &visit);
+        let _ = inquiry(&machine, Path::new("/"), both, Duration::MAX).judge(refused, question);
+        let ended = machine.now();
+        assert!(ended >= KILL_WAIT && ended < KILL_WAIT * 2, "three commands: {ended:?}");
     }
 
     #[test]
