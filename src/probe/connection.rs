@@ -45,6 +45,8 @@ pub(super) struct Course<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) begun: Instant,
     pub(super) deadline: Instant,
+    /// When all connections must have ended.
+    end: Instant,
     /// How long this program has not run since it began.
     absent: Duration,
 }
@@ -93,7 +95,7 @@ impl<'a> Connection<'a> {
         end: Instant,
     ) -> Self {
         let deadline = (begun + endpoint.timeout).min(end);
-        let course = Course { at, endpoint, begun, deadline, absent: Duration::ZERO };
+        let course = Course { at, endpoint, begun, deadline, end, absent: Duration::ZERO };
         Self { course, socket, stage: Stage::Connecting, visit }
     }
 
@@ -124,11 +126,11 @@ impl<'a> Connection<'a> {
     /// others have the processors: what was said then could not be heard, nor be answered. A wrong yes
     /// finds a dead server later by that time, and never later than at `end`; a wrong no restarts one
     /// that is well.
-    pub(super) fn excuse(&mut self, looked: Instant, now: Instant, end: Instant) {
+    pub(super) fn excuse(&mut self, looked: Instant, now: Instant) {
         let absent = now.saturating_duration_since(looked.max(self.course.begun));
         if absent > ABSENCE {
             self.course.absent += absent;
-            self.course.deadline = (self.course.deadline + absent).min(end);
+            self.course.deadline = (self.course.deadline + absent).min(self.course.end);
         }
     }
 
@@ -141,9 +143,9 @@ impl<'a> Connection<'a> {
     }
 
     /// Goes as far as it can without waiting; returns how it ended, if it has.
-    pub(super) fn go_on(&mut self, depth: Depth, end: Instant) -> Option<Answer> {
+    pub(super) fn go_on(&mut self, depth: Depth) -> Option<Answer> {
         let took = self.course.begun.elapsed();
-        match self.advance(depth, end) {
+        match self.advance(depth) {
             Ok(ControlFlow::Continue(())) => None,
             Ok(ControlFlow::Break(())) => Some((
                 Ok(()),
@@ -154,7 +156,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Does what can be done at once.
-    fn advance(&mut self, depth: Depth, end: Instant) -> Result<ControlFlow<()>, Refusal> {
+    fn advance(&mut self, depth: Depth) -> Result<ControlFlow<()>, Refusal> {
         if matches!(self.stage, Stage::Connecting) {
             outcome(&self.socket)?;
             if self.course.endpoint.depth(depth) == Depth::Connect {
@@ -183,19 +185,20 @@ impl<'a> Connection<'a> {
                 };
                 let (tls, heard, took) = (tls.take(), take(heard), self.course.begun.elapsed());
                 if let Some(visit) = self.visit.filter(|_| peer == Peer::Open) {
-                    return Ok(self.begin_visit((visit, protocol), tls, &heard, end));
+                    self.begin_visit((visit, protocol), tls, &heard);
+                    return Ok(ControlFlow::Continue(()));
                 }
                 // The server left behind its greeting.
                 let ended = || Trouble::Closed(Step::Login, Reason::default());
                 let visited = self.visit.map(|_| Err(ended()));
-                self.leave(tls, protocol.farewell(), (took, visited), end);
+                self.leave(tls, protocol.farewell(), (took, visited));
                 Ok(match peer {
                     Peer::Open => ControlFlow::Continue(()),
                     Peer::Ended => ControlFlow::Break(()),
                 })
             }
             Stage::Visiting { .. } => {
-                self.go_on_visiting(end);
+                self.go_on_visiting();
                 Ok(ControlFlow::Continue(()))
             }
             Stage::Choosing { cause, offered, heard } => {
@@ -229,7 +232,6 @@ impl<'a> Connection<'a> {
         mut tls: Option<Box<Tls>>,
         farewell: &[u8],
         (took, visited): (Duration, Option<Visited>),
-        end: Instant,
     ) {
         match tls.as_deref_mut() {
             Some(tls) => {
@@ -238,7 +240,7 @@ impl<'a> Connection<'a> {
             }
             None => drop(self.socket.write(farewell)),
         }
-        self.course.deadline = (Instant::now() + LEAVE).min(end);
+        self.course.deadline = (Instant::now() + LEAVE).min(self.course.end);
         self.stage = Stage::Leaving { tls, took, visited };
     }
 
@@ -248,8 +250,7 @@ impl<'a> Connection<'a> {
         (visit, protocol): (&'a Visit, Protocol),
         tls: Option<Box<Tls>>,
         greeting: &[u8],
-        end: Instant,
-    ) -> ControlFlow<()> {
+    ) {
         let address = self.course.endpoint.address;
         let own = self.socket.local_addr().is_ok_and(|own| own.ip() == address);
         let wire = match (&tls, own) {
@@ -260,14 +261,14 @@ impl<'a> Connection<'a> {
         };
         let (dialogue, next) = Dialogue::begin(visit, protocol, greeting, wire);
         let (took, lines, said) = (self.course.begun.elapsed(), Lines::default(), Instant::now());
-        self.course.deadline = (self.course.begun + visit.limit + self.course.absent).min(end);
+        self.course.deadline =
+            (self.course.begun + visit.limit + self.course.absent).min(self.course.end);
         self.stage = Stage::Visiting { tls, took, dialogue, lines, said };
-        self.follow(next, end);
-        ControlFlow::Continue(())
+        self.follow(next);
     }
 
     /// Hears what has come to a visit, and answers.
-    fn go_on_visiting(&mut self, end: Instant) {
+    fn go_on_visiting(&mut self) {
         while let Stage::Visiting { tls, dialogue, lines, .. } = &mut self.stage {
             let was_handshaking = tls.as_ref().is_some_and(|tls| tls.is_handshaking());
             let before = lines.heard.len();
@@ -275,14 +276,14 @@ impl<'a> Connection<'a> {
             let came = lines.heard.len() - before;
             if was_handshaking && tls.as_ref().is_some_and(|tls| !tls.is_handshaking()) {
                 let next = dialogue.encrypted();
-                self.follow(next, end);
+                self.follow(next);
                 continue;
             }
             while let Stage::Visiting { dialogue, lines, .. } = &mut self.stage
                 && let Some(line) = lines.next()
             {
                 let next = dialogue.hear(&line);
-                self.follow(next, end);
+                self.follow(next);
             }
             let Stage::Visiting { dialogue, .. } = &self.stage else { return };
             let trouble = match peer {
@@ -291,12 +292,12 @@ impl<'a> Connection<'a> {
                 Ok(Peer::Ended) => Trouble::Closed(dialogue.step(), Reason::default()),
                 Err(cause) => Trouble::Tls(cause.to_string()),
             };
-            self.follow(Next::End(Err(trouble)), end);
+            self.follow(Next::End(Err(trouble)));
         }
     }
 
     /// Does what a dialogue says.
-    fn follow(&mut self, next: Next, end: Instant) {
+    fn follow(&mut self, next: Next) {
         let address = self.course.endpoint.address;
         let Stage::Visiting { tls, took, dialogue, lines, said } = &mut self.stage else { return };
         let visited = match next {
@@ -326,7 +327,7 @@ impl<'a> Connection<'a> {
             Next::End(visited) => visited,
         };
         let (tls, farewell, took) = (tls.take(), dialogue.farewell(), *took);
-        self.leave(tls, farewell, (took, Some(visited)), end);
+        self.leave(tls, farewell, (took, Some(visited)));
     }
 
     /// When somebody who was told a password is called silent; `None` when nobody is waited for.

@@ -55,7 +55,7 @@ pub(crate) fn probe(
         let ready = wait(&talks, moments.fold(deadline, Ord::min));
         let now = Instant::now();
         for talk in &mut talks {
-            talk.excuse(looked, now, end);
+            talk.excuse(looked, now);
         }
         looked = now;
         if now >= next {
@@ -77,7 +77,7 @@ pub(crate) fn probe(
         talks.retain_mut(|talk| {
             let mut answer = None;
             if turn.next() == Some(true) {
-                answer = talk.go_on(depth, end);
+                answer = talk.go_on(depth);
             }
             if answer.is_none() && now >= talk.course.deadline {
                 answer = Some(talk.give_up());
@@ -331,7 +331,7 @@ mod tests {
         let socket = socket.expect("a connection");
         let mut talk = Connection::new((0, &endpoint), socket, None, begun, end);
         let mut then = |looked: Duration, now: Duration| {
-            talk.excuse(begun + looked, begun + now, end);
+            talk.excuse(begun + looked, begun + now);
             (talk.course.deadline - begun, talk.waited(), talk.give_up().0)
         };
         let silent = Err(Refusal::TimedOut(second * 2));
