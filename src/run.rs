@@ -89,7 +89,7 @@ pub fn run() -> ExitCode {
         ),
         Command::Explain { number } => told(explain::explain(number).map(|()| Exit::Success)),
         Command::LookAtStore { directory } => {
-            told(show::print(State::of(&directory).word()).map(|()| Exit::Success))
+            told(show::print(&State::of(&directory).word()).map(|()| Exit::Success))
         }
         Command::Ocf(what) => Exit::Agent(serve_agent(&what.action, &machine)),
         Command::Completions { shell: Some(shell), .. } => {

@@ -31,6 +31,8 @@ use quick_check::Finding;
 pub(crate) use lock::running;
 pub(crate) use monitor::{Monitored, Occasion, missing, monitor, startable};
 pub(crate) use quick_check::{LIMIT as QUICK_CHECK_LIMIT, longest as longest_checks};
+// So long any action may hold the lock.
+pub(crate) use recover::longest;
 
 /// What LifeKeeper asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -139,11 +141,6 @@ fn check(tag: Option<&Tag>, system: &impl System, settings: &Settings, root: &Pa
 /// The longest that a switchover may take: a remove here, a restore there.
 pub(crate) fn longest_switchover(settings: &Settings) -> Duration {
     remove::longest(settings) + restore::longest(settings)
-}
-
-/// The longest that another action may hold the lock: as long as a recover may take.
-pub(crate) fn longest(settings: &Settings) -> Duration {
-    recover::longest(settings)
 }
 
 #[cfg(test)]

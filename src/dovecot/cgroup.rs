@@ -99,7 +99,7 @@ fn hierarchies(groups: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Lets the group go on in which a process is frozen: a frozen process hears no signal, SIGKILL
 /// included (v1 shows it in state D). Only its own group, and never the root's.
 pub(crate) fn thaw(root: &Path, groups: &str) {
-    for (file, frozen, thawed) in freezers(root, groups) {
+    for (file, frozen, thawed) in hierarchies(groups).filter_map(|one| freezer(root, one)) {
         // A FIFO is nothing that the kernel shows there.
         let state = fs::read_to_string(&file).unwrap_or_default();
         if frozen.contains(&state.trim()) {
@@ -113,25 +113,19 @@ pub(crate) fn thaw(root: &Path, groups: &str) {
     }
 }
 
-/// A freezer's file, what it says while it freezes, and what ends that.
-type Freezer = (PathBuf, &'static [&'static str], &'static str);
-
-fn freezers(root: &Path, groups: &str) -> Vec<Freezer> {
-    hierarchies(groups)
-        .filter_map(|(controllers, path)| {
-            if controllers.is_empty() {
-                let file = v2_directory(root, path)?.join("cgroup.freeze");
-                let states: &[&str] = &["1"];
-                Some((file, states, "0"))
-            } else if controllers.split(',').any(|controller| controller == "freezer") {
-                let directory = below(&root.join(MOUNT).join("freezer"), path)?;
-                let states: &[&str] = &["FROZEN", "FREEZING"];
-                Some((directory.join("freezer.state"), states, "THAWED"))
-            } else {
-                None
-            }
-        })
-        .collect()
+/// The file of a group's freezer, what it says while it freezes, and what ends that.
+fn freezer(
+    root: &Path,
+    (controllers, path): (&str, &str),
+) -> Option<(PathBuf, &'static [&'static str], &'static str)> {
+    if controllers.is_empty() {
+        Some((v2_directory(root, path)?.join("cgroup.freeze"), &["1"], "0"))
+    } else if controllers.split(',').any(|controller| controller == "freezer") {
+        let directory = below(&root.join(MOUNT).join("freezer"), path)?;
+        Some((directory.join("freezer.state"), &["FROZEN", "FREEZING"], "THAWED"))
+    } else {
+        None
+    }
 }
 
 /// The directory of a group in the unified hierarchy, which a hybrid machine has one level deeper.

@@ -114,8 +114,8 @@ pub(crate) fn check(
         asked.let_come(system, HEAD_START);
     }
     let instance = || Instance::of_masters(system, root, &masters);
-    let call =
-        (listens && care == Thoroughness::Master).then(|| saturation::call(system, &instance()));
+    let is_called = listens && care == Thoroughness::Master;
+    let call = is_called.then(|| saturation::call(system, &instance())).flatten();
     // Where no master lives, nobody is going to serve.
     let again =
         if masters.is_empty() || care == Thoroughness::Once { Duration::ZERO } else { RETRY_TIME };
@@ -331,7 +331,7 @@ impl Checks {
         &mut self,
         system: &S,
         root: &Path,
-        call: saturation::MasterQuestion<S>,
+        call: saturation::Pending<S>,
         end: Duration,
     ) {
         if self.masters.is_empty() || saturation::hear(system, call, saturation::LIMIT).is_none() {
@@ -340,8 +340,8 @@ impl Checks {
         let left = end.saturating_sub(system.now());
         let instance = Instance::of_masters(system, root, &self.masters);
         if left >= DEAF_WAIT
-            && let Some(waited) =
-                saturation::hear(system, saturation::call(system, &instance), DEAF_TIME)
+            && let Some(call) = saturation::call(system, &instance)
+            && let Some(waited) = saturation::hear(system, call, DEAF_TIME)
             && configuration::values(system, &instance, &["base_dir"]).is_ok()
         {
             self.hold = Some(StallCause::Deaf(waited));

@@ -224,7 +224,7 @@ impl Excuse {
 }
 
 /// What is known of the looks at a mailbox since the cluster's last restore.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Logins {
     /// Whether one has succeeded on this node.
@@ -250,7 +250,7 @@ impl Logins {
     pub(crate) fn read(system: &impl System, root: &Path) -> Self {
         let era = system.era();
         let known = read(root, LOGIN).filter(|logins: &Self| logins.era == era);
-        known.unwrap_or(Self { armed: false, restored: None, stopped: None, store: None, era })
+        known.unwrap_or(Self { era, ..Self::default() })
     }
 
     /// How long ago the cluster's last restore ended.
@@ -268,9 +268,8 @@ impl Logins {
 
     /// Notes that a restore has ended: what succeeded before it says nothing any more.
     pub(crate) fn restored(system: &impl System, root: &Path) {
-        let restored = Some(millis(system));
-        let era = system.era();
-        write(root, LOGIN, &Self { armed: false, restored, stopped: None, store: None, era });
+        let (restored, era) = (Some(millis(system)), system.era());
+        write(root, LOGIN, &Self { restored, era, ..Self::default() });
     }
 
     /// Notes that a stop has ended, for an engine that repairs by a stop and a start.

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use log::debug;
 
 use crate::command::Command;
+use crate::settings::values::written;
 use crate::system::System;
 
 /// What a look at the directory of the mail says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum State {
     Fine,
     Missing,
@@ -20,13 +22,6 @@ pub(crate) enum State {
 }
 
 impl State {
-    const ALL: [(Self, &'static str); 4] = [
-        (Self::Fine, "fine"),
-        (Self::Missing, "missing"),
-        (Self::ReadOnly, "read-only"),
-        (Self::Full, "full"),
-    ];
-
     /// Looks at a directory; can hang as long as its file system does, so a child does it.
     #[must_use]
     pub(crate) fn of(path: &Path) -> Self {
@@ -42,12 +37,12 @@ impl State {
     }
 
     /// The word that the child says.
-    pub(crate) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(state, _)| *state == self).map_or("fine", |(_, word)| word)
+    pub(crate) fn word(self) -> String {
+        written(&self)
     }
 
     fn read(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == word.trim()).map(|(state, _)| *state)
+        Self::from_str(word.trim(), false).ok()
     }
 }
 
@@ -90,6 +85,9 @@ fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
+    /// An older kit's child says them too, while a package is replaced.
+    const WORDS: [&str; 4] = ["fine", "missing", "read-only", "full"];
+
     #[test]
     fn the_mail_is_where_doveadm_says_in_each_version() {
         for (answer, directory) in [
@@ -102,8 +100,8 @@ mod tests {
         ] {
             assert_eq!(mail_directory(answer).as_deref(), directory.map(Path::new), "{answer:?}");
         }
-        for (state, word) in State::ALL {
-            assert_eq!((State::read(word), state.word()), (Some(state), word));
+        for (state, word) in State::value_variants().iter().zip(WORDS) {
+            assert_eq!((State::read(word), &*state.word()), (Some(*state), word));
         }
     }
 }

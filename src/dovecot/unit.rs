@@ -34,7 +34,7 @@ pub(super) const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a further question may take to a systemd that has just answered.
 pub const DETAIL_LIMIT: Duration = Duration::from_secs(1);
 
-/// The longest that `Question::answer` takes: two questions and the pause between them, one for
+/// The longest that `Question::answer_within` takes: two questions and the pause between them, one for
 /// the kind of a job, one for unusual triggers.
 pub const LIMIT: Duration = ASK_LIMIT
     .saturating_mul(2)
@@ -232,12 +232,7 @@ fn question<S: System>(system: &S, service: &str, besides: &[&str]) -> Question<
 }
 
 impl<S: System> Question<S> {
-    /// Waits up to [`LIMIT`] for the answer; asks a second time if there is none.
-    pub(crate) fn answer(self, system: &S) -> Manager {
-        self.answer_within(system, LIMIT)
-    }
-
-    /// The same with another limit, from the question on.
+    /// Waits for the answer, at most `limit` from the question on; asks a second time if there is none.
     pub(crate) fn answer_within(self, system: &S, limit: Duration) -> Manager {
         let end = self.begun + limit;
         let Some((command, running)) = self.running else {
@@ -267,7 +262,7 @@ impl<S: System> Question<S> {
 
 /// Asks for the state and waits for the answer.
 pub(crate) fn look(system: &impl System, service: &str) -> Manager {
-    ask(system, service).answer(system)
+    ask(system, service).answer_within(system, LIMIT)
 }
 
 /// The unit that a master is the main process of, if that is another than this one: another Dovecot,

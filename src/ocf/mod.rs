@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::Path;
 
 use ::log::info;
+use clap::ValueEnum;
 
 use crate::actions::{self, Action, Monitored, Occasion};
 use crate::error::Error;
@@ -18,6 +19,7 @@ use crate::exit::Agent;
 use crate::log::{self, Audience};
 use crate::messages::{Message, error, warning};
 use crate::settings::Settings;
+use crate::settings::values::written;
 use crate::stderr::Stderr;
 use crate::system::System;
 use crate::text::{cut, one_line};
@@ -29,7 +31,7 @@ const REASON: &str = "ocf-exit-reason:";
 /// The longest reason, in characters.
 const LONGEST: usize = 280;
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Verb {
     Start,
     Stop,
@@ -39,21 +41,8 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    const ALL: [Self; 5] =
-        [Self::Start, Self::Stop, Self::Monitor, Self::ValidateAll, Self::MetaData];
-
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verb| verb.name() == name)
-    }
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Monitor => "monitor",
-            Self::ValidateAll => "validate-all",
-            Self::MetaData => "meta-data",
-        }
+        Self::from_str(name, false).ok()
     }
 }
 
@@ -123,7 +112,7 @@ impl Call {
 
     /// Begins the log, in the kit's file alone: the engine hears the reason.
     pub(crate) fn log(&self, root: &Path) {
-        log::start(root, self.verb.name(), &self.instance, self.settings.debug, Audience::File);
+        log::start(root, written(&self.verb), &self.instance, self.settings.debug, Audience::File);
     }
 
     pub(crate) fn perform(&self, system: &impl System, root: &Path) -> Answer {

@@ -32,7 +32,7 @@ pub(super) fn number(text: &str, range: &RangeInclusive<u32>) -> Result<u32, Str
 }
 
 /// The word of its type with which a value is written.
-pub(super) fn written<T: ValueEnum>(value: &T) -> String {
+pub(crate) fn written<T: ValueEnum>(value: &T) -> String {
     value.to_possible_value().map_or_else(String::new, |word| word.get_name().to_owned())
 }
 
