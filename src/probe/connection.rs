@@ -10,7 +10,7 @@ use nix::poll::PollFlags;
 
 use super::hello;
 use super::socket::{begin, outcome, refused};
-use super::tls::{self, Peer, Tls};
+use super::tls::{Peer, Tls, listen};
 use crate::probe::attempt::Refusal;
 use crate::probe::endpoint::{Depth, Endpoint, Mode};
 use crate::probe::greeting::{self, Judgement, Protocol};
@@ -202,12 +202,10 @@ impl<'a> Connection<'a> {
                 Ok(ControlFlow::Continue(()))
             }
             Stage::Choosing { cause, offered, heard } => {
-                let chosen = if *offered { chosen(socket, heard) } else { offer(socket) };
+                let chosen =
+                    if *offered { hello::chosen(socket, heard) } else { hello::offer(socket) };
                 *offered = true;
-                chosen.map_err(|chosen| match chosen {
-                    SecondResult::Something => Refusal::NothingInCommon(take(cause)),
-                    SecondResult::Nothing => Refusal::Tls(take(cause)),
-                })?;
+                chosen.map_err(|meaning| meaning(take(cause)))?;
                 Ok(ControlFlow::Continue(()))
             }
             Stage::Leaving { tls, .. } => {
@@ -413,71 +411,5 @@ impl<'a> Connection<'a> {
             _ if self.tls().is_some_and(Tls::wants_write) => PollFlags::POLLIN | PollFlags::POLLOUT,
             _ => PollFlags::POLLIN,
         }
-    }
-}
-
-/// Hears what has come, and whether more may come.
-fn listen(
-    socket: &mut TcpStream,
-    tls: Option<&mut Tls>,
-    heard: &mut Vec<u8>,
-) -> Result<Peer, Refusal> {
-    // Not more than this is ever kept of what a server says.
-    let room = u64::try_from(greeting::MAX_LINE.saturating_sub(heard.len())).unwrap_or(0);
-    let Some(tls) = tls else {
-        let read = (&*socket).take(room).read_to_end(heard);
-        return match read {
-            Ok(_) if heard.len() < greeting::MAX_LINE => Ok(Peer::Ended),
-            Ok(_) => Ok(Peer::Open),
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(Peer::Open),
-            // Before a word, a reset is an end as well.
-            Err(_) => Ok(Peer::Ended),
-        };
-    };
-    let shaking = tls.is_handshaking();
-    let done = tls
-        .send(socket)
-        .and_then(|()| tls.receive(socket, heard, room))
-        .and_then(|peer| tls.send(socket).map(|()| peer));
-    match done {
-        Ok(Peer::Ended) if shaking => Err(Refusal::NothingInCommon(ENDED.into())),
-        Err(cause) if shaking && is_end(&cause) => Err(Refusal::NothingInCommon(ENDED.into())),
-        Err(cause) if shaking => Err(tls::refusal(&cause)),
-        Ok(peer) => Ok(peer),
-        Err(_) => Ok(Peer::Ended),
-    }
-}
-
-/// What is told of a handshake that the other side broke off.
-pub(super) const ENDED: &str = "the server ended the connection";
-
-/// A reset is an end as well; which of them one sees is chance.
-fn is_end(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-}
-
-/// What a server made of everything that TLS has.
-enum SecondResult {
-    /// So it works, for others.
-    Something,
-    /// So it works for nobody.
-    Nothing,
-}
-
-/// Offers everything that TLS has.
-fn offer(socket: &mut TcpStream) -> Result<(), SecondResult> {
-    outcome(socket).map_err(|_| SecondResult::Nothing)?;
-    socket.write_all(&hello::everything()).map_err(|_| SecondResult::Nothing)
-}
-
-/// Hears whether something of it is chosen; says nothing as long as it is not known.
-fn chosen(socket: &TcpStream, heard: &mut Vec<u8>) -> Result<(), SecondResult> {
-    let room = u64::try_from(hello::ENOUGH.saturating_sub(heard.len())).unwrap_or(0);
-    let mut socket = socket;
-    let read = Read::take(&mut socket, room).read_to_end(heard);
-    match read {
-        _ if hello::is_chosen(heard) => Err(SecondResult::Something),
-        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        _ => Err(SecondResult::Nothing),
     }
 }

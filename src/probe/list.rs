@@ -171,7 +171,7 @@ fn wait(talks: &[Connection<'_>], until: Instant) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::connection::ENDED;
+    use super::super::tls::ENDED;
     use super::super::{hello, tls};
     use super::*;
     use crate::probe::endpoint::Mode;
