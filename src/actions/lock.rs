@@ -310,8 +310,7 @@ impl Queue {
             }
             return is_over;
         };
-        let is_stopped = holder.process.as_ref().is_some_and(|process| process.state == 'T');
-        let cause = if is_stopped {
+        let cause = if holder.process.state == 'T' {
             Some("it is stopped")
         } else if holder.is_past(system, waited, longest) {
             Some("it is past its deadline")
@@ -324,9 +323,7 @@ impl Queue {
         let was_overdue = std::mem::replace(&mut self.was_overdue, cause.is_some());
         let Some(cause) = cause.filter(|_| was_overdue) else { return false };
         warning!(Message::HolderTerminated, "terminating {holder}: {cause}");
-        if let Some(process) = &holder.process {
-            system.signal(process, Signal::Kill);
-        }
+        system.signal(&holder.process, Signal::Kill);
         service::end_left_command(system, root);
         self.ended = Some(now);
         false
