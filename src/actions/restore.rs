@@ -17,6 +17,7 @@ use crate::dovecot::notes::Notes;
 use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service, unit};
 use crate::error::Error;
 use crate::messages::{Message, Remark, warning};
+use crate::probe::endpoint::Depth;
 use crate::process::Process;
 use crate::settings::{Settings, Wait};
 use crate::stderr;
@@ -50,7 +51,8 @@ pub(super) fn restore(
     notes: &mut Notes,
 ) -> Result<(), Error> {
     // A mailbox can be locked by a dead node for minutes: a good start does not wait for it.
-    let settings = &settings.without_login();
+    let probe = if settings.probe == Depth::Login { Depth::Greeting } else { settings.probe };
+    let settings = &Settings { probe, ..settings.clone() };
     let limit = || settings.bounded(system, checks::LIMIT, Duration::ZERO);
     let mut seen = checks::check(system, settings, root, notes, Thoroughness::Twice, limit())?;
     if seen.in_operation() {
@@ -105,7 +107,7 @@ pub(super) fn restore(
         }
         warning!(Message::Round, "{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.
-        if seen.has_no_master() {
+        if seen.masters.is_empty() {
             let found = (&instance, &places);
             let obstacles = obstacles::look(system, settings, root, found, notes)?;
             if let Some(Remark { message, .. }) = obstacles.first() {

@@ -85,7 +85,7 @@ impl Checks {
         for (place, why) in self.unknown.iter().take(MAX_TOLD) {
             tell(Message::NotChecked, format!("{place}: {why}"));
         }
-        if let Some(cause) = self.unknown_status() {
+        if let Status::Unknown(cause) = &self.status {
             let text = format!("no status, the verdict rests on process and ports: {cause}");
             tell(Message::NoStatus, text);
         }
@@ -142,18 +142,6 @@ impl Checks {
     pub(crate) fn is_contradicted_by(&self, unit: &Unit) -> bool {
         let is_down = self.masters.is_empty() || matches!(self.status, Status::Dead(_));
         is_down && unit.is_active()
-    }
-
-    pub(crate) const fn has_no_master(&self) -> bool {
-        self.masters.is_empty()
-    }
-
-    /// Why no status came, if none did.
-    pub(crate) fn unknown_status(&self) -> Option<&str> {
-        match &self.status {
-            Status::Unknown(cause) => Some(cause),
-            Status::Alive | Status::Dead(_) => None,
-        }
     }
 
     /// What is wrong, each check that failed in its own words; a list of bounded length.

@@ -287,7 +287,7 @@ impl<'a> Connection<'a> {
             let trouble = match peer {
                 Ok(Peer::Open) if came > 0 => continue,
                 Ok(Peer::Open) => return,
-                Ok(Peer::Ended) => Trouble::Closed(dialogue.step(), Reason::default()),
+                Ok(Peer::Ended) => Trouble::Closed(dialogue.step, Reason::default()),
                 Err(cause) => Trouble::Tls(cause.to_string()),
             };
             self.follow(Next::End(Err(trouble)));
@@ -324,14 +324,14 @@ impl<'a> Connection<'a> {
             },
             Next::End(visited) => visited,
         };
-        let (tls, farewell, took) = (tls.take(), dialogue.farewell(), *took);
+        let (tls, farewell, took) = (tls.take(), dialogue.protocol.farewell(), *took);
         self.leave(tls, farewell, (took, Some(visited)));
     }
 
     /// When somebody who was told a password is called silent; `None` when nobody is waited for.
     pub(super) fn silent_login(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Visiting { dialogue, said, .. } if dialogue.step() == Step::Login => {
+            Stage::Visiting { dialogue, said, .. } if dialogue.step == Step::Login => {
                 Some(*said + SILENCE)
             }
             _ => None,
@@ -349,7 +349,7 @@ impl<'a> Connection<'a> {
                 Some(Err(if waited < visit.limit {
                     Trouble::NotTried(format!("only {} s were left", seconds(waited)))
                 } else {
-                    Trouble::Silent(dialogue.step(), waited)
+                    Trouble::Silent(dialogue.step, waited)
                 }))
             }
             _ => None,

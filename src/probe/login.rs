@@ -125,9 +125,10 @@ pub(super) enum Next {
 /// A visit on its way.
 pub(super) struct Dialogue<'a> {
     visit: &'a Visit,
-    protocol: Protocol,
+    pub(super) protocol: Protocol,
     wire: Wire,
-    step: Step,
+    /// What was asked last.
+    pub(super) step: Step,
     /// How many lines of the answer are still to come, in POP3.
     pending: u8,
 }
@@ -156,15 +157,6 @@ impl<'a> Dialogue<'a> {
             }
         };
         (dialogue, next)
-    }
-
-    pub(super) const fn step(&self) -> Step {
-        self.step
-    }
-
-    /// The words with which it ends.
-    pub(super) const fn farewell(&self) -> &'static [u8] {
-        self.protocol.farewell()
     }
 
     /// Continues over TLS.

@@ -158,14 +158,6 @@ pub(crate) enum Wait {
     Fixed,
 }
 
-impl Settings {
-    /// The same without the look at a mailbox.
-    pub(crate) fn without_login(&self) -> Self {
-        let probe = if self.probe == Depth::Login { Depth::Greeting } else { self.probe };
-        Self { probe, ..self.clone() }
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
