@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dovecot::account::user_name;
-use crate::dovecot::login::LOOK_VERB;
+use crate::dovecot::store::LOOK_VERB;
 use crate::lifekeeper::new_resource::Switchback;
 use crate::lifekeeper::tag::Tag;
 use crate::messages::Message;

@@ -11,8 +11,8 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::actions::{self, Action};
 use crate::cli::{self, Cli, Command, Format, Resource};
-use crate::dovecot::login::State;
 use crate::dovecot::notes;
+use crate::dovecot::store::State;
 use crate::error::Error;
 use crate::exit::{Agent, Exit};
 use crate::log::{self, Audience};
@@ -84,7 +84,7 @@ pub fn run() -> ExitCode {
         }
         Command::Explain { number } => told(explain::explain(number).map(|()| Exit::Success)),
         Command::LookAtStore { directory } => {
-            told(show::print(State::of(&directory).word()).map(|()| Exit::Success))
+            told(show::print(&State::of(&directory).word()).map(|()| Exit::Success))
         }
         Command::Ocf(what) => Exit::Agent(serve_agent(&what.action, &machine)),
         Command::Completions { shell: Some(shell), .. } => {

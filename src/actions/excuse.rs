@@ -38,15 +38,13 @@ pub(super) fn plea(manager: &Manager) -> Option<Plea> {
 /// checks in a row is a fault, unless it got from its stop to its start; so is one that falls back
 /// from its start to its stop, as one that crashes again and again does.
 pub(super) fn holds(system: &impl System, root: &Path, reason: Reason) -> bool {
-    let before = Excuse::read(system, root);
-    match (before.as_ref().map(|before| before.reason), reason) {
-        (Some(Reason::Shutdown), Reason::Shutdown) => {
-            before.is_some_and(|before| before.age(system) < SHUTDOWN_TIME)
+    let before = Excuse::read(system, root).map(|before| (before.reason, before.age(system)));
+    match (before, reason) {
+        (Some((Reason::Shutdown, age)), Reason::Shutdown) => age < SHUTDOWN_TIME,
+        (Some((Reason::Motion(Motion::Stopping), age)), Reason::Motion(Motion::Stopping)) => {
+            age < STOP_TIME
         }
-        (Some(Reason::Motion(Motion::Stopping)), Reason::Motion(Motion::Stopping)) => {
-            before.is_some_and(|before| before.age(system) < STOP_TIME)
-        }
-        (Some(Reason::Motion(Motion::Starting)), Reason::Motion(_)) => false,
+        (Some((Reason::Motion(Motion::Starting), _)), Reason::Motion(_)) => false,
         _ => {
             Excuse::note(system, root, reason);
             true

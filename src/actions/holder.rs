@@ -32,8 +32,7 @@ pub(crate) struct Holder {
     pub(crate) pid: i32,
     /// When it must have ended, on the clock of the boot, where it is known.
     deadline: Option<Duration>,
-    /// The process, if it is to be seen.
-    pub(super) process: Option<Process>,
+    pub(super) process: Process,
 }
 
 impl fmt::Display for Holder {
@@ -70,11 +69,8 @@ impl Holder {
     /// Whether it works, and may still. One that does not say until when is not believed longer than
     /// `longest` from its start.
     pub(super) fn is_believed(&self, system: &impl System, longest: Duration) -> bool {
-        self.process.as_ref().is_some_and(|process| {
-            let started = ticks(process.started);
-            let deadline = self.deadline.unwrap_or(started + longest);
-            !process.is_stopped() && system.since_boot() <= deadline
-        })
+        let deadline = self.deadline.unwrap_or_else(|| ticks(self.process.started) + longest);
+        !self.process.is_stopped() && system.since_boot() <= deadline
     }
 
     /// Whether it is past its deadline for an action that has waited this long.
@@ -103,7 +99,7 @@ pub(super) fn holder(system: &impl System, root: &Path, file: &File) -> Option<H
         if let Some(process) = process.filter(|process| !process.is_dead()) {
             let deadline = Some(Duration::from_millis(record.deadline));
             let Record { action, pid, .. } = record;
-            return Some(Holder { action, pid, deadline, process: Some(process) });
+            return Some(Holder { action, pid, deadline, process });
         }
     }
     // A kit before 0.2 writes `remove, pid 4242`.
@@ -127,7 +123,7 @@ pub(super) fn acting(system: &impl System, root: &Path) -> Option<Holder> {
     let age = |process: &Process| (process.started, process.pid);
     let ours = system.inspect(own).map(|process| age(&process));
     let is_older = |process: &Process| ours.is_none_or(|ours| age(process) < ours);
-    at_work(system, root).find(|holder| holder.process.as_ref().is_some_and(is_older))
+    at_work(system, root).find(|holder| is_older(&holder.process))
 }
 
 /// The other actions of the kit that have a lock, whatever became of its file. One that waits has
@@ -157,7 +153,7 @@ fn others(system: &impl System) -> impl Iterator<Item = (Process, String)> {
 
 /// What is known of a holder who does not say: until when is for whoever waits.
 fn of_process(process: Process, action: String) -> Holder {
-    Holder { action, pid: process.pid, deadline: None, process: Some(process) }
+    Holder { action, pid: process.pid, deadline: None, process }
 }
 
 /// A living process of the kit.

@@ -40,17 +40,7 @@ const RECORD_WAIT: Duration = Duration::from_millis(60);
 /// How long an ended holder may take to vanish; one that is stuck in the kernel does nothing more.
 const END_WAIT: Duration = Duration::from_secs(3);
 
-/// Leave to act.
-#[must_use]
-#[derive(Debug)]
-pub(super) enum Turn {
-    /// The lock is ours until this is dropped.
-    Locked { _lock: Lock },
-    /// No file system gives a lock: better an action without one than no action.
-    Unlocked,
-}
-
-/// A lock, released when it is dropped or its holder dies.
+/// Leave to act: a lock, released when it is dropped or its holder dies.
 #[must_use]
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -77,34 +67,33 @@ struct Place {
     file: File,
 }
 
-impl Turn {
+impl Lock {
     /// Takes the lock, and waits for whoever has it, as long as each of them may take: `longest` is
     /// what any action may, this one too. An action with a deadline gives others half of its time,
     /// and ends who has the lock then: whoever sets deadlines has given them all, and its last word
     /// counts. A wrong yes ends an action that a person has begun; a wrong no makes a stop fail, and
-    /// the node is halted.
+    /// the node is halted. `None` where no file system gives a lock: better an action without one than
+    /// no action.
     pub(super) fn take(
         system: &impl System,
         root: &Path,
         tag: Option<&Tag>,
         action: Action,
         (longest, ours): (Duration, Option<Duration>),
-    ) -> Self {
+    ) -> Option<Self> {
         let begun = system.since_boot();
         let until = ours.map(|left| begun + left / 2);
         let left =
             || ours.map_or(longest, |left| (begun + left).saturating_sub(system.since_boot()));
         let say = |file: &File| note(system, file, action, left());
         let times = (longest, until);
-        let Some(node) = wait(system, root, times, || Place::of_node(root), say) else {
-            return Self::Unlocked;
-        };
+        let node = wait(system, root, times, || Place::of_node(root), say)?;
         // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
         let of_tag =
             tag.and_then(|tag| wait(system, root, times, || Place::of_tag(root, tag), |_| ()));
         // The time counts from here.
         note(system, &node, action, left());
-        Self::Locked { _lock: Lock { file: node, _of_tag: of_tag } }
+        Some(Self { file: node, _of_tag: of_tag })
     }
 }
 
@@ -184,13 +173,6 @@ pub(crate) fn running(
 impl Place {
     /// The lock of the node: its file, or the directory above where that cannot be used.
     fn of_node(root: &Path) -> Option<Self> {
-        let in_directory = files::own_directory(root).and_then(|directory| {
-            let path = directory.join(FILE);
-            let mut options = OpenOptions::new();
-            let file = files::open_own(&path, options.read(true).write(true).create(true));
-            let file = file.map_err(|cause| format!("opening {}: {cause}", path.display()))?;
-            Ok(Self { path, file })
-        });
         let above = || {
             let path = root.join(RUN_DIRECTORY).parent()?.to_owned();
             let opened = open(&path, OpenOptions::new().read(true));
@@ -203,7 +185,7 @@ impl Place {
             });
             Some(Self { file: file.ok()?, path })
         };
-        in_directory
+        Self::own(root, FILE)
             .inspect_err(|cause| {
                 warning!(Message::LockAbove, "{cause}; locking the directory above instead");
             })
@@ -213,10 +195,15 @@ impl Place {
 
     /// The lock of a kit before 0.2, if its file is there or can be made.
     fn of_tag(root: &Path, tag: &Tag) -> Option<Self> {
-        let path = files::own_directory(root).ok()?.join(tag.file_name());
+        Self::own(root, &tag.file_name()).ok()
+    }
+
+    fn own(root: &Path, name: &str) -> Result<Self, String> {
+        let path = files::own_directory(root)?.join(name);
         let mut options = OpenOptions::new();
-        let file = files::open_own(&path, options.read(true).write(true).create(true)).ok()?;
-        Some(Self { path, file })
+        let file = files::open_own(&path, options.read(true).write(true).create(true))
+            .map_err(|cause| format!("opening {}: {cause}", path.display()))?;
+        Ok(Self { path, file })
     }
 }
 
@@ -323,8 +310,7 @@ impl Queue {
             }
             return is_over;
         };
-        let is_stopped = holder.process.as_ref().is_some_and(|process| process.state == 'T');
-        let cause = if is_stopped {
+        let cause = if holder.process.state == 'T' {
             Some("it is stopped")
         } else if holder.is_past(system, waited, longest) {
             Some("it is past its deadline")
@@ -337,9 +323,7 @@ impl Queue {
         let was_overdue = std::mem::replace(&mut self.was_overdue, cause.is_some());
         let Some(cause) = cause.filter(|_| was_overdue) else { return false };
         warning!(Message::HolderTerminated, "terminating {holder}: {cause}");
-        if let Some(process) = &holder.process {
-            system.signal(process, Signal::Kill);
-        }
+        system.signal(&holder.process, Signal::Kill);
         service::end_left_command(system, root);
         self.ended = Some(now);
         false
@@ -414,8 +398,8 @@ pub(super) mod tests {
         root.write("proc/700/fdinfo/6", &line);
     }
 
-    fn take(root: &TestRoot, machine: &Machine, action: Action) -> Turn {
-        Turn::take(machine, root.path(), Some(&tag()), action, (LONGEST, None))
+    fn take(root: &TestRoot, machine: &Machine, action: Action) -> Option<Lock> {
+        Lock::take(machine, root.path(), Some(&tag()), action, (LONGEST, None))
     }
 
     fn share(root: &TestRoot, machine: &Machine) -> Share {
@@ -429,7 +413,7 @@ pub(super) mod tests {
         let (file, at) = (held.file, Duration::from_secs(7));
         machine.state().after(at, move |_| drop(file));
         let turn = take(&root, &machine, Action::Restore);
-        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(turn.is_some(), "{turn:?}");
         assert!(machine.now() >= at && machine.now() < at + PAUSE * 2, "{:?}", machine.now());
         assert_eq!(words(), ["INFO: waiting until remove, pid 700 has ended"]);
         assert_eq!(machine.deeds(), Vec::<String>::new());
@@ -453,7 +437,7 @@ pub(super) mod tests {
         });
         kit(701, "recover", &machine);
         let turn = take(&root, &machine, Action::Remove);
-        assert!(matches!(turn, Turn::Locked { .. }));
+        assert!(turn.is_some());
         assert!(machine.now() >= Duration::from_secs(570), "{:?}", machine.now());
         assert_eq!(machine.deeds(), Vec::<String>::new(), "both were in their time");
     }
@@ -474,7 +458,7 @@ pub(super) mod tests {
             // The kernel releases it when the process is dead.
             machine.state().after(Duration::from_secs(10), move |_| drop(file));
             let turn = take(&root, &machine, Action::Remove);
-            assert!(matches!(turn, Turn::Locked { .. }));
+            assert!(turn.is_some());
             assert_eq!(machine.deeds(), ["KILL 700"]);
             let words = words().concat();
             assert!(
@@ -492,8 +476,8 @@ pub(super) mod tests {
         // The kernel releases it when the process is dead.
         machine.state().after(half + PAUSE * 2, move |_| drop(file));
         let times = (LONGEST, Some(half * 2));
-        let turn = Turn::take(&machine, root.path(), None, Action::Remove, times);
-        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        let turn = Lock::take(&machine, root.path(), None, Action::Remove, times);
+        assert!(turn.is_some(), "{turn:?}");
         assert!(machine.now() >= half && machine.now() < half + PAUSE * 4, "{:?}", machine.now());
         assert_eq!(machine.deeds(), ["KILL 700"]);
         assert!(words().concat().contains("restore, pid 700: this action must end soon"));
@@ -505,7 +489,7 @@ pub(super) mod tests {
         let _held = held_until(&root, &machine, Action::Restore, OTHER, machine.since_boot());
         machine.change(OTHER, |process| process.state = 'D');
         let turn = take(&root, &machine, Action::Remove);
-        assert!(matches!(turn, Turn::Unlocked), "it has its SIGKILL, and does nothing more");
+        assert!(turn.is_none(), "it has its SIGKILL, and does nothing more");
         assert!(machine.now() <= END_WAIT + PAUSE * 3, "{:?}", machine.now());
     }
 
@@ -517,7 +501,7 @@ pub(super) mod tests {
         let (file, at) = (held.file, Duration::from_secs(1));
         machine.state().after(at, move |_| drop(file));
         let turn = take(&root, &machine, Action::Remove);
-        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(turn.is_some(), "{turn:?}");
         assert!(machine.now() >= at && machine.now() < END_WAIT, "{:?}", machine.now());
     }
 
@@ -533,7 +517,7 @@ pub(super) mod tests {
             std::fs::write(locks, "").expect("it has ended");
         });
         let turn = take(&root, &machine, Action::Remove);
-        assert!(matches!(turn, Turn::Locked { .. }));
+        assert!(turn.is_some());
         assert!(machine.now() >= Duration::from_secs(4), "{:?}", machine.now());
         assert_eq!(words(), ["INFO: waiting until restore, pid 700 has ended"]);
     }
@@ -548,7 +532,7 @@ pub(super) mod tests {
             let line = "lock:\t1: FLOCK  ADVISORY  WRITE 700 00:15:99 0 EOF\n";
             root.write("proc/700/fdinfo/6", line);
             machine.state().after(Duration::from_secs(4), |state| state.end(OTHER));
-            assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+            assert!(take(&root, &machine, Action::Remove).is_some());
             assert_eq!(machine.now() >= Duration::from_secs(4), waits, "{:?}", machine.now());
         }
     }
@@ -561,7 +545,7 @@ pub(super) mod tests {
         show_lock(&root, &held.file, "WRITE");
         let file = held.file;
         machine.state().after(LONGEST + PAUSE * 4, move |_| drop(file));
-        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+        assert!(take(&root, &machine, Action::Remove).is_some());
         assert_eq!(machine.deeds(), ["KILL 700"]);
     }
 
@@ -575,7 +559,7 @@ pub(super) mod tests {
         let Share::Busy(holder) = share(&root, &machine) else { panic!("not busy") };
         assert_eq!(holder.to_string(), "restore, pid 700");
         machine.state().after(Duration::from_secs(4), move |_| drop(old));
-        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+        assert!(take(&root, &machine, Action::Remove).is_some());
         assert!(machine.now() >= Duration::from_secs(4), "{:?}", machine.now());
     }
 
@@ -630,7 +614,7 @@ pub(super) mod tests {
             format!("lock:\t1: FLOCK  ADVISORY  READ 1 {major:02x}:{minor:02x}:{inode} 0 EOF\n");
         root.write("proc/700/fdinfo/6", &line);
         machine.state().after(Duration::from_secs(1), move |_| drop(place));
-        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+        assert!(take(&root, &machine, Action::Remove).is_some());
         assert_eq!(machine.deeds(), ["KILL 700"]);
     }
 
@@ -641,7 +625,7 @@ pub(super) mod tests {
         let place = Place::of_node(root.path()).expect("a place");
         place.file.try_lock().expect("the lock");
         machine.add(child(OTHER, "flock"), 1, OTHER);
-        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Unlocked));
+        assert!(take(&root, &machine, Action::Remove).is_none());
         assert!(machine.now() >= quick_check::LIMIT && machine.now() < quick_check::LIMIT * 2);
         assert!(matches!(share(&root, &machine), Share::Held { .. }), "it excuses nothing");
     }
@@ -675,7 +659,7 @@ pub(super) mod tests {
             std::fs::remove_file(info).expect("it has ended");
             drop(file);
         });
-        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
+        assert!(take(&root, &machine, Action::Remove).is_some());
         assert_eq!(machine.deeds(), Vec::<String>::new(), "nobody is ended");
         assert_eq!(words(), ["INFO: waiting until recover, pid 700 has ended"]);
     }
@@ -689,7 +673,7 @@ pub(super) mod tests {
         show_lock(&root, &place.file, "READ");
         machine.state().after(quick_check::LIMIT + PAUSE * 4, move |_| drop(place));
         let turn = take(&root, &machine, Action::Remove);
-        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(turn.is_some(), "{turn:?}");
         assert_eq!(machine.deeds(), ["KILL 700"]);
         let at = Duration::from_millis(machine.state().journal[0].0.try_into().expect("a time"));
         assert!(at > quick_check::LIMIT && at < quick_check::LIMIT + PAUSE * 4, "{at:?}");
@@ -707,7 +691,7 @@ pub(super) mod tests {
             drop(old);
         });
         let turn = take(&root, &machine, Action::Restore);
-        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(turn.is_some(), "{turn:?}");
         let other = File::open(&path).expect("the file that others would lock");
         assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
     }
@@ -769,7 +753,7 @@ pub(super) mod tests {
         let (root, machine) = (TestRoot::new(), Machine::new());
         root.write("run/dovecot-ark", "a file where a directory should be");
         let turn = take(&root, &machine, Action::Remove);
-        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(turn.is_some(), "{turn:?}");
         let above = File::open(root.path().join("run")).expect("the directory");
         assert!(matches!(above.try_lock(), Err(TryLockError::WouldBlock)));
         drop(turn);
@@ -778,6 +762,6 @@ pub(super) mod tests {
         let nowhere = TestRoot::new();
         nowhere.write("run", "a file where a directory should be");
         // A file is as good to lock.
-        assert!(matches!(take(&nowhere, &machine, Action::Remove), Turn::Locked { .. }));
+        assert!(take(&nowhere, &machine, Action::Remove).is_some());
     }
 }

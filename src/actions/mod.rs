@@ -10,6 +10,7 @@ pub mod quick_check;
 pub mod recover;
 pub mod remove;
 pub mod restore;
+pub mod signals;
 mod wait;
 
 use std::fmt;
@@ -24,12 +25,14 @@ use crate::messages::{Message, warning};
 use crate::probe::endpoint::Depth;
 use crate::settings::Settings;
 use crate::system::System;
-use lock::{Share, Turn};
+use lock::{Lock, Share};
 use quick_check::Finding;
 
 pub(crate) use lock::running;
 pub(crate) use monitor::{Monitored, Occasion, missing, monitor, startable};
 pub(crate) use quick_check::{LIMIT as QUICK_CHECK_LIMIT, longest as longest_checks};
+// So long any action may hold the lock.
+pub(crate) use recover::longest;
 
 /// What LifeKeeper asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,17 +72,12 @@ pub(crate) fn perform(
     settings: &Settings,
     root: &Path,
 ) -> Result<(), Error> {
+    let name = action.to_string();
     let change = match action {
         Action::QuickCheck => {
             let checked = check(tag, system, settings, root).told();
             if let (Some(tag), Err(_)) = (tag, &checked) {
-                history::failed(
-                    system,
-                    root,
-                    &action.to_string(),
-                    tag.as_str(),
-                    Outcome::of(&checked),
-                );
+                history::failed(system, root, &name, tag.as_str(), Outcome::of(&checked));
             }
             return checked;
         }
@@ -88,14 +86,14 @@ pub(crate) fn perform(
         Action::Recover => recover::recover,
     };
     let times = (longest(settings), settings.left(system));
-    let _turn = Turn::take(system, root, tag, action, times);
+    let _lock = Lock::take(system, root, tag, action, times);
     if matches!(action, Action::Restore | Action::Remove) {
         // What a check excused is over; a recover may be called because it was excused too often.
         Excuse::erase(root);
     }
     let note = |outcome| {
         if let Some(tag) = tag {
-            history::note(system, root, &action.to_string(), tag.as_str(), outcome);
+            history::note(system, root, &name, tag.as_str(), outcome);
         }
     };
     note(Outcome::Begun);
@@ -143,11 +141,6 @@ fn check(tag: Option<&Tag>, system: &impl System, settings: &Settings, root: &Pa
 /// The longest that a switchover may take: a remove here, a restore there.
 pub(crate) fn longest_switchover(settings: &Settings) -> Duration {
     remove::longest(settings) + restore::longest(settings)
-}
-
-/// The longest that another action may hold the lock: as long as a recover may take.
-pub(crate) fn longest(settings: &Settings) -> Duration {
-    recover::longest(settings)
 }
 
 #[cfg(test)]

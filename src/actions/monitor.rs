@@ -37,13 +37,11 @@ pub(crate) enum Occasion {
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Monitored {
-    /// In operation.
     Running,
     /// In operation, or on its way, and somebody should look, for this reason.
     Degraded(String),
     /// Something of it runs, and it is not in operation, for this reason.
     Failed(String),
-    /// Nothing of it runs.
     NotRunning,
 }
 
@@ -126,15 +124,16 @@ fn mistake(system: &impl System, settings: &Settings, root: &Path) -> Option<Str
     if settings.left(system).is_some_and(|left| left < MISTAKE_TIME) {
         return None;
     }
-    let notes = Notes::read(system, root);
-    let instance = Instance::find(system, root, &settings.service, &notes);
-    mistake::look(system, &instance).mistake()
+    mistake::look(system, &instance(system, settings, root)).mistake()
+}
+
+fn instance(system: &impl System, settings: &Settings, root: &Path) -> Instance {
+    Instance::find(system, root, &settings.service, &Notes::read(system, root))
 }
 
 /// Says why Dovecot cannot be started on this node, where that is certain: it is not installed.
 pub(crate) fn missing(system: &impl System, settings: &Settings, root: &Path) -> Option<String> {
-    let notes = Notes::read(system, root);
-    Instance::find(system, root, &settings.service, &notes).missing(system)
+    instance(system, settings, root).missing(system)
 }
 
 /// Says why Dovecot cannot be started on this node: it is not installed, or its configuration is
@@ -148,9 +147,7 @@ pub(crate) fn startable(
     settings: &Settings,
     root: &Path,
 ) -> Result<(), Error> {
-    let notes = Notes::read(system, root);
-    let instance = Instance::find(system, root, &settings.service, &notes);
-    mistake::look(system, &instance).mistake().map_or(Ok(()), |mistake| {
+    mistake::look(system, &instance(system, settings, root)).mistake().map_or(Ok(()), |mistake| {
         let text = format!("Dovecot's configuration is broken: {mistake}");
         Err(Error::refused(Message::Configuration, text))
     })

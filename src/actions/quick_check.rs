@@ -91,7 +91,6 @@ impl Finding {
         Self { excuse, ..Self::of(Verdict::during(&holder.action), Vec::new()) }
     }
 
-    /// Whether it is a fault.
     pub(crate) const fn is_fault(&self) -> bool {
         !(self.verdict.is_up() || self.verdict.is_changing())
     }
@@ -123,22 +122,6 @@ impl Finding {
         }
         Ok(())
     }
-}
-
-/// Makes the three checks, and once more what a moment can cure, as [`look`], and draws the
-/// consequence.
-///
-/// # Errors
-///
-/// [`Error::NotInOperation`] with what was seen, or why nothing could be.
-#[cfg(test)]
-fn quick_check(
-    system: &impl System,
-    settings: &Settings,
-    root: &Path,
-    notes: &mut Notes,
-) -> Result<(), Error> {
-    look(system, settings, root, notes).told()
 }
 
 /// Makes the three checks, and once more what a moment can cure. Takes at most [`checks::LIMIT`], and
@@ -252,7 +235,7 @@ mod tests {
     use crate::test_root::TestRoot;
 
     fn quick_check(machine: &Machine, settings: &Settings) -> Result<(), Error> {
-        super::quick_check(machine, settings, TestRoot::new().path(), &mut Notes::default())
+        super::look(machine, settings, TestRoot::new().path(), &mut Notes::default()).told()
     }
 
     /// What was wrong, if anything was, in its line up to the verdict.
@@ -276,7 +259,7 @@ mod tests {
         let root = TestRoot::new();
         let check = || {
             let notes = &mut Notes::default();
-            super::quick_check(&machine, &Settings::default(), root.path(), notes)
+            super::look(&machine, &Settings::default(), root.path(), notes).told()
         };
         let line = check().expect_err("nobody can be seen").to_string();
         let (begin, end) = (
@@ -515,7 +498,7 @@ mod tests {
         let is_fault = |active: &'static str| {
             machine.state().unit = moving(active);
             let notes = &mut Notes::default();
-            super::quick_check(&machine, &Settings::default(), root.path(), notes).is_err()
+            super::look(&machine, &Settings::default(), root.path(), notes).told().is_err()
         };
         assert!(!is_fault("deactivating"));
         assert!(!is_fault("deactivating"), "it waits for its clients");
@@ -557,7 +540,7 @@ mod tests {
         let root = TestRoot::new();
         let is_fault = || {
             let notes = &mut Notes::default();
-            super::quick_check(&machine, &Settings::default(), root.path(), notes).is_err()
+            super::look(&machine, &Settings::default(), root.path(), notes).told().is_err()
         };
         assert!(!is_fault());
         let line = words().concat();
@@ -607,7 +590,7 @@ mod tests {
         let question = "doveadm service status";
         let check = || {
             let notes = &mut Notes::default();
-            super::quick_check(&machine, &listens, root.path(), notes).map_err(|e| e.to_string())
+            super::look(&machine, &listens, root.path(), notes).told().map_err(|e| e.to_string())
         };
         let long = Duration::from_mins(1);
         machine.answer(question, End::Exited(0), Duration::from_millis(6), "");
@@ -699,7 +682,7 @@ mod tests {
         root.write("run/dovecot-ark/.lock", "");
         for _ in 0..10 {
             let (start, notes) = (machine.now(), &mut Notes::default());
-            let line = super::quick_check(&machine, &settings, root.path(), notes);
+            let line = super::look(&machine, &settings, root.path(), notes).told();
             let line = line.expect_err("a fault").to_string();
             assert_eq!(
                 line,
@@ -734,7 +717,7 @@ mod tests {
             let entry = format!("192.0.2.1:143:{seconds}");
             let endpoints = vec![Endpoint::parse(&entry).expect("an entry")];
             let settings = Settings { endpoints, probe: Depth::Greeting, ..Settings::default() };
-            let _ = super::quick_check(&machine, &settings, root.path(), &mut Notes::default());
+            let _ = super::look(&machine, &settings, root.path(), &mut Notes::default()).told();
 
             longest = longest.max(machine.now());
         }

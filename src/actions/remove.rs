@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use log::info;
 
-use super::wait::{Observation, until};
-use crate::dovecot::cgroup;
-use crate::dovecot::identity::{Census, Family, Weight};
+use super::signals::{KILL_TIME, end, wake};
+use super::wait::until;
+use crate::command::End;
+use crate::dovecot::identity::{Census, Family};
 use crate::dovecot::notes::Notes;
-use crate::dovecot::service::{self, Outcome};
+use crate::dovecot::service;
 use crate::dovecot::unit::{self, Manager, Unit};
 use crate::error::Error;
 use crate::messages::{Message, warning};
-use crate::process::{Process, Signal};
 use crate::settings::{Settings, Wait};
 use crate::stderr;
 use crate::system::System;
@@ -29,15 +29,6 @@ use crate::system::System;
 /// How far apart the two looks are that prove that nobody is left: a dying master can fork one last
 /// child between two looks, and the process table is not read in one moment (2 in 460 removes).
 pub const SETTLE: Duration = Duration::from_millis(50);
-
-/// How long SIGTERM is given to work; a session that can end in good order does it at once.
-pub const TERM_WAIT: Duration = Duration::from_secs(2);
-
-/// The longest wait after SIGKILL; only a process stuck in the kernel outlives it.
-pub const KILL_WAIT: Duration = Duration::from_secs(3);
-
-/// The longest that `end` takes.
-pub(super) const KILL_TIME: Duration = TERM_WAIT.saturating_add(KILL_WAIT);
 
 /// How often what is left after the rounds is ended: once, and once more after a further stop.
 pub const ENDS: u32 = 2;
@@ -72,7 +63,7 @@ pub(super) fn remove(
     let question = unit::ask(system, &settings.service);
     let mut watch = Watch::new(system, root, settings, notes);
     watch.look()?;
-    watch.hear(question.answer_within(system, settings.share(system, unit::LIMIT, 4)));
+    watch.hear(question);
     let mut family = watch.look()?;
     // Without any trace of a master there is no pause between the two looks: a master that neither
     // sees was dead before the first had ended, so whatever it has forked is there for the second. A
@@ -107,25 +98,25 @@ pub(super) fn remove(
         if left.is_zero() || (family.masters.is_empty() && watch.manager.is_at_rest()) {
             break;
         }
-        let outcome = watch.stop(settings, left);
+        let end_of_stop = watch.stop(left);
         let question = unit::ask(system, &settings.service);
         family = match settings.wait {
-            Wait::Fixed => watch.within(settings.wait, wait(end))?,
+            Wait::Fixed => watch.within(wait(end))?,
             Wait::Ready => watch.look()?,
         };
-        watch.hear(question.answer_within(system, settings.share(system, unit::LIMIT, 4)));
+        watch.hear(question);
         if settings.wait == Wait::Ready {
             family = watch.confirmed(family)?;
         }
         // A stop command that changed nothing would change nothing the next time. Sessions that
         // outlive their master are given the wait, to end in good order.
         let is_useless = settings.wait == Wait::Ready
-            && (outcome == Outcome::TimedOut
+            && (matches!(end_of_stop, End::TimedOut(_))
                 || (watch.manager.has_nothing_to_stop() && !family.masters.is_empty()));
         // What systemd has just said holds for two looks that follow at once, and not for a wait.
         let mut is_fresh = settings.wait == Wait::Ready;
         if is_fresh && !family.is_gone() && !is_useless {
-            family = watch.within(settings.wait, wait(end))?;
+            family = watch.within(wait(end))?;
             is_fresh = false;
         }
         if let [master, ..] = family.masters.as_slice() {
@@ -139,11 +130,11 @@ pub(super) fn remove(
             watch.succeed();
             return Ok(());
         }
-        if is_useless || (family.is_gone() && watch.is_at_rest_now(settings)) {
+        if is_useless || (family.is_gone() && watch.is_at_rest_now()) {
             break;
         }
     }
-    watch.finish(settings, family)?;
+    watch.finish(family)?;
     watch.succeed();
     Ok(())
 }
@@ -182,6 +173,7 @@ pub fn stops(settings: &Settings) -> Duration {
 /// Looks at Dovecot's processes and at what the service manager says, until both are at rest.
 struct Watch<'a, S> {
     system: &'a S,
+    settings: &'a Settings,
     root: &'a Path,
     census: Census<'a>,
     manager: Manager,
@@ -196,6 +188,7 @@ impl<'a, S: System> Watch<'a, S> {
     fn new(system: &'a S, root: &'a Path, settings: &'a Settings, notes: &'a mut Notes) -> Self {
         Self {
             system,
+            settings,
             root,
             census: Census::new(system, root, settings, notes),
             manager: Manager::Absent,
@@ -204,8 +197,9 @@ impl<'a, S: System> Watch<'a, S> {
         }
     }
 
-    /// Hears what the service manager says.
-    fn hear(&mut self, manager: Manager) {
+    fn hear(&mut self, question: unit::Question<S>) {
+        let limit = self.settings.share(self.system, unit::LIMIT, 4);
+        let manager = question.answer_within(self.system, limit);
         if let Manager::Unknown(cause) = &manager {
             warning!(Message::ServiceUnknown, "state of the service unknown: {cause}");
         }
@@ -218,16 +212,13 @@ impl<'a, S: System> Watch<'a, S> {
 
     /// Asks the service manager, and says whether it is at rest. One that did not answer twice is
     /// not waited for again.
-    fn is_at_rest_now(&mut self, settings: &Settings) -> bool {
+    fn is_at_rest_now(&mut self) -> bool {
         if !matches!(self.manager, Manager::Unknown(_)) {
-            let question = unit::ask(self.system, &settings.service);
-            let limit = settings.share(self.system, unit::LIMIT, 4);
-            self.hear(question.answer_within(self.system, limit));
+            self.hear(unit::ask(self.system, &self.settings.service));
         }
         self.manager.is_at_rest()
     }
 
-    /// Looks once.
     fn look(&mut self) -> Result<Family, Error> {
         let family = self.census.take(self.system)?;
         self.gone_since = match self.gone_since {
@@ -260,16 +251,10 @@ impl<'a, S: System> Watch<'a, S> {
     }
 
     /// Looks until nobody is left or the time is over.
-    fn within(&mut self, mode: Wait, wait: Duration) -> Result<Family, Error> {
+    fn within(&mut self, wait: Duration) -> Result<Family, Error> {
         let system = self.system;
         let _shown = stderr::waiting("waiting for Dovecot's processes to end", wait);
-        let seen = until(system, mode, wait, || {
-            let family = self.settled()?;
-            Ok(if family.is_gone() { Observation::Yes(family) } else { Observation::No(family) })
-        })?;
-        Ok(match seen {
-            Observation::Yes(family) | Observation::No(family) => family,
-        })
+        until(system, (self.settings.wait, wait), || self.settled(), Family::is_gone)
     }
 
     /// Notes the masters, and wakes the frozen. They hear SIGKILL alone, or
@@ -288,10 +273,9 @@ impl<'a, S: System> Watch<'a, S> {
         self.census.clear_pid_file(self.system);
     }
 
-    /// Gives the stop command.
-    fn stop(&mut self, settings: &Settings, limit: Duration) -> Outcome {
+    fn stop(&mut self, limit: Duration) -> End {
         self.prepare_stop();
-        let (system, root) = (self.system, self.root);
+        let (system, root, settings) = (self.system, self.root, self.settings);
         service::stop(system, root, settings, limit, &mut || {
             // What cannot be seen now is seen afterwards, or is an error then.
             let _ = self.look();
@@ -307,7 +291,7 @@ impl<'a, S: System> Watch<'a, S> {
     /// Ends what the stop commands have left, and makes sure that nothing is started in its place.
     /// A master that lives at the very end was started again as often as it was ended, by root: a
     /// success would let a second one begin on another node.
-    fn finish(&mut self, settings: &Settings, mut family: Family) -> Result<(), Error> {
+    fn finish(&mut self, mut family: Family) -> Result<(), Error> {
         for number in 1..=ENDS {
             if !family.is_gone() {
                 warning!(
@@ -318,14 +302,14 @@ impl<'a, S: System> Watch<'a, S> {
                 end(self.system, self.root, &mut self.census)?.judge()?;
                 family = self.settled()?;
             }
-            let is_at_rest = self.is_at_rest_now(settings);
+            let is_at_rest = self.is_at_rest_now();
             if number == ENDS || (is_at_rest && family.is_gone()) {
                 break;
             }
             // A restart can follow from the end of a master; the service command may be what fails.
             if let Some(unit) = self.manager.unit().filter(|_| !is_at_rest).cloned() {
                 self.prepare_stop();
-                let limit = settings.share(self.system, FURTHER_STOP, 2);
+                let limit = self.settings.share(self.system, FURTHER_STOP, 2);
                 unit::stop(self.system, &unit.name, limit);
                 family = self.settled()?;
             }
@@ -342,105 +326,6 @@ impl<'a, S: System> Watch<'a, S> {
         }
         Ok(())
     }
-}
-
-/// Lets those go on whom somebody has stopped, or frozen by a control group.
-fn wake(system: &impl System, root: &Path, family: &Family) {
-    for member in family.all() {
-        if let Some(groups) = system.control_groups(member.process.pid) {
-            cgroup::thaw(root, &groups);
-        }
-        if member.process.state == 'T' {
-            warning!(
-                Message::Resumed,
-                "resuming {} with SIGCONT so that it can terminate",
-                member.process
-            );
-            system.signal(&member.process, Signal::Cont);
-        }
-    }
-}
-
-/// What signals did not end.
-#[must_use]
-#[derive(Debug, Default)]
-pub(super) struct Survivors {
-    /// Outlived SIGKILL, and is Dovecot's without doubt.
-    failing: Vec<Process>,
-    /// Came after the last signal, or can have been arranged by a user.
-    others: Vec<Process>,
-}
-
-impl Survivors {
-    /// Warns of processes from which nothing can be concluded.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::StillRunning`] with the others.
-    pub(super) fn judge(self) -> Result<(), Error> {
-        if !self.others.is_empty() {
-            let names: Vec<String> = self.others.iter().map(ToString::to_string).collect();
-            warning!(
-                Message::NotProven,
-                "still running, but not proven to be Dovecot's: {}",
-                names.join(", ")
-            );
-        }
-        if self.failing.is_empty() { Ok(()) } else { Err(Error::StillRunning(self.failing)) }
-    }
-}
-
-/// Ends whoever the census finds: SIGTERM, at most 2 s, then SIGKILL, at most 3 s. Returns what
-/// is left.
-///
-/// # Errors
-///
-/// Any error from reading the process table.
-pub(super) fn end(
-    system: &impl System,
-    root: &Path,
-    census: &mut Census<'_>,
-) -> Result<Survivors, Error> {
-    let family = census.take(system)?;
-    wake(system, root, &family);
-    for member in family.all() {
-        system.signal(&member.process, Signal::Term);
-    }
-    let look = |census: &mut Census<'_>| -> Result<Observation<Family>, Error> {
-        let family = census.take(system)?;
-        Ok(if family.is_gone() { Observation::Yes(family) } else { Observation::No(family) })
-    };
-    let Observation::No(mut family) = until(system, Wait::Ready, TERM_WAIT, || look(census))?
-    else {
-        return Ok(Survivors::default());
-    };
-    let mut killed: Vec<Process> = Vec::new();
-    // Whoever is dying may have had children meanwhile.
-    until(system, Wait::Ready, KILL_WAIT, || {
-        // Who forks faster than one looks is ended at once there.
-        census.groups().iter().for_each(|group| {
-            group.kill(root);
-        });
-        for member in family.all() {
-            system.signal(&member.process, Signal::Kill);
-            if !killed.iter().any(|process| process.is(&member.process)) {
-                killed.push(member.process);
-            }
-        }
-        family = census.take(system)?;
-        Ok(if family.is_gone() { Observation::Yes(()) } else { Observation::No(()) })
-    })?;
-    let mut left = Survivors::default();
-    for member in family.all() {
-        let was_killed = killed.iter().any(|process| process.is(&member.process));
-        let list = if was_killed && member.weight == Weight::Fails {
-            &mut left.failing
-        } else {
-            &mut left.others
-        };
-        list.push(member.process);
-    }
-    Ok(left)
 }
 
 #[cfg(test)]
@@ -536,7 +421,7 @@ mod tests {
                 let first_signal = journal.iter().find(|(_, deed)| deed.starts_with("TERM"));
                 let at = first_signal.expect("a signal").0;
                 let least = u128::from(rounds) * (u128::from(seconds) * 1000 + 50);
-                assert!((least..least + 100).contains(&at), "{wait}: {journal:?}");
+                assert!((least..least + 100).contains(&at), "{wait:?}: {journal:?}");
             }
         }
     }
@@ -561,7 +446,7 @@ mod tests {
             machine.reply("stop", |_| (End::Exited(0), Duration::MAX));
             let settings = Settings { wait, ..Settings::default() };
             remove(&machine, &settings).expect("signals end it");
-            assert_eq!(stops(&machine), times, "{wait}: the original gives it each time");
+            assert_eq!(stops(&machine), times, "{wait:?}: the original gives it each time");
             assert!(machine.now() >= Duration::from_mins(2));
             assert!(machine.now() <= longest(&settings), "{:?}", machine.now());
         }
@@ -800,7 +685,7 @@ mod tests {
             machine.reply("stop", |_| (End::Exited(0), Duration::from_millis(50)));
             let settings = Settings { wait, ..Settings::default() };
             remove(&machine, &settings).expect("signals end it");
-            assert_eq!(stops(&machine), times, "{wait}");
+            assert_eq!(stops(&machine), times, "{wait:?}");
             if wait == Wait::Ready {
                 assert!(machine.now() < Duration::from_secs(1), "{:?}", machine.now());
             }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use log::info;
 
-use super::remove;
-use super::wait::{Observation, until};
+use super::wait::until;
+use super::{remove, signals};
 use crate::dovecot::checks::Thoroughness;
 use crate::dovecot::identity::Census;
 use crate::dovecot::instance::{self, Instance};
@@ -17,6 +17,7 @@ use crate::dovecot::notes::Notes;
 use crate::dovecot::{checks, configuration, obstacles, own_log, pid_file, places, service, unit};
 use crate::error::Error;
 use crate::messages::{Message, Remark, warning};
+use crate::probe::endpoint::Depth;
 use crate::process::Process;
 use crate::settings::{Settings, Wait};
 use crate::stderr;
@@ -50,7 +51,8 @@ pub(super) fn restore(
     notes: &mut Notes,
 ) -> Result<(), Error> {
     // A mailbox can be locked by a dead node for minutes: a good start does not wait for it.
-    let settings = &settings.without_login();
+    let probe = if settings.probe == Depth::Login { Depth::Greeting } else { settings.probe };
+    let settings = &Settings { probe, ..settings.clone() };
     let limit = || settings.bounded(system, checks::LIMIT, Duration::ZERO);
     let mut seen = checks::check(system, settings, root, notes, Thoroughness::Twice, limit())?;
     if seen.in_operation() {
@@ -82,31 +84,30 @@ pub(super) fn restore(
         let end = system.now() + wait;
         let look = || checks::check(system, settings, root, notes, Thoroughness::Once, limit());
         let _shown = stderr::waiting("waiting for Dovecot to be in operation", wait);
-        seen = match until(system, settings.wait, wait, || {
+        let try_twice = || {
             let first = look()?;
             let pause = pause.min(end.saturating_sub(system.now()));
             if !first.in_operation() {
-                return Ok(Observation::No(first));
+                return Ok((false, first));
             }
             if settings.wait == Wait::Fixed || pause.is_zero() {
-                return Ok(Observation::Yes(first));
+                return Ok((true, first));
             }
             system.sleep(pause);
             let second = look()?;
             let is_same = |one: &Process| first.masters.iter().any(|other| other.is(one));
-            let lasts = second.in_operation() && second.masters.iter().all(is_same);
-            Ok(if lasts { Observation::Yes(second) } else { Observation::No(second) })
-        })? {
-            Observation::Yes(seen) => {
-                info!("Dovecot is in operation");
-                notes.remember(system, root, &settings.service, &seen.masters);
-                return Ok(());
-            }
-            Observation::No(seen) => seen,
+            Ok((second.in_operation() && second.masters.iter().all(is_same), second))
         };
+        let (lasts, last) = until(system, (settings.wait, wait), try_twice, |(lasts, _)| *lasts)?;
+        seen = last;
+        if lasts {
+            info!("Dovecot is in operation");
+            notes.remember(system, root, &settings.service, &seen.masters);
+            return Ok(());
+        }
         warning!(Message::Round, "{seen}, Retry count: {round}.");
         // What waiting cannot cure is not tried again.
-        if seen.has_no_master() {
+        if seen.masters.is_empty() {
             let found = (&instance, &places);
             let obstacles = obstacles::look(system, settings, root, found, notes)?;
             if let Some(Remark { message, .. }) = obstacles.first() {
@@ -128,7 +129,7 @@ pub fn longest(settings: &Settings) -> Duration {
 /// How long all may take but the rounds.
 #[must_use]
 pub fn besides() -> Duration {
-    let clear = unit::LIMIT + Census::LIMIT + remove::KILL_TIME + remove::FURTHER_STOP;
+    let clear = unit::LIMIT + Census::LIMIT + signals::KILL_TIME + remove::FURTHER_STOP;
     checks::LIMIT + clear + instance::LIMIT + configuration::LIMIT + own_log::LIMIT
 }
 
@@ -166,7 +167,7 @@ fn clear_the_way<S: System>(
             "ending {} processes that an earlier Dovecot left behind",
             family.others.len()
         );
-        if let Err(cause) = remove::end(system, root, &mut census)?.judge() {
+        if let Err(cause) = signals::end(system, root, &mut census)?.judge() {
             warning!(cause.message(), "{cause}");
         }
     }
@@ -393,7 +394,7 @@ mod tests {
                 for pair in starts.windows(2) {
                     let apart = pair[1] - pair[0];
                     let least = u128::from(seconds) * 1000 + MOMENT.as_millis();
-                    assert!((least..least + 100).contains(&apart), "{wait}: {starts:?}");
+                    assert!((least..least + 100).contains(&apart), "{wait:?}: {starts:?}");
                 }
             }
         }

@@ -16,18 +16,18 @@ const LAST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause of all.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Looks until `look` finds what it looks for or `wait` is over, and at least once; the last look
-/// does not end before the wait does. With [`Wait::Fixed`] it is the only one.
+/// Looks until what is seen `is_enough` or `wait` is over, and at least once; the last look does not
+/// end before the wait does. With [`Wait::Fixed`] it is the only one. Returns what was seen last.
 ///
 /// # Errors
 ///
 /// The first error of `look`.
 pub(super) fn until<T>(
     system: &impl System,
-    mode: Wait,
-    wait: Duration,
-    mut look: impl FnMut() -> Result<Observation<T>, Error>,
-) -> Result<Observation<T>, Error> {
+    (mode, wait): (Wait, Duration),
+    mut look: impl FnMut() -> Result<T, Error>,
+    is_enough: impl Fn(&T) -> bool,
+) -> Result<T, Error> {
     let start = system.now();
     let end = start + wait;
     let mut pause = match mode {
@@ -42,22 +42,13 @@ pub(super) fn until<T>(
     loop {
         let seen = look()?;
         let left = end.saturating_sub(system.now());
-        if matches!(seen, Observation::Yes(_)) || left.is_zero() {
+        if is_enough(&seen) || left.is_zero() {
             return Ok(seen);
         }
         system.sleep(pause.min(left));
         let waited = system.now().saturating_sub(start);
         pause = (pause * 3 / 2).min(LAST_PAUSE.max(waited / 10)).min(LONGEST_PAUSE);
     }
-}
-
-/// What a look found.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) enum Observation<T> {
-    /// What was waited for.
-    Yes(T),
-    /// Something else.
-    No(T),
 }
 
 #[cfg(test)]
@@ -71,11 +62,12 @@ mod tests {
     fn looks(mode: Wait, wait: Duration, comes: Duration) -> (bool, Vec<Duration>) {
         let machine = Machine::new();
         let mut times = Vec::new();
-        let seen = until(&machine, mode, wait, || {
+        let look = || {
             times.push(machine.now());
-            Ok(if machine.now() >= comes { Observation::Yes(()) } else { Observation::No(()) })
-        });
-        (seen.expect("a look that cannot fail") == Observation::Yes(()), times)
+            Ok(machine.now() >= comes)
+        };
+        let seen = until(&machine, (mode, wait), look, |seen| *seen);
+        (seen.expect("a look that cannot fail"), times)
     }
 
     #[test]

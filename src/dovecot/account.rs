@@ -107,13 +107,10 @@ pub(crate) fn test(
 /// What the authentication by itself says of an account.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Opinion {
-    /// It lets the account in.
     Accepts,
-    /// It does not.
     Refuses,
     /// It cannot ask its database.
     Failing,
-    /// It does not answer.
     Silent,
     /// It cannot be asked, for this reason.
     Unknown(String),

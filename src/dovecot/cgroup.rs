@@ -29,7 +29,6 @@ impl Group {
             .then(|| Self(path.to_owned()))
     }
 
-    /// As it is written.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -86,20 +85,21 @@ pub(crate) fn group_of(groups: &str, unit: &str) -> Option<Group> {
 }
 
 /// The paths in the hierarchies that are systemd's: `name=systemd`, and the unified one. In a
-/// container the first can be the machine's own and say nothing. Lines are
-/// `number:controllers:path`.
+/// container the first can be the machine's own and say nothing.
 fn systemds(groups: &str) -> impl Iterator<Item = &str> {
-    groups.lines().filter_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, path) = rest.split_once(':')?;
-        matches!(controllers, "name=systemd" | "").then_some(path)
-    })
+    let is_systemds = |controllers: &str| matches!(controllers, "name=systemd" | "");
+    hierarchies(groups).filter_map(move |(known, path)| is_systemds(known).then_some(path))
+}
+
+/// The controllers and the path of each hierarchy. Lines are `number:controllers:path`.
+fn hierarchies(groups: &str) -> impl Iterator<Item = (&str, &str)> {
+    groups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'))
 }
 
 /// Lets the group go on in which a process is frozen: a frozen process hears no signal, SIGKILL
 /// included (v1 shows it in state D). Only its own group, and never the root's.
 pub(crate) fn thaw(root: &Path, groups: &str) {
-    for (file, frozen, thawed) in freezers(root, groups) {
+    for (file, frozen, thawed) in hierarchies(groups).filter_map(|one| freezer(root, one)) {
         // A FIFO is nothing that the kernel shows there.
         let state = fs::read_to_string(&file).unwrap_or_default();
         if frozen.contains(&state.trim()) {
@@ -113,28 +113,19 @@ pub(crate) fn thaw(root: &Path, groups: &str) {
     }
 }
 
-/// A freezer's file, what it says while it freezes, and what ends that.
-type Freezer = (PathBuf, &'static [&'static str], &'static str);
-
-fn freezers(root: &Path, groups: &str) -> Vec<Freezer> {
-    groups
-        .lines()
-        .filter_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            let (controllers, path) = rest.split_once(':')?;
-            if controllers.is_empty() {
-                let file = v2_directory(root, path)?.join("cgroup.freeze");
-                let states: &[&str] = &["1"];
-                Some((file, states, "0"))
-            } else if controllers.split(',').any(|controller| controller == "freezer") {
-                let directory = below(&root.join(MOUNT).join("freezer"), path)?;
-                let states: &[&str] = &["FROZEN", "FREEZING"];
-                Some((directory.join("freezer.state"), states, "THAWED"))
-            } else {
-                None
-            }
-        })
-        .collect()
+/// The file of a group's freezer, what it says while it freezes, and what ends that.
+fn freezer(
+    root: &Path,
+    (controllers, path): (&str, &str),
+) -> Option<(PathBuf, &'static [&'static str], &'static str)> {
+    if controllers.is_empty() {
+        Some((v2_directory(root, path)?.join("cgroup.freeze"), &["1"], "0"))
+    } else if controllers.split(',').any(|controller| controller == "freezer") {
+        let directory = below(&root.join(MOUNT).join("freezer"), path)?;
+        Some((directory.join("freezer.state"), &["FROZEN", "FREEZING"], "THAWED"))
+    } else {
+        None
+    }
 }
 
 /// The directory of a group in the unified hierarchy, which a hybrid machine has one level deeper.

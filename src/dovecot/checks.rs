@@ -11,9 +11,9 @@ use log::debug;
 use crate::dovecot::configuration;
 use crate::dovecot::findings::{Checks, StallCause};
 use crate::dovecot::instance::Instance;
-use crate::dovecot::login::{self, Login};
+use crate::dovecot::login::{self, Finding, Inquiry, Login};
 use crate::dovecot::notes::Notes;
-use crate::dovecot::saturation::{self, MasterAnswer, Opinion};
+use crate::dovecot::saturation::{self, Opinion};
 use crate::dovecot::service::{self, Status};
 use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
@@ -114,8 +114,8 @@ pub(crate) fn check(
         asked.let_come(system, HEAD_START);
     }
     let instance = || Instance::of_masters(system, root, &masters);
-    let call =
-        (listens && care == Thoroughness::Master).then(|| saturation::call(system, &instance()));
+    let is_called = listens && care == Thoroughness::Master;
+    let call = is_called.then(|| saturation::call(system, &instance())).flatten();
     // Where no master lives, nobody is going to serve.
     let again =
         if masters.is_empty() || care == Thoroughness::Once { Duration::ZERO } else { RETRY_TIME };
@@ -150,13 +150,10 @@ pub(crate) fn answers<S: System>(
 ) -> Answers<S> {
     let (endpoints, depth, end) = (&settings.endpoints, settings.probe, system.now() + limit);
     let mut question = None;
-    let (visit, unmade) = match login::visit(root, settings) {
-        Some(Ok(visit)) => (Some(visit), None),
-        Some(Err(cause)) => (None, Some(cause)),
-        None => (None, None),
-    };
+    let wanted = login::visit(root, settings);
+    let visit = wanted.as_ref().and_then(|wanted| wanted.as_ref().ok());
     let mut asked = None;
-    let mut ask = |silence| match (silence, &visit) {
+    let mut ask = |silence| match (silence, visit) {
         (Silence::Login, Some(visit)) => {
             asked.get_or_insert_with(|| login::ask(system, &instance(), visit));
         }
@@ -164,7 +161,7 @@ pub(crate) fn answers<S: System>(
             question.get_or_insert_with(|| saturation::ask(system, &instance()));
         }
     };
-    let how = (depth, visit.as_ref());
+    let how = (depth, visit);
     let mut answers = system.probe(endpoints, how, limit, &mut ask);
     let last = (system.now() + again).min(end);
     loop {
@@ -190,24 +187,20 @@ pub(crate) fn answers<S: System>(
     let is_silent =
         |one: &Attempt| matches!(one.visited, Some(Err(Trouble::Silent(Step::Login, _))));
     let is_silent = settings.login.fault == LoginFault::Store && answers.iter().any(is_silent);
-    let finding = match (&visit, unmade) {
-        (None, None) => None,
-        (None, Some(cause)) => Some(login::Finding::Unmade(cause)),
-        (Some(visit), _) => {
-            // Where no greeting came, that is told.
-            let visited = answers.iter_mut().find_map(|answer| answer.visited.take());
-            visited.map(|visited| {
-                let both = (&instance(), visit);
-                login::judge(system, root, both, (visited, asked.take()), end)
-            })
-        }
-    };
-    let login = match finding.map(|it| login::weigh(system, root, settings.login.fault, it)) {
-        Some(Login::Failed(words)) if is_silent => {
-            visit.as_ref().map(|visit| login::confirm(system, &instance(), visit, words, end))
-        }
-        login => login,
-    };
+    let weigh = |finding| login::weigh(system, root, settings.login.fault, finding);
+    let login = wanted.as_ref().and_then(|wanted| {
+        let visit = match wanted {
+            Ok(visit) => visit,
+            Err(cause) => return Some(weigh(Finding::Unmade(cause.clone()))),
+        };
+        // Where no greeting came, that is told.
+        let visited = answers.iter_mut().find_map(|answer| answer.visited.take())?;
+        let inquiry = Inquiry { system, root, instance: &instance(), visit, end };
+        Some(match weigh(inquiry.judge(visited, asked.take())) {
+            Login::Failed(words) if is_silent => inquiry.confirm(words),
+            login => login,
+        })
+    });
     Answers { attempts: answers, question, login }
 }
 
@@ -338,19 +331,17 @@ impl Checks {
         &mut self,
         system: &S,
         root: &Path,
-        call: saturation::MasterQuestion<S>,
+        call: saturation::Pending<S>,
         end: Duration,
     ) {
-        if self.masters.is_empty()
-            || saturation::hear(system, call, saturation::LIMIT) == MasterAnswer::Something
-        {
+        if self.masters.is_empty() || saturation::hear(system, call, saturation::LIMIT).is_none() {
             return;
         }
         let left = end.saturating_sub(system.now());
         let instance = Instance::of_masters(system, root, &self.masters);
         if left >= DEAF_WAIT
-            && let MasterAnswer::Nothing(waited) =
-                saturation::hear(system, saturation::call(system, &instance), DEAF_TIME)
+            && let Some(call) = saturation::call(system, &instance)
+            && let Some(waited) = saturation::hear(system, call, DEAF_TIME)
             && configuration::values(system, &instance, &["base_dir"]).is_ok()
         {
             self.hold = Some(StallCause::Deaf(waited));

@@ -12,7 +12,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::instance::Instance;
-use crate::command::Command;
 use crate::system::System;
 
 /// The longest that a dump may take. It takes 20 ms.
@@ -37,11 +36,9 @@ pub(crate) type Settings = BTreeMap<String, String>;
 pub(crate) struct Listener {
     /// The service and the listener's own name.
     pub(crate) name: String,
-    /// The port.
     pub(crate) port: u16,
     /// The addresses, as they are written: `*`, `::`, an address or a name.
     pub(crate) addresses: Vec<String>,
-    /// What it does first.
     #[serde(default)]
     pub(crate) opening: Opening,
 }
@@ -81,14 +78,13 @@ impl Listener {
         self.addresses.iter().any(|word| ip(word) == Some(address))
     }
 
-    /// Name of the service.
     pub(crate) fn service(&self) -> &str {
         self.name.split(' ').next().unwrap_or_default()
     }
 }
 
 /// An address as it is written, without the brackets of IPv6.
-fn ip(word: &str) -> Option<IpAddr> {
+pub(super) fn ip(word: &str) -> Option<IpAddr> {
     word.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
@@ -136,16 +132,6 @@ pub(crate) fn values(
     names: &[&str],
 ) -> Result<Settings, String> {
     ask(system, instance, "doveconf", names).map(|dump| flatten(&dump))
-}
-
-/// The command whose answer [`values`] reads, for callers that do not wait for it at once: they
-/// read it with [`flatten`]. `None` before 2.0.
-pub(crate) fn question(
-    system: &impl System,
-    instance: &Instance,
-    names: &[&str],
-) -> Option<Command> {
-    instance.command(system, "doveconf", names).map(Command::asked)
 }
 
 fn ask(
@@ -208,7 +194,6 @@ pub(crate) fn flatten(dump: &str) -> Settings {
     entries.settings
 }
 
-/// What closes a section.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Closing {
     /// A brace, as in 2.x.
@@ -227,7 +212,6 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.contains([' ', '{', '"'])
 }
 
-/// The settings so far.
 #[derive(Default)]
 struct Entries {
     settings: Settings,

@@ -59,45 +59,37 @@ pub(crate) enum StallCause {
 impl Checks {
     /// What is no fault, and should be looked at.
     pub(crate) fn warnings(&self) -> Vec<Remark> {
-        let full = self.full.iter().take(MAX_TOLD).map(|(endpoint, service)| {
+        let mut told = Vec::from_iter(self.several());
+        let mut tell = |message, text| told.push(Remark::new(message, text));
+        if let Some(StallCause::Traced(master)) = &self.hold {
+            tell(Message::Traced, format!("{master} is held by a debugger"));
+        }
+        if let Some(Login::Warned(words)) = &self.login {
+            tell(Message::Login, words.clone());
+        }
+        for (endpoint, service) in self.full.iter().take(MAX_TOLD) {
             let text = format!(
                 "{endpoint}: saturated: all processes of {service} are in use, new clients \
                  wait (raise its process_limit)"
             );
-            Remark::new(Message::Saturated, text)
-        });
-        let ending = self.ending.iter().take(MAX_TOLD).map(|(endpoint, days)| match days {
-            ..0 => format!("{endpoint}: its certificate has ended, mail programs refuse it"),
-            0 => format!("{endpoint}: its certificate ends within a day"),
-            days => format!("{endpoint}: its certificate ends in {days} days"),
-        });
-        let ending = ending.map(|text| Remark::new(Message::Certificate, text));
-        let untried =
-            self.unknown.iter().take(MAX_TOLD).map(|(place, why)| format!("{place}: {why}"));
-        let untried = untried.map(|text| Remark::new(Message::NotChecked, text));
-        let unknown = self.unknown_status().map(|cause| {
+            tell(Message::Saturated, text);
+        }
+        for (endpoint, days) in self.ending.iter().take(MAX_TOLD) {
+            let text = match days {
+                ..0 => format!("{endpoint}: its certificate has ended, mail programs refuse it"),
+                0 => format!("{endpoint}: its certificate ends within a day"),
+                days => format!("{endpoint}: its certificate ends in {days} days"),
+            };
+            tell(Message::Certificate, text);
+        }
+        for (place, why) in self.unknown.iter().take(MAX_TOLD) {
+            tell(Message::NotChecked, format!("{place}: {why}"));
+        }
+        if let Status::Unknown(cause) = &self.status {
             let text = format!("no status, the verdict rests on process and ports: {cause}");
-            Remark::new(Message::NoStatus, text)
-        });
-        let traced = match &self.hold {
-            Some(StallCause::Traced(master)) => {
-                Some(Remark::new(Message::Traced, format!("{master} is held by a debugger")))
-            }
-            Some(StallCause::Stopped(_) | StallCause::Deaf(_)) | None => None,
-        };
-        let login = match &self.login {
-            Some(Login::Warned(words)) => Some(Remark::new(Message::Login, words.clone())),
-            Some(Login::Passed(_) | Login::Failed(_)) | None => None,
-        };
-        self.several()
-            .into_iter()
-            .chain(traced)
-            .chain(login)
-            .chain(full)
-            .chain(ending)
-            .chain(untried)
-            .chain(unknown)
-            .collect()
+            tell(Message::NoStatus, text);
+        }
+        told
     }
 
     /// That more than one master lives, if it was seen. One is enough for check 1, so it is no fault;
@@ -133,7 +125,6 @@ impl Checks {
         self.serves() && !matches!(self.status, Status::Dead(_))
     }
 
-    /// What follows.
     pub(crate) fn verdict(&self) -> Verdict {
         if self.masters.is_empty() {
             Verdict::Stopped
@@ -151,19 +142,6 @@ impl Checks {
     pub(crate) fn is_contradicted_by(&self, unit: &Unit) -> bool {
         let is_down = self.masters.is_empty() || matches!(self.status, Status::Dead(_));
         is_down && unit.is_active()
-    }
-
-    /// Whether check 1 failed.
-    pub(crate) const fn has_no_master(&self) -> bool {
-        self.masters.is_empty()
-    }
-
-    /// Why no status came, if none did.
-    pub(crate) fn unknown_status(&self) -> Option<&str> {
-        match &self.status {
-            Status::Unknown(cause) => Some(cause),
-            Status::Alive | Status::Dead(_) => None,
-        }
     }
 
     /// What is wrong, each check that failed in its own words; a list of bounded length.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::notes::{read, write};
+use super::notes::{ago, millis, read, write};
 use crate::files::RUN_DIRECTORY;
 use crate::log::{readable, stamp};
 use crate::system::System;
@@ -37,7 +37,6 @@ pub(crate) struct Event {
     pub(crate) action: String,
     /// The tag that it was called with.
     pub(crate) tag: String,
-    /// What became of it.
     pub(crate) outcome: Outcome,
     /// Milliseconds since the boot: when the first of several failures in a row was noted.
     since: u64,
@@ -80,12 +79,12 @@ impl Outcome {
 impl Event {
     /// How long ago it was noted.
     pub(crate) fn age(&self, system: &impl System) -> Duration {
-        system.since_boot().saturating_sub(Duration::from_millis(self.at))
+        ago(system, self.at)
     }
 
     /// How long ago the first of several failures in a row was noted.
     pub(crate) fn age_of_first(&self, system: &impl System) -> Duration {
-        system.since_boot().saturating_sub(Duration::from_millis(self.since))
+        ago(system, self.since)
     }
 }
 
@@ -121,7 +120,6 @@ pub(crate) struct EventReport {
 /// Whether an action that has begun still runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Runs {
-    /// It does.
     Yes,
     /// It does not, so that it was killed.
     No,
@@ -170,7 +168,6 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Reads the notes.
     pub(crate) fn read(system: &impl System, root: &Path) -> Self {
         let [last, fault, past] = [LAST, FAULT, PAST].map(|name| event(system, root, name));
         Self { last, fault, past }
@@ -188,13 +185,12 @@ pub(crate) fn note(system: &impl System, root: &Path, action: &str, tag: &str, o
         Outcome::Done => passed(root),
         Outcome::Failed(_) => failed(system, root, action, tag, outcome.clone()),
     }
-    let at = now(system);
-    write(root, LAST, &new(system, action, tag, outcome, at));
+    write(root, LAST, &new(system, action, tag, outcome, millis(system)));
 }
 
 /// Notes a failure. Several in a row are one fault, which has lasted since the first.
 pub(crate) fn failed(system: &impl System, root: &Path, action: &str, tag: &str, outcome: Outcome) {
-    let since = event(system, root, FAULT).map_or_else(|| now(system), |first| first.since);
+    let since = event(system, root, FAULT).map_or_else(|| millis(system), |first| first.since);
     write(root, FAULT, &new(system, action, tag, outcome, since));
 }
 
@@ -207,11 +203,7 @@ pub(crate) fn passed(root: &Path) {
 
 fn new(system: &impl System, action: &str, tag: &str, outcome: Outcome, since: u64) -> Event {
     let (action, tag) = (action.to_owned(), tag.to_owned());
-    Event { action, tag, outcome, since, at: now(system), era: system.era() }
-}
-
-fn now(system: &impl System) -> u64 {
-    u64::try_from(system.since_boot().as_millis()).unwrap_or(u64::MAX)
+    Event { action, tag, outcome, since, at: millis(system), era: system.era() }
 }
 
 #[cfg(test)]

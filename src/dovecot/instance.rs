@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use super::identity;
 use super::notes::Notes;
-use super::unit::{self, StartLine, Started};
+use super::start_line::{StartLine, Started, started};
+use super::unit::{self, bare};
 use crate::command::Command;
 use crate::files::{self, below};
 use crate::process::Process;
@@ -50,14 +51,12 @@ pub(crate) struct Instance {
 /// How much is known of the service.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Origin {
-    /// Nothing.
     #[default]
     Unknown,
     /// Its master runs.
     Master,
     /// What starts it was read.
     Service,
-    /// There is no service of this name.
     NoService,
 }
 
@@ -77,7 +76,7 @@ impl Instance {
         if let [master] = masters.as_slice() {
             return Self::of_master(system, root, master);
         }
-        let started = unit::started(system, service);
+        let started = started(system, service);
         let line = match &started {
             Some(Started::By(line)) => read_unit(root, line),
             _ => Line::default(),
@@ -201,16 +200,12 @@ impl Line {
 
 /// The text of the service's init script.
 fn script(root: &Path, service: &str) -> Option<String> {
-    SCRIPTS.iter().find_map(|directory| own_text(&root.join(directory).join(base(service))))
+    SCRIPTS.iter().find_map(|directory| own_text(&root.join(directory).join(bare(service))))
 }
 
 /// Whether upstart has a job of this name.
 fn has_job(root: &Path, service: &str) -> bool {
-    root.join("etc/init").join(format!("{}.conf", base(service))).exists()
-}
-
-fn base(service: &str) -> &str {
-    service.strip_suffix(".service").unwrap_or(service)
+    root.join("etc/init").join(format!("{}.conf", bare(service))).exists()
 }
 
 fn own_text(path: &Path) -> Option<String> {
@@ -248,7 +243,7 @@ fn read_script(root: &Path, service: &str, script: &str) -> Line {
     let mut variables = Variables::default();
     variables.read(&script);
     for directory in DEFAULTS {
-        if let Some(text) = own_text(&root.join(directory).join(base(service))) {
+        if let Some(text) = own_text(&root.join(directory).join(bare(service))) {
             variables.read(&text);
         }
     }

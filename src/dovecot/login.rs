@@ -19,7 +19,8 @@ use super::identity;
 use super::instance::Instance;
 use super::notes::Logins;
 use super::saturation;
-use crate::command::{Command, CommandOutput};
+use super::store::{State, home, mail_directory, state_of};
+use crate::command::CommandOutput;
 use crate::probe::endpoint::Depth;
 use crate::probe::login::{self, Step, Trouble, Visit, Visited};
 use crate::probe::reply::{self, Reason};
@@ -56,7 +57,6 @@ pub(crate) enum Kind {
     Authentication,
     /// The account is wrong, locked, or over a limit.
     Account,
-    /// What fails is not known.
     Unknown,
 }
 
@@ -125,167 +125,208 @@ pub(crate) fn ask<S: System>(system: &S, instance: &Instance, visit: &Visit) -> 
         command.map(|command| system.start(&command))
     };
     let (account, undelayed) = (test(Delay::AsLogins), test(Delay::Never));
-    let services = instance.command(system, "doveadm", &["service", "status"]);
-    let services = services.map(|command| system.start(&command.asked()));
+    let services = saturation::service_status(system, instance);
+    let services = services.map(|command| system.start(&command));
     Question { begun: system.now(), account, undelayed, services }
 }
 
-/// Says what a visit found. Takes at most [`LOOK_LIMIT`] beyond the visit's own limit, and no longer
-/// than until `end`.
-pub(crate) fn judge<S: System>(
-    system: &S,
-    root: &Path,
-    (instance, visit): (&Instance, &Visit),
-    (visited, question): (Visited, Option<Question<S>>),
-    end: Duration,
-) -> Finding {
-    let trouble = match visited {
-        Ok(()) => Err(opened(system, root, (instance, visit), end)),
-        Err(Trouble::NotTried(cause)) => Err(Finding::Unmade(cause)),
-        Err(trouble) => Ok(trouble),
-    };
-    let trouble = match trouble {
-        Ok(trouble) => trouble,
-        Err(finding) => {
-            if let Some(question) = question {
-                forget(system, question);
+/// What a visit is judged by: its trouble, and what Dovecot and a child say beside it. All of it ends
+/// at `end`.
+#[derive(Debug)]
+pub(crate) struct Inquiry<'a, S> {
+    pub(crate) system: &'a S,
+    pub(crate) root: &'a Path,
+    pub(crate) instance: &'a Instance,
+    pub(crate) visit: &'a Visit,
+    pub(crate) end: Duration,
+}
+
+impl<S: System> Inquiry<'_, S> {
+    /// Says what a visit found. Takes at most [`LOOK_LIMIT`] beyond the visit's own limit.
+    pub(crate) fn judge(&self, visited: Visited, question: Option<Question<S>>) -> Finding {
+        let visited = match (visited, question) {
+            (Err(trouble @ Trouble::Silent(Step::Login, _)), Some(question)) => {
+                return self.hear(question, &trouble);
             }
-            return finding;
+            (visited, question) => {
+                if let Some(question) = question {
+                    forget(self.system, question);
+                }
+                visited
+            }
+        };
+        let Err(trouble) = visited else { return self.opened() };
+        match &trouble {
+            Trouble::Silent(Step::Examine, _) => {
+                failed(Kind::Hanging, "the mail store does not answer", &trouble)
+            }
+            Trouble::Refused(Step::Examine, reason) if reply::is_missing(reason) => {
+                let name = &self.visit.mailbox;
+                let head = format!("no mailbox {name}, the mail store is another or not mounted");
+                failed(Kind::Lost, &head, &trouble)
+            }
+            Trouble::Refused(_, reason) => self.refused(reason, &trouble),
+            Trouble::Silent(..) | Trouble::Closed(..) | Trouble::Foreign(..) | Trouble::Tls(_) => {
+                failed(Kind::Unknown, "the login check failed", &trouble)
+            }
+            Trouble::NotTried(cause) => Finding::Unmade(cause.clone()),
         }
-    };
-    let words = trouble.to_string();
-    let of = |kind: Kind, head: &str| Finding::Failed(kind, format!("{head}: {words}"));
-    if let (Trouble::Silent(Step::Login, _), Some(question)) = (&trouble, question) {
-        return hear(system, visit, question, &words, end);
     }
-    let store = "the mail store does not answer";
-    match &trouble {
-        Trouble::Silent(Step::Examine, _) => of(Kind::Hanging, store),
-        Trouble::Refused(Step::Examine, reason) if reply::is_missing(reason) => {
-            let name = &visit.mailbox;
-            of(Kind::Lost, &format!("no mailbox {name}, the mail store is another or not mounted"))
+
+    /// A mailbox that opens, and may be in a read-only store all the same: Dovecot 2.4 opens one without
+    /// writing. A wrong yes moves users who can read their mail, so the store must have been writable
+    /// when a login succeeded, and be the directory that Dovecot names; a home may be read-only for
+    /// good. A wrong no lets all delivery wait until somebody notices. A child looks where the mail was
+    /// at the last success; where that is read-only, Dovecot is asked where the mail is now, because who
+    /// has moved it may have made what is left read-only.
+    fn opened(&self) -> Finding {
+        let known = Logins::read(self.system, self.root).store;
+        let now = self.system.now();
+        let limit = self.end.min(now + LOOK_LIMIT).saturating_sub(now);
+        let is_writable =
+            |store: &PathBuf| state_of(self.system, store, limit) != Some(State::ReadOnly);
+        if known.as_ref().is_some_and(is_writable) {
+            return Finding::Seen(known);
         }
-        Trouble::Refused(_, reason) => refused(system, instance, visit, (reason, &words), end),
-        Trouble::Silent(..) | Trouble::Closed(..) | Trouble::Foreign(..) | Trouble::Tls(_) => {
-            of(Kind::Unknown, "the login check failed")
+        match self.look(mail_directory) {
+            Some((_, Some(State::ReadOnly))) => {
+                let words =
+                    "the mail store is read-only: its mail can be read, and none be delivered";
+                Finding::Failed(Kind::Lost, words.into())
+            }
+            seen => Finding::Seen(seen.map(|(store, _)| store)),
         }
-        Trouble::NotTried(cause) => Finding::Unmade(cause.clone()),
+    }
+
+    /// A refusal: by its code (RFC 5530, RFC 2449, RFC 3206).
+    fn refused(&self, reason: &Reason, trouble: &Trouble) -> Finding {
+        let (kind, head) = match reason.code.as_str() {
+            "OVERQUOTA" => (Kind::Full, "the account's mailbox is full"),
+            "LIMIT" | "INUSE" | "IN-USE" | "LOGIN-DELAY" => {
+                (Kind::Account, "the account has reached a limit")
+            }
+            "AUTHENTICATIONFAILED"
+            | "AUTHORIZATIONFAILED"
+            | "AUTH"
+            | "EXPIRED"
+            | "PRIVACYREQUIRED"
+            | "CONTACTADMIN" => (Kind::Account, "the account is refused"),
+            "UNAVAILABLE" => (Kind::Authentication, NO_DATABASE),
+            "SERVERBUG" | "SYS/TEMP" | "SYS/PERM" => match self.state() {
+                Some(State::ReadOnly) => (Kind::Lost, "the mail store is read-only"),
+                Some(State::Missing) => (Kind::Lost, "the mail store is not there"),
+                Some(State::Full) => (Kind::Full, "the mail store is full"),
+                Some(State::Fine) | None => (Kind::Unknown, "Dovecot has an error of its own"),
+            },
+            _ => (Kind::Unknown, "the login check failed"),
+        };
+        failed(kind, head, trouble)
+    }
+
+    /// Hears what was asked beside a login without an answer. Only an authentication that accepts the
+    /// account leaves nobody but the mail store, and only where it did so in the first half of the time:
+    /// a directory that has come back late leaves the login none of it. A wrong yes fails over for a
+    /// directory that was slow, a wrong no waits for the next check. And the service that opens the
+    /// store must have room: a full one lets each further login wait, and a failover would throw out all
+    /// who fill it. Where most of those hang in the kernel themselves, it is the store that fills it.
+    fn hear(&self, question: Question<S>, trouble: &Trouble) -> Finding {
+        let (system, endpoint) = (self.system, &self.visit.endpoint);
+        let Question { begun, account, undelayed, services } = question;
+        // The visit has had its time, and they have had the same but for the moment before.
+        let limit = system.now().min(self.end).saturating_sub(begun);
+        let account = account.map(|running| system.finish(running, limit / 2));
+        let undelayed = undelayed.map(|running| system.finish(running, limit / 2));
+        let services = services.map(|running| system.finish(running, limit));
+        let told = |ended: &Option<CommandOutput>| {
+            ended.as_ref().map_or_else(|| "no doveadm".into(), |ended| ended.end.to_string())
+        };
+        debug!(
+            "`doveadm auth test`: {}; undelayed: {}; `doveadm service status`: {}",
+            told(&account),
+            told(&undelayed),
+            told(&services)
+        );
+        let full =
+            services.map(|ended| saturation::full_services(&ended.answer)).unwrap_or_default();
+        let service = if [110, 995].contains(&endpoint.port) { "pop3" } else { "imap" };
+        let is_full = || full.contains_key(service) && !most_hang(system, service);
+        let opinion = |ended: Option<CommandOutput>| ended.as_ref().map(account::opinion);
+        let saturated = format!("saturated: all processes of {service} are in use");
+        let delayed = format!("Dovecot delays {} after wrong passwords", account::origin(endpoint));
+        let (kind, head) = match (opinion(account), opinion(undelayed)) {
+            (Some(Opinion::Accepts), _) if is_full() => (Kind::Account, &*saturated),
+            (Some(Opinion::Accepts), _) => {
+                (Kind::Hanging, "the mail store does not answer, the account is accepted")
+            }
+            (Some(Opinion::Silent), Some(Opinion::Accepts)) => (Kind::Account, &*delayed),
+            (Some(Opinion::Refuses), _) | (Some(Opinion::Silent), Some(Opinion::Refuses)) => {
+                (Kind::Account, "the account is refused")
+            }
+            (Some(Opinion::Failing), _) | (Some(Opinion::Silent), Some(Opinion::Failing)) => {
+                (Kind::Authentication, NO_DATABASE)
+            }
+            (Some(Opinion::Silent), _) => {
+                (Kind::Authentication, "the authentication does not answer")
+            }
+            (Some(Opinion::Unknown(_)) | None, _) => {
+                (Kind::Unknown, "the authentication cannot be asked by itself")
+            }
+        };
+        failed(kind, head, trouble)
+    }
+
+    /// Looks once more before a silent LOGIN is called the fault of a store, of which these are the
+    /// words.
+    ///
+    /// Dovecot delays a login by what its address has failed before, and the question comes half a
+    /// second later: a login of others from there that succeeds in between ends the delay, and the
+    /// answer seems to leave nobody but the store. Now the question goes first, and the login some
+    /// milliseconds behind it. A wrong yes throws out all users where somebody guesses passwords through
+    /// a webmail on this node; a wrong no is a warning, and the next check looks again.
+    pub(crate) fn confirm(&self, words: String) -> Login {
+        let system = self.system;
+        if self.end.saturating_sub(system.now()) < SECOND_TIME {
+            return Login::Failed(words);
+        }
+        let visit = Visit { limit: SECOND_TIME, ..self.visit.clone() };
+        let question = ask(system, self.instance, &visit);
+        let (place, how) = (std::slice::from_ref(&visit.endpoint), (Depth::Login, Some(&visit)));
+        let attempts = system.probe(place, how, SECOND_TIME, &mut |_| ());
+        let visited = attempts.into_iter().find_map(|attempt| attempt.visited);
+        if let Some(Err(trouble @ Trouble::Silent(Step::Login, _))) = visited {
+            return match (Inquiry { visit: &visit, ..*self }).hear(question, &trouble) {
+                Finding::Failed(kind, cause) if !kind.is_store() => Login::Warned(cause),
+                _ => Login::Failed(words),
+            };
+        }
+        forget(system, question);
+        if visited == Some(Ok(())) {
+            Login::Warned(format!("the second login succeeded; the first: {words}"))
+        } else {
+            Login::Failed(words)
+        }
+    }
+
+    /// Looks at the account's mail, or at its home; `None` where that does not answer in time.
+    fn state(&self) -> Option<State> {
+        self.look(|answer| mail_directory(answer).or_else(|| home(answer)))?.1
+    }
+
+    /// Asks Dovecot about the account, and looks at the directory that `find` reads in its answer.
+    fn look(&self, find: impl Fn(&str) -> Option<PathBuf>) -> Option<(PathBuf, Option<State>)> {
+        let system = self.system;
+        let end = self.end.min(system.now() + LOOK_LIMIT);
+        let left = || end.saturating_sub(system.now());
+        let words = ["user", &self.visit.user];
+        let command = self.instance.command(system, "doveadm", &words)?.asked();
+        let directory = find(&system.run(&command, left()).answer)?;
+        let state = state_of(system, &directory, left());
+        Some((directory, state))
     }
 }
 
-/// A mailbox that opens, and may be in a read-only store all the same: Dovecot 2.4 opens one without
-/// writing. A wrong yes moves users who can read their mail, so the store must have been writable when
-/// a login succeeded, and be the directory that Dovecot names; a home may be read-only for good. A
-/// wrong no lets all delivery wait until somebody notices. A child looks where the mail was at the
-/// last success; where that is read-only, Dovecot is asked where the mail is now, because who has
-/// moved it may have made what is left read-only.
-fn opened(
-    system: &impl System,
-    root: &Path,
-    (instance, visit): (&Instance, &Visit),
-    end: Duration,
-) -> Finding {
-    let known = Logins::read(system, root).store;
-    let limit = end.min(system.now() + LOOK_LIMIT).saturating_sub(system.now());
-    if known.as_ref().is_some_and(|store| state_of(system, store, limit) != Some(State::ReadOnly)) {
-        return Finding::Seen(known);
-    }
-    match look(system, instance, visit, (mail_directory, end)) {
-        Some((_, Some(State::ReadOnly))) => {
-            let words = "the mail store is read-only: its mail can be read, and none be delivered";
-            Finding::Failed(Kind::Lost, words.into())
-        }
-        seen => Finding::Seen(seen.map(|(store, _)| store)),
-    }
-}
-
-/// A refusal: by its code (RFC 5530, RFC 2449, RFC 3206).
-fn refused(
-    system: &impl System,
-    instance: &Instance,
-    visit: &Visit,
-    (reason, words): (&Reason, &str),
-    end: Duration,
-) -> Finding {
-    let of = |kind: Kind, head: &str| Finding::Failed(kind, format!("{head}: {words}"));
-    match reason.code.as_str() {
-        "OVERQUOTA" => of(Kind::Full, "the account's mailbox is full"),
-        "LIMIT" | "INUSE" | "IN-USE" | "LOGIN-DELAY" => {
-            of(Kind::Account, "the account has reached a limit")
-        }
-        "AUTHENTICATIONFAILED"
-        | "AUTHORIZATIONFAILED"
-        | "AUTH"
-        | "EXPIRED"
-        | "PRIVACYREQUIRED"
-        | "CONTACTADMIN" => of(Kind::Account, "the account is refused"),
-        "UNAVAILABLE" => of(Kind::Authentication, NO_DATABASE),
-        "SERVERBUG" | "SYS/TEMP" | "SYS/PERM" => match state(system, instance, visit, end) {
-            Some(State::ReadOnly) => of(Kind::Lost, "the mail store is read-only"),
-            Some(State::Missing) => of(Kind::Lost, "the mail store is not there"),
-            Some(State::Full) => of(Kind::Full, "the mail store is full"),
-            Some(State::Fine) | None => of(Kind::Unknown, "Dovecot has an error of its own"),
-        },
-        _ => of(Kind::Unknown, "the login check failed"),
-    }
-}
-
-/// Hears what was asked beside a login without an answer. Only an authentication that accepts the
-/// account leaves nobody but the mail store, and only where it did so in the first half of the time: a
-/// directory that has come back late leaves the login none of it. A wrong yes fails over for a
-/// directory that was slow, a wrong no waits for the next check. And the service that opens the store
-/// must have room: a full one lets each further login wait, and a failover would throw out all who
-/// fill it. Where most of those hang in the kernel themselves, it is the store that fills it.
-fn hear<S: System>(
-    system: &S,
-    visit: &Visit,
-    question: Question<S>,
-    words: &str,
-    end: Duration,
-) -> Finding {
-    let of = |kind: Kind, head: &str| Finding::Failed(kind, format!("{head}: {words}"));
-    let Question { begun, account, undelayed, services } = question;
-    // The visit has had its time, and they have had the same but for the moment before.
-    let limit = system.now().min(end).saturating_sub(begun);
-    let account = account.map(|running| system.finish(running, limit / 2));
-    let undelayed = undelayed.map(|running| system.finish(running, limit / 2));
-    let services = services.map(|running| system.finish(running, limit));
-    let told = |ended: &Option<CommandOutput>| {
-        ended.as_ref().map_or_else(|| "no doveadm".into(), |ended| ended.end.to_string())
-    };
-    debug!(
-        "`doveadm auth test`: {}; undelayed: {}; `doveadm service status`: {}",
-        told(&account),
-        told(&undelayed),
-        told(&services)
-    );
-    let opinion = |ended: Option<CommandOutput>| ended.as_ref().map(account::opinion);
-    match (opinion(account), opinion(undelayed)) {
-        (Some(Opinion::Accepts), _) => {}
-        (Some(Opinion::Silent), Some(Opinion::Accepts)) => {
-            let from = account::origin(&visit.endpoint);
-            return of(Kind::Account, &format!("Dovecot delays {from} after wrong passwords"));
-        }
-        (Some(Opinion::Refuses), _) | (Some(Opinion::Silent), Some(Opinion::Refuses)) => {
-            return of(Kind::Account, "the account is refused");
-        }
-        (Some(Opinion::Failing), _) | (Some(Opinion::Silent), Some(Opinion::Failing)) => {
-            return of(Kind::Authentication, NO_DATABASE);
-        }
-        (Some(Opinion::Silent), _) => {
-            return of(Kind::Authentication, "the authentication does not answer");
-        }
-        (Some(Opinion::Unknown(_)) | None, _) => {
-            return of(Kind::Unknown, "the authentication cannot be asked by itself");
-        }
-    }
-    let full = services.map(|ended| saturation::full_services(&ended.answer)).unwrap_or_default();
-    let service = if [110, 995].contains(&visit.endpoint.port) { "pop3" } else { "imap" };
-    if full.contains_key(service) && !most_hang(system, service) {
-        let head = format!("saturated: all processes of {service} are in use");
-        return of(Kind::Account, &head);
-    }
-    of(Kind::Hanging, "the mail store does not answer, the account is accepted")
+fn failed(kind: Kind, head: &str, trouble: &Trouble) -> Finding {
+    Finding::Failed(kind, format!("{head}: {trouble}"))
 }
 
 /// Whether most processes of this name that a master started hang in the kernel. Others count for
@@ -302,153 +343,11 @@ fn most_hang(system: &impl System, name: &str) -> bool {
     states.iter().filter(|state| **state == 'D').count() * 2 > states.len()
 }
 
-/// Looks once more before a silent LOGIN is called the fault of a store, of which these are the words.
-///
-/// Dovecot delays a login by what its address has failed before, and the question comes half a second
-/// later: a login of others from there that succeeds in between ends the delay, and the answer seems to
-/// leave nobody but the store. Now the question goes first, and the login some milliseconds behind it. A
-/// wrong yes throws out all users where somebody guesses passwords through a webmail on this node; a
-/// wrong no is a warning, and the next check looks again.
-pub(crate) fn confirm<S: System>(
-    system: &S,
-    instance: &Instance,
-    visit: &Visit,
-    words: String,
-    end: Duration,
-) -> Login {
-    if end.saturating_sub(system.now()) < SECOND_TIME {
-        return Login::Failed(words);
-    }
-    let visit = Visit { limit: SECOND_TIME, ..visit.clone() };
-    let question = ask(system, instance, &visit);
-    let how = (Depth::Login, Some(&visit));
-    let attempts =
-        system.probe(std::slice::from_ref(&visit.endpoint), how, SECOND_TIME, &mut |_| ());
-    match attempts.into_iter().find_map(|attempt| attempt.visited) {
-        Some(Err(trouble @ Trouble::Silent(Step::Login, _))) => {
-            match hear(system, &visit, question, &trouble.to_string(), end) {
-                Finding::Failed(kind, cause) if !kind.is_store() => Login::Warned(cause),
-                _ => Login::Failed(words),
-            }
-        }
-        Some(Ok(())) => {
-            forget(system, question);
-            Login::Warned(format!("the second login succeeded; the first: {words}"))
-        }
-        _ => {
-            forget(system, question);
-            Login::Failed(words)
-        }
-    }
-}
-
 fn forget<S: System>(system: &S, question: Question<S>) {
     let Question { account, undelayed, services, .. } = question;
     for running in account.into_iter().chain(undelayed).chain(services) {
         let _ = system.finish(running, Duration::ZERO);
     }
-}
-
-/// What a look at the directory of the mail says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum State {
-    /// Nothing is wrong with it.
-    Fine,
-    /// It does not exist.
-    Missing,
-    /// Its file system cannot be written here.
-    ReadOnly,
-    /// Its file system has no room, or no place for another file.
-    Full,
-}
-
-impl State {
-    const ALL: [(Self, &'static str); 4] = [
-        (Self::Fine, "fine"),
-        (Self::Missing, "missing"),
-        (Self::ReadOnly, "read-only"),
-        (Self::Full, "full"),
-    ];
-
-    /// Looks at a directory; can hang as long as its file system does, so a child does it.
-    #[must_use]
-    pub(crate) fn of(path: &Path) -> Self {
-        use nix::sys::statvfs::{FsFlags, statvfs};
-        match statvfs(path) {
-            Err(nix::errno::Errno::ENOENT) => Self::Missing,
-            Ok(data) if data.flags().contains(FsFlags::ST_RDONLY) => Self::ReadOnly,
-            Ok(data) if data.blocks_available() == 0 => Self::Full,
-            // Some file systems count no files at all.
-            Ok(data) if data.files() > 0 && data.files_available() == 0 => Self::Full,
-            Ok(_) | Err(_) => Self::Fine,
-        }
-    }
-
-    /// The word that the child says.
-    pub(crate) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(state, _)| *state == self).map_or("fine", |(_, word)| word)
-    }
-
-    fn read(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == word.trim()).map(|(state, _)| *state)
-    }
-}
-
-/// Looks at the account's mail, or at its home; `None` where that does not answer in time.
-fn state(system: &impl System, instance: &Instance, visit: &Visit, end: Duration) -> Option<State> {
-    let any = |answer: &str| mail_directory(answer).or_else(|| home(answer));
-    look(system, instance, visit, (any, end))?.1
-}
-
-/// Asks Dovecot about the account, and looks at the directory that `find` reads in its answer.
-fn look(
-    system: &impl System,
-    instance: &Instance,
-    visit: &Visit,
-    (find, end): (impl Fn(&str) -> Option<PathBuf>, Duration),
-) -> Option<(PathBuf, Option<State>)> {
-    let end = end.min(system.now() + LOOK_LIMIT);
-    let left = || end.saturating_sub(system.now());
-    let command = instance.command(system, "doveadm", &["user", &visit.user])?.asked();
-    let directory = find(&system.run(&command, left()).answer)?;
-    let state = state_of(system, &directory, left());
-    Some((directory, state))
-}
-
-/// Lets a child look at a directory; `None` where it does not answer in time.
-fn state_of(system: &impl System, directory: &Path, limit: Duration) -> Option<State> {
-    let look = Command::new(OURSELVES.into(), &[LOOK_VERB, &directory.to_string_lossy()]).asked();
-    let seen = system.run(&look, limit);
-    debug!("{}: {seen}", directory.display());
-    State::read(&seen.answer).filter(|_| seen.succeeded())
-}
-
-/// This program.
-const OURSELVES: &str = "/proc/self/exe";
-
-/// The verb of the child that looks at a directory.
-pub(crate) const LOOK_VERB: &str = "look-at-store";
-
-/// Reads where `doveadm user` says that the mail is: `mail_path` (2.4), `mail` (`driver:path:more`,
-/// before).
-fn mail_directory(answer: &str) -> Option<PathBuf> {
-    let before = || field(answer, "mail").and_then(|mail| mail.split(':').nth(1));
-    let path = field(answer, "mail_path").or_else(before)?;
-    let mail = match path.strip_prefix("~/") {
-        Some(rest) => home(answer)?.join(rest),
-        None => PathBuf::from(path),
-    };
-    Some(mail).filter(|mail| mail.is_absolute())
-}
-
-/// Reads the account's home in the same answer.
-fn home(answer: &str) -> Option<PathBuf> {
-    field(answer, "home").map(PathBuf::from).filter(|home| home.is_absolute())
-}
-
-fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    let mut fields = answer.lines().filter_map(|line| line.split_once('\t'));
-    fields.find(|(field, _)| *field == name).map(|(_, value)| value)
 }
 
 /// Weighs what was found. A standby with the same trouble never arms, so nothing fails over to and
@@ -490,6 +389,7 @@ mod tests {
     use crate::probe::endpoint::Endpoint;
     use crate::secret::Secret;
     use crate::system::fake::{MASTER, Machine, child};
+    use crate::system::{KILL_WAIT, KillBudget};
     use crate::test_root::TestRoot;
 
     fn visit() -> Visit {
@@ -497,6 +397,15 @@ mod tests {
         let (user, mailbox) = ("ark".into(), "dovecot-ark".into());
         let limit = Duration::from_secs(8);
         Visit { endpoint, user, password: Secret::new("sesame".into()), mailbox, limit }
+    }
+
+    fn inquiry<'a>(
+        system: &'a Machine,
+        root: &'a Path,
+        (instance, visit): (&'a Instance, &'a Visit),
+        end: Duration,
+    ) -> Inquiry<'a, Machine> {
+        Inquiry { system, root, instance, visit, end }
     }
 
     /// What is found where `doveadm auth test` ends so, if a login is silent.
@@ -509,7 +418,8 @@ mod tests {
         });
         let end = machine.now() + Duration::from_secs(5);
         let root = TestRoot::new();
-        match judge(machine, root.path(), (&instance, &visit), (Err(trouble), question), end) {
+        match inquiry(machine, root.path(), (&instance, &visit), end).judge(Err(trouble), question)
+        {
             Finding::Failed(kind, words) => (kind, words),
             other => panic!("{other:?}"),
         }
@@ -586,7 +496,8 @@ mod tests {
             machine.answer(UNDELAYED, End::Exited(0), short, "");
             machine.answer("doveadm service status", End::Exited(0), short, "");
             let end = machine.now() + Duration::from_secs(left);
-            match confirm(&machine, &Instance::default(), &visit(), "x".into(), end) {
+            let both = (&Instance::default(), &visit());
+            match inquiry(&machine, Path::new("/"), both, end).confirm("x".into()) {
                 Login::Failed(cause) => assert_eq!((cause.as_str(), words), ("x", None)),
                 Login::Warned(cause) => {
                     assert!(words.is_some_and(|words| cause.starts_with(words)), "{cause}");
@@ -626,6 +537,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_beside_a_refused_login_ends_in_the_time_of_all_killed_commands() {
+        let machine = Machine::running();
+        machine.state().programs.push("doveadm");
+        machine.answer("doveadm", End::Exited(0), Duration::from_mins(1), "");
+        machine.state().stuck = Some(KillBudget::default());
+        let (instance, visit) = (Instance::default(), visit());
+        let question = Some(ask(&machine, &instance, &visit));
+        let refused = Err(Trouble::Refused(Step::Login, Reason::default()));
+        let both = (&instance, &visit);
+        let _ = inquiry(&machine, Path::new("/"), both, Duration::MAX).judge(refused, question);
+        let ended = machine.now();
+        assert!(ended >= KILL_WAIT && ended < KILL_WAIT * 2, "three commands: {ended:?}");
+    }
+
+    #[test]
     fn a_read_only_store_whose_mailbox_opens_is_a_fault_where_it_was_writable_and_dovecot_names_it()
     {
         let (root, machine) = (TestRoot::new(), Machine::running());
@@ -637,7 +563,7 @@ mod tests {
         let seen = || {
             let both = (&Instance::default(), &visit());
             let end = machine.now() + Duration::from_secs(5);
-            judge(&machine, root.path(), both, (Ok(()), None), end)
+            inquiry(&machine, root.path(), both, end).judge(Ok(()), None)
         };
         let (user, mail) = ("doveadm user ark", "exe look-at-store /srv/ark/Maildir");
         answer(user, "home\t/srv/ark\nmail_path\t/srv/ark/Maildir\n");
@@ -706,23 +632,6 @@ mod tests {
             machine.sleep(Duration::from_secs(pause));
             Logins::restarted(&machine, root.path());
             assert_eq!(matches!(hangs(), Login::Failed(_)), counts, "{pause} s");
-        }
-    }
-
-    #[test]
-    fn the_mail_is_where_doveadm_says_in_each_version() {
-        for (answer, directory) in [
-            ("home\t/srv/a\nmail\tmaildir:~/Maildir:INDEX=/x\n", Some("/srv/a/Maildir")),
-            ("home\t/srv/a\nmail_path\t/srv/a/mail\n", Some("/srv/a/mail")),
-            ("home\t/srv/a\n", None),
-            ("mail\tmbox:~/mail\n", None),
-            ("mail\tmbox:/var/mail/%u\n", Some("/var/mail/%u")),
-            ("", None),
-        ] {
-            assert_eq!(mail_directory(answer).as_deref(), directory.map(Path::new), "{answer:?}");
-        }
-        for (state, word) in State::ALL {
-            assert_eq!((State::read(word), state.word()), (Some(state), word));
         }
     }
 }

@@ -44,7 +44,6 @@ const ASK_UNTIL: Duration = Duration::from_secs(12);
 /// Check 2, one entry of the list.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Where.
     pub(crate) endpoint: Endpoint,
     /// What became of it, or why it was not tried.
     pub(crate) attempt: Result<Attempt, &'static str>,
@@ -53,9 +52,7 @@ pub(crate) struct Connection {
 /// Whether an action of the kit runs for the resource.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Busy {
-    /// It does.
     Yes,
-    /// It does not.
     No,
 }
 
@@ -133,13 +130,11 @@ impl Look {
         }
     }
 
-    /// What is odd and no fault.
     pub(crate) fn warnings(&self) -> Vec<Remark> {
         let next = self.no_next_start.clone().map(|text| Remark::new(Message::NoNextStart, text));
         self.checks.warnings().into_iter().chain(next).collect()
     }
 
-    /// What is wrong.
     pub(crate) fn causes(&self) -> Vec<String> {
         self.blind.clone().map_or_else(|| self.checks.causes(), |cause| vec![cause])
     }

@@ -37,7 +37,6 @@ const MAX_TOLD: usize = 300;
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Readable {
-    /// It can.
     Yes,
     /// It cannot, for this reason in its own words: file, line and cause.
     No(String),

@@ -19,5 +19,7 @@ pub(crate) mod pid_file;
 pub(crate) mod places;
 pub mod saturation;
 pub mod service;
+pub(crate) mod start_line;
+pub(crate) mod store;
 pub mod unit;
 pub mod verdict;

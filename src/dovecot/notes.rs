@@ -54,7 +54,6 @@ const MAX_MASTERS: usize = 8;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Master {
-    /// Its pid.
     pub(crate) pid: i32,
     /// When it started, in clock ticks since boot.
     pub(crate) started: u64,
@@ -64,7 +63,6 @@ pub(crate) struct Master {
     pub(crate) pipes: BTreeSet<u64>,
     /// Its control group, where it is that of the service.
     pub(crate) group: Option<String>,
-    /// Its program.
     pub(crate) program: Option<PathBuf>,
 }
 
@@ -78,7 +76,7 @@ impl Master {
 /// The masters that were noted in this boot.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    masters: Vec<Master>,
+    pub(crate) masters: Vec<Master>,
 }
 
 impl Notes {
@@ -90,11 +88,6 @@ impl Notes {
             masters.retain(|master| master.era == era);
         }
         Self { masters }
-    }
-
-    /// The masters.
-    pub(crate) fn masters(&self) -> &[Master] {
-        &self.masters
     }
 
     /// Whether a process was noted as a master.
@@ -169,16 +162,10 @@ pub(crate) struct RunningCommand {
 }
 
 impl RunningCommand {
-    /// Notes that a command runs, until the value is dropped.
-    pub(crate) fn note<'a>(
-        system: &impl System,
-        root: &'a Path,
-        leader: &Process,
-        line: String,
-    ) -> NotedCommand<'a> {
+    /// Notes that a command runs.
+    pub(crate) fn note(system: &impl System, root: &Path, leader: &Process, line: String) {
         let Process { pid, started, .. } = *leader;
         write(root, COMMAND, &Self { pid, started, era: system.era(), line });
-        NotedCommand { root }
     }
 
     /// The command that an action left running when it was killed, and its first process.
@@ -190,22 +177,8 @@ impl RunningCommand {
         is_it.then_some((command, leader))
     }
 
-    /// Forgets the command.
     pub(crate) fn erase(root: &Path) {
         erase(root, COMMAND);
-    }
-}
-
-/// A note that is taken back when the command has ended.
-#[must_use]
-#[derive(Debug)]
-pub(crate) struct NotedCommand<'a> {
-    root: &'a Path,
-}
-
-impl Drop for NotedCommand<'_> {
-    fn drop(&mut self) {
-        erase(self.root, COMMAND);
     }
 }
 
@@ -225,7 +198,6 @@ pub(crate) struct Excuse {
 pub(crate) enum Reason {
     /// Its unit is on its way.
     Motion(Motion),
-    /// The node shuts down.
     Shutdown,
 }
 
@@ -237,24 +209,22 @@ impl Excuse {
 
     /// Notes that this is excused from now on.
     pub(crate) fn note(system: &impl System, root: &Path, reason: Reason) {
-        let since = u64::try_from(system.since_boot().as_millis()).unwrap_or(u64::MAX);
-        write(root, EXCUSE, &Self { reason, since, era: system.era() });
+        write(root, EXCUSE, &Self { reason, since: millis(system), era: system.era() });
     }
 
     /// How long it has been so.
     pub(crate) fn age(&self, system: &impl System) -> Duration {
-        system.since_boot().saturating_sub(Duration::from_millis(self.since))
+        ago(system, self.since)
     }
 
     /// Forgets it: a check or an action has found, or left, something else.
     pub(crate) fn erase(root: &Path) {
-        // Each passing check says this, and there is almost never one.
-        let _ = fs::remove_file(root.join(crate::files::RUN_DIRECTORY).join(EXCUSE));
+        forget(root, EXCUSE);
     }
 }
 
 /// What is known of the looks at a mailbox since the cluster's last restore.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Logins {
     /// Whether one has succeeded on this node.
@@ -280,12 +250,12 @@ impl Logins {
     pub(crate) fn read(system: &impl System, root: &Path) -> Self {
         let era = system.era();
         let known = read(root, LOGIN).filter(|logins: &Self| logins.era == era);
-        known.unwrap_or(Self { armed: false, restored: None, stopped: None, store: None, era })
+        known.unwrap_or(Self { era, ..Self::default() })
     }
 
     /// How long ago the cluster's last restore ended.
     pub(crate) fn age(&self, system: &impl System) -> Option<Duration> {
-        Some(system.since_boot().saturating_sub(Duration::from_millis(self.restored?)))
+        Some(ago(system, self.restored?))
     }
 
     /// Notes that one has succeeded, and where the mail is.
@@ -298,9 +268,8 @@ impl Logins {
 
     /// Notes that a restore has ended: what succeeded before it says nothing any more.
     pub(crate) fn restored(system: &impl System, root: &Path) {
-        let restored = Some(millis(system));
-        let era = system.era();
-        write(root, LOGIN, &Self { armed: false, restored, stopped: None, store: None, era });
+        let (restored, era) = (Some(millis(system)), system.era());
+        write(root, LOGIN, &Self { restored, era, ..Self::default() });
     }
 
     /// Notes that a stop has ended, for an engine that repairs by a stop and a start.
@@ -327,16 +296,19 @@ impl Logins {
         }
     }
 
-    /// Forgets it.
     pub(crate) fn erase(root: &Path) {
-        // There is almost never one.
-        let _ = fs::remove_file(root.join(files::RUN_DIRECTORY).join(LOGIN));
+        forget(root, LOGIN);
     }
 }
 
 /// The time since the boot, in milliseconds.
-fn millis(system: &impl System) -> u64 {
+pub(super) fn millis(system: &impl System) -> u64 {
     u64::try_from(system.since_boot().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long ago such a time was.
+pub(super) fn ago(system: &impl System, millis: u64) -> Duration {
+    system.since_boot().saturating_sub(Duration::from_millis(millis))
 }
 
 /// Counts a check that listens to the greeting, and says whether it is each tenth's turn. Where the
@@ -359,8 +331,7 @@ pub(crate) fn is_tenth(root: &Path) -> bool {
 /// notes that it is said. Where that cannot be noted, it is said each time.
 pub(crate) fn are_news(root: &Path, warnings: &[String]) -> bool {
     if warnings.is_empty() {
-        // Each check says this, and there is almost never one.
-        let _ = fs::remove_file(root.join(files::RUN_DIRECTORY).join(SAID));
+        forget(root, SAID);
         return false;
     }
     let sum = checksum(warnings.join("\n").as_bytes());
@@ -375,20 +346,14 @@ pub(crate) fn are_news(root: &Path, warnings: &[String]) -> bool {
 pub(super) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
     let directory = files::existing_directory(root).inspect_err(|cause| debug!("{cause}")).ok()?;
     let path = directory.join(name);
-    let file = match files::open_own(&path, OpenOptions::new().read(true)) {
-        Ok(file) => file,
+    let understood = match files::open_own(&path, OpenOptions::new().read(true)) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => return None,
-        Err(cause) => {
-            warning!(Message::Note, "reading {}: {cause}; ignored", path.display());
-            return None;
-        }
+        opened => opened.and_then(|file| {
+            let mut text = String::new();
+            file.take(MAX_FILE).read_to_string(&mut text)?;
+            Ok(serde_json::from_str(&text)?)
+        }),
     };
-    let mut text = String::new();
-    let understood = file
-        .take(MAX_FILE)
-        .read_to_string(&mut text)
-        .map_err(|cause| cause.to_string())
-        .and_then(|_| serde_json::from_str(&text).map_err(|cause| cause.to_string()));
     understood
         .inspect_err(|cause| {
             warning!(Message::Note, "reading {}: {cause}; ignored", path.display());
@@ -418,10 +383,15 @@ pub(super) fn write(root: &Path, name: &str, note: &impl Serialize) {
 }
 
 fn erase(root: &Path, name: &str) {
-    let path = root.join(crate::files::RUN_DIRECTORY).join(name);
+    let path = root.join(files::RUN_DIRECTORY).join(name);
     if let Err(cause) = fs::remove_file(&path) {
         debug!("removing {}: {cause}", path.display());
     }
+}
+
+/// The same for a note that is almost never there, without a word: each check that passes says this.
+fn forget(root: &Path, name: &str) {
+    let _ = fs::remove_file(root.join(files::RUN_DIRECTORY).join(name));
 }
 
 #[cfg(test)]
@@ -467,7 +437,7 @@ mod tests {
         let (root, machine) = (TestRoot::new(), Machine::running());
         note(&machine, &root);
         let notes = Notes::read(&machine, root.path());
-        let [master] = notes.masters() else { panic!("{notes:?}") };
+        let [master] = notes.masters.as_slice() else { panic!("{notes:?}") };
         assert!(master.is(&machine.inspect(MASTER).expect("the master")));
         assert_eq!(master.program.as_deref(), Some(Path::new("/usr/sbin/dovecot")));
         assert!(!master.pipes.is_empty());
@@ -478,7 +448,7 @@ mod tests {
         assert_eq!(inode(&before), inode(&after), "what does not change is not written");
         Notes::read(&machine, root.path()).erase(root.path());
         assert!(!root.path().join(FILE).exists());
-        assert!(Notes::read(&machine, root.path()).masters().is_empty());
+        assert!(Notes::read(&machine, root.path()).masters.is_empty());
         assert_eq!(words(), Vec::<String>::new(), "that nothing is noted is no fault");
     }
 
@@ -501,7 +471,7 @@ mod tests {
         let notes = Notes::read(&machine, root.path());
         assert!(!notes.knows(&machine.inspect(MASTER).expect("somebody")));
         machine.state().era = "another boot".into();
-        assert!(Notes::read(&machine, root.path()).masters().is_empty());
+        assert!(Notes::read(&machine, root.path()).masters.is_empty());
     }
 
     #[test]
@@ -510,20 +480,20 @@ mod tests {
         for text in ["", "x", "{}", "[{}]", "[{\"pid\":1}]", "\u{0}"] {
             let (root, machine) = (TestRoot::new(), Machine::running());
             root.write(FILE, text);
-            assert!(Notes::read(&machine, root.path()).masters().is_empty());
+            assert!(Notes::read(&machine, root.path()).masters.is_empty());
             assert_eq!(words().len(), 1, "{text:?}: {:?}", words());
         }
         let (root, machine) = (TestRoot::new(), Machine::running());
         note(&machine, &root);
         let path = root.path().join(FILE);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("a mode");
-        assert!(Notes::read(&machine, root.path()).masters().is_empty());
+        assert!(Notes::read(&machine, root.path()).masters.is_empty());
         fs::rename(&path, root.path().join("elsewhere")).expect("moving it");
         symlink(root.path().join("elsewhere"), &path).expect("a link");
-        assert!(Notes::read(&machine, root.path()).masters().is_empty());
+        assert!(Notes::read(&machine, root.path()).masters.is_empty());
         assert_eq!(words().len(), 2, "{:?}", words());
         note(&machine, &root);
-        assert_eq!(Notes::read(&machine, root.path()).masters().len(), 1, "it is replaced");
+        assert_eq!(Notes::read(&machine, root.path()).masters.len(), 1, "it is replaced");
     }
 
     #[test]
@@ -534,7 +504,7 @@ mod tests {
             note(&machine, &root);
         }
         let notes = Notes::read(&machine, root.path());
-        assert_eq!(notes.masters().len(), MAX_MASTERS);
+        assert_eq!(notes.masters.len(), MAX_MASTERS);
         assert!(notes.knows(&machine.inspect(MASTER).expect("the master")), "the last one");
     }
 
@@ -544,12 +514,11 @@ mod tests {
         machine.add(child(50, "sh"), 1, 50);
         let leader = machine.inspect(50).expect("the command");
         let left = || RunningCommand::left(&machine, root.path()).map(|(command, _)| command.line);
-        let noted = RunningCommand::note(&machine, root.path(), &leader, "service x start".into());
+        RunningCommand::note(&machine, root.path(), &leader, "service x start".into());
         assert_eq!(left().as_deref(), Some("service x start"));
-        std::mem::forget(noted);
         machine.change(50, |process| process.started += 1);
         assert_eq!(left(), None, "its pid was used again");
-        drop(NotedCommand { root: root.path() });
+        RunningCommand::erase(root.path());
         machine.change(50, |process| process.started -= 1);
         assert_eq!(left(), None, "it has ended");
     }

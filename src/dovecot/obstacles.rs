@@ -89,8 +89,8 @@ pub(crate) fn missing_addresses(own: &BTreeSet<IpAddr>, listeners: &[Listener]) 
     let wanted: BTreeSet<IpAddr> = listeners
         .iter()
         .flat_map(|listener| &listener.addresses)
-        .filter_map(|word| word.trim_start_matches('[').trim_end_matches(']').parse().ok())
-        .filter(|address: &IpAddr| !address.is_unspecified())
+        .filter_map(|word| configuration::ip(word))
+        .filter(|address| !address.is_unspecified())
         .collect();
     wanted.into_iter().filter(|address| !own.is_empty() && !own.contains(address)).collect()
 }

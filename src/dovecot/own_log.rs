@@ -64,26 +64,18 @@ struct Log {
     path: PathBuf,
     /// Its device, inode and length, if it was there.
     was: Option<(u64, u64, u64)>,
-    writers: Writers,
-}
-
-/// Who writes a log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Writers {
-    /// Dovecot alone.
-    Dovecot,
-    /// Everybody: Dovecot's lines have its tag.
-    Everybody,
+    /// What Dovecot's lines have, where everybody writes it.
+    tag: Option<String>,
 }
 
 impl Mark {
-    /// Sets it.
     pub(crate) fn set(system: &impl System, root: &Path, places: &Places, service: &str) -> Self {
-        let own = places.log.iter().map(|path| (below(root, path), Writers::Dovecot));
-        let shared = SYSTEM_LOGS.iter().map(|path| (root.join(path), Writers::Everybody));
-        let log = |(path, writers): (PathBuf, Writers)| {
+        let own = places.log.iter().map(|path| (below(root, path), None));
+        let tag = || Some(places.tag.clone());
+        let shared = SYSTEM_LOGS.iter().map(|path| (root.join(path), tag()));
+        let log = |(path, tag): (PathBuf, Option<String>)| {
             let was = fs::metadata(&path).ok().map(|file| (file.dev(), file.ino(), file.len()));
-            Log { path, was, writers }
+            Log { path, was, tag }
         };
         Self {
             files: own.chain(shared).map(log).collect(),
@@ -115,7 +107,7 @@ impl Mark {
     /// Dovecot's reason in its own words, the last of the worst since the mark.
     pub(crate) fn reason(&self, system: &impl System) -> Option<String> {
         let texts = self.files.iter().filter_map(|log| match log.since() {
-            Ok(text) => Some((text, log.writers)),
+            Ok(text) => Some((text, log.tag.as_deref())),
             Err(cause) => {
                 debug!("reading {}: {cause}", log.path.display());
                 None
@@ -123,11 +115,7 @@ impl Mark {
         });
         // The files first: the journal takes a program to read.
         texts
-            .filter_map(|(text, writers)| {
-                let tag = match writers {
-                    Writers::Dovecot => None,
-                    Writers::Everybody => Some(&*self.tag),
-                };
+            .filter_map(|(text, tag)| {
                 let counts = |line: &&str| {
                     self.stamps.is_empty() || self.stamps.iter().any(|one| line.starts_with(one))
                 };
@@ -209,7 +197,6 @@ fn stamps(now: OffsetDateTime) -> Vec<String> {
     times.flat_map(|time| formats.map(|format| time.format(format).unwrap_or_default())).collect()
 }
 
-/// How bad a line is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Severity {
     /// Only the master's count: a limit that is reached, a signal that ended it.

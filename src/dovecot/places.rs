@@ -9,7 +9,6 @@ use crate::system::System;
 /// Where the base directory is when Dovecot does not tell.
 const USUAL: [&str; 2] = ["/run/dovecot", "/var/run/dovecot"];
 
-/// The directory and the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Places {
     /// The directory of its pid file and its sockets; or all that it usually is.

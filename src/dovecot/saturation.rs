@@ -64,16 +64,15 @@ pub(crate) struct Question<S: System> {
 }
 
 /// A command on its way.
-type Pending<S> = (Command, <S as System>::Running);
+pub(crate) type Pending<S> = (Command, <S as System>::Running);
 
 /// Asks the master how its services are, and `doveconf` which ports they have; does not wait for the
 /// answers.
 pub(crate) fn ask<S: System>(system: &S, instance: &Instance) -> Question<S> {
-    let services = service_status(system, instance).map(|command| start(system, command));
+    let services = call(system, instance);
     // Without the master's answer, nobody needs the ports.
-    let question =
-        services.as_ref().and_then(|_| configuration::question(system, instance, &NAMES));
-    Question { services, ports: question.map(|command| start(system, command)) }
+    let ports = services.as_ref().and_then(|_| instance.command(system, "doveconf", &NAMES));
+    Question { services, ports: ports.map(|command| start(system, command.asked())) }
 }
 
 /// Ends a question whose answer is no longer needed.
@@ -83,39 +82,21 @@ pub(crate) fn forget<S: System>(system: &S, question: Question<S>) {
     }
 }
 
-/// The question whether the master answers at all, on its way.
-#[must_use]
-pub(crate) struct MasterQuestion<S: System>(Option<Pending<S>>);
-
-/// Whether the master answered, whatever it said.
-#[must_use]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum MasterAnswer {
-    /// It did, or doveadm said that it cannot ask.
-    Something,
-    /// doveadm got no answer for so long.
-    Nothing(Duration),
-}
-
 /// Asks the master for any answer, and does not wait for it.
-pub(crate) fn call<S: System>(system: &S, instance: &Instance) -> MasterQuestion<S> {
-    MasterQuestion(service_status(system, instance).map(|command| start(system, command)))
+pub(crate) fn call<S: System>(system: &S, instance: &Instance) -> Option<Pending<S>> {
+    service_status(system, instance).map(|command| start(system, command))
 }
 
-/// Hears whether the master answers, at most `limit` from the question on.
-pub(crate) fn hear<S: System>(
-    system: &S,
-    call: MasterQuestion<S>,
-    limit: Duration,
-) -> MasterAnswer {
-    let MasterQuestion(Some(asked)) = call else { return MasterAnswer::Something };
-    match finish(system, asked, limit).end {
-        End::TimedOut(limit) => MasterAnswer::Nothing(limit),
-        End::Exited(_) | End::Signalled(_) | End::NotRun(_) => MasterAnswer::Something,
+/// Hears whether the master answers, at most `limit` from the question on: returns for how long
+/// doveadm got no answer, if it got none. What it said does not count.
+pub(crate) fn hear<S: System>(system: &S, call: Pending<S>, limit: Duration) -> Option<Duration> {
+    match finish(system, call, limit).end {
+        End::TimedOut(limit) => Some(limit),
+        End::Exited(_) | End::Signalled(_) | End::NotRun(_) => None,
     }
 }
 
-fn service_status(system: &impl System, instance: &Instance) -> Option<Command> {
+pub(super) fn service_status(system: &impl System, instance: &Instance) -> Option<Command> {
     instance.command(system, "doveadm", &["service", "status"]).map(Command::asked)
 }
 
@@ -162,15 +143,7 @@ pub(crate) fn full<'a, S: System>(
 
 /// Whether a refusal is what a full server gives.
 pub(crate) const fn may_be_full(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Silent(_) | Refusal::Closed | Refusal::TimedOut(_) | Refusal::Tls(_) => true,
-        Refusal::Failed(_)
-        | Refusal::Unfinished(_)
-        | Refusal::NotReady(_)
-        | Refusal::Foreign(_)
-        | Refusal::NothingInCommon(_)
-        | Refusal::NotTried(_) => false,
-    }
+    matches!(refusal, Refusal::Silent(_) | Refusal::Closed | Refusal::TimedOut(_) | Refusal::Tls(_))
 }
 
 /// Waits for the answers: the full services, and all listeners.

@@ -38,7 +38,6 @@ const LAST_LOOK: Duration = Duration::from_millis(200);
 #[must_use]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Status {
-    /// It succeeded.
     Alive,
     /// It failed, in these words.
     Dead(String),
@@ -136,15 +135,6 @@ fn is_dead(system: &impl System, status: i32, answer: &str) -> bool {
     }
 }
 
-/// How a start or stop command came out. What it did is for the checks to say.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Outcome {
-    /// It ended by itself, or could not be given.
-    Ended,
-    /// It was ended when its time was over.
-    TimedOut,
-}
-
 /// Gives the start command, which may take `limit`. Under systemd the count of failed starts is set back first, because
 /// after five within ten seconds it refuses all others, good ones included.
 pub(crate) fn start(
@@ -152,13 +142,14 @@ pub(crate) fn start(
     root: &Path,
     settings: &Settings,
     limit: Duration,
-) -> Outcome {
+) -> End {
     if system.runs_systemd()
         && let Some(systemctl) = system.program("systemctl")
     {
         let reset = Command::new(systemctl, &["reset-failed", &settings.service]);
         // It fails for a unit that systemd has not loaded yet, which means nothing.
-        let _ = run(system, &reset, STATUS_LIMIT.min(limit));
+        let ended = system.run(&reset, STATUS_LIMIT.min(limit));
+        debug!("`{reset}`: {ended}");
     }
     change(system, root, (settings, "start"), limit, &mut || {})
 }
@@ -171,7 +162,7 @@ pub(crate) fn stop(
     settings: &Settings,
     limit: Duration,
     meanwhile: &mut dyn FnMut(),
-) -> Outcome {
+) -> End {
     change(system, root, (settings, "stop"), limit, meanwhile)
 }
 
@@ -195,19 +186,20 @@ fn change(
     (settings, verb): (&Settings, &str),
     limit: Duration,
     meanwhile: &mut dyn FnMut(),
-) -> Outcome {
+) -> End {
     let Some(command) = command(system, settings, verb) else {
         warning!(Message::NoServiceCommand, "{}", missing());
-        return Outcome::Ended;
+        return End::NotRun(missing());
     };
     let _shown = stderr::waiting(format!("waiting for `{command}`"), limit);
     let start = system.now();
     // It begins when it is noted: else an action that is killed in between leaves one of which the
     // next knows nothing.
     let mut running = system.start(&command.clone().waiting());
-    let noted = system
-        .leader(&running)
-        .map(|leader| RunningCommand::note(system, root, &leader, command.to_string()));
+    let leader = system.leader(&running);
+    if let Some(leader) = &leader {
+        RunningCommand::note(system, root, leader, command.to_string());
+    }
     system.release(&mut running);
     let mut pause = FIRST_LOOK;
     while let left = (start + limit).saturating_sub(system.now())
@@ -221,15 +213,14 @@ fn change(
         pause = (pause * 3 / 2).max(took * 4).min(LAST_LOOK);
     }
     let ended = system.finish(running, limit);
-    drop(noted);
+    if leader.is_some() {
+        RunningCommand::erase(root);
+    }
     debug!("`{command}`: {ended}");
     if ended.end != End::Exited(0) {
         warning!(Message::ServiceCommand, "`{command}`: {ended}");
     }
-    match ended.end {
-        End::TimedOut(_) => Outcome::TimedOut,
-        End::Exited(_) | End::Signalled(_) | End::NotRun(_) => Outcome::Ended,
-    }
+    ended.end
 }
 
 /// `service NAME VERB`, or `systemctl VERB NAME` where systemd's commands are wanted or `service` is
@@ -247,12 +238,6 @@ fn command(system: &impl System, settings: &Settings, verb: &str) -> Option<Comm
 fn missing() -> String {
     let directories = crate::system::PROGRAM_DIRECTORIES.join(", ");
     format!("looking for a service command: neither service nor systemctl is in {directories}")
-}
-
-fn run(system: &impl System, command: &Command, limit: Duration) -> CommandOutput {
-    let ended = system.run(command, limit);
-    debug!("`{command}`: {ended}");
-    ended
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(super) const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a further question may take to a systemd that has just answered.
 pub const DETAIL_LIMIT: Duration = Duration::from_secs(1);
 
-/// The longest that `Question::answer` takes: two questions and the pause between them, one for
+/// The longest that `Question::answer_within` takes: two questions and the pause between them, one for
 /// the kind of a job, one for unusual triggers.
 pub const LIMIT: Duration = ASK_LIMIT
     .saturating_mul(2)
@@ -54,7 +54,6 @@ pub(crate) enum Manager {
     Absent,
     /// systemd runs and did not answer, for this reason.
     Unknown(String),
-    /// What it says.
     Known(Unit),
 }
 
@@ -143,7 +142,6 @@ impl Unit {
         self.active == "active"
     }
 
-    /// Whether it is stopped, or has failed.
     pub(crate) fn is_down(&self) -> bool {
         matches!(&*self.active, "inactive" | "failed")
     }
@@ -177,7 +175,6 @@ impl Manager {
         self.unit().is_some_and(Unit::is_at_rest)
     }
 
-    /// What it says, if it says anything.
     pub(crate) const fn unit(&self) -> Option<&Unit> {
         match self {
             Self::Known(unit) => Some(unit),
@@ -202,10 +199,10 @@ pub(crate) fn name(service: &str) -> String {
     format!("{}.service", bare(service))
 }
 
-/// The question on its way.
 #[must_use]
 pub(crate) struct Question<S: System> {
-    service: String,
+    /// The name of the unit.
+    unit: String,
     begun: Duration,
     running: Option<(Command, S::Running)>,
 }
@@ -224,23 +221,18 @@ pub(crate) fn ask_with_shutdown<S: System>(system: &S, service: &str) -> Questio
 }
 
 fn question<S: System>(system: &S, service: &str, besides: &[&str]) -> Question<S> {
-    let service = bare(service).to_owned();
-    let mut units = vec![name(&service)];
+    let unit = name(service);
+    let mut units = vec![unit.clone()];
     units.extend(besides.iter().map(|&unit| unit.to_owned()));
     let running = show(system, &units).map(|command| {
         let running = system.start(&command);
         (command, running)
     });
-    Question { service, begun: system.now(), running }
+    Question { unit, begun: system.now(), running }
 }
 
 impl<S: System> Question<S> {
-    /// Waits up to [`LIMIT`] for the answer; asks a second time if there is none.
-    pub(crate) fn answer(self, system: &S) -> Manager {
-        self.answer_within(system, LIMIT)
-    }
-
-    /// The same with another limit, from the question on.
+    /// Waits for the answer, at most `limit` from the question on; asks a second time if there is none.
     pub(crate) fn answer_within(self, system: &S, limit: Duration) -> Manager {
         let end = self.begun + limit;
         let Some((command, running)) = self.running else {
@@ -251,19 +243,18 @@ impl<S: System> Question<S> {
             };
         };
         let mut ended = system.finish(running, limit.min(ASK_LIMIT));
-        let mut unit = parse(&ended.answer, &name(&self.service));
+        let mut unit = parse(&ended.answer, &self.unit);
         let left = end.saturating_sub(system.now());
         if unit.is_none() && left > AGAIN {
             system.sleep(AGAIN);
             ended = system.run(&command, left.saturating_sub(AGAIN).min(ASK_LIMIT));
-            unit = parse(&ended.answer, &name(&self.service));
+            unit = parse(&ended.answer, &self.unit);
         }
         let Some(printed) = unit else {
             debug!("`{command}`: {ended}");
-            let unit = name(&self.service);
-            return Manager::Unknown(format!("`systemctl show {unit}`: {}", ended.end));
+            return Manager::Unknown(format!("`systemctl show {}`: {}", self.unit, ended.end));
         };
-        let unit = printed.complete(system, &self.service, end);
+        let unit = printed.complete(system, bare(&self.unit), end);
         debug!("{unit}");
         Manager::Known(unit)
     }
@@ -271,7 +262,7 @@ impl<S: System> Question<S> {
 
 /// Asks for the state and waits for the answer.
 pub(crate) fn look(system: &impl System, service: &str) -> Manager {
-    ask(system, service).answer(system)
+    ask(system, service).answer_within(system, LIMIT)
 }
 
 /// The unit that a master is the main process of, if that is another than this one: another Dovecot,
@@ -289,75 +280,6 @@ pub(crate) fn other_owner(system: &impl System, unit: &str, master: &Process) ->
     // The service's name can be an alias: both are one unit then.
     let is_alias = blocks.next().and_then(|ours| property(ours, "Id")) == Some(other);
     (main == master.pid && !is_alias).then(|| other.to_owned())
-}
-
-/// How systemd starts a unit.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Started {
-    /// By a command line.
-    By(StartLine),
-    /// It has no such unit.
-    NotFound,
-}
-
-/// The last command line of a unit's `ExecStart`, as it is written, and where its variables are from.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct StartLine {
-    /// The words, separated by blanks.
-    pub(crate) words: String,
-    /// What `Environment=` sets, one `NAME=value` a line.
-    pub(crate) environment: String,
-    /// The paths of `EnvironmentFile=`; what they set comes last, and counts.
-    pub(crate) files: Vec<String>,
-}
-
-/// Asks how a service is started, at most [`DETAIL_LIMIT`]; `None` where systemd is not there or does
-/// not tell.
-pub(crate) fn started(system: &impl System, service: &str) -> Option<Started> {
-    let systemctl = system.program("systemctl").filter(|_| system.runs_systemd())?;
-    let words = ["show", "-p", "LoadState,ExecStart,Environment,EnvironmentFiles", &name(service)];
-    let command = Command::new(systemctl, &words).asked();
-    let ended = system.run(&command, DETAIL_LIMIT);
-    debug!("`{command}`: {}: {}", ended.end, ended.answer.trim());
-    read_start(&ended.answer)
-}
-
-/// Reads `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`, as systemd 219 and 252 print it, and
-/// `EnvironmentFiles=PATH (ignore_errors=…)`, whose name had no s in old ones.
-fn read_start(answer: &str) -> Option<Started> {
-    if property(answer, "LoadState") == Some("not-found") {
-        return Some(Started::NotFound);
-    }
-    let line = answer.lines().rfind(|line| line.starts_with("ExecStart="))?;
-    let (_, words) = line.split_once("argv[]=")?;
-    let (words, _) = words.split_once(" ; ")?;
-    let file = |line: &str| {
-        let file = line.strip_prefix("EnvironmentFile")?;
-        let (path, _) = file.trim_start_matches('s').strip_prefix('=')?.rsplit_once(" (")?;
-        Some(path.to_owned())
-    };
-    Some(Started::By(StartLine {
-        words: words.to_owned(),
-        environment: assignments(property(answer, "Environment").unwrap_or_default()),
-        files: answer.lines().filter_map(file).collect(),
-    }))
-}
-
-/// Puts the assignments of `Environment=` on lines of their own: one with a blank is in double quotes,
-/// and a backslash stands before a quote that is meant.
-fn assignments(printed: &str) -> String {
-    let mut lines = String::new();
-    let mut is_quoted = false;
-    let mut letters = printed.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => is_quoted = !is_quoted,
-            '\\' => lines.extend(letters.next()),
-            ' ' if !is_quoted => lines.push('\n'),
-            _ => lines.push(letter),
-        }
-    }
-    lines
 }
 
 /// Stops the units that would start Dovecot for the next client or at the next moment.
@@ -452,7 +374,7 @@ fn job(block: &str) -> Option<&str> {
 }
 
 /// The value of a property, if it is printed and not empty.
-fn property<'a>(block: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn property<'a>(block: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = block.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?.trim();
     (!value.is_empty()).then_some(value)

@@ -16,9 +16,7 @@ const DIRECTORIES: [(&str, &str); 4] = [
 /// The copy of one action's program.
 #[derive(Clone, Debug)]
 pub(crate) struct Copy {
-    /// The action.
     pub(crate) action: &'static str,
-    /// Where it is, if it is there.
     pub(crate) path: Option<PathBuf>,
 }
 

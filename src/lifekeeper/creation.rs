@@ -14,7 +14,6 @@ use crate::system::System;
 /// Where the interface's own program for Generic Applications is.
 const CREAPPHIER: &str = "lkadm/subsys/gen/app/bin/creapphier";
 
-/// The command of lkcli.
 const CREATE: [&str; 3] = ["resource", "create", "gen"];
 
 impl LifeKeeper {

@@ -39,7 +39,6 @@ pub(crate) struct Defaults {
 /// A line that sets a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Assignment {
-    /// The name on the left.
     pub(crate) key: String,
     /// The value on the right, without its quotes.
     pub(crate) value: String,
@@ -97,7 +96,6 @@ impl Defaults {
         self
     }
 
-    /// Takes out the assignment to a key.
     pub(crate) fn take(&mut self, key: &str) -> Option<Assignment> {
         let at = self.assignments.iter().position(|assignment| assignment.key == key)?;
         Some(self.assignments.swap_remove(at))

@@ -4,18 +4,14 @@ use clap::ValueEnum;
 
 use super::tag::Tag;
 
-/// A resource to be created.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewResource<'a> {
-    /// Its tag.
     pub(crate) tag: &'a Tag,
     /// The directory with its four programs, each named after its action.
     pub(crate) programs: &'a str,
     /// What is noted about it.
     pub(crate) info: &'a str,
-    /// Where it goes when the node that it left is back.
     pub(crate) switchback: Switchback,
-    /// Whether it is brought into service.
     pub(crate) start: Start,
 }
 

@@ -1,7 +1,8 @@
 //! The resources that LifeKeeper knows, and what depends on what.
 //!
 //! Its lists have one item a line with fields that U+0001 splits (manual pages; shipped scripts).
-//! What does not have this shape is never taken for "there is none".
+//! What does not have this shape is never taken for "there is none": each question fails when its list
+//! cannot be had or understood.
 
 use super::installation::{LifeKeeper, garbage, is_system_name};
 use super::state::State;
@@ -23,82 +24,70 @@ pub(crate) struct Instance {
     pub(crate) app: String,
     /// Its type; `app` for the kit's.
     pub(crate) kind: String,
-    /// Its tag on that system.
     pub(crate) tag: String,
-    /// Its id.
     pub(crate) id: String,
     /// What its kit noted about it.
     pub(crate) info: String,
-    /// How LifeKeeper has it there.
     pub(crate) state: State,
 }
 
 /// The same resource on another system, which may know it by another tag.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Equivalent {
-    /// That system's name.
     pub(crate) system: String,
-    /// The tag there.
     pub(crate) tag: String,
 }
 
 impl LifeKeeper {
     /// Looks a resource up on this node, or on another with `there`. `None` when there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the list cannot be had or understood.
     pub(crate) fn instance(
         &self,
         system: &impl System,
         there: Option<&str>,
         tag: &str,
     ) -> Result<Option<Instance>, Error> {
+        let find = |answer: &str| parse(answer)?.into_iter().find(|one| one.tag == tag);
+        let is_absent = || {
+            let all = self.answer(system, "ins_list", &on(there))?;
+            Ok(parse(&all).is_some_and(|found| found.iter().all(|one| one.tag != tag)))
+        };
         let narrow = [on(there), vec!["-t", tag]].concat();
-        let ended = self.ask(system, "ins_list", &narrow);
-        let command = || self.command("ins_list", &narrow).to_string();
+        self.narrow(system, ("ins_list", &narrow), find, is_absent)
+    }
+
+    /// Asks for a part of a list. `None` when LifeKeeper says that there is none, or `is_absent` does:
+    /// some failures mean the same, and the whole list tells.
+    fn narrow<T>(
+        &self,
+        system: &impl System,
+        (program, words): (&str, &[&str]),
+        read: impl Fn(&str) -> Option<T>,
+        is_absent: impl Fn() -> Result<bool, Error>,
+    ) -> Result<Option<T>, Error> {
+        let ended = self.ask(system, program, words);
+        let command = || self.command(program, words).to_string();
         match ended.end {
-            End::Exited(0) => parse(&ended.answer)
-                .and_then(|found| found.into_iter().find(|one| one.tag == tag))
-                .map(Some)
-                .ok_or_else(|| garbage(&command(), &ended.answer)),
-            End::Exited(ABSENT) => Ok(None),
-            // Another status may mean the same; the whole list tells.
-            End::Exited(_) => {
-                let all = self.answer(system, "ins_list", &on(there))?;
-                match parse(&all) {
-                    Some(found) if found.iter().all(|one| one.tag != tag) => Ok(None),
-                    _ => Err(Error::Command { command: command(), ended }),
-                }
+            End::Exited(0) => {
+                read(&ended.answer).map(Some).ok_or_else(|| garbage(&command(), &ended.answer))
             }
+            End::Exited(ABSENT) => Ok(None),
+            End::Exited(_) if is_absent()? => Ok(None),
             _ => Err(Error::Command { command: command(), ended }),
         }
     }
 
     /// All resources on this node.
-    ///
-    /// # Errors
-    ///
-    /// When the list cannot be had or understood.
     pub(crate) fn instances(&self, system: &impl System) -> Result<Vec<Instance>, Error> {
         let answer = self.answer(system, "ins_list", &[])?;
         parse(&answer).ok_or_else(|| garbage("ins_list", &answer))
     }
 
     /// The tags that depend on a resource here.
-    ///
-    /// # Errors
-    ///
-    /// When the list cannot be had or understood.
     pub(crate) fn parents(&self, system: &impl System, tag: &str) -> Result<Vec<String>, Error> {
         self.dependencies(system, None, "-c", tag)
     }
 
     /// The tags that a resource depends on, on this node, or on another with `there`.
-    ///
-    /// # Errors
-    ///
-    /// When the list cannot be had or understood.
     pub(crate) fn children(
         &self,
         system: &impl System,
@@ -118,47 +107,26 @@ impl LifeKeeper {
         tag: &str,
     ) -> Result<Vec<String>, Error> {
         let narrow = [on(there), vec![end, tag]].concat();
-        let ended = self.ask(system, "dep_list", &narrow);
-        if ended.end == End::Exited(ABSENT) {
-            return Ok(Vec::new());
-        }
-        let command = || self.command("dep_list", &narrow).to_string();
-        if !ended.succeeded() {
-            return Err(Error::Command { command: command(), ended });
-        }
-        others(&ended.answer, tag).ok_or_else(|| garbage(&command(), &ended.answer))
+        let found = self.narrow(system, ("dep_list", &narrow), |it| others(it, tag), || Ok(false));
+        found.map(Option::unwrap_or_default)
     }
 
     /// Where else a resource is known. Empty when it was not extended.
-    ///
-    /// # Errors
-    ///
-    /// When the list cannot be had or understood.
     pub(crate) fn equivalents(
         &self,
         system: &impl System,
         tag: &Tag,
     ) -> Result<Vec<Equivalent>, Error> {
-        let narrow = ["-t", tag.as_str()];
-        let ended = self.ask(system, "eqv_list", &narrow);
-        let command = || self.command("eqv_list", &narrow).to_string();
-        match ended.end {
-            End::Exited(0) => {}
-            End::Exited(ABSENT) => return Ok(Vec::new()),
-            // Shipped scripts take any failure for "not extended"; the whole list tells.
-            End::Exited(_) => {
-                let all = self.answer(system, "eqv_list", &[])?;
-                let is_meant = |line| fields(line).nth(1) == Some(tag.as_str());
-                if lines(&all).any(is_meant) {
-                    return Err(Error::Command { command: command(), ended });
-                }
-                return Ok(Vec::new());
-            }
-            _ => return Err(Error::Command { command: command(), ended }),
-        }
+        let is_absent = || {
+            // Shipped scripts take any failure for "not extended".
+            let all = self.answer(system, "eqv_list", &[])?;
+            Ok(lines(&all).all(|line| fields(line).nth(1) != Some(tag.as_str())))
+        };
+        let narrow = ("eqv_list", &["-t", tag.as_str()][..]);
+        let Some(mut all) = self.narrow(system, narrow, parse_equivalents, is_absent)? else {
+            return Ok(Vec::new());
+        };
         let me = self.node(system)?;
-        let all = parse_equivalents(&ended.answer);
-        let mut all = all.ok_or_else(|| garbage(&command(), &ended.answer))?;
         all.retain(|one| one.system != me);
         Ok(all)
     }

@@ -22,7 +22,6 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// All of them.
     const ALL: [Self; 5] = [Self::Isp, Self::Isu, Self::Osu, Self::Osf, Self::Illstate];
 
     /// Reads one as LifeKeeper writes it; `None` when the word is no state.
@@ -30,7 +29,6 @@ impl State {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
-    /// As LifeKeeper writes it.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Isp => "ISP",
@@ -41,7 +39,6 @@ impl State {
         }
     }
 
-    /// What it means.
     pub(crate) const fn meaning(self) -> &'static str {
         match self {
             Self::Isp => "in service, protected",

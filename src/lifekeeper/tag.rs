@@ -57,7 +57,6 @@ impl Tag {
         }
     }
 
-    /// As it was given.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

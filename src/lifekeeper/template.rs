@@ -49,7 +49,6 @@ impl Template {
         }
     }
 
-    /// Fills the places.
     pub(super) fn fill(&self, node: &str, wanted: &NewResource<'_>) -> Vec<String> {
         let value = |name: &str| match (name, name.strip_prefix("start:")) {
             (_, Some(words)) => {

@@ -34,7 +34,6 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         (self.value)(name).filter(|word| !word.is_empty())
     }
 
-    /// The resource's name.
     pub(super) fn instance(&self) -> String {
         self.word("OCF_RESOURCE_INSTANCE").unwrap_or_else(|| NAME.to_owned())
     }

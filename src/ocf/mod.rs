@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::Path;
 
 use ::log::info;
+use clap::ValueEnum;
 
 use crate::actions::{self, Action, Monitored, Occasion};
 use crate::error::Error;
@@ -18,6 +19,7 @@ use crate::exit::Agent;
 use crate::log::{self, Audience};
 use crate::messages::{Message, error, warning};
 use crate::settings::Settings;
+use crate::settings::values::written;
 use crate::stderr::Stderr;
 use crate::system::System;
 use crate::text::{cut, one_line};
@@ -29,8 +31,7 @@ const REASON: &str = "ocf-exit-reason:";
 /// The longest reason, in characters.
 const LONGEST: usize = 280;
 
-/// The actions.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Verb {
     Start,
     Stop,
@@ -40,24 +41,8 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// All of them.
-    const ALL: [Self; 5] =
-        [Self::Start, Self::Stop, Self::Monitor, Self::ValidateAll, Self::MetaData];
-
-    /// Finds an action by its name.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verb| verb.name() == name)
-    }
-
-    /// Its name.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Monitor => "monitor",
-            Self::ValidateAll => "validate-all",
-            Self::MetaData => "meta-data",
-        }
+        Self::from_str(name, false).ok()
     }
 }
 
@@ -127,10 +112,9 @@ impl Call {
 
     /// Begins the log, in the kit's file alone: the engine hears the reason.
     pub(crate) fn log(&self, root: &Path) {
-        log::start(root, self.verb.name(), &self.instance, self.settings.debug, Audience::File);
+        log::start(root, written(&self.verb), &self.instance, self.settings.debug, Audience::File);
     }
 
-    /// Does it.
     pub(crate) fn perform(&self, system: &impl System, root: &Path) -> Answer {
         let answer = self.answer(system, root);
         if let (Some(message), Some(reason)) = (answer.message, &answer.reason) {
@@ -149,6 +133,10 @@ impl Call {
             .wrong
             .first()
             .map(|cause| Answer::because(Agent::NotConfigured, Message::Parameter, cause));
+        let missing = || {
+            let missing = actions::missing(system, settings, root)?;
+            Some(Answer::because(Agent::NotInstalled, Message::NotInstalled, missing))
+        };
         match self.verb {
             Verb::Stop => {
                 for cause in &self.wrong {
@@ -159,22 +147,11 @@ impl Call {
             Verb::Monitor => self.monitor(system, root, wrong),
             Verb::Start => wrong.unwrap_or_else(|| {
                 let started = actions::perform(Action::Restore, None, system, settings, root);
-                match started.is_err().then(|| actions::missing(system, settings, root)).flatten() {
-                    Some(missing) => {
-                        Answer::because(Agent::NotInstalled, Message::NotInstalled, missing)
-                    }
-                    None => done(started),
-                }
+                started.is_err().then(missing).flatten().unwrap_or_else(|| done(started))
             }),
-            Verb::ValidateAll => {
-                let missing = || {
-                    let missing = actions::missing(system, settings, root)?;
-                    Some(Answer::because(Agent::NotInstalled, Message::NotInstalled, missing))
-                };
-                wrong
-                    .or_else(missing)
-                    .unwrap_or_else(|| done(actions::startable(system, settings, root)))
-            }
+            Verb::ValidateAll => wrong
+                .or_else(missing)
+                .unwrap_or_else(|| done(actions::startable(system, settings, root))),
             Verb::MetaData => Answer::plain(Agent::Success),
         }
     }
@@ -235,7 +212,6 @@ pub(crate) fn tell(reason: &str) {
     let _ = Stderr::default().write_all(line(reason).as_bytes());
 }
 
-/// The line in which it is said.
 fn line(reason: &str) -> String {
     format!("{REASON}{}\n", cut(&one_line(reason), LONGEST))
 }

@@ -21,7 +21,6 @@ pub(crate) enum Silence {
 pub(crate) struct Attempt {
     /// Whether it came about, and if not, why.
     pub(crate) outcome: Result<(), Refusal>,
-    /// How long that took.
     pub(crate) took: Duration,
     /// How many seconds the server's certificate has left, below 0 when it has ended; `None`
     /// without TLS.
@@ -54,7 +53,6 @@ pub(crate) enum Refusal {
     NotReady(String),
     /// These words are of no protocol that Dovecot speaks.
     Foreign(String),
-    /// TLS did not come about.
     Tls(String),
     /// The server speaks TLS, and nothing of it that this program speaks.
     NothingInCommon(String),

@@ -10,7 +10,7 @@ use nix::poll::PollFlags;
 
 use super::hello;
 use super::socket::{begin, outcome, refused};
-use super::tls::{self, Peer, Tls};
+use super::tls::{Peer, Tls, listen};
 use crate::probe::attempt::Refusal;
 use crate::probe::endpoint::{Depth, Endpoint, Mode};
 use crate::probe::greeting::{self, Judgement, Protocol};
@@ -29,19 +29,26 @@ const ABSENCE: Duration = Duration::from_millis(250);
 /// How long a server that greeted may take to end the connection.
 const LEAVE: Duration = Duration::from_millis(250);
 
-/// A connection on its way.
 pub(super) struct Connection<'a> {
-    /// The place of its endpoint in the list.
-    pub(super) at: usize,
-    pub(super) endpoint: &'a Endpoint,
+    pub(super) course: Course<'a>,
     pub(super) socket: TcpStream,
     stage: Stage<'a>,
-    begun: Instant,
-    pub(super) deadline: Instant,
-    /// How long this program has not run since it began.
-    absent: Duration,
     /// The look at a mailbox that is to follow the greeting.
     visit: Option<&'a Visit>,
+}
+
+/// An endpoint and its time, for one connection or two.
+#[derive(Clone, Copy)]
+pub(super) struct Course<'a> {
+    /// The place of the endpoint in the list.
+    pub(super) at: usize,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) begun: Instant,
+    pub(super) deadline: Instant,
+    /// When all connections must have ended.
+    end: Instant,
+    /// How long this program has not run since it began.
+    absent: Duration,
 }
 
 /// How far a connection has come.
@@ -74,50 +81,6 @@ enum Stage<'a> {
     },
 }
 
-/// The second connection to a server whose handshake failed.
-pub(super) struct SecondConnection<'a> {
-    pub(super) at: usize,
-    pub(super) endpoint: &'a Endpoint,
-    pub(super) begun: Instant,
-    deadline: Instant,
-    absent: Duration,
-}
-
-impl<'a> SecondConnection<'a> {
-    /// Begins it.
-    ///
-    /// # Errors
-    ///
-    /// That the handshake failed, or that it cannot be told why, when the cause that this does not
-    /// begin is one of ours.
-    pub(super) fn begin(
-        &self,
-        endpoints: &[Endpoint],
-        cause: String,
-    ) -> Result<Connection<'a>, Refusal> {
-        let &Self { at, endpoint, begun, deadline, absent } = self;
-        match begin(endpoint, endpoints) {
-            Ok(socket) => {
-                let stage = Stage::Choosing { cause, offered: false, heard: Vec::new() };
-                Ok(Connection {
-                    at,
-                    endpoint,
-                    socket: socket.into(),
-                    stage,
-                    begun,
-                    deadline,
-                    absent,
-                    visit: None,
-                })
-            }
-            Err(errno) => match refused(errno) {
-                ours if ours.tells_nothing() => Err(ours),
-                _ => Err(Refusal::Tls(cause)),
-            },
-        }
-    }
-}
-
 /// What became of a connection, and after how long.
 pub(super) type Answer = (Result<(), Refusal>, Duration);
 
@@ -132,37 +95,57 @@ impl<'a> Connection<'a> {
         end: Instant,
     ) -> Self {
         let deadline = (begun + endpoint.timeout).min(end);
-        let (stage, absent) = (Stage::Connecting, Duration::ZERO);
-        Self { at, endpoint, socket, stage, begun, deadline, absent, visit }
+        let course = Course { at, endpoint, begun, deadline, end, absent: Duration::ZERO };
+        Self { course, socket, stage: Stage::Connecting, visit }
     }
 
-    /// The second connection to the same server, within the same time.
-    pub(super) const fn second(&self) -> SecondConnection<'a> {
-        let &Self { at, endpoint, begun, deadline, absent, .. } = self;
-        SecondConnection { at, endpoint, begun, deadline, absent }
+    /// Begins the second connection to a server whose handshake failed, within the same time.
+    ///
+    /// # Errors
+    ///
+    /// That the handshake failed, or that it cannot be told why, when the cause that this does not
+    /// begin is one of ours.
+    pub(super) fn second(
+        course: Course<'a>,
+        endpoints: &[Endpoint],
+        cause: String,
+    ) -> Result<Self, Refusal> {
+        match begin(course.endpoint, endpoints) {
+            Ok(socket) => {
+                let stage = Stage::Choosing { cause, offered: false, heard: Vec::new() };
+                Ok(Self { course, socket: socket.into(), stage, visit: None })
+            }
+            Err(errno) => match refused(errno) {
+                ours if ours.tells_nothing() => Err(ours),
+                _ => Err(Refusal::Tls(cause)),
+            },
+        }
     }
 
     /// Does not count a time in which this program did not run, as while its machine is paused or
     /// others have the processors: what was said then could not be heard, nor be answered. A wrong yes
     /// finds a dead server later by that time, and never later than at `end`; a wrong no restarts one
     /// that is well.
-    pub(super) fn excuse(&mut self, looked: Instant, now: Instant, end: Instant) {
-        let absent = now.saturating_duration_since(looked.max(self.begun));
+    pub(super) fn excuse(&mut self, looked: Instant, now: Instant) {
+        let absent = now.saturating_duration_since(looked.max(self.course.begun));
         if absent > ABSENCE {
-            self.absent += absent;
-            self.deadline = (self.deadline + absent).min(end);
+            self.course.absent += absent;
+            self.course.deadline = (self.course.deadline + absent).min(self.course.end);
         }
     }
 
     /// How long the server has been waited for when its time is over.
     pub(super) fn waited(&self) -> Duration {
-        self.deadline.saturating_duration_since(self.begun).saturating_sub(self.absent)
+        self.course
+            .deadline
+            .saturating_duration_since(self.course.begun)
+            .saturating_sub(self.course.absent)
     }
 
     /// Goes as far as it can without waiting; returns how it ended, if it has.
-    pub(super) fn go_on(&mut self, depth: Depth, end: Instant) -> Option<Answer> {
-        let took = self.begun.elapsed();
-        match self.advance(depth, end) {
+    pub(super) fn go_on(&mut self, depth: Depth) -> Option<Answer> {
+        let took = self.course.begun.elapsed();
+        match self.advance(depth) {
             Ok(ControlFlow::Continue(())) => None,
             Ok(ControlFlow::Break(())) => Some((
                 Ok(()),
@@ -173,16 +156,16 @@ impl<'a> Connection<'a> {
     }
 
     /// Does what can be done at once.
-    fn advance(&mut self, depth: Depth, end: Instant) -> Result<ControlFlow<()>, Refusal> {
+    fn advance(&mut self, depth: Depth) -> Result<ControlFlow<()>, Refusal> {
         if matches!(self.stage, Stage::Connecting) {
             outcome(&self.socket)?;
-            if self.endpoint.depth(depth) == Depth::Connect {
+            if self.course.endpoint.depth(depth) == Depth::Connect {
                 return Ok(ControlFlow::Break(()));
             }
-            let tls = match self.endpoint.mode {
+            let tls = match self.course.endpoint.mode {
                 Mode::Plain | Mode::Connect => None,
                 Mode::Tls => {
-                    let tls = Tls::new(self.endpoint.address);
+                    let tls = Tls::new(self.course.endpoint.address);
                     Some(Box::new(tls.map_err(Refusal::NotTried)?))
                 }
             };
@@ -200,28 +183,29 @@ impl<'a> Connection<'a> {
                     Judgement::More if peer == Peer::Ended => return Err(Refusal::Closed),
                     Judgement::More => return Ok(ControlFlow::Continue(())),
                 };
-                let (tls, heard, took) = (tls.take(), take(heard), self.begun.elapsed());
+                let (tls, heard, took) = (tls.take(), take(heard), self.course.begun.elapsed());
                 if let Some(visit) = self.visit.filter(|_| peer == Peer::Open) {
-                    return Ok(self.begin_visit((visit, protocol), tls, &heard, end));
+                    self.begin_visit((visit, protocol), tls, &heard);
+                    return Ok(ControlFlow::Continue(()));
                 }
+                // The server left behind its greeting.
+                let ended = || Trouble::Closed(Step::Login, Reason::default());
                 let visited = self.visit.map(|_| Err(ended()));
-                self.leave(tls, protocol.farewell(), (took, visited), end);
+                self.leave(tls, protocol.farewell(), (took, visited));
                 Ok(match peer {
                     Peer::Open => ControlFlow::Continue(()),
                     Peer::Ended => ControlFlow::Break(()),
                 })
             }
             Stage::Visiting { .. } => {
-                self.go_on_visiting(end);
+                self.go_on_visiting();
                 Ok(ControlFlow::Continue(()))
             }
             Stage::Choosing { cause, offered, heard } => {
-                let chosen = if *offered { chosen(socket, heard) } else { offer(socket) };
+                let chosen =
+                    if *offered { hello::chosen(socket, heard) } else { hello::offer(socket) };
                 *offered = true;
-                chosen.map_err(|chosen| match chosen {
-                    SecondResult::Something => Refusal::NothingInCommon(take(cause)),
-                    SecondResult::Nothing => Refusal::Tls(take(cause)),
-                })?;
+                chosen.map_err(|meaning| meaning(take(cause)))?;
                 Ok(ControlFlow::Continue(()))
             }
             Stage::Leaving { tls, .. } => {
@@ -246,7 +230,6 @@ impl<'a> Connection<'a> {
         mut tls: Option<Box<Tls>>,
         farewell: &[u8],
         (took, visited): (Duration, Option<Visited>),
-        end: Instant,
     ) {
         match tls.as_deref_mut() {
             Some(tls) => {
@@ -255,7 +238,7 @@ impl<'a> Connection<'a> {
             }
             None => drop(self.socket.write(farewell)),
         }
-        self.deadline = (Instant::now() + LEAVE).min(end);
+        self.course.deadline = (Instant::now() + LEAVE).min(self.course.end);
         self.stage = Stage::Leaving { tls, took, visited };
     }
 
@@ -265,9 +248,8 @@ impl<'a> Connection<'a> {
         (visit, protocol): (&'a Visit, Protocol),
         tls: Option<Box<Tls>>,
         greeting: &[u8],
-        end: Instant,
-    ) -> ControlFlow<()> {
-        let address = self.endpoint.address;
+    ) {
+        let address = self.course.endpoint.address;
         let own = self.socket.local_addr().is_ok_and(|own| own.ip() == address);
         let wire = match (&tls, own) {
             (Some(_), _) => Wire::Encrypted,
@@ -276,15 +258,15 @@ impl<'a> Connection<'a> {
             (None, false) => Wire::Open,
         };
         let (dialogue, next) = Dialogue::begin(visit, protocol, greeting, wire);
-        let (took, lines, said) = (self.begun.elapsed(), Lines::default(), Instant::now());
-        self.deadline = (self.begun + visit.limit + self.absent).min(end);
+        let (took, lines, said) = (self.course.begun.elapsed(), Lines::default(), Instant::now());
+        self.course.deadline =
+            (self.course.begun + visit.limit + self.course.absent).min(self.course.end);
         self.stage = Stage::Visiting { tls, took, dialogue, lines, said };
-        self.follow(next, end);
-        ControlFlow::Continue(())
+        self.follow(next);
     }
 
     /// Hears what has come to a visit, and answers.
-    fn go_on_visiting(&mut self, end: Instant) {
+    fn go_on_visiting(&mut self) {
         while let Stage::Visiting { tls, dialogue, lines, .. } = &mut self.stage {
             let was_handshaking = tls.as_ref().is_some_and(|tls| tls.is_handshaking());
             let before = lines.heard.len();
@@ -292,29 +274,29 @@ impl<'a> Connection<'a> {
             let came = lines.heard.len() - before;
             if was_handshaking && tls.as_ref().is_some_and(|tls| !tls.is_handshaking()) {
                 let next = dialogue.encrypted();
-                self.follow(next, end);
+                self.follow(next);
                 continue;
             }
             while let Stage::Visiting { dialogue, lines, .. } = &mut self.stage
                 && let Some(line) = lines.next()
             {
                 let next = dialogue.hear(&line);
-                self.follow(next, end);
+                self.follow(next);
             }
             let Stage::Visiting { dialogue, .. } = &self.stage else { return };
             let trouble = match peer {
                 Ok(Peer::Open) if came > 0 => continue,
                 Ok(Peer::Open) => return,
-                Ok(Peer::Ended) => Trouble::Closed(dialogue.step(), Reason::default()),
+                Ok(Peer::Ended) => Trouble::Closed(dialogue.step, Reason::default()),
                 Err(cause) => Trouble::Tls(cause.to_string()),
             };
-            self.follow(Next::End(Err(trouble)), end);
+            self.follow(Next::End(Err(trouble)));
         }
     }
 
     /// Does what a dialogue says.
-    fn follow(&mut self, next: Next, end: Instant) {
-        let address = self.endpoint.address;
+    fn follow(&mut self, next: Next) {
+        let address = self.course.endpoint.address;
         let Stage::Visiting { tls, took, dialogue, lines, said } = &mut self.stage else { return };
         let visited = match next {
             Next::Listen => return,
@@ -342,14 +324,14 @@ impl<'a> Connection<'a> {
             },
             Next::End(visited) => visited,
         };
-        let (tls, farewell, took) = (tls.take(), dialogue.farewell(), *took);
-        self.leave(tls, farewell, (took, Some(visited)), end);
+        let (tls, farewell, took) = (tls.take(), dialogue.protocol.farewell(), *took);
+        self.leave(tls, farewell, (took, Some(visited)));
     }
 
     /// When somebody who was told a password is called silent; `None` when nobody is waited for.
     pub(super) fn silent_login(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Visiting { dialogue, said, .. } if dialogue.step() == Step::Login => {
+            Stage::Visiting { dialogue, said, .. } if dialogue.step == Step::Login => {
                 Some(*said + SILENCE)
             }
             _ => None,
@@ -367,7 +349,7 @@ impl<'a> Connection<'a> {
                 Some(Err(if waited < visit.limit {
                     Trouble::NotTried(format!("only {} s were left", seconds(waited)))
                 } else {
-                    Trouble::Silent(dialogue.step(), waited)
+                    Trouble::Silent(dialogue.step, waited)
                 }))
             }
             _ => None,
@@ -389,11 +371,11 @@ impl<'a> Connection<'a> {
         let timeout = self.waited();
         let refusal = match &self.stage {
             Stage::Connecting | Stage::Listening { .. }
-                if !self.absent.is_zero() && timeout < self.endpoint.timeout =>
+                if !self.course.absent.is_zero() && timeout < self.course.endpoint.timeout =>
             {
                 Refusal::NotTried(format!(
                     "this program did not run for {} s",
-                    seconds(self.absent)
+                    seconds(self.course.absent)
                 ))
             }
             Stage::Connecting => Refusal::TimedOut(timeout),
@@ -405,105 +387,29 @@ impl<'a> Connection<'a> {
             Stage::Choosing { cause, .. } => Refusal::Tls(cause.clone()),
             Stage::Leaving { took, .. } | Stage::Visiting { took, .. } => return (Ok(()), *took),
         };
-        (Err(refusal), self.begun.elapsed())
+        (Err(refusal), self.course.begun.elapsed())
+    }
+
+    fn tls(&self) -> Option<&Tls> {
+        match &self.stage {
+            Stage::Listening { tls, .. }
+            | Stage::Visiting { tls, .. }
+            | Stage::Leaving { tls, .. } => tls.as_deref(),
+            Stage::Connecting | Stage::Choosing { .. } => None,
+        }
     }
 
     /// How many seconds the server's certificate has left.
     pub(super) fn certificate(&self) -> Option<i64> {
-        match &self.stage {
-            Stage::Listening { tls, .. }
-            | Stage::Visiting { tls, .. }
-            | Stage::Leaving { tls, .. } => tls.as_ref()?.time_left(),
-            Stage::Connecting | Stage::Choosing { .. } => None,
-        }
+        self.tls()?.time_left()
     }
 
     /// What it waits for.
     pub(super) fn wish(&self) -> PollFlags {
         match &self.stage {
             Stage::Connecting | Stage::Choosing { offered: false, .. } => PollFlags::POLLOUT,
-            Stage::Listening { tls: Some(tls), .. }
-            | Stage::Visiting { tls: Some(tls), .. }
-            | Stage::Leaving { tls: Some(tls), .. }
-                if tls.wants_write() =>
-            {
-                PollFlags::POLLIN | PollFlags::POLLOUT
-            }
-            Stage::Listening { .. }
-            | Stage::Visiting { .. }
-            | Stage::Choosing { .. }
-            | Stage::Leaving { .. } => PollFlags::POLLIN,
+            _ if self.tls().is_some_and(Tls::wants_write) => PollFlags::POLLIN | PollFlags::POLLOUT,
+            _ => PollFlags::POLLIN,
         }
-    }
-}
-
-/// The server left behind its greeting.
-fn ended() -> Trouble {
-    Trouble::Closed(Step::Login, Reason::default())
-}
-
-/// Hears what has come, and whether more may come.
-fn listen(
-    socket: &mut TcpStream,
-    tls: Option<&mut Tls>,
-    heard: &mut Vec<u8>,
-) -> Result<Peer, Refusal> {
-    // Not more than this is ever kept of what a server says.
-    let room = u64::try_from(greeting::MAX_LINE.saturating_sub(heard.len())).unwrap_or(0);
-    let Some(tls) = tls else {
-        let read = (&*socket).take(room).read_to_end(heard);
-        return match read {
-            Ok(_) if heard.len() < greeting::MAX_LINE => Ok(Peer::Ended),
-            Ok(_) => Ok(Peer::Open),
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(Peer::Open),
-            // Before a word, a reset is an end as well.
-            Err(_) => Ok(Peer::Ended),
-        };
-    };
-    let shaking = tls.is_handshaking();
-    let done = tls
-        .send(socket)
-        .and_then(|()| tls.receive(socket, heard, room))
-        .and_then(|peer| tls.send(socket).map(|()| peer));
-    match done {
-        Ok(Peer::Ended) if shaking => Err(Refusal::NothingInCommon(ENDED.into())),
-        Err(cause) if shaking && is_end(&cause) => Err(Refusal::NothingInCommon(ENDED.into())),
-        Err(cause) if shaking => Err(tls::refusal(&cause)),
-        Ok(peer) => Ok(peer),
-        Err(_) => Ok(Peer::Ended),
-    }
-}
-
-/// What is told of a handshake that the other side broke off.
-pub(super) const ENDED: &str = "the server ended the connection";
-
-/// A reset is an end as well; which of them one sees is chance.
-fn is_end(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-}
-
-/// What a server made of everything that TLS has.
-enum SecondResult {
-    /// So it works, for others.
-    Something,
-    /// So it works for nobody.
-    Nothing,
-}
-
-/// Offers everything that TLS has.
-fn offer(socket: &mut TcpStream) -> Result<(), SecondResult> {
-    outcome(socket).map_err(|_| SecondResult::Nothing)?;
-    socket.write_all(&hello::everything()).map_err(|_| SecondResult::Nothing)
-}
-
-/// Hears whether something of it is chosen; says nothing as long as it is not known.
-fn chosen(socket: &TcpStream, heard: &mut Vec<u8>) -> Result<(), SecondResult> {
-    let room = u64::try_from(hello::ENOUGH.saturating_sub(heard.len())).unwrap_or(0);
-    let mut socket = socket;
-    let read = Read::take(&mut socket, room).read_to_end(heard);
-    match read {
-        _ if hello::is_chosen(heard) => Err(SecondResult::Something),
-        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        _ => Err(SecondResult::Nothing),
     }
 }

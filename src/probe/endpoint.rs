@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::text::excerpt;
 
 /// Used when an entry names no time-out.
@@ -16,7 +18,7 @@ pub const MAX_TIMEOUT: u64 = 15;
 const MAX_ZONE: usize = 15;
 
 /// How deep an endpoint is tried.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Depth {
     /// It must accept a connection.
     Connect,
@@ -36,15 +38,12 @@ impl Depth {
 /// One entry of the list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Endpoint {
-    /// The address.
     pub(crate) address: IpAddr,
     /// The network interface of a link-local IPv6 address, by name or number.
     pub(crate) zone: Option<String>,
-    /// The TCP port.
     pub(crate) port: u16,
     /// How long a connection, and the greeting behind it, may take to come about.
     pub(crate) timeout: Duration,
-    /// What a connection must bring.
     pub(crate) mode: Mode,
 }
 

@@ -15,7 +15,6 @@ pub(crate) const MAX_LINE: usize = 4096;
 /// How Dovecot's login process says that it has no authentication.
 const WAITING: &str = "Waiting for authentication process";
 
-/// What a server speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Protocol {
     /// RFC 9051.
@@ -63,7 +62,6 @@ pub(crate) enum Judgement {
     Foreign(String),
 }
 
-/// Judges a server's first words.
 pub(crate) fn judge(heard: &[u8]) -> Judgement {
     // One that is too long is not judged by where its pieces happened to be split.
     let heard = heard.get(..MAX_LINE).unwrap_or(heard);

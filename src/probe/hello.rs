@@ -7,10 +7,43 @@
 //! 2.3.19 and 2.4.1). A server that works for anybody chooses something of this hello, and answers
 //! with a `ServerHello`. Nothing else comes of it: no keys are made.
 
+use std::io::{self, Read, Write};
 use std::iter;
+use std::net::TcpStream;
+
+use super::attempt::Refusal;
+use super::socket::outcome;
 
 /// Bytes of the answer that are needed: the head of a record, and its kind.
-pub(super) const ENOUGH: usize = 6;
+const ENOUGH: usize = 6;
+
+/// What is to be made of the cause for which the first connection failed.
+type Meaning = fn(String) -> Refusal;
+
+/// Offers everything that TLS has.
+///
+/// # Errors
+///
+/// That TLS works for nobody.
+pub(super) fn offer(socket: &mut TcpStream) -> Result<(), Meaning> {
+    let offered = outcome(socket).is_ok() && socket.write_all(&everything()).is_ok();
+    if offered { Ok(()) } else { Err(Refusal::Tls) }
+}
+
+/// Hears whether something of it is chosen; says nothing as long as it is not known.
+///
+/// # Errors
+///
+/// That TLS works for others, or for nobody.
+pub(super) fn chosen(mut socket: &TcpStream, heard: &mut Vec<u8>) -> Result<(), Meaning> {
+    let room = u64::try_from(ENOUGH.saturating_sub(heard.len())).unwrap_or(0);
+    let read = Read::take(&mut socket, room).read_to_end(heard);
+    match read {
+        _ if is_chosen(heard) => Err(Refusal::NothingInCommon),
+        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        _ => Err(Refusal::Tls),
+    }
+}
 
 /// The hello, a record of its own (RFC 8446, section 4.1.2, and what came before it).
 pub(super) fn everything() -> Vec<u8> {
@@ -52,7 +85,7 @@ pub(super) fn everything() -> Vec<u8> {
 }
 
 /// Whether the server has chosen: the answer is a `ServerHello`.
-pub(super) const fn is_chosen(answer: &[u8]) -> bool {
+const fn is_chosen(answer: &[u8]) -> bool {
     matches!(answer, [22, _, _, _, _, 2, ..])
 }
 

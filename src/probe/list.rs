@@ -33,12 +33,7 @@ pub(crate) fn probe(
     let end = start + limit;
     let late = || {
         let cause = format!("its turn did not come within {} s", seconds(limit));
-        Attempt {
-            outcome: Err(Refusal::NotTried(cause)),
-            took: limit,
-            certificate: None,
-            visited: None,
-        }
+        unvisited(Err(Refusal::NotTried(cause)), limit)
     };
     let mut answers: Vec<Attempt> = endpoints.iter().map(|_| late()).collect();
     let mut turns = Turns::new(endpoints, start);
@@ -48,9 +43,11 @@ pub(crate) fn probe(
     let mut next = start + MEANWHILE;
     let mut looked = start;
     loop {
-        turns.accepted(talks.iter().filter(|one| one.is_silent()).map(|one| one.endpoint.port));
+        turns.accepted(
+            talks.iter().filter(|one| one.is_silent()).map(|one| one.course.endpoint.port),
+        );
         let due = begin_some((endpoints, visit), &mut turns, &mut talks, &mut answers, end);
-        let Some(deadline) = talks.iter().map(|one| one.deadline).min() else {
+        let Some(deadline) = talks.iter().map(|one| one.course.deadline).min() else {
             return answers;
         };
         let unanswered = talks.iter().find_map(Connection::silent_login).filter(|_| unheard);
@@ -58,7 +55,7 @@ pub(crate) fn probe(
         let ready = wait(&talks, moments.fold(deadline, Ord::min));
         let now = Instant::now();
         for talk in &mut talks {
-            talk.excuse(looked, now, end);
+            talk.excuse(looked, now);
         }
         looked = now;
         if now >= next {
@@ -80,33 +77,37 @@ pub(crate) fn probe(
         talks.retain_mut(|talk| {
             let mut answer = None;
             if turn.next() == Some(true) {
-                answer = talk.go_on(depth, end);
+                answer = talk.go_on(depth);
             }
-            if answer.is_none() && now >= talk.deadline {
+            if answer.is_none() && now >= talk.course.deadline {
                 answer = Some(talk.give_up());
             }
             let goes_on = answer.is_none();
             match answer {
                 Some((Err(Refusal::NothingInCommon(cause)), _)) if talk.may_be_unclear() => {
-                    unclear.push((talk.second(), cause));
+                    unclear.push((talk.course, cause));
                 }
                 Some((outcome, took)) => {
                     let (certificate, visited) = (talk.certificate(), talk.visited());
-                    set(&mut answers, talk.at, Attempt { outcome, took, certificate, visited });
-                    turns.ended(talk.endpoint, now);
+                    set(
+                        &mut answers,
+                        talk.course.at,
+                        Attempt { outcome, took, certificate, visited },
+                    );
+                    turns.ended(talk.course.endpoint, now);
                 }
                 None => {}
             }
             goes_on
         });
         // Only now, since the descriptors of the first connections are free again.
-        for (second, cause) in unclear {
-            match second.begin(endpoints, cause) {
+        for (course, cause) in unclear {
+            match Connection::second(course, endpoints, cause) {
                 Ok(talk) => talks.push(talk),
                 Err(refusal) => {
-                    let (outcome, took) = (Err(refusal), second.begun.elapsed());
-                    set(&mut answers, second.at, unvisited(outcome, took));
-                    turns.ended(second.endpoint, now);
+                    let (outcome, took) = (Err(refusal), course.begun.elapsed());
+                    set(&mut answers, course.at, unvisited(outcome, took));
+                    turns.ended(course.endpoint, now);
                 }
             }
         }
@@ -170,7 +171,7 @@ fn wait(talks: &[Connection<'_>], until: Instant) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::connection::ENDED;
+    use super::super::tls::ENDED;
     use super::super::{hello, tls};
     use super::*;
     use crate::probe::endpoint::Mode;
@@ -330,8 +331,8 @@ mod tests {
         let socket = socket.expect("a connection");
         let mut talk = Connection::new((0, &endpoint), socket, None, begun, end);
         let mut then = |looked: Duration, now: Duration| {
-            talk.excuse(begun + looked, begun + now, end);
-            (talk.deadline - begun, talk.waited(), talk.give_up().0)
+            talk.excuse(begun + looked, begun + now);
+            (talk.course.deadline - begun, talk.waited(), talk.give_up().0)
         };
         let silent = Err(Refusal::TimedOut(second * 2));
         assert_eq!(then(second / 5, second * 2 / 5), (second * 2, second * 2, silent.clone()));

@@ -24,11 +24,8 @@ const NEVER: [u16; 6] = [24, 25, 465, 587, 2000, 4190];
 /// The mailbox to open, the account and the endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Visit {
-    /// The entry of the list.
     pub(crate) endpoint: Endpoint,
-    /// The account.
     pub(crate) user: String,
-    /// Its password.
     pub(crate) password: Secret,
     /// The mailbox that must exist.
     pub(crate) mailbox: String,
@@ -73,7 +70,6 @@ pub(crate) enum Trouble {
     NotTried(String),
 }
 
-/// What became of a visit.
 pub(crate) type Visited = Result<(), Trouble>;
 
 impl fmt::Display for Step {
@@ -108,7 +104,6 @@ impl fmt::Display for Trouble {
 /// Whether others can read a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wire {
-    /// It is encrypted.
     Encrypted,
     /// It goes to a loopback address.
     Loopback,
@@ -118,24 +113,22 @@ pub(super) enum Wire {
     Open,
 }
 
-/// What to do next.
 pub(super) enum Next {
-    /// Listen.
     Listen,
     /// Say this, which may hold the password.
     Say(Vec<u8>),
     /// Begin TLS, and tell when it may go on.
     Encrypt,
-    /// It has ended.
     End(Visited),
 }
 
 /// A visit on its way.
 pub(super) struct Dialogue<'a> {
     visit: &'a Visit,
-    protocol: Protocol,
+    pub(super) protocol: Protocol,
     wire: Wire,
-    step: Step,
+    /// What was asked last.
+    pub(super) step: Step,
     /// How many lines of the answer are still to come, in POP3.
     pending: u8,
 }
@@ -164,16 +157,6 @@ impl<'a> Dialogue<'a> {
             }
         };
         (dialogue, next)
-    }
-
-    /// What was asked last.
-    pub(super) const fn step(&self) -> Step {
-        self.step
-    }
-
-    /// The words with which it ends.
-    pub(super) const fn farewell(&self) -> &'static [u8] {
-        self.protocol.farewell()
     }
 
     /// Continues over TLS.

@@ -19,7 +19,6 @@ const MAX_CODE: usize = 32;
 pub(crate) enum Reply {
     /// Nothing: it is a part of the answer.
     Part,
-    /// It is done.
     Done,
     /// It is not done, for this reason.
     Refused(Reason),

@@ -1,6 +1,6 @@
 //! The socket of a connection: from which port it comes, and what its errors say.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -67,13 +67,10 @@ pub(super) fn begin(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Result<Owned
 /// Begins to connect, from a given address and port if they are given.
 fn connect(endpoint: &Endpoint, from: Option<SocketAddr>) -> Result<OwnedFd, Errno> {
     let (family, address) = match endpoint.address {
-        IpAddr::V4(ip) => {
-            (AddressFamily::Inet, SocketAddr::V4(SocketAddrV4::new(ip, endpoint.port)))
-        }
+        IpAddr::V4(_) => (AddressFamily::Inet, SocketAddr::new(endpoint.address, endpoint.port)),
         IpAddr::V6(ip) => {
             let scope = endpoint.zone.as_deref().map_or(Ok(0), interface)?;
-            let address = SocketAddrV6::new(ip, endpoint.port, 0, scope);
-            (AddressFamily::Inet6, SocketAddr::V6(address))
+            (AddressFamily::Inet6, SocketAddrV6::new(ip, endpoint.port, 0, scope).into())
         }
     };
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;

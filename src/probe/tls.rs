@@ -4,7 +4,7 @@
 //! who he says.
 
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,16 +18,14 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use crate::probe::attempt::Refusal;
+use crate::probe::greeting::MAX_LINE;
 
-/// A connection's TLS.
 pub(super) struct Tls(ClientConnection);
 
 /// Whether the other side may say more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Peer {
-    /// It may.
     Open,
-    /// It has ended the connection.
     Ended,
 }
 
@@ -46,12 +44,10 @@ impl Tls {
             .map_err(|cause| cause.to_string())
     }
 
-    /// Whether something is to be sent.
     pub(super) fn wants_write(&self) -> bool {
         self.0.wants_write()
     }
 
-    /// Whether the handshake is not done yet.
     pub(super) fn is_handshaking(&self) -> bool {
         self.0.is_handshaking()
     }
@@ -123,9 +119,49 @@ impl Tls {
     }
 }
 
+/// Hears what has come, and whether more may come.
+pub(super) fn listen(
+    socket: &mut TcpStream,
+    tls: Option<&mut Tls>,
+    heard: &mut Vec<u8>,
+) -> Result<Peer, Refusal> {
+    // Not more than this is ever kept of what a server says.
+    let room = u64::try_from(MAX_LINE.saturating_sub(heard.len())).unwrap_or(0);
+    let Some(tls) = tls else {
+        let read = (&*socket).take(room).read_to_end(heard);
+        return match read {
+            Ok(_) if heard.len() < MAX_LINE => Ok(Peer::Ended),
+            Ok(_) => Ok(Peer::Open),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(Peer::Open),
+            // Before a word, a reset is an end as well.
+            Err(_) => Ok(Peer::Ended),
+        };
+    };
+    let shaking = tls.is_handshaking();
+    let done = tls
+        .send(socket)
+        .and_then(|()| tls.receive(socket, heard, room))
+        .and_then(|peer| tls.send(socket).map(|()| peer));
+    match done {
+        Ok(Peer::Ended) if shaking => Err(Refusal::NothingInCommon(ENDED.into())),
+        Err(cause) if shaking && is_end(&cause) => Err(Refusal::NothingInCommon(ENDED.into())),
+        Err(cause) if shaking => Err(refusal(&cause)),
+        Ok(peer) => Ok(peer),
+        Err(_) => Ok(Peer::Ended),
+    }
+}
+
+/// What is told of a handshake that the other side broke off.
+pub(super) const ENDED: &str = "the server ended the connection";
+
+/// A reset is an end as well; which of them one sees is chance.
+fn is_end(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}
+
 /// What a handshake that failed for such a reason says of the server. [`Refusal::NothingInCommon`]
 /// is no more than a guess here: a server that works for nobody may send the same.
-pub(super) fn refusal(cause: &io::Error) -> Refusal {
+fn refusal(cause: &io::Error) -> Refusal {
     use AlertDescription::{HandshakeFailure, InsufficientSecurity, ProtocolVersion};
     let words = cause.to_string();
     match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -150,7 +186,6 @@ fn config() -> Result<ClientConfig, rustls::Error> {
         .with_no_client_auth())
 }
 
-/// Takes every certificate.
 #[derive(Debug)]
 struct NoVerifier(Arc<CryptoProvider>);
 

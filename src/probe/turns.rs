@@ -47,7 +47,6 @@ struct Port<'a> {
 }
 
 impl<'a> Turns<'a> {
-    /// All of a list.
     pub(super) fn new(endpoints: &'a [Endpoint], now: Instant) -> Self {
         let mut ports = BTreeMap::new();
         for (at, endpoint) in endpoints.iter().enumerate() {

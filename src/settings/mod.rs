@@ -6,10 +6,11 @@
 
 pub mod values;
 
-use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
@@ -18,10 +19,7 @@ use crate::messages::{Message, Remark};
 use crate::probe::endpoint::{Depth, Endpoint};
 use crate::system::System;
 use crate::text::excerpt;
-use values::{
-    Create, File, Probe, Seconds, create, file, login_fault, login_seconds, mailbox, probe, rounds,
-    seconds, service, switch, wait,
-};
+use values::{LOGIN_SECONDS, ROUNDS, SECONDS, file, mailbox, number, service, written};
 
 /// All keys begin so.
 pub(crate) const PREFIX: &str = "APP_DOVECOT_";
@@ -111,7 +109,6 @@ impl Settings {
     }
 }
 
-/// How a mailbox is looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Login {
     /// The file with the account and its password.
@@ -120,27 +117,25 @@ pub(crate) struct Login {
     pub(crate) mailbox: String,
     /// How long it may take, the connection and its greeting included.
     pub(crate) timeout: Duration,
-    /// Which failure is a fault.
     pub(crate) fault: LoginFault,
 }
 
 /// Which failure of a login is a fault.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum LoginFault {
     /// One of the mail store, which another node may cure.
     Store,
-    /// Each.
     Any,
     /// None: they are only told.
     Never,
 }
 
 /// On or off, written 1 or 0.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Switch {
-    /// 0.
+    #[value(name = "0")]
     Off,
-    /// 1.
+    #[value(name = "1")]
     On,
 }
 
@@ -155,20 +150,12 @@ pub(crate) enum Commands {
 }
 
 /// How the waits of restore and remove are meant.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Wait {
     /// The longest wait: the check is repeated, and a yes ends it.
     Ready,
     /// The whole wait is slept, then the check is made once, as in the original kit.
     Fixed,
-}
-
-impl Settings {
-    /// The same without the look at a mailbox.
-    pub(crate) fn without_login(&self) -> Self {
-        let probe = if self.probe == Depth::Login { Depth::Greeting } else { self.probe };
-        Self { probe, ..self.clone() }
-    }
 }
 
 impl Default for Settings {
@@ -273,25 +260,34 @@ fn understand_as(origin: Origin, mut defaults: Defaults, standard: Settings) -> 
         warnings: std::mem::take(&mut defaults.warnings),
     };
     let mut reader = Reader { origin, defaults, report };
+    let template = |text: &str| Template::parse(text).map(Some);
+    let path = |file: &PathBuf| file.display().to_string();
+    let command = |it: &Option<Template>| {
+        it.as_ref().map_or_else(|| "lkcli or creapphier".into(), Template::to_string)
+    };
     let settings = Settings {
         deadline: standard.deadline,
         commands: standard.commands,
-        debug: reader.value(DEBUG, standard.debug, switch),
-        restore_rounds: reader.value(RESTORE_CHECK_RETRY, standard.restore_rounds, rounds),
-        restore_wait: reader.value(RESTORE_WAIT, Seconds(standard.restore_wait), seconds).0,
-        remove_rounds: reader.value(REMOVE_CHECK_RETRY, standard.remove_rounds, rounds),
-        remove_wait: reader.value(REMOVE_WAIT, Seconds(standard.remove_wait), seconds).0,
+        debug: reader.word(DEBUG, standard.debug, "0 or 1 is expected"),
+        restore_rounds: reader.rounds(RESTORE_CHECK_RETRY, standard.restore_rounds),
+        restore_wait: reader.seconds(RESTORE_WAIT, standard.restore_wait, &SECONDS),
+        remove_rounds: reader.rounds(REMOVE_CHECK_RETRY, standard.remove_rounds),
+        remove_wait: reader.seconds(REMOVE_WAIT, standard.remove_wait, &SECONDS),
         endpoints: reader.endpoints(standard.endpoints),
-        probe: reader.value(PROBE, Probe(standard.probe), probe).0,
+        probe: reader.word(PROBE, standard.probe, "connect, greeting or login is expected"),
         login: Login {
-            file: reader.value(LOGIN_FILE, File(standard.login.file), file).0,
-            mailbox: reader.value(LOGIN_MAILBOX, standard.login.mailbox, mailbox),
-            timeout: reader.value(LOGIN_TIMEOUT, Seconds(standard.login.timeout), login_seconds).0,
-            fault: reader.value(LOGIN_FAULT, standard.login.fault, login_fault),
+            file: reader.value(LOGIN_FILE, standard.login.file, file, path),
+            mailbox: reader.value(LOGIN_MAILBOX, standard.login.mailbox, mailbox, String::clone),
+            timeout: reader.seconds(LOGIN_TIMEOUT, standard.login.timeout, &LOGIN_SECONDS),
+            fault: reader.word(
+                LOGIN_FAULT,
+                standard.login.fault,
+                "store, any or never is expected",
+            ),
         },
-        wait: reader.value(WAIT, standard.wait, wait),
-        service: reader.value(SERVICE, standard.service, service),
-        create: reader.value(CREATE, Create(standard.create), create).0,
+        wait: reader.word(WAIT, standard.wait, "ready or fixed is expected"),
+        service: reader.value(SERVICE, standard.service, service, String::clone),
+        create: reader.value(CREATE, standard.create, template, command),
     };
     (settings, reader.report)
 }
@@ -313,23 +309,48 @@ struct Reader {
 
 impl Reader {
     /// The value of a key: as set, if it is set and understood.
-    fn value<T: fmt::Display>(
+    fn value<T>(
         &mut self,
         key: &'static str,
         standard: T,
-        parse: impl FnOnce(&str) -> Result<T, String>,
+        parse: impl Fn(&str) -> Result<T, String>,
+        show: impl Fn(&T) -> String,
     ) -> T {
         let assignment = self.defaults.take(key);
         let (value, line) = match assignment.map(|found| (parse(&found.value), found)) {
             None => (standard, None),
             Some((Ok(value), found)) => (value, Some(found.line)),
             Some((Err(cause), found)) => {
-                self.warn(Message::Value, &found, &cause, &format!("; {standard} is used"));
+                self.warn(
+                    Message::Value,
+                    &found,
+                    &cause,
+                    &format!("; {} is used", show(&standard)),
+                );
                 (standard, None)
             }
         };
-        self.show(key, value.to_string(), line);
+        self.show(key, show(&value), line);
         value
+    }
+
+    fn rounds(&mut self, key: &'static str, standard: u32) -> u32 {
+        self.value(key, standard, |text| number(text, &ROUNDS), u32::to_string)
+    }
+
+    fn seconds(
+        &mut self,
+        key: &'static str,
+        standard: Duration,
+        range: &RangeInclusive<u32>,
+    ) -> Duration {
+        let read = |text: &str| Ok(Duration::from_secs(number(text, range)?.into()));
+        self.value(key, standard, read, |time| time.as_secs().to_string())
+    }
+
+    fn word<T: ValueEnum>(&mut self, key: &'static str, standard: T, expected: &str) -> T {
+        let read = |text: &str| T::from_str(text, false).map_err(|_| expected.to_owned());
+        self.value(key, standard, read, written)
     }
 
     /// The list of endpoints: entries that are not understood are left out, and when none is

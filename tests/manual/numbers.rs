@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use dovecot_ark::actions::{excuse, quick_check, recover, remove, restore};
+use dovecot_ark::actions::{excuse, quick_check, recover, remove, restore, signals};
 use dovecot_ark::dovecot::{checks, configuration, own_log, saturation, service, unit};
 use dovecot_ark::lifekeeper::{defaults, tag};
 use dovecot_ark::probe::endpoint;
@@ -334,14 +334,14 @@ fn all() -> Vec<Number> {
         ),
         number(service::CHANGE_LIMIT.numbers(), ACTIONS, &["restore"], "{0} seconds", "{0} 秒以内"),
         number(
-            remove::TERM_WAIT.numbers(),
+            signals::TERM_WAIT.numbers(),
             ACTIONS,
             &["remove"],
             "{0} seconds later SIGKILL",
             "{0} 秒後に SIGKILL",
         ),
         number(
-            remove::KILL_WAIT.numbers(),
+            signals::KILL_WAIT.numbers(),
             ACTIONS,
             &["remove"],
             "{0} seconds for that",

@@ -1,43 +1,26 @@
 //! Who belongs to Dovecot, by the evidence that the head of this module names.
 
+mod scan;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{MASTER, masters_of, programs};
+use super::{MASTER, masters_of};
 use crate::dovecot::cgroup::Group;
 use crate::dovecot::configuration::{self, Listener};
 use crate::dovecot::instance::{self, Instance};
-use crate::dovecot::notes::{self, Notes};
+use crate::dovecot::notes::Notes;
 use crate::dovecot::unit::{self, Manager};
 use crate::dovecot::{pid_file, places};
 use crate::error::Error;
 use crate::probe::endpoint::Endpoint;
-use crate::process::{Pipe, PipeEnd, Process, ProcessEntry};
+use crate::process::Process;
 use crate::settings::Settings;
 use crate::system::System;
-
-/// The descriptors whose pipes lead from a child to its master: status and death
-/// (`MASTER_STATUS_FD`, `MASTER_DEAD_FD` in Dovecot's `master-interface.h`), and standard error,
-/// which leads to the log.
-const PIPES: [u32; 3] = [5, 6, 2];
-
-/// Why a process is taken for one of Dovecot's, strongest first.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Evidence {
-    /// It is in the control group of the service.
-    Group,
-    /// It is a child of a master, or in its session.
-    Session,
-    /// It holds a pipe of a master.
-    Pipe,
-    /// It runs one of Dovecot's programs as only a child of a master does, and that is dead.
-    Program,
-    /// It holds one of Dovecot's ports.
-    Port,
-}
+use scan::Scan;
 
 /// What follows if nothing ends a process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,23 +34,19 @@ pub(crate) enum Weight {
 /// A process of Dovecot's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Member {
-    /// The process.
     pub(crate) process: Process,
-    /// What follows if nothing ends it.
     pub(crate) weight: Weight,
 }
 
 /// Living processes of Dovecot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Family {
-    /// The masters.
     pub(crate) masters: Vec<Process>,
     /// Children and orphans.
     pub(crate) others: Vec<Member>,
 }
 
 impl Family {
-    /// Whether no process remains.
     pub(crate) fn is_gone(&self) -> bool {
         self.masters.is_empty() && self.others.is_empty()
     }
@@ -89,7 +68,7 @@ pub(crate) struct Census<'a> {
     instance: Option<Instance>,
     endpoints: &'a [Endpoint],
     /// The control groups of the service.
-    groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
     /// The directory of the control group that everybody was in.
     enclosure: Option<PathBuf>,
     seen: Vec<Member>,
@@ -135,7 +114,7 @@ impl<'a> Census<'a> {
     ) -> Self {
         let unit = unit::name(&settings.service);
         let groups =
-            notes.masters().iter().filter_map(|note| Group::of_unit(note.group.as_deref()?, &unit));
+            notes.masters.iter().filter_map(|note| Group::of_unit(note.group.as_deref()?, &unit));
         let groups = groups.filter(|group| !holds_us(system, group)).collect();
         Self {
             root,
@@ -167,14 +146,9 @@ impl<'a> Census<'a> {
         }
     }
 
-    /// The control groups of the service.
-    pub(crate) fn groups(&self) -> &[Group] {
-        &self.groups
-    }
-
     /// Whether a master was seen before, or has left its pid file, whose family may still be dying.
     pub(crate) fn expects_more(&self) -> bool {
-        !self.notes.masters().is_empty() || pid_file::is_there(self.root)
+        !self.notes.masters.is_empty() || pid_file::is_there(self.root)
     }
 
     /// Whether everybody was in one control group of the service, which the kernel has removed since:
@@ -352,141 +326,12 @@ fn holds_us(system: &impl System, group: &Group) -> bool {
     system.control_groups(own).is_some_and(|groups| group.holds(&groups))
 }
 
-/// A look at the process table.
-struct Scan<'a, 'c, S> {
-    census: &'a mut Census<'c>,
-    system: &'a S,
-    table: &'a [ProcessEntry],
-    ended: &'a [i32],
-}
-
-impl<S: System> Scan<'_, '_, S> {
-    /// Judges a process that is no master. Its number may have been given to another since the table
-    /// was read: so whoever seems to belong is looked at, judged by what is seen then, and must be
-    /// the same process afterwards.
-    fn member(&mut self, listed: &ProcessEntry, masters: &[Process]) -> Option<Member> {
-        let is_dovecots = self.runs_dovecots_program(listed.pid, masters);
-        self.evidence(listed, masters, is_dovecots)?;
-        let process = self.system.inspect(listed.pid).filter(|process| !process.is_dead())?;
-        let Process { pid, parent, session, .. } = process;
-        let now = ProcessEntry { parent, session, ..listed.clone() };
-        let is_dovecots = self.runs_dovecots_program(pid, masters);
-        let evidence = self.evidence(&now, masters, is_dovecots)?;
-        self.system.inspect(pid).filter(|same| same.is(&process))?;
-        let weight = match evidence {
-            Evidence::Group | Evidence::Session | Evidence::Pipe if is_dovecots => Weight::Fails,
-            _ => Weight::Warns,
-        };
-        Some(Member { process, weight })
-    }
-
-    fn runs_dovecots_program(&self, pid: i32, masters: &[Process]) -> bool {
-        let noted = self.census.notes.masters().iter().filter_map(|note| note.program.as_deref());
-        let of_masters = masters.iter().filter_map(|master| master.executable.as_deref());
-        self.system.program_of(pid).is_some_and(|program| {
-            programs::is_dovecots(self.census.root, &program, of_masters.chain(noted))
-        })
-    }
-
-    fn evidence(
-        &mut self,
-        listed: &ProcessEntry,
-        masters: &[Process],
-        is_dovecots: bool,
-    ) -> Option<Evidence> {
-        if self.is_in_group(listed.pid) {
-            return Some(Evidence::Group);
-        }
-        // A master that leads no session shares it with whoever started it.
-        let is_led = |master: &Process| {
-            listed.parent == master.pid || (listed.session == master.pid && master.leads_session())
-        };
-        if masters.iter().any(is_led) {
-            return Some(Evidence::Session);
-        }
-        let pipes = PIPES.map(|descriptor| self.system.pipe(listed.pid, descriptor));
-        let held: Vec<u64> = pipes.iter().flatten().map(|pipe| pipe.inode).collect();
-        let holds_noted =
-            |note: &notes::Master| held.iter().any(|inode| note.pipes.contains(inode));
-        // The number of a dead master can have come back, so its session alone proves nothing.
-        let is_left =
-            |note: &notes::Master| listed.session == note.pid && (is_dovecots || holds_noted(note));
-        if self.has_no_leader(listed) && self.census.notes.masters().iter().any(is_left) {
-            return Some(Evidence::Session);
-        }
-        if self.census.notes.masters().iter().any(holds_noted)
-            || (!held.is_empty() && masters.iter().any(|master| self.shares(master, &held)))
-        {
-            return Some(Evidence::Pipe);
-        }
-        if !is_dovecots || !self.is_under_our_root(listed.pid) {
-            return None;
-        }
-        if self.has_no_leader(listed) && self.has_a_masters_pipes(listed.pid, &pipes) {
-            return Some(Evidence::Program);
-        }
-        let sockets = self.system.listening(listed.pid);
-        let holds_port =
-            sockets.into_iter().any(|socket| self.census.is_listener(self.system, socket));
-        holds_port.then_some(Evidence::Port)
-    }
-
-    fn is_in_group(&self, pid: i32) -> bool {
-        self.census.holds(self.system, pid)
-    }
-
-    /// Whether one of these pipes is the master's own.
-    fn shares(&mut self, master: &Process, held: &[u64]) -> bool {
-        let pipes = self
-            .census
-            .pipes
-            .entry((master.pid, master.started))
-            .or_insert_with(|| self.system.own_pipes(master.pid));
-        held.iter().any(|inode| pipes.contains(inode))
-    }
-
-    /// Whether the leader of its session is dead, and it is not itself the leader. The session of
-    /// somebody in another pid namespace is 0, and its leader is not for us to judge.
-    fn has_no_leader(&self, listed: &ProcessEntry) -> bool {
-        listed.session != 0
-            && listed.session != listed.pid
-            && !self.table.iter().any(|leader| {
-                leader.pid == listed.session && !leader.zombie && !self.ended.contains(&leader.pid)
-            })
-    }
-
-    /// Whether these are the descriptors that a master gives to its children, and root has made them:
-    /// a user who runs a program of Dovecot's can give it pipes of his own, and a cluster engine that
-    /// asks where Dovecot runs would hear that it runs here too. Dovecot 1.x gives none; it is the one
-    /// without the program doveadm.
-    fn has_a_masters_pipes(&self, pid: i32, pipes: &[Option<Pipe>]) -> bool {
-        let [first, second, _] = PIPES;
-        match pipes {
-            [Some(status), Some(dead), ..] => {
-                let writes = |pipe: &Pipe| pipe.end == PipeEnd::Write;
-                let is_roots = |descriptor| self.system.is_pipe_of_root(pid, descriptor);
-                writes(status)
-                    && writes(dead)
-                    && status.inode != dead.inode
-                    && is_roots(first)
-                    && is_roots(second)
-            }
-            _ => self.system.program("doveadm").is_none(),
-        }
-    }
-
-    fn is_under_our_root(&self, pid: i32) -> bool {
-        self.system
-            .inspect(pid)
-            .is_some_and(|process| process.same_namespaces && self.system.shares_root(&process))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Weight::{Fails, Warns};
     use super::*;
     use crate::dovecot::identity::{living_masters, masters};
+    use crate::process::PipeEnd;
     use crate::system::fake::{FakeUnit, MASTER, Machine, Program, child, master, pipes_of};
     use crate::test_root::TestRoot;
 
@@ -809,7 +654,7 @@ mod tests {
         let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
         machine.state().unit = FakeUnit { active: Some("active"), ..FakeUnit::default() };
         census.learn(&machine, &unit::look(&machine, "dovecot"));
-        assert!(census.groups().is_empty());
+        assert!(census.groups.is_empty());
         assert!(census.take(&machine).expect("the table").is_gone());
     }
 

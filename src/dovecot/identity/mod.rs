@@ -77,11 +77,7 @@ pub(crate) fn masters(system: &impl System, notes: &Notes) -> Result<Vec<Process
     Ok(masters_of(system, notes, namesakes.into_iter().filter_map(|pid| system.inspect(pid))))
 }
 
-/// The living masters, without notes.
-///
-/// # Errors
-///
-/// As [`masters`].
+/// The same, by the notes below `root`.
 pub(crate) fn living_masters(system: &impl System, root: &Path) -> Result<Vec<Process>, Error> {
     masters(system, &Notes::read(system, root))
 }

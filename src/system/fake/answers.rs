@@ -207,11 +207,11 @@ impl System for Machine {
             state.effects.insert(line.clone(), effect);
         }
         let program = line.split(' ').next().unwrap_or_default();
-        if let Some(found) = state.answers.get(&line).or_else(|| state.answers.get(program)) {
-            let (end, took, answer, output) = found.clone();
-            return Running { start: state.clock, took, end, answer, output, leader: None };
-        }
-        if program == "systemctl" && !line.ends_with(" dovecot") {
+        let none = String::new;
+        let known = state.answers.get(&line).or_else(|| state.answers.get(program)).cloned();
+        let ((end, took, answer, output), leader) = if let Some(answer) = known {
+            (answer, None)
+        } else if program == "systemctl" && !line.ends_with(" dovecot") {
             let told = match line.split(' ').nth(1) {
                 Some("show") => state.shown(&line),
                 Some("list-jobs") => {
@@ -223,36 +223,28 @@ impl System for Machine {
                         state.stop_dovecot();
                         state.unit = FakeUnit::default();
                     }
-                    String::new()
+                    none()
                 }
                 Some("stop") => {
                     state.unit.socket = false;
-                    String::new()
+                    none()
                 }
                 _ => panic!("{line}: no answer"),
             };
-            let (end, answer) = if state.unit.silent {
-                (End::Exited(1), String::new())
-            } else {
-                (End::Exited(0), told)
-            };
-            let (start, took, output) = (state.clock, Duration::from_millis(8), String::new());
-            return Running { start, took, end, answer, output, leader: None };
-        }
-        if program == "dovecot" {
-            let (start, took, text) = (state.clock, Duration::from_millis(7), String::new);
-            let (end, answer, output) = (End::Exited(0), text(), text());
-            return Running { start, took, end, answer, output, leader: None };
-        }
-        let verb = ["start", "stop", "status", "reset-failed"]
-            .into_iter()
-            .find(|verb| command.arguments().iter().any(|argument| argument == verb))
-            .unwrap_or_else(|| panic!("{line}: no answer and no verb of the service"));
-        let mut reply = state.replies.remove(verb).expect("a reply to each verb");
-        let (end, took) = reply(&mut state);
-        state.replies.insert(verb.into(), reply);
-        let (answer, output) = (String::new(), String::new());
-        let leader = Some(super::child(COMMAND, "../../bin/sh"));
+            let (status, told) = if state.unit.silent { (1, none()) } else { (0, told) };
+            ((End::Exited(status), Duration::from_millis(8), told, none()), None)
+        } else if program == "dovecot" {
+            ((End::Exited(0), Duration::from_millis(7), none(), none()), None)
+        } else {
+            let verb = ["start", "stop", "status", "reset-failed"]
+                .into_iter()
+                .find(|verb| command.arguments().iter().any(|argument| argument == verb))
+                .unwrap_or_else(|| panic!("{line}: no answer and no verb of the service"));
+            let mut reply = state.replies.remove(verb).expect("a reply to each verb");
+            let (end, took) = reply(&mut state);
+            state.replies.insert(verb.into(), reply);
+            ((end, took, none(), none()), Some(super::child(COMMAND, "../../bin/sh")))
+        };
         Running { start: state.clock, took, end, answer, output, leader }
     }
 

@@ -27,10 +27,10 @@ type Effect = Box<dyn FnMut(&mut State) + Send>;
 /// How a command ends, after how long, and what it prints.
 type Answer = (End, Duration, String, String);
 
-/// The machine.
 pub(crate) struct Machine(Mutex<State>);
 
 /// What the machine is like at the moment.
+#[derive(Default)]
 pub(crate) struct State {
     pub(crate) clock: Duration,
     pub(crate) processes: Vec<Entry>,
@@ -47,16 +47,11 @@ pub(crate) struct State {
     pub(crate) visit: Option<Trouble>,
     /// How many seconds the certificate of a port has left.
     pub(crate) certificates: HashMap<u16, i64>,
-    /// Who listens on a port.
     pub(crate) listeners: HashMap<u16, Vec<(IpAddr, Process)>>,
-    /// The addresses of the machine.
     pub(crate) addresses: BTreeSet<IpAddr>,
-    /// The programs that exist.
     pub(crate) programs: Vec<&'static str>,
     pub(crate) systemd: bool,
-    /// What systemd says, where it runs.
     pub(crate) unit: FakeUnit,
-    /// Whether the node shuts down.
     pub(crate) shutdown: bool,
     /// The boot and the pid namespace.
     pub(crate) era: String,
@@ -133,7 +128,6 @@ pub(crate) struct FakeUnit {
     pub(crate) stuck: bool,
 }
 
-/// A master.
 pub(crate) fn master(pid: i32) -> Process {
     Process {
         pid,
@@ -148,7 +142,6 @@ pub(crate) fn master(pid: i32) -> Process {
     }
 }
 
-/// A child of a master.
 pub(crate) fn child(pid: i32, name: &str) -> Process {
     let executable = PathBuf::from(format!("/usr/lib/dovecot/{name}"));
     Process { name: name.into(), users: [1000; 3], executable: Some(executable), ..master(pid) }
@@ -163,7 +156,6 @@ pub(crate) fn pipes_of(master: i32) -> Vec<(u32, Pipe)> {
 }
 
 impl Entry {
-    /// The same in another state.
     pub(crate) fn in_state(mut self, state: char) -> Self {
         self.process.state = state;
         self
@@ -175,31 +167,15 @@ impl Machine {
     pub(crate) fn new() -> Self {
         log::listen();
         let machine = Self(Mutex::new(State {
-            clock: Duration::ZERO,
             processes: vec![Entry {
                 process: Process { name: "init".into(), parent: 0, ..child(1, "../../sbin/init") },
                 more: More::default(),
             }],
-            unit: FakeUnit::default(),
             era: "this boot".into(),
-            events: Vec::new(),
-            replies: HashMap::new(),
-            answers: HashMap::new(),
-            effects: HashMap::new(),
-            journal: Vec::new(),
-            ports: HashMap::new(),
-            visits: VecDeque::new(),
-            visit: None,
-            certificates: HashMap::new(),
-            listeners: HashMap::new(),
             addresses: BTreeSet::from([IpAddr::from([127, 0, 0, 1])]),
             programs: vec!["service", "dovecot"],
-            systemd: false,
-            shutdown: false,
-            blind: false,
-            since: HashMap::new(),
-            stuck: None,
             next_pid: MASTER,
+            ..State::default()
         }));
         machine.reply("start", |state| {
             state.start_dovecot();
@@ -276,7 +252,6 @@ impl Machine {
         }
     }
 
-    /// The pids of the living masters.
     pub(crate) fn masters(&self) -> Vec<i32> {
         self.state().masters()
     }
@@ -286,14 +261,12 @@ impl Machine {
         self.state().journal.iter().map(|(_, deed)| deed.clone()).collect()
     }
 
-    /// How often a deed was done.
     pub(crate) fn count(&self, deed: &str) -> usize {
         self.deeds().iter().filter(|done| *done == deed).count()
     }
 }
 
 impl State {
-    /// As [`Machine::answer`].
     pub(crate) fn answer(&mut self, line: &str, end: End, took: Duration, text: &str) {
         self.answers.insert(line.into(), (end, took, text.into(), String::new()));
     }

@@ -4,7 +4,6 @@
 //! error open in the daemon, and who reads a pipe to its end would wait as long as Dovecot lives.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -26,7 +25,6 @@ use signal_hook::consts::SIGCHLD;
 use super::limits::{Core, Limits};
 use super::watchdog;
 use crate::command::{Capture, Command, CommandOutput, End, Start};
-use crate::secret::Secret;
 use crate::stderr;
 use crate::system::{KILL_WAIT, KillBudget, PROGRAM_DIRECTORIES};
 
@@ -208,20 +206,16 @@ impl Running {
             let file = file.as_ref().and_then(|file| file.try_clone().ok());
             file.map_or_else(Stdio::null, Stdio::from)
         };
-        let (program, first, stdin) = match command.begins() {
-            Start::AtOnce if command.input().is_some() => {
-                (command.program(), Vec::new(), Stdio::piped())
-            }
-            Start::AtOnce => (command.program(), Vec::new(), Stdio::null()),
-            Start::Released => {
-                let words = ["-c", GATE, "sh"].iter().map(OsStr::new);
-                let first = words.chain([command.program().as_os_str()]).collect();
-                (Path::new("/bin/sh"), first, Stdio::piped())
-            }
+        let is_gated = command.begins() == Start::Released;
+        let mut child = if is_gated {
+            let mut shell = std::process::Command::new("/bin/sh");
+            shell.args(["-c", GATE, "sh"]).arg(command.program());
+            shell
+        } else {
+            std::process::Command::new(command.program())
         };
-        let mut child = std::process::Command::new(program);
+        let is_told = is_gated || command.input().is_some();
         child
-            .args(first)
             .args(command.arguments())
             .env_clear()
             .env("PATH", PROGRAM_DIRECTORIES.join(":"))
@@ -229,7 +223,7 @@ impl Running {
             .env("HOME", "/")
             .envs(command.environment().iter().map(|(name, value)| (name, value)))
             .current_dir("/")
-            .stdin(stdin)
+            .stdin(if is_told { Stdio::piped() } else { Stdio::null() })
             .stdout(match command.capture() {
                 Capture::Words => sink(&output),
                 Capture::Answer => sink(&answer),
@@ -247,7 +241,8 @@ impl Running {
         if let (Some(password), Ok(child)) = (command.input(), &mut child) {
             // So little fits into any pipe; where nobody reads it, the command says so.
             let stdin = child.stdin.take();
-            let _ = stdin.map(|mut stdin| stdin.write_all(line(password).as_bytes()));
+            let _ = stdin
+                .map(|mut stdin| stdin.write_all(format!("{}\n", password.reveal()).as_bytes()));
         }
         let pid = child.as_ref().ok().and_then(|child| i32::try_from(child.id()).ok());
         watchdog::know(pid);
@@ -297,11 +292,6 @@ impl Drop for Running {
             self.end(KILL_WAIT, |left| pause(left, None));
         }
     }
-}
-
-/// A password as a line.
-fn line(password: &Secret) -> String {
-    format!("{}\n", password.reveal())
 }
 
 /// Sleeps until a child has ended, or it is time to look again.

@@ -8,11 +8,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::sys::signal;
-use nix::unistd::Pid;
 use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
 use rustix::io::Errno;
-use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
+};
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate};
 
 use crate::error::Error;
@@ -112,7 +112,6 @@ pub(super) fn inspect(pid: i32) -> Option<Process> {
     })
 }
 
-/// The program that a process runs.
 pub(super) fn program_of(pid: i32) -> Option<PathBuf> {
     fs::read_link(directory(pid).join("exe")).ok().map(without_deleted)
 }
@@ -122,13 +121,11 @@ pub(super) fn shares_root(process: &Process) -> bool {
     has_same_root(&directory(process.pid), process.executable.as_deref())
 }
 
-/// Whether root owns the file that a process runs, and root alone may write it.
 pub(super) fn runs_file_of_root(process: &Process) -> bool {
     fs::metadata(directory(process.pid).join("exe"))
         .is_ok_and(|file| file.uid() == 0 && file.mode() & 0o022 == 0)
 }
 
-/// Whether the file that a process runs contains a text.
 pub(super) fn program_contains(process: &Process, text: &str) -> Option<bool> {
     let file = File::open(directory(process.pid).join("exe")).ok()?;
     let size = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
@@ -139,7 +136,6 @@ pub(super) fn program_contains(process: &Process, text: &str) -> Option<bool> {
     (contains || u64::try_from(length).ok()? >= size).then_some(contains)
 }
 
-/// The first words of a process's command line.
 pub(super) fn words(process: &Process) -> Vec<String> {
     let mut line = Vec::new();
     let file = File::open(directory(process.pid).join("cmdline"));
@@ -148,7 +144,6 @@ pub(super) fn words(process: &Process) -> Vec<String> {
     words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-/// The control groups of a process.
 pub(super) fn control_groups(pid: i32) -> Option<String> {
     let text = read(&directory(pid).join("cgroup"))?;
     Some(String::from_utf8_lossy(&text).into_owned())
@@ -203,49 +198,40 @@ fn pipe_at(link: &Path) -> Option<Pipe> {
     Some(Pipe { inode, end })
 }
 
-/// This boot of the kernel, and this program's pid namespace.
 pub(super) fn era() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     format!("{} {}", boot.trim(), namespace.display())
 }
 
-/// Sends a signal to a process that is still the same.
 pub(super) fn signal(process: &Process, signal: Signal) {
     let number = match signal {
-        Signal::Cont => signal::Signal::SIGCONT,
-        Signal::Term => signal::Signal::SIGTERM,
-        Signal::Kill => signal::Signal::SIGKILL,
+        Signal::Cont => rustix::process::Signal::CONT,
+        Signal::Term => rustix::process::Signal::TERM,
+        Signal::Kill => rustix::process::Signal::KILL,
     };
     if process.pid <= 1 || is_above_us(process.pid) {
         return;
     }
+    let Some(pid) = Pid::from_raw(process.pid) else { return };
     // The descriptor holds on to the process: what is seen of the pid afterwards is seen of it.
-    let held = rustix::process::Pid::from_raw(process.pid)
-        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    let held = pidfd_open(pid, PidfdFlags::empty());
     if !inspect(process.pid).is_some_and(|now| now.is(process)) {
         return;
     }
     // It may have ended by itself; the next look tells.
-    match held {
-        Some(held) => {
-            let number = match signal {
-                Signal::Cont => rustix::process::Signal::CONT,
-                Signal::Term => rustix::process::Signal::TERM,
-                Signal::Kill => rustix::process::Signal::KILL,
-            };
-            let _ = pidfd_send_signal(held, number);
-        }
+    let _ = match held {
+        Ok(held) => pidfd_send_signal(held, number),
         // Linux before 5.3 has none.
-        None => drop(signal::kill(Pid::from_raw(process.pid), number)),
-    }
+        Err(_) => kill_process(pid, number),
+    };
 }
 
-/// Kills the process group of a leader that is still the same.
 pub(super) fn kill_group(leader: &Process) {
     let is_same = || inspect(leader.pid).is_some_and(|now| now.is(leader));
     if leader.pid > 1 && !is_above_us(leader.pid) && is_same() {
-        let _ = signal::killpg(Pid::from_raw(leader.pid), signal::Signal::SIGKILL);
+        let pid = Pid::from_raw(leader.pid);
+        let _ = pid.map(|pid| kill_process_group(pid, rustix::process::Signal::KILL));
     }
 }
 
