@@ -205,8 +205,12 @@ enum Severity {
     Fatal,
 }
 
-/// The last of the worst lines, from the name of Dovecot's process on; in a log of everybody's only
-/// those with this tag count. What befalls a single user, `imap(name)`, is no reason.
+/// The last of the worst lines since the last start, from the name of Dovecot's process on; in a log of
+/// everybody's only those with this tag count. What befalls a single user, `imap(name)`, is no reason.
+///
+/// What came before a start was said of another Dovecot: after a recover its `Killed with signal 15`,
+/// by the kit's own stop, would be told as the reason of the next fault. A wrong reason sends whoever
+/// is paged after a culprit who does not exist; one that is missing can be read in the log.
 fn reason<'a>(
     lines: impl Iterator<Item = &'a str>,
     tag: Option<&str>,
@@ -217,27 +221,36 @@ fn reason<'a>(
         ("Error: ", Severity::Error),
         ("Warning: ", Severity::Warning),
     ];
+    // `mail2:` or `mail2[7]:`; a host may have the name alone.
+    let is_tag = |word: &str| {
+        let named = word.strip_suffix(':');
+        named.is_some_and(|word| word.split('[').next() == tag)
+    };
+    let is_dovecots = |head: &str| tag.is_none() || head.split_whitespace().any(is_tag);
     let judged = |line: &str| {
         let (at, severity) =
             marks.iter().find_map(|(mark, severity)| line.find(mark).map(|at| (at, *severity)))?;
         let (head, words) = line.split_at_checked(at)?;
-        // `mail2:` or `mail2[7]:`; a host may have the name alone.
-        let is_tag = |word: &str| {
-            let named = word.strip_suffix(':');
-            named.is_some_and(|word| word.split('[').next() == tag)
-        };
-        if tag.is_some() && !head.split_whitespace().any(is_tag) {
-            return None;
-        }
         let who = head.split_whitespace().next_back().unwrap_or_default();
         let is_users = who.contains('(') && !who.starts_with("auth");
-        if is_users || (severity == Severity::Warning && who != "master:") {
+        if !is_dovecots(head) || is_users || (severity == Severity::Warning && who != "master:") {
             return None;
         }
         Some((severity, format!("{who} {words}")))
     };
-    // The last of those that are equally bad.
-    let (severity, words) = lines.filter_map(judged).max_by_key(|(severity, _)| *severity)?;
+    // `master: Info: Dovecot v2.3.19.1 (9b53102964) starting up for imap`; 1.x has no `master: Info:`.
+    let is_start = |line: &str| {
+        line.split_once("Dovecot v")
+            .is_some_and(|(head, rest)| rest.contains(" starting up") && is_dovecots(head))
+    };
+    let (severity, words) = lines.fold(None, |worst: Option<(Severity, String)>, line| {
+        match (judged(line), worst) {
+            _ if is_start(line) => None,
+            // The last of those that are equally bad.
+            (Some(new), worst) if worst.as_ref().is_none_or(|worst| worst.0 <= new.0) => Some(new),
+            (_, worst) => worst,
+        }
+    })?;
     Some((severity, one_line(&words).trim().chars().take(MAX_TOLD).collect()))
 }
 
@@ -271,6 +284,30 @@ mod tests {
             words(&format!("a: Error: {}", "あ".repeat(999))).map(|w| w.chars().count()),
             Some(MAX_TOLD)
         );
+    }
+
+    #[test]
+    fn what_was_said_before_the_last_start_was_said_of_another_dovecot() {
+        let killed =
+            "Nov 22 16:50:41 master: Warning: Killed with signal 15 (by pid=838 uid=0 code=kill)";
+        let start =
+            "Nov 22 16:50:43 master: Info: Dovecot v2.3.19.1 (9b53102964) starting up for imap";
+        let words =
+            |lines: &[&str], tag| reason(lines.iter().copied(), tag).map(|(_, words)| words);
+        assert!(
+            words(&[killed], None)
+                .is_some_and(|words| words.starts_with("master: Warning: Killed"))
+        );
+        assert_eq!(words(&[killed, start], None), None);
+        assert_eq!(
+            words(&[killed, start, "x: Error: new"], None).as_deref(),
+            Some("x: Error: new")
+        );
+        let old = "Nov 22 n1 dovecot: Dovecot v1.2.15 starting up";
+        assert_eq!(words(&["Nov 22 n1 dovecot: auth: Error: a", old], Some("dovecot")), None);
+        let other = "Nov 22 n1 mail2: master: Dovecot v2.3.19.1 starting up for imap";
+        let ours = ["Nov 22 n1 dovecot: auth: Error: a", other];
+        assert_eq!(words(&ours, Some("dovecot")).as_deref(), Some("auth: Error: a"));
     }
 
     #[test]
