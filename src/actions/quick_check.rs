@@ -570,6 +570,13 @@ mod tests {
         assert_eq!((seen('D', &listens).0, words()), (None, vec![]));
         assert_eq!(seen('t', &listens).0, None);
         assert!(words().concat().contains("pid 100 (dovecot, state t) is held by a debugger"));
+        // Who is not served anyway learns it too, and sooner.
+        let machine = Machine::running();
+        machine.change(MASTER, |master| master.state = 'T');
+        machine.state().ports.insert(143, Port::Refusing);
+        let cause = fault(&machine, &listens).expect("nobody is served");
+        let words = "pid 100 (dovecot, state T) is stopped, so nobody can log in; 127.0.0.1:143";
+        assert!(cause.contains(words), "{cause}");
         // Somebody only looked at it.
         let machine = Machine::running();
         machine.change(MASTER, |master| master.state = 'T');

@@ -298,10 +298,10 @@ impl Checks {
         }
     }
 
-    /// Looks at the masters again, if all of them are stopped and all else is well: login processes
-    /// can greet without them. It is a fault when they are stopped in both looks. A wrong yes would
-    /// restart a server that is traced for a moment, a wrong no leaves a server to which nobody can
-    /// log in.
+    /// Looks at the masters again, if all of them are stopped: login processes can greet without them.
+    /// It is a fault when they are stopped in both looks. A wrong yes would restart a server that is
+    /// traced for a moment, a wrong no leaves a server to which nobody can log in. Where nobody is
+    /// served anyway nothing but the words depends on it, and nobody waits for the second look.
     pub(crate) fn look_at_masters(&mut self, system: &impl System, depth: Depth, end: Duration) {
         let stopped = |masters: &[Process], state| masters.iter().all(|one| one.state == state);
         if depth == Depth::Connect || self.masters.is_empty() {
@@ -310,11 +310,14 @@ impl Checks {
         if stopped(&self.masters, 't') {
             self.hold = self.masters.first().cloned().map(StallCause::Traced);
         }
-        if !stopped(&self.masters, 'T') || !self.in_operation() || system.now() + FROZEN_TIME > end
-        {
+        if !stopped(&self.masters, 'T') {
             return;
         }
-        system.sleep(FROZEN_TIME);
+        if self.in_operation() && system.now() + FROZEN_TIME <= end {
+            system.sleep(FROZEN_TIME);
+        } else if self.serves() {
+            return;
+        }
         let now: Vec<Process> = (self.masters.iter())
             .filter_map(|one| system.inspect(one.pid).filter(|now| now.is(one)))
             .collect();

@@ -24,7 +24,10 @@ rows!(under systemd:
 fn f1_a_frozen_master_is_a_fault_and_recovered(scene: &Scene) {
     let master = scene.start();
     scene.signal(master, "STOP");
-    scene.expect("quickCheck", 1).says("127.0.0.1:143: no greeting after 2 s");
+    scene
+        .expect("quickCheck", 1)
+        .says("is stopped, so nobody can log in")
+        .says("127.0.0.1:143: no greeting after 2 s");
     scene.expect("recover", 0);
     scene.insist(scene.master() != master, "the frozen master is still there");
     scene.serves();
