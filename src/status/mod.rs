@@ -175,10 +175,14 @@ fn report(system: &impl System, root: &Path, tag: &Tag) -> Report {
 }
 
 /// How long what the look says has been so: as long as the master has lived, as nothing has ended a
-/// fault that an action noted, or as remove has been over.
+/// fault that an action noted, or as remove has been over. Nobody has noted when a Dovecot that serves
+/// was first degraded.
 fn since(system: &impl System, look: &Look, history: &History) -> Option<Duration> {
     let verdict = look.verdict();
-    if verdict.is_up() {
+    if verdict == Verdict::Degraded {
+        return None;
+    }
+    if verdict == Verdict::Up {
         let started = look.checks.masters.iter().map(|master| ticks(master.started)).min()?;
         return Some(system.since_boot().saturating_sub(started));
     }

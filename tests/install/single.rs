@@ -87,7 +87,7 @@ fn f54_two_masters_are_an_error_of_doctor_a_warning_of_status_and_no_fault() {
         kit.assert_found("master", "error", &[&words, "remove ends them all", cure]);
 
         let status = kit.done(&["status"]);
-        assert!(status.starts_with("dovecot: degraded since "), "{init}: {status}");
+        assert!(status.starts_with("dovecot: degraded\n"), "{init}: {status}");
         assert!(status.contains(&format!("\nwarning: ARK1110: {words} (")), "{init}: {status}");
         let status = kit.done(&["status", "--json"]);
         assert!(status.contains(&words), "{init}: {status}");
