@@ -163,7 +163,9 @@ pub(crate) fn judge<S: System>(
         Trouble::Silent(Step::Examine, _) => of(Kind::Hanging, store),
         Trouble::Refused(Step::Examine, reason) if reply::is_missing(reason) => {
             let name = &visit.mailbox;
-            of(Kind::Lost, &format!("no mailbox {name}, the mail store is another or not mounted"))
+            let words =
+                format!("no mailbox {name}, the mail store is a different one or is not mounted");
+            of(Kind::Lost, &words)
         }
         Trouble::Refused(_, reason) => refused(system, instance, visit, (reason, &words), end),
         Trouble::Silent(..) | Trouble::Closed(..) | Trouble::Foreign(..) | Trouble::Tls(_) => {
