@@ -57,7 +57,8 @@ fn said(line: &str) -> String {
     };
     let last = words.rsplit_once(' ').filter(|(_, last)| [",", ".", ";", ":", ")"].contains(last));
     let (words, end) = last.unwrap_or((words, ""));
-    let mark = if name == "Ql" { "`" } else { "" };
+    // Words that quote a command themselves are not put into quotes once more.
+    let mark = if name == "Ql" && !words.contains("\\(ga") { "`" } else { "" };
     format!("{mark}{}{mark}{end}", plain(words))
 }
 
@@ -105,6 +106,10 @@ mod tests {
             (".Pa /proc .", "/proc."),
             ("Dovecot\\(aqs own", "Dovecot's own"),
             (".Ql connect:\\&", "`connect:`"),
+            (
+                ".Ql \\(gaservice x status\\(ga: exit status 3 .",
+                "`service x status`: exit status 3.",
+            ),
         ] {
             assert_eq!(said(line), words, "{line}");
         }

@@ -22,7 +22,7 @@ if [ -n "$tag" ] && [ -e "$consent" ]; then
 	END
 elif [ -n "$tag" ]; then
 	cat >&2 <<-END
-		Run "dovecot-ark uninstall --tag $tag" first. To erase the package all the same, make the file
+		Run "dovecot-ark uninstall --tag $tag" first. To erase the package all the same, create the file
 		$consent
 	END
 	exit 1

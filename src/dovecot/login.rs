@@ -162,7 +162,9 @@ impl<S: System> Inquiry<'_, S> {
             }
             Trouble::Refused(Step::Examine, reason) if reply::is_missing(reason) => {
                 let name = &self.visit.mailbox;
-                let head = format!("no mailbox {name}, the mail store is another or not mounted");
+                let head = format!(
+                    "no mailbox {name}, the mail store is a different one or is not mounted"
+                );
                 failed(Kind::Lost, &head, &trouble)
             }
             Trouble::Refused(_, reason) => self.refused(reason, &trouble),

@@ -329,15 +329,16 @@ fn advice(
     }
     let _ = write!(
         text,
-        "and name it in Dovecot's configuration before each other passdb, so that the check does\n\
-         not depend on LDAP or SQL:\n\n{}\n",
+        "and name it in Dovecot's configuration before all other passdb sections, so\n\
+         that the check does not depend on LDAP or SQL:\n\n{}\n",
         sections("passdb")
     );
     if !has_home {
         let _ = write!(
             text,
             "HOME is a directory of its own on the mail store, {uid} and {gid} are the owner of the\n\
-             mail there. Unless the userdb is static, name the file before each other userdb, too:\n\n{}\n",
+             mail there. Unless the userdb is static, name the file before all other userdb\n\
+             sections, too:\n\n{}\n",
             sections("userdb")
         );
     }

@@ -131,8 +131,8 @@ fn f36_a_store_that_is_not_mounted_is_a_fault(scene: &Scene) {
     arm(scene);
     let (away, back) = ("umount -l /srv/vmail", "mount --bind /mnt/keep /srv/vmail");
     scene.sh(away);
-    is_fault(scene, "no mailbox dovecot-ark, the mail store is another or not mounted");
-    scene.expect("recover", 1).says("the mail store is another or not mounted");
+    is_fault(scene, "no mailbox dovecot-ark, the mail store is a different one or is not mounted");
+    scene.expect("recover", 1).says("the mail store is a different one or is not mounted");
     scene.sh(back);
     scene.expect("quickCheck", 0);
     scene.expect("recover", 0);

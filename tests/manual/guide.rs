@@ -18,6 +18,9 @@ struct Guide {
     times: &'static str,
     specification: &'static str,
     failures: &'static str,
+    paged: &'static str,
+    /// Where the kit is taken out, and where the mail store is watched.
+    ends: (&'static str, &'static str),
     default: &'static str,
     second: &'static str,
 }
@@ -30,6 +33,8 @@ fn guides() -> [Guide; 2] {
             times: "TIME LIMITS",
             specification: "SPECIFICATION",
             failures: "WHAT HAPPENS IN A FAILURE",
+            paged: "When you are paged",
+            ends: ("TAKING THE KIT OUT", "WATCHING THE MAIL STORE"),
             default: "Default: ",
             second: " seconds.",
         },
@@ -39,6 +44,8 @@ fn guides() -> [Guide; 2] {
             times: "制限時間",
             specification: "仕様",
             failures: "障害時の動作",
+            paged: "障害の通知を受けたとき",
+            ends: ("取り外し", "メールストアの監視"),
             default: "初期値: ",
             second: " 秒。",
         },
@@ -161,6 +168,45 @@ fn each_message_of_the_guide_is_one_of_the_program() {
             }
         }
         assert_eq!(told, 6, "{}", guide.page.file);
+    }
+}
+
+#[test]
+fn where_the_guide_stops_lifekeeper_it_starts_it_again() {
+    for guide in guides() {
+        let displays = guide.page.displays.iter();
+        let first: Vec<&str> = displays.filter_map(|lines| Some(lines.first()?.as_str())).collect();
+        let is = |line: &str, command: &str| line.contains(&format!("/bin/{command}"));
+        let stops = first.iter().position(|line| is(line, "lkstop")).expect("a stop");
+        assert!(is(first[stops + 1], "lkstart"), "{}: {}", guide.page.file, first[stops + 1]);
+    }
+}
+
+#[test]
+fn what_is_left_of_the_kit_is_named_where_the_guide_takes_it_out() {
+    let (settings, words) = (program::settings(), program::words());
+    let default = |key: &str| settings.iter().find(|(name, _)| name == key).map(|(_, it)| &**it);
+    let login = default("APP_DOVECOT_LOGIN_FILE").expect("its default");
+    let accounts = "/etc/dovecot/dovecot-ark.passwd";
+    assert!(words.contains(accounts), "login-account names another file");
+    for guide in guides() {
+        let (stays, login_check) = guide.ends;
+        for file in [login, accounts, "/var/log/dovecot-ark.log"] {
+            assert!(guide.page.part(stays).contains(file), "{}: {file}", guide.page.file);
+        }
+        // What doctor says to the lists of the guide is in the guide.
+        assert!(guide.page.part(login_check).contains("ARK4119"), "{}", guide.page.file);
+    }
+}
+
+#[test]
+fn who_is_paged_is_told_what_a_resource_in_service_needs_and_what_another_one() {
+    for guide in guides() {
+        let text = guide.page.part(guide.paged);
+        let places = [" recover -t dovecot", "perform_action -t dovecot -a restore"];
+        let places = places.map(|command| text.find(command).expect(command));
+        let (isp, osf) = (text.find("ISP").expect("ISP"), text.find("OSF").expect("OSF"));
+        assert!(isp < places[0] && places[0] < osf && osf < places[1], "{text}");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::page::root;
 use crate::readme::texts;
 
 /// What is not to be said, and what is said instead.
-const BANNED: [(&str, &str); 13] = [
+const BANNED: [(&str, &str); 23] = [
     ("folder", "directory"),
     ("folders", "directories"),
     ("anew", "again"),
@@ -25,6 +25,16 @@ const BANNED: [(&str, &str); 13] = [
     ("lies below", "depends, the other way round"),
     ("nobody listens", "nothing listens"),
     ("cannot be told", "it is unknown whether"),
+    ("failover neither", "nor after a failover"),
+    ("most start commands", "maximum number of start commands"),
+    ("most stop commands", "maximum number of stop commands"),
+    ("before each other", "before all other"),
+    ("mail store is another", "is a different one"),
+    ("takes its configuration", "accepts its configuration"),
+    ("make the file", "create the file"),
+    ("for nothing", "without cause"),
+    ("spoil", "damage"),
+    ("spoils", "damages"),
 ];
 
 /// The banned words in a text, as whole words, in whatever case.

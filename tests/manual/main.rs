@@ -285,6 +285,25 @@ fn the_verdicts_of_status_are_those_of_the_program() {
 }
 
 #[test]
+fn each_state_of_the_plugins_table_is_explained() {
+    for manual in manuals() {
+        let page = manual.page(STATUS);
+        let table = page.displays.iter().find(|lines| lines[0].starts_with("LifeKeeper says"));
+        let rows = table.expect("the table").iter().skip(1);
+        let states = rows.filter_map(|row| row.split([' ', ',']).next());
+        let text = page.part(manual.word("MONITORING PLUGIN|監視プラグイン"));
+        let text = text.split_once("nothing").expect("the end of the table").1;
+        let mut told = BTreeSet::new();
+        for state in states.filter(|state| state.bytes().all(|byte| byte.is_ascii_uppercase())) {
+            let explained = format!("{state}{}", manual.word(": | は"));
+            assert!(text.contains(&explained), "{}: {state}", page.file);
+            told.insert(state);
+        }
+        assert_eq!(told.len(), 4, "{told:?}");
+    }
+}
+
+#[test]
 fn the_names_of_doctors_checks_are_those_of_the_program() {
     let word = |check| serde_json::to_value(check).expect("a name").as_str().map(str::to_owned);
     let known: BTreeSet<String> = Check::ALL.into_iter().filter_map(word).collect();

@@ -67,7 +67,7 @@ fn delayed(account: &Account) -> Option<Finding> {
     Some(
         Finding::warning(Check::Account, Message::DoctorAccountDelayed)
             .what(format!("Dovecot delays the login check when others from {from} fail to log in"))
-            .why("after wrong passwords of a webmail on this node the check warns for nothing")
+            .why("after wrong passwords of a webmail on this node the check warns without cause")
             .cure(format!(
                 "list 127.0.0.1:143 before that entry in APP_DOVECOT_IP_LIST, or add {from} to \
                  login_trusted_networks"

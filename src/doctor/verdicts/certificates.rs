@@ -12,7 +12,7 @@ use crate::text::list;
 const USELESS: &str = "Dovecot starts and greets, and resets each connection with TLS";
 
 /// What a Dovecot does without its certificate or its key.
-const MISSING: &str = "Dovecot does not start without it, on a failover neither";
+const MISSING: &str = "Dovecot does not start without it, nor after a failover";
 
 /// Assesses the certificates.
 pub(crate) fn assess(certificates: &[Certificate]) -> Vec<Finding> {

@@ -253,7 +253,7 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
     let serving = several(&|facts| facts.network.serves() == Some(true)).map(|names| {
         Finding::error(Check::State, Message::DoctorRunsTwice)
             .what(format!("Dovecot runs on more than one node: {names}"))
-            .why("two Dovecots on the same mail spoil it")
+            .why("two Dovecots on the same mail damage it")
             .run("dovecot-ark remove -t TAG")
             .and("on each node where LifeKeeper has it out of service")
     });

@@ -1,4 +1,4 @@
-//! Whether Dovecot takes its configuration, and whether it listens where it is checked.
+//! Whether Dovecot accepts its configuration, and whether it listens where it is checked.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -40,7 +40,7 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
                 .and("a file that it names may be a FIFO, or on a dead mount")
         }
         (Fact::Known(_), None) => {
-            Finding::ok(Check::Configuration, "Dovecot takes its configuration")
+            Finding::ok(Check::Configuration, "Dovecot accepts its configuration")
         }
     };
     let mut findings = vec![settings];

@@ -78,7 +78,7 @@ fn state(facts: &Facts, state: State) -> Finding {
                 .what(format!(
                     "Dovecot runs, and LifeKeeper has {tag} out of service here ({state})"
                 ))
-                .why("it may run on two nodes at once and spoil the mail that they share")
+                .why("it may run on two nodes at once and damage the mail that they share")
                 .run(format!("dovecot-ark remove -t {tag}"))
         }
         (_, Some(false)) if in_service => Finding::warning(Check::State, Message::DoctorNotRunning)
