@@ -157,6 +157,8 @@ table! {
     AccountExists = 3037: "The login check has an account already.",
     AccountNotKept = 3038: "The login check's account cannot be kept.",
     NoRestart = 3039: "systemd cannot be let restart Dovecot.",
+    OnOtherNode = 3040: "Another node has the resource.",
+    NodeNotAsked = 3041: "Whether another node has the resource is not known.",
 
     // doctor: what is installed, and the checks.
     DoctorLifeKeeperVersion = 4001: "LifeKeeper's version is not known.",

@@ -103,7 +103,7 @@ impl<S: System> Resource<'_, S> {
     ///
     /// When LifeKeeper does not tell.
     pub(super) fn others(&self) -> Result<Vec<String>, Error> {
-        let all = self.lifekeeper.instances(self.system)?;
+        let all = self.lifekeeper.instances(self.system, None)?;
         let tags = all
             .iter()
             .filter(|one| is_application(one))

@@ -75,13 +75,17 @@ impl LifeKeeper {
         }
     }
 
-    /// All resources on this node.
+    /// All resources on this node, or on another with `there`.
     ///
     /// # Errors
     ///
     /// When the list cannot be had or understood.
-    pub(crate) fn instances(&self, system: &impl System) -> Result<Vec<Instance>, Error> {
-        let answer = self.answer(system, "ins_list", &[])?;
+    pub(crate) fn instances(
+        &self,
+        system: &impl System,
+        there: Option<&str>,
+    ) -> Result<Vec<Instance>, Error> {
+        let answer = self.answer(system, "ins_list", &on(there))?;
         parse(&answer).ok_or_else(|| garbage("ins_list", &answer))
     }
 
