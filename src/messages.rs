@@ -313,6 +313,12 @@ impl Remark {
         Self { message, text: text.into() }
     }
 
+    /// Each with its number before the words.
+    pub(crate) fn numbered(remarks: &[Self]) -> Vec<String> {
+        let numbered = |Self { message, text }: &Self| format!("{}: {text}", message.code());
+        remarks.iter().map(numbered).collect()
+    }
+
     /// The words alone.
     pub(crate) fn texts(remarks: &[Self]) -> Vec<String> {
         remarks.iter().map(|remark| remark.text.clone()).collect()
