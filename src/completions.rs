@@ -48,7 +48,8 @@ pub(crate) fn script(shell: Shell) -> Result<(), Error> {
 ///
 /// As [`print()`].
 pub(crate) fn tags(system: &impl System, root: &Path) -> Result<(), Error> {
-    let found = LifeKeeper::find(root).and_then(|found| found.within(LIMIT).instances(system));
+    let found =
+        LifeKeeper::find(root).and_then(|found| found.within(LIMIT).instances(system, None));
     let tags = found.unwrap_or_default().into_iter().map(|one| one.tag);
     print(&tags.filter(|tag| is_offered(tag)).map(|tag| tag + "\n").collect::<String>())
 }

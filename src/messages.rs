@@ -157,6 +157,8 @@ table! {
     AccountExists = 3037: "The login check has an account already.",
     AccountNotKept = 3038: "The login check's account cannot be kept.",
     NoRestart = 3039: "systemd cannot be let restart Dovecot.",
+    OnOtherNode = 3040: "Another node has the resource.",
+    NodeNotAsked = 3041: "Whether another node has the resource is not known.",
 
     // doctor: what is installed, and the checks.
     DoctorLifeKeeperVersion = 4001: "LifeKeeper's version is not known.",
@@ -309,6 +311,12 @@ impl Remark {
     /// Says this under the number of a message.
     pub(crate) fn new(message: Message, text: impl Into<String>) -> Self {
         Self { message, text: text.into() }
+    }
+
+    /// Each with its number before the words.
+    pub(crate) fn numbered(remarks: &[Self]) -> Vec<String> {
+        let numbered = |Self { message, text }: &Self| format!("{}: {text}", message.code());
+        remarks.iter().map(numbered).collect()
     }
 
     /// The words alone.

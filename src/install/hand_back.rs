@@ -69,12 +69,21 @@ pub(super) fn plan<S: System>(
 ///
 /// When LifeKeeper's copies call this kit: no old ones are kept for them.
 pub(super) fn require_nothing<S: System>(resource: &Resource<'_, S>) -> Result<(), Error> {
-    if ours(resource)?.is_empty() {
+    if has_nothing(resource)? {
         return Ok(());
     }
     let tag = resource.tag;
     let cause = "its programs here are this kit's, and no old ones are kept";
     Err(refused!(Message::NotGivenBack, "giving {tag} back: {cause}"))
+}
+
+/// Whether none of LifeKeeper's copies here calls this kit.
+///
+/// # Errors
+///
+/// When one cannot be read.
+pub(super) fn has_nothing<S>(resource: &Resource<'_, S>) -> Result<bool, Error> {
+    ours(resource).map(|ours| ours.is_empty())
 }
 
 /// Adds the other nodes.

@@ -323,6 +323,7 @@ mod tests {
         for (line, status, answer) in [
             ("lktest", 0, ""),
             ("lcduname", 0, "node1\n"),
+            ("sys_list", 0, "node1\n"),
             ("ins_list", 0, ""),
             ("ins_list -t dovecot", 7, ""),
             ("eqv_list -t dovecot", 7, ""),

@@ -12,8 +12,12 @@ use crate::messages::Message;
 use crate::process::Process;
 use crate::system::System;
 
-/// What LifeKeeper is told as the reason.
+/// What LifeKeeper is told as the reason of the mark OSU, which stays for a moment.
 const REASON: &str = "dovecot-ark: the programs of the resource are replaced";
+
+/// What LifeKeeper is told as the reason of the mark ISP, which stays: LifeKeeper shows it when the kit
+/// is gone, too. What was there before cannot be read: no manual says where it is listed.
+const REASON_AFTER: &str = "in service all the time; its programs were replaced";
 
 /// How long none of the programs may be seen: LifeKeeper may have seen the resource ISP just before,
 /// and start one. It harms nobody if that takes longer: a program is replaced in one step, and
@@ -126,7 +130,8 @@ impl<S: System> Resource<'_, S> {
     }
 
     fn mark(&self, state: State) -> Result<(), Error> {
-        let words = ["-t", self.tag.as_str(), "-S", state.word(), "-R", REASON];
+        let reason = if state == State::Isp { REASON_AFTER } else { REASON };
+        let words = ["-t", self.tag.as_str(), "-S", state.word(), "-R", reason];
         self.succeed("ins_setstate", &words, MARK_LIMIT)
     }
 

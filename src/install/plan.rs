@@ -7,7 +7,7 @@ use super::block::{self, Entry};
 use super::programs::PROGRAMS;
 use super::record::{Record, Role};
 use super::replace::Original;
-use super::resource::{Edge, Resource};
+use super::resource::{Edge, Resource, is_application};
 use super::restart;
 use super::step::Step;
 use super::take_over;
@@ -163,6 +163,42 @@ fn require_alone<S: System>(resource: &Resource<'_, S>, record: &Record) -> Resu
     ))
 }
 
+/// Makes sure that no other node has the resource, or has Dovecot in service as the kit's resource of
+/// another tag: LifeKeeper would take the new one for a different resource, and both would run Dovecot.
+/// Returns what could not be found out.
+///
+/// A wrong yes hurts the users, whose mail two Dovecots damage; a wrong no hurts an operator, who must
+/// uninstall on the other node first. Nevertheless a node that cannot be asked does not block: the first
+/// node of a cluster is often installed while the second one is off, and only a person can know.
+fn require_nowhere_else<S: System>(resource: &Resource<'_, S>) -> Result<Vec<Remark>, Error> {
+    let Resource { system, lifekeeper, tag, .. } = *resource;
+    let is_meant = |one: &resources::Instance| {
+        let serves = one.info == INFO && is_application(one) && one.state.is_in_service();
+        one.tag == tag.as_str() || serves
+    };
+    let unknown = |who: &str, cause: &str| {
+        let text = format!(
+            "whether {who} has the resource {tag} is not known: {cause}; if it has, uninstall here, \
+             and extend the resource from there"
+        );
+        Remark::new(Message::NodeNotAsked, text)
+    };
+    let elsewhere = match lifekeeper.elsewhere(system, is_meant) {
+        Ok(elsewhere) => elsewhere,
+        Err(cause) => return Ok(vec![unknown("another node", &cause.to_string())]),
+    };
+    if let Some((node, found)) = elsewhere.found.first() {
+        let there = excerpt(&found.tag);
+        return Err(refused!(
+            Message::OnOtherNode,
+            "installing {tag}: {node} has the resource {there} ({}), and a second one would start a \
+             second Dovecot; run dovecot-ark install --standby here, and extend {there} from {node}",
+            found.state
+        ));
+    }
+    Ok(elsewhere.unknown.iter().map(|(node, cause)| unknown(node, cause)).collect())
+}
+
 /// Makes sure that Dovecot and the kit's own programs are here.
 fn require_programs(system: &impl System, root: &Path) -> Result<(), Error> {
     if system.program("dovecot").is_none() {
@@ -269,6 +305,7 @@ fn resource_steps<S: System>(
             format!("{tag} is {} on this node", found.state),
         )),
         None => {
+            warnings.extend(require_nowhere_else(resource)?);
             let node = lifekeeper.node(system)?;
             let switchback = what.switchback;
             let wanted = NewResource { tag, programs: PROGRAMS, info: INFO, switchback, start };
@@ -352,6 +389,8 @@ fn by_hand(node: &str, wanted: &NewResource<'_>, reasons: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::install::record;
     use crate::install::tests::{node, wanted};
@@ -411,6 +450,55 @@ mod tests {
         machine.state().programs.retain(|program| *program != "dovecot");
         let error = planned(&root, &machine, &wanted()).expect_err("no Dovecot");
         assert!(error.contains("no program dovecot is in /"), "{error}");
+    }
+
+    #[test]
+    fn a_node_is_refused_while_another_has_the_resource_and_one_that_cannot_be_asked_is_named() {
+        let listed = |info, tag, state| {
+            let line = ["node2", "gen", "app", tag, "id", info, state, "", "\n"].join("\u{1}");
+            (0, line)
+        };
+        let (ours, nothing, broken) = (INFO, (0, String::new()), (1, "x".to_owned()));
+        let warning = "whether node2 has the resource dovecot is not known: ";
+        for (alive, (status, list), refusal, warned) in [
+            ("ALIVE", listed("", "dovecot", "ISP"), "node2 has the resource dovecot (ISP)", ""),
+            ("ALIVE", listed(ours, "dovecot", "OSU"), "node2 has the resource dovecot (OSU)", ""),
+            ("ALIVE", listed(ours, "mail", "ISP"), "node2 has the resource mail (ISP)", ""),
+            ("ALIVE", listed(ours, "mail", "OSU"), "", ""),
+            ("ALIVE", listed("", "www", "ISP"), "", ""),
+            ("ALIVE", nothing.clone(), "", ""),
+            ("ALIVE", broken, "", warning),
+            ("DEAD", listed(ours, "dovecot", "ISP"), "", warning),
+        ] {
+            let (root, machine) = node();
+            for (line, status, answer) in [
+                ("sys_list", 0, "node1\nnode2\n"),
+                ("sys_getst -s node2", 0, alive),
+                ("ins_list -d node2", status, &list),
+            ] {
+                let (end, took) = (crate::command::End::Exited(status), Duration::from_millis(5));
+                machine.answer(line, end, took, answer);
+            }
+            let case = format!("{alive} {list:?}");
+            let said = |what: &Install| {
+                let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
+                let (root, tag) = (root.path(), &what.tag);
+                let resource = Resource { system: &machine, root, lifekeeper: &lifekeeper, tag };
+                let plan = plan(&resource, what).map_err(|cause| cause.to_string())?;
+                Ok::<_, String>(Remark::texts(&plan.warnings).concat())
+            };
+            match said(&wanted()) {
+                Ok(told) => {
+                    assert!(refusal.is_empty() && told.starts_with(warned), "{case}: {told}");
+                }
+                Err(refused) => {
+                    assert!(!refusal.is_empty() && refused.contains(refusal), "{case}: {refused}");
+                    assert!(refused.contains("install --standby here"), "{case}: {refused}");
+                }
+            }
+            let standby = said(&Install { standby: true, ..wanted() }).expect("a standby");
+            assert_eq!(standby, "", "{case}: a standby creates nothing");
+        }
     }
 
     #[test]

@@ -43,6 +43,16 @@ pub(super) struct Resource<'a, S> {
     pub(super) tag: &'a Tag,
 }
 
+/// Whose the resource of a tag is.
+pub(super) enum Owned {
+    /// There is none.
+    Nobody,
+    /// This kit's.
+    Ours(Instance),
+    /// Another's, as this cause shows.
+    Foreign(String),
+}
+
 /// How the registered copies look.
 enum Copies {
     /// All four call this kit.
@@ -70,14 +80,33 @@ impl<S: System> Resource<'_, S> {
     ///
     /// When LifeKeeper does not tell; [`Error::Refused`] with what it is instead of ours.
     pub(super) fn ours(&self) -> Result<Option<Instance>, Error> {
+        let tag = self.tag;
+        match self.owned()? {
+            Owned::Nobody => Ok(None),
+            Owned::Ours(found) => Ok(Some(found)),
+            Owned::Foreign(cause) => Err(refused!(
+                Message::ForeignResource,
+                "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
+                 {cause}; choose another tag, or take it over with --take-over"
+            )),
+        }
+    }
+
+    /// Looks it up on this node, and whose it is. Copies that are missing are waited for, as
+    /// [`Resource::ours`] says.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper does not tell.
+    pub(super) fn owned(&self) -> Result<Owned, Error> {
         let start = self.system.now();
         loop {
-            let Some(found) = self.look()? else { return Ok(None) };
+            let Some(found) = self.look()? else { return Ok(Owned::Nobody) };
             let cause = match self.copies()? {
                 _ if !is_application(&found) => {
                     format!("it is of type {}/{}, not gen/app", found.app, found.kind)
                 }
-                Copies::Ours => return Ok(Some(found)),
+                Copies::Ours => return Ok(Owned::Ours(found)),
                 Copies::Foreign(path) => format!("{path} does not call this kit"),
                 Copies::Missing(action) if self.is_over(start) => {
                     format!("it has no program for {action}")
@@ -87,12 +116,7 @@ impl<S: System> Resource<'_, S> {
                     continue;
                 }
             };
-            let tag = self.tag;
-            return Err(refused!(
-                Message::ForeignResource,
-                "looking at the resource {tag}: LifeKeeper has one that is not this kit's: \
-                 {cause}; choose another tag, or take it over with --take-over"
-            ));
+            return Ok(Owned::Foreign(cause));
         }
     }
 
@@ -103,7 +127,7 @@ impl<S: System> Resource<'_, S> {
     ///
     /// When LifeKeeper does not tell.
     pub(super) fn others(&self) -> Result<Vec<String>, Error> {
-        let all = self.lifekeeper.instances(self.system)?;
+        let all = self.lifekeeper.instances(self.system, None)?;
         let tags = all
             .iter()
             .filter(|one| is_application(one))

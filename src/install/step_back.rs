@@ -62,7 +62,8 @@ impl Step {
             }
             Self::Entries(entries, _) => {
                 let (file, keys) = (defaults::FILE, list(entries.iter().map(|entry| &entry.key)));
-                Deed::new("taking", "take", format!("out of /{file} what is unchanged of: {keys}"))
+                let what = if keys.is_empty() { "the marks of its block" } else { &keys };
+                Deed::new("taking", "take", format!("out of /{file}: {what}"))
             }
             Self::Boot(boot) => {
                 let what = format!("back the start at boot: {}", links::describe(boot));

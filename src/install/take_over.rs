@@ -184,6 +184,7 @@ mod tests {
 
     const TOOK: Duration = Duration::from_millis(5);
     const REASON: &str = "dovecot-ark: the programs of the resource are replaced";
+    const REASON_AFTER: &str = "in service all the time; its programs were replaced";
     const TEXTS: [(&str, &str); 4] = [
         ("restore", include_str!("../../installer/restore")),
         ("remove", include_str!("../../installer/remove")),
@@ -203,7 +204,8 @@ mod tests {
     }
 
     fn mark(state: &str) -> String {
-        format!("ins_setstate -t dovecot -S {state} -R {REASON}")
+        let reason = if state == "ISP" { REASON_AFTER } else { REASON };
+        format!("ins_setstate -t dovecot -S {state} -R {reason}")
     }
 
     fn lay_old(root: &TestRoot, action: &str) {
@@ -292,6 +294,21 @@ mod tests {
         assert_eq!(machine.count(&mark("OSU")), marks, "it is left alone");
         give_back(&root, &machine, false).expect("given back");
         assert_untouched(&root, &machine, "given back");
+    }
+
+    #[test]
+    fn a_resource_of_others_of_which_nothing_is_noted_is_nothing_to_give_back() {
+        let (root, machine) = node();
+        give_back(&root, &machine, false).expect("given back by the run on another node");
+        assert_untouched(&root, &machine, "nothing to do");
+        let (action, text) = TEXTS[1];
+        fs::write(root.path().join(copy(action)), text).expect("one of ours among them");
+        let error = give_back(&root, &machine, false).expect_err("a refusal");
+        assert!(
+            error.starts_with("uninstalling dovecot: LifeKeeper has one that is not"),
+            "{error}"
+        );
+        assert!(!error.contains("choose another tag"), "that is install's advice: {error}");
     }
 
     #[test]

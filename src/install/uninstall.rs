@@ -5,12 +5,13 @@
 
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
+use std::slice;
 
 use super::block::{self, Entry, Extent};
 use super::programs::{self, Program};
 use super::record::{self, Record, TakeOver};
 use super::replace::Original;
-use super::resource::{Deletion, Resource};
+use super::resource::{Deletion, Owned, Resource};
 use super::step::{Deed, UNCHANGED};
 use super::step_back::Step;
 use super::{
@@ -21,6 +22,7 @@ use crate::cli::Uninstall;
 use crate::dovecot::identity;
 use crate::error::{Error, refused};
 use crate::exit::Exit;
+use crate::files::below;
 use crate::lifekeeper::defaults;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::tag::Tag;
@@ -123,7 +125,8 @@ fn outcome(system: &impl System, root: &Path, tag: &Tag, plan: &Plan) -> Result<
 }
 
 /// Said when there is no resource and no record.
-const NOTHING: &str = "nothing to do: no such resource, and nothing noted for it on this node";
+const NOTHING: &str =
+    "nothing to do: no such resource of this kit, and nothing noted for it on this node";
 
 /// How the plan is told that a person confirms.
 const CONFIRMED: &str = "will";
@@ -165,7 +168,7 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
             } else if what.hand_back {
                 hand_back::require_nothing(&resource)?;
                 return Ok(plan);
-            } else if let Some(step) = taking_out(&resource, what)? {
+            } else if let Some(step) = taking_out(&resource, what, &record)? {
                 plan.steps.push(step);
                 let children = lifekeeper.children(system, None, what.tag.as_str())?;
                 if !children.is_empty() {
@@ -203,6 +206,11 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
         let without = block::remove(&file.bytes, &entries, extent);
         let kept = if is_last { own_keys(&without, &entries) } else { Vec::new() };
         if without != file.bytes {
+            // What was changed since stays, and is named among what is kept.
+            let is_unchanged = |entry: &Entry| {
+                block::remove(&file.bytes, slice::from_ref(entry), Extent::Entries) != file.bytes
+            };
+            entries.retain(is_unchanged);
             plan.steps.push(Step::Entries(entries, extent));
         }
         if !kept.is_empty() {
@@ -217,9 +225,22 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
             plan.kept.push(Deed::new("keeping", "keep", what));
         }
         plan.steps.extend(record.boot.iter().cloned().map(Step::Boot));
+        plan.kept.extend(kept_account(root));
     }
     plan.steps.push(if is_last { Step::RemoveRecord } else { Step::Forget });
     Ok(Plan { record, ..plan })
+}
+
+/// The file with the account of the login check, if there is one. It is not uninstall's to remove, since
+/// `login-account` may have been told to use an account of the site; but it holds a password.
+fn kept_account(root: &Path) -> Option<Deed> {
+    let file = settings::read(root).0.login.file;
+    below(root, &file).symlink_metadata().ok()?;
+    let what = format!(
+        "{}, a password; remove it, and the account from Dovecot, if nothing else uses it",
+        file.display()
+    );
+    Some(Deed::new("keeping", "keep", what))
 }
 
 /// LifeKeeper's defaults file, if there is one. One that is there and cannot be looked at is an error:
@@ -241,14 +262,32 @@ fn own_keys(file: &[u8], entries: &[Entry]) -> Vec<String> {
     keys.filter(is_own).collect()
 }
 
-/// The step that takes the resource out, if it is there.
+/// The step that takes the resource out, if it is there and this kit's. One of others of which nothing
+/// is noted here is none of uninstall's: the run on another node has given it back, or it never was this
+/// kit's. A wrong refusal hurts who uninstalls node by node; a wrong "nothing to do" would leave a
+/// resource without its programs when the package is erased, so none of its copies may be this kit's.
 fn taking_out<S: System>(
     resource: &Resource<'_, S>,
     what: &Uninstall,
+    record: &Record,
 ) -> Result<Option<Step>, Error> {
     let Resource { system, lifekeeper, tag, .. } = *resource;
     lifekeeper.require_running(system)?;
-    let Some(found) = resource.ours()? else { return Ok(None) };
+    let found = match resource.owned()? {
+        Owned::Nobody => return Ok(None),
+        Owned::Ours(found) => found,
+        Owned::Foreign(_) if !record.has(tag) && hand_back::has_nothing(resource)? => {
+            return Ok(None);
+        }
+        Owned::Foreign(cause) => {
+            return Err(refused!(
+                Message::ForeignResource,
+                "uninstalling {tag}: LifeKeeper has one that is not this kit's: {cause}; delete it \
+                 in LifeKeeper if it is not needed, or give it this kit's programs with install \
+                 --take-over, then run this again"
+            ));
+        }
+    };
     let refuse = |cause: String| {
         Err(refused!(Message::NotTakenOut, "taking the resource {tag} out of LifeKeeper: {cause}"))
     };
@@ -405,6 +444,12 @@ mod tests {
         };
         let kept = "would keep in /etc/default/LifeKeeper: APP_DOVECOT_DEBUG, APP_DOVECOT_WAIT\n";
         assert!(planned(&changed).ends_with(kept), "{}", planned(&changed));
+        let twice = planned(&changed).matches("APP_DOVECOT_DEBUG").count();
+        assert_eq!(twice, 1, "it is kept, and not taken out: {}", planned(&changed));
         assert!(!planned(&file).contains("keep"), "{}", planned(&file));
+        root.write("etc/dovecot-ark/login", "ark:x\n");
+        let login =
+            "would keep /etc/dovecot-ark/login, a password; remove it, and the account from";
+        assert!(planned(&file).contains(login), "{}", planned(&file));
     }
 }

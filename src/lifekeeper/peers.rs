@@ -5,11 +5,50 @@ use std::time::Duration;
 use log::debug;
 
 use super::installation::{LifeKeeper, garbage, is_system_name};
+use super::resources::Instance;
 use crate::command::CommandOutput;
 use crate::error::Error;
 use crate::system::System;
 
+/// What the other systems have of something.
+#[derive(Debug, Default)]
+pub(crate) struct Elsewhere {
+    /// A system that has it, and its resource there.
+    pub(crate) found: Vec<(String, Instance)>,
+    /// A system that could not be asked, and why.
+    pub(crate) unknown: Vec<(String, String)>,
+}
+
 impl LifeKeeper {
+    /// The first resource of each other system that is meant. A system that is not alive is not asked,
+    /// because the answer would not come.
+    ///
+    /// # Errors
+    ///
+    /// When the systems are not known.
+    pub(crate) fn elsewhere(
+        &self,
+        system: &impl System,
+        is_meant: impl Fn(&Instance) -> bool,
+    ) -> Result<Elsewhere, Error> {
+        let mut elsewhere = Elsewhere::default();
+        for peer in self.peers(system)? {
+            if !self.is_alive(system, &peer) {
+                let cause = "LifeKeeper does not call it alive".to_owned();
+                elsewhere.unknown.push((peer, cause));
+                continue;
+            }
+            match self.instances(system, Some(&peer)) {
+                Ok(all) => {
+                    let found = all.into_iter().find(&is_meant);
+                    elsewhere.found.extend(found.map(|found| (peer, found)));
+                }
+                Err(cause) => elsewhere.unknown.push((peer, cause.to_string())),
+            }
+        }
+        Ok(elsewhere)
+    }
+
     /// The names of the other systems that LifeKeeper knows.
     ///
     /// # Errors

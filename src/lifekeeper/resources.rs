@@ -76,9 +76,13 @@ impl LifeKeeper {
         }
     }
 
-    /// All resources on this node.
-    pub(crate) fn instances(&self, system: &impl System) -> Result<Vec<Instance>, Error> {
-        let answer = self.answer(system, "ins_list", &[])?;
+    /// All resources on this node, or on another with `there`.
+    pub(crate) fn instances(
+        &self,
+        system: &impl System,
+        there: Option<&str>,
+    ) -> Result<Vec<Instance>, Error> {
+        let answer = self.answer(system, "ins_list", &on(there))?;
         parse(&answer).ok_or_else(|| garbage("ins_list", &answer))
     }
 

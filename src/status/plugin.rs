@@ -122,9 +122,7 @@ fn seen(report: &Report) -> String {
     match (verdict, &report.action) {
         (_, Some(action)) => format!("{}: {action} is running", verdict.word()),
         (Verdict::Degraded, _) => {
-            let numbered = |one: &Remark| format!("{}: {}", one.message.code(), one.text);
-            let told: Vec<String> = report.look.warnings().iter().map(numbered).collect();
-            format!("degraded: {}", told.join("; "))
+            format!("degraded: {}", Remark::numbered(&report.look.warnings()).join("; "))
         }
         (Verdict::Failed | Verdict::Unknown, _) => {
             let number = Message::Fault.code();

@@ -126,6 +126,31 @@ fn an_installation_by_lkcli_is_switched_over_and_back_and_leaves_no_trace() {
 }
 
 #[test]
+fn a_second_node_is_refused_while_the_first_has_the_resource_and_the_cure_is_to_extend_it() {
+    let cluster = start(Dialect::Guess);
+    cluster.create_children().expect("an address and a file system");
+    done(&cluster, 1, &["install", "--depends-on", IP_TAG, "--depends-on", FILESYS_TAG]);
+    let before = trees(&cluster);
+    let first = lab::host(1);
+    for words in [&["install"][..], &["install", "--tag", "mail2"]] {
+        let said = refused(&cluster, 2, words);
+        let refusal = format!("{first} has the resource {TAG} (ISP), and a second one");
+        assert!(said.contains(&refusal), "{words:?}: {said}");
+    }
+    for (before, after) in before.iter().zip(&trees(&cluster)) {
+        assert_eq!(before.changes(after), [""; 0], "nothing is written");
+    }
+    assert_eq!(cluster.serving().expect("the process tables"), [1]);
+    done(&cluster, 2, &["install", "--standby"]);
+    let told = ark(&cluster, 2, &["doctor"]).stdout;
+    let cure =
+        format!("cure: {first} has it (ISP): in LifeKeeper on {first}, extend {TAG} to this");
+    assert!(told.contains("ARK4503") && told.contains(&cure), "{told}");
+    cluster.extend().expect("extending");
+    assert_eq!(cluster.serving().expect("the process tables"), [1]);
+}
+
+#[test]
 fn what_is_left_on_a_node_that_is_off_is_told() {
     let installed = Installed::new(Dialect::None);
     let Installed { scene, before, uninstall } = installed;

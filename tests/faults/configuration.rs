@@ -68,7 +68,9 @@ fn f12_a_configuration_broken_while_running_is_no_reason_to_stop(scene: &Scene) 
     // Whoever serves a client has read the configuration by now.
     scene.serves();
     scene.configure("x {{\n");
-    scene.doctor_says("the checks say degraded: it could not start again: Error in configuration");
+    scene.doctor_says(
+        "the checks say degraded: ARK1116: it could not start again: Error in configuration",
+    );
     let words = "left running: it could not start again: Error in configuration file \
                  /etc/dovecot/local.conf line ";
     scene.expect("recover", 0).says(words);

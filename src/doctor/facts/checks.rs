@@ -21,7 +21,7 @@ pub(crate) struct CheckResult {
     pub(crate) action: Option<String>,
     /// What is wrong.
     pub(crate) causes: Vec<String>,
-    /// What is odd and no fault.
+    /// What is odd and no fault, with its number. Earlier kits report it without.
     pub(crate) warnings: Vec<String>,
     /// The last action that changed something.
     pub(crate) last: Option<EventReport>,
@@ -45,7 +45,7 @@ impl CheckResult {
         let action = action.map(|action| action.to_string());
         let (causes, warnings) = match verdict {
             Verdict::Starting | Verdict::Stopping => (Vec::new(), Vec::new()),
-            verdict if verdict.is_up() => (Vec::new(), Remark::texts(&look.warnings())),
+            verdict if verdict.is_up() => (Vec::new(), Remark::numbered(&look.warnings())),
             _ => (look.causes(), Vec::new()),
         };
         let History { last, fault, past } = History::read(system, root);

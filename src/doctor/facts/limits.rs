@@ -24,7 +24,7 @@ pub(crate) const INTERVAL_KEY: &str = "LKCHECKINTERVAL";
 pub(crate) struct Limits {
     /// The kit's parameters as they hold.
     pub(crate) settings: BTreeMap<String, String>,
-    /// What was not understood of them.
+    /// What was not understood of them, with its number. Earlier kits report it without.
     pub(crate) warnings: Vec<String>,
     /// How LifeKeeper writes the tag in the keys of this resource.
     pub(crate) converted_tag: String,
@@ -57,7 +57,7 @@ impl Limits {
         let rows = report.settings.into_iter();
         Self {
             settings: rows.map(|row| (row.key.to_owned(), row.value)).collect(),
-            warnings: Remark::texts(&report.warnings),
+            warnings: Remark::numbered(&report.warnings),
             converted_tag,
             set,
             checks: whole_seconds(actions::longest_checks(settings)),

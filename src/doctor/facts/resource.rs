@@ -33,7 +33,19 @@ pub(crate) struct Resource {
     pub(crate) below: Fact<BTreeSet<String>>,
     /// The other systems to which it is extended, and its tag there.
     pub(crate) extended: Fact<BTreeMap<String, String>>,
+    /// Where it is not registered: what the other systems have of its tag. Earlier kits do not report it.
+    #[serde(default)]
+    pub(crate) elsewhere: Elsewhere,
     pub(crate) copies: Copies,
+}
+
+/// The other systems by what they have of a tag.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Elsewhere {
+    /// Those that have it, with its state there.
+    pub(crate) found: BTreeMap<String, State>,
+    /// Those that could not be asked.
+    pub(crate) unknown: BTreeSet<String>,
 }
 
 /// A line of LifeKeeper's list.
@@ -60,7 +72,7 @@ impl Resource {
         let Some(engine) = engine else {
             return Self::unknown(tag, copies, "LifeKeeper does not run here");
         };
-        let all = match engine.instances(system) {
+        let all = match engine.instances(system, None) {
             Ok(all) => all,
             Err(cause) => return Self::unknown(tag, copies, &cause.to_string()),
         };
@@ -92,6 +104,11 @@ impl Resource {
             addresses: of_kind("comm", "ip").map(|one| (one.tag.clone(), addresses(one))).collect(),
             below: below.into(),
             extended,
+            elsewhere: if named.is_none() {
+                elsewhere(engine, system, tag)
+            } else {
+                Elsewhere::default()
+            },
             copies,
         }
     }
@@ -105,6 +122,7 @@ impl Resource {
             addresses: BTreeMap::new(),
             below: Fact::Unknown(cause.to_owned()),
             extended: Fact::Unknown(cause.to_owned()),
+            elsewhere: Elsewhere::default(),
             copies,
         }
     }
@@ -146,6 +164,18 @@ fn extended(
 ) -> Result<BTreeMap<String, String>, Error> {
     let all = engine.equivalents(system, tag)?;
     Ok(all.into_iter().map(|there| (there.system, there.tag)).collect())
+}
+
+/// What the other systems have of a tag. That they cannot be listed is judged where they are asked to
+/// look at themselves.
+fn elsewhere(engine: &LifeKeeper, system: &impl System, tag: &Tag) -> Elsewhere {
+    let Ok(asked) = engine.elsewhere(system, |one| one.tag == tag.as_str()) else {
+        return Elsewhere::default();
+    };
+    Elsewhere {
+        found: asked.found.into_iter().map(|(node, found)| (node, found.state)).collect(),
+        unknown: asked.unknown.into_iter().map(|(node, _)| node).collect(),
+    }
 }
 
 /// The tags of all resources below one, however deep.

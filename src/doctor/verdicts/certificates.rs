@@ -33,7 +33,9 @@ fn assess_one(Certificate { file, state, key }: &Certificate) -> Option<Finding>
                 .why(MISSING)
                 .cure(format!("put the certificate into {file}, on each node"))
         }
-        State::Garbage => Finding::warning(Check::Certificate, Message::DoctorNoCertificate)
+        // A wrong warning hurts each user of TLS; a wrong error only who looks at a file that serves
+        // nobody.
+        State::Garbage => Finding::error(Check::Certificate, Message::DoctorNoCertificate)
             .what(format!("{file} is no certificate"))
             .why(USELESS)
             .run(format!("openssl x509 -noout -text -in {file}"))
@@ -70,11 +72,11 @@ mod tests {
     use crate::doctor::finding::Level;
 
     #[test]
-    fn a_certificate_that_cannot_be_read_is_an_error_and_a_useless_one_a_warning() {
+    fn a_certificate_that_cannot_be_read_is_or_is_none_is_an_error_and_one_that_ends_a_warning() {
         for (state, level) in [
             (State::Good, Level::Ok),
             (State::Unreadable("No such file".into()), Level::Error),
-            (State::Garbage, Level::Warning),
+            (State::Garbage, Level::Error),
             (State::Ending, Level::Warning),
         ] {
             let findings = assess(&[Certificate { file: "/etc/a".into(), state, key: None }]);

@@ -16,6 +16,27 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+/// What to do when a cause is found. A wrong `recover` hurts the users: it ends all sessions of a Dovecot
+/// that may be sound again, or starts one that LifeKeeper calls out of service, so that another node may
+/// start a second one. A missing one only leaves it to LifeKeeper's next check.
+fn cure(facts: &Facts) -> String {
+    let tag = &facts.resource.tag;
+    if facts.resource.is_in_service() {
+        format!(
+            "fix the cause, then run `dovecot-ark status`: only if it says neither up nor degraded, \
+             `dovecot-ark recover -t {tag}`, which restarts Dovecot and ends all sessions"
+        )
+    } else if facts.resource.registration().is_some() {
+        let restore = facts.installed.command(&format!("perform_action -t {tag} -a restore"));
+        format!(
+            "fix the cause, then `{restore}` on the node that is to serve; not `dovecot-ark recover`, \
+             because LifeKeeper has {tag} out of service here"
+        )
+    } else {
+        "fix the cause, then bring it into service".to_owned()
+    }
+}
+
 /// A wrong ok sends somebody to bed whose users have no mail; a wrong error has somebody look at a
 /// standby. So only a resource that is known to stand by here makes a stopped Dovecot well.
 fn verdict(facts: &Facts, checked: &CheckResult) -> Vec<Finding> {
@@ -31,7 +52,7 @@ fn verdict(facts: &Facts, checked: &CheckResult) -> Vec<Finding> {
                 Finding::warning(Check::Verdict, Message::DoctorDegraded)
                     .what(format!("the checks say degraded: {warning}"))
                     .why("Dovecot is in operation, and this needs attention")
-                    .cure("look it up in dovecot-ark-messages(7)")
+                    .cure(explained(warning))
             };
             return warnings.iter().map(degraded).collect();
         }
@@ -60,7 +81,7 @@ fn verdict(facts: &Facts, checked: &CheckResult) -> Vec<Finding> {
             if facts.resource.is_in_service() {
                 failed
                     .why("users may have no mail; LifeKeeper's next check fails, and recovers or moves it")
-                    .cure(format!("fix what the causes name, then {recover}"))
+                    .cure(cure(facts))
             } else {
                 failed
                     .why("Dovecot runs, and does not serve as it should")
@@ -72,6 +93,15 @@ fn verdict(facts: &Facts, checked: &CheckResult) -> Vec<Finding> {
             .why("it is unknown whether Dovecot is in operation")
             .cure("see whether /proc is mounted and whole"),
     }]
+}
+
+/// Where a warning is explained. Earlier kits report it without its number.
+fn explained(warning: &str) -> String {
+    let number = warning.split_once(": ").and_then(|(number, _)| Message::parse(number).ok());
+    number.map_or_else(
+        || "look it up in dovecot-ark-messages(7)".to_owned(),
+        |message| format!("dovecot-ark explain {}", message.code()),
+    )
 }
 
 /// The last failure is an error while nothing has ended it. Of an action that neither runs nor has
@@ -90,11 +120,10 @@ fn last(facts: &Facts, checked: &CheckResult) -> Finding {
                 .why("it may fail again when LifeKeeper next brings it into service here")
                 .cure("fix the cause; see the log");
         }
-        let recover = format!("dovecot-ark recover -t {}", facts.resource.tag);
         return Finding::error(Check::Action, Message::DoctorActionFailed)
             .what(what)
             .why("nothing has succeeded since, neither a check nor another action")
-            .cure(format!("fix the cause, then bring it into service or run `{recover}`"));
+            .cure(cure(facts));
     }
     let past = checked.past.as_ref().map(|past| past.words(Runs::No));
     let done = match (&checked.last, past) {
@@ -115,9 +144,11 @@ fn last(facts: &Facts, checked: &CheckResult) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::facts::healthy;
+    use crate::doctor::facts::resource::Registered;
+    use crate::doctor::facts::{Fact, healthy};
     use crate::doctor::finding::Level;
     use crate::dovecot::history::EventReport;
+    use crate::lifekeeper::state::State;
 
     /// What status makes of a verdict, in doctor's levels: its exit status 0 is no error.
     fn least(verdict: Verdict) -> Level {
@@ -152,8 +183,49 @@ mod tests {
             assert_eq!(level(&facts), expected, "{}", verdict.word());
         }
         let mut facts = facts(Verdict::Stopped);
-        facts.resource.registered = crate::doctor::facts::Fact::Known(None);
+        facts.resource.registered = Fact::Known(None);
         assert_eq!(assess(&facts)[0].level, Level::Warning);
+    }
+
+    #[test]
+    fn recover_is_the_cure_only_where_the_resource_is_in_service_and_a_look_comes_before() {
+        let mut facts = facts(Verdict::Failed);
+        let event = EventReport {
+            action: "restore".into(),
+            outcome: ActionResult::Failed,
+            time: "2026-11-29T03:10:02+09:00".into(),
+            since: "2026-11-29T03:10:02+09:00".into(),
+            cause: Some("x".into()),
+        };
+        facts.checks.as_mut().expect("checks").fault = Some(event);
+        let cures = |facts: &Facts| -> Vec<String> {
+            assess(facts).iter().filter_map(Finding::told_cure).collect()
+        };
+        let (look, recover) =
+            ("run `dovecot-ark status`: only if", "dovecot-ark recover -t dovecot");
+        for cure in cures(&facts) {
+            let looks_first = cure.find(look).zip(cure.find(recover)).is_some_and(|(a, b)| a < b);
+            assert!(looks_first, "{cure}");
+        }
+        for state in [State::Osf, State::Osu] {
+            let (app, kind) = ("gen".into(), "app".into());
+            facts.resource.registered = Fact::Known(Some(Registered { app, kind, state }));
+            let cures = cures(&facts).join("\n");
+            assert!(cures.contains("perform_action -t dovecot -a restore` on the node"), "{cures}");
+            assert!(!cures.contains(recover), "{cures}");
+        }
+        facts.resource.registered = Fact::Unknown("LifeKeeper does not run here".into());
+        assert!(cures(&facts).concat().ends_with("then bring it into service"), "{facts:?}");
+    }
+
+    #[test]
+    fn a_warning_of_the_checks_is_explained_by_its_number() {
+        let mut facts = facts(Verdict::Degraded);
+        let cure = |facts: &Facts| assess(facts)[0].told_cure().expect("a cure");
+        assert_eq!(cure(&facts), "look it up in dovecot-ark-messages(7)", "of an earlier kit");
+        facts.checks.as_mut().expect("checks").warnings = vec!["ARK1115: a: b".into()];
+        assert_eq!(cure(&facts), "dovecot-ark explain ARK1115");
+        assert_eq!(assess(&facts)[0].what, "the checks say degraded: ARK1115: a: b");
     }
 
     #[test]

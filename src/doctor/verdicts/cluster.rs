@@ -166,7 +166,7 @@ fn restarts(nodes: &[&Facts]) -> Option<Finding> {
         Finding::warning(Check::Supervisor, Message::DoctorRestarts)
             .what(format!("systemd is not to start a Dovecot that died again on all nodes: {told}"))
             .why("after a failover a dead Dovecot waits for LifeKeeper's next check, or no longer does")
-            .run("dovecot-ark install --tag TAG --restart")
+            .run(format!("dovecot-ark install --tag {} --restart", tag(nodes)))
             .and(format!(
                 "with --standby where it stands by, on each node without it; or on the others rm {} \
                  and systemctl daemon-reload",
@@ -233,7 +233,7 @@ fn copies(nodes: &[&Facts]) -> Option<Finding> {
         .what(format!("LifeKeeper's copies differ between the nodes: {}", differing.join(", ")))
         .why("an action does one thing on one node and another on the next");
     Some(if registered.iter().any(|facts| facts.resource.copies.are_others()) {
-        odd.run("dovecot-ark install --tag TAG --take-over")
+        odd.run(format!("dovecot-ark install --tag {} --take-over", tag(nodes)))
             .and("on the node where it is in service; it replaces them on all nodes")
     } else {
         odd.cure(
@@ -243,26 +243,53 @@ fn copies(nodes: &[&Facts]) -> Option<Finding> {
     })
 }
 
+/// The tag on the node that was asked.
+fn tag<'a>(nodes: &[&'a Facts]) -> &'a str {
+    nodes.first().map_or("TAG", |facts| &*facts.resource.tag)
+}
+
 /// What may be on one node alone: the masters, the service, the moving addresses.
 fn alone(nodes: &[&Facts]) -> Vec<Finding> {
+    let names = |counts: &dyn Fn(&Facts) -> bool| -> Vec<&str> {
+        nodes.iter().filter(|facts| counts(facts)).map(|facts| facts.node()).collect()
+    };
     let several = |counts: &dyn Fn(&Facts) -> bool| -> Option<String> {
-        let counted = nodes.iter().filter(|facts| counts(facts));
-        let names: Vec<&str> = counted.map(|facts| facts.node()).collect();
+        let names = names(counts);
         (names.len() > 1).then(|| names.join(", "))
     };
-    let serving = several(&|facts| facts.network.serves() == Some(true)).map(|names| {
-        Finding::error(Check::State, Message::DoctorRunsTwice)
-            .what(format!("Dovecot runs on more than one node: {names}"))
-            .why("two Dovecots on the same mail damage it")
-            .run("dovecot-ark remove -t TAG")
-            .and("on each node where LifeKeeper has it out of service")
+    let serves = |facts: &Facts| facts.network.serves() == Some(true);
+    let is_in_service = |facts: &Facts| facts.resource.is_in_service();
+    let tag = tag(nodes);
+    let serving = several(&serves).map(|names_of_all| {
+        let twice = Finding::error(Check::State, Message::DoctorRunsTwice)
+            .what(format!("Dovecot runs on more than one node: {names_of_all}"))
+            .why("two Dovecots on the same mail damage it");
+        let stray = names(&|facts| serves(facts) && !is_in_service(facts));
+        if stray.is_empty() {
+            // Each is where LifeKeeper has it in service, which the next finding is about.
+            return twice.cure("take it out of service on all nodes but one, see ARK4608");
+        }
+        twice
+            .run(format!("dovecot-ark remove -t {tag}"))
+            .and(format!("on {}, where LifeKeeper has it out of service", stray.join(" and ")))
     });
-    let in_service = several(&|facts| facts.resource.is_in_service()).map(|names| {
+    let in_service = several(&is_in_service).map(|names_of_all| {
+        let has_address = |facts: &Facts| {
+            let moving = facts.network.moving();
+            facts.network.addresses.known().is_some_and(|all| moving.is_subset(all))
+        };
+        let wrong = names(&|facts| is_in_service(facts) && !has_address(facts));
+        let all = names(&is_in_service);
+        let place = if wrong.is_empty() || wrong.len() == all.len() {
+            format!("on one of {}", all.join(" and "))
+        } else {
+            format!("on {}, which lacks an address that moves with it", wrong.join(" and "))
+        };
         Finding::error(Check::State, Message::DoctorInServiceTwice)
-            .what(format!("LifeKeeper has it in service on more than one node: {names}"))
+            .what(format!("LifeKeeper has it in service on more than one node: {names_of_all}"))
             .why("the nodes have lost sight of each other, and both serve")
-            .run("perform_action -t TAG -a remove")
-            .and("on one of the nodes")
+            .run(format!("perform_action -t {tag} -a remove"))
+            .and(place)
     });
     let twice = serving.into_iter().chain(in_service).collect();
     let mut findings = or_ok(twice, Check::State, "Dovecot runs on no more than one node");
@@ -309,6 +336,26 @@ mod tests {
         let nodes = pair();
         assert_eq!(odd(&nodes), []);
         assert_eq!(assess(&[&nodes[0]]), []);
+    }
+
+    #[test]
+    fn the_cure_of_a_second_one_has_the_tag_and_the_node() {
+        let cure = |nodes: &[Facts]| odd(nodes)[0].told_cure().expect("a cure");
+        let mut nodes = pair();
+        nodes[1].network.dovecot = nodes[0].network.dovecot.clone();
+        let told = cure(&nodes);
+        assert!(told.starts_with("dovecot-ark remove -t dovecot"), "{told}");
+        assert!(told.contains("on node2, where LifeKeeper has it out of service"), "{told}");
+        nodes[1].resource = healthy("node2").resource;
+        assert!(cure(&nodes).contains("on all nodes but one, see ARK4608"), "{}", cure(&nodes));
+
+        let mut nodes = pair();
+        nodes[1].resource = healthy("node2").resource;
+        let told = cure(&nodes);
+        assert!(told.starts_with("perform_action -t dovecot -a remove"), "{told}");
+        assert!(told.contains("on node2, which lacks an address"), "{told}");
+        nodes[1].network.addresses = nodes[0].network.addresses.clone();
+        assert!(cure(&nodes).contains("on one of node1 and node2"), "{}", cure(&nodes));
     }
 
     #[test]
@@ -387,7 +434,7 @@ mod tests {
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.message, Some(Message::DoctorCopies));
         let cure = finding.told_cure().unwrap_or_default();
-        assert!(cure.starts_with("dovecot-ark install --tag TAG --take-over"), "{cure}");
+        assert!(cure.starts_with("dovecot-ark install --tag dovecot --take-over"), "{cure}");
     }
 
     #[test]

@@ -18,15 +18,11 @@ const INTERVAL_USUAL: u64 = 120;
 /// Assesses the settings and the limits of one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     let limits = &facts.limits;
-    let odd = limits.warnings.iter().map(|warning| {
-        Finding::warning(Check::Settings, Message::DoctorSetting)
-            .what(warning)
-            .why("the kit uses another value than the one that was meant")
-            .cure("correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds")
-    });
+    let has_lifekeeper = facts.installed.lifekeeper.known().is_some();
+    let odd = limits.warnings.iter().map(|warning| setting(warning, has_lifekeeper));
     let understood = "all APP_DOVECOT_ settings are understood";
     let mut findings = or_ok(odd.collect(), Check::Settings, understood);
-    if facts.installed.lifekeeper.known().is_none() {
+    if !has_lifekeeper {
         // Nobody calls the actions here: their times are held against nothing.
         return findings;
     }
@@ -34,6 +30,24 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
     findings.push(remote(limits));
     findings.push(interval(limits));
     findings
+}
+
+/// One warning of the settings. Without the whole file all that was set is gone, the list of ports too,
+/// and the checks may say up of ports that nobody uses: a wrong warning hurts the users of those that are
+/// not checked, a wrong error only who looks. Where no LifeKeeper is, there need be no file.
+fn setting(warning: &str, has_lifekeeper: bool) -> Finding {
+    if has_lifekeeper && warning.starts_with(Message::NoSettings.code()) {
+        return Finding::error(Check::Settings, Message::DoctorSetting)
+            .what(warning)
+            .why("only 127.0.0.1:143 is checked, and only for a connection")
+            .cure(
+                "restore /etc/default/LifeKeeper, which LifeKeeper needs too: a regular file of root",
+            );
+    }
+    Finding::warning(Check::Settings, Message::DoctorSetting)
+        .what(warning)
+        .why("the kit uses another value than the one that was meant")
+        .cure("correct /etc/default/LifeKeeper; `dovecot-ark settings` shows what holds")
 }
 
 /// How long a dead Dovecot goes unnoticed: on average half of the time between two checks.
@@ -171,6 +185,22 @@ mod tests {
 
     /// A file, LifeKeeper's version, what is found, and a word of it.
     type Case = (&'static str, Option<&'static str>, Level, &'static str);
+
+    #[test]
+    fn a_settings_file_that_cannot_be_read_is_an_error_where_lifekeeper_is_and_a_typo_is_none() {
+        let mut facts = healthy("node1");
+        let missing = "ARK2001: reading /etc/default/LifeKeeper: x; the defaults hold";
+        let first = |facts: &Facts| assess(facts).into_iter().next().expect("a finding");
+        facts.limits.warnings = vec![missing.to_owned()];
+        let finding = first(&facts);
+        assert_eq!((finding.level, &*finding.what), (Level::Error, missing));
+        assert!(finding.told_cure().is_some_and(|cure| cure.starts_with("restore /etc")));
+        facts.installed.lifekeeper = Fact::Unknown("x".into());
+        assert_eq!(first(&facts).level, Level::Warning, "Pacemaker's node has no such file");
+        let mut facts = healthy("node1");
+        facts.limits.warnings = vec!["ARK2002: x".to_owned()];
+        assert_eq!(first(&facts).level, Level::Warning);
+    }
 
     #[test]
     fn without_lifekeeper_no_time_is_held_against_its_limits() {

@@ -9,6 +9,7 @@ use crate::doctor::facts::{Fact, Facts};
 use crate::doctor::finding::{Check, Finding};
 use crate::lifekeeper::state::State;
 use crate::messages::Message;
+use crate::text::list;
 
 /// Assesses the resource on one node.
 pub(crate) fn assess(facts: &Facts) -> Vec<Finding> {
@@ -49,23 +50,37 @@ fn kind(Resource { tag, applications, .. }: &Resource, registered: &Registered) 
         .and(format!("or doctor --tag {others}"))
 }
 
-fn unregistered(Resource { tag, applications, .. }: &Resource) -> Finding {
-    let (known, hint) = match applications.as_slice() {
-        [] => (
-            "there is no generic application here".to_owned(),
-            "or extend the resource to this node",
-        ),
-        tags => (
-            format!("generic applications here: {}", tags.join(", ")),
-            "or extend the resource to this node; where one of those has other scripts for \
-             Dovecot: dovecot-ark install --tag ITS-TAG --take-over",
-        ),
+/// The cure is a command that a person may type without a second look. Where another node has the
+/// resource, or may have it, `install` without `--standby` would start a second Dovecot.
+fn unregistered(Resource { tag, applications, elsewhere, .. }: &Resource) -> Finding {
+    let known = match applications.as_slice() {
+        [] => "there is no generic application here".to_owned(),
+        tags => format!("generic applications here: {}", tags.join(", ")),
     };
-    Finding::warning(Check::Resource, Message::DoctorNoResource)
+    let unprotected = Finding::warning(Check::Resource, Message::DoctorNoResource)
         .what(format!("LifeKeeper has no resource {tag} on this node; {known}"))
-        .why("Dovecot is not protected on this node, and not moved to it")
-        .run(format!("dovecot-ark install --tag {tag}"))
-        .and(hint)
+        .why("Dovecot is not protected on this node, and not moved to it");
+    if let Some((node, state)) = elsewhere.found.first_key_value() {
+        return unprotected.cure(format!(
+            "{node} has it ({state}): in LifeKeeper on {node}, extend {tag} to this node; never run \
+             `dovecot-ark install` here without --standby"
+        ));
+    }
+    let install = format!("dovecot-ark install --tag {tag}");
+    if !elsewhere.unknown.is_empty() {
+        let nodes = list(&elsewhere.unknown);
+        return unprotected.cure(format!(
+            "find out whether {nodes} has it: if so, extend it from there; only if not, `{install}`"
+        ));
+    }
+    let unprotected = unprotected.run(install);
+    if applications.is_empty() {
+        return unprotected;
+    }
+    unprotected.and(
+        "where one of those has other scripts for Dovecot: dovecot-ark install --tag ITS-TAG \
+         --take-over",
+    )
 }
 
 /// Whether the state agrees with what runs.
@@ -220,6 +235,23 @@ mod tests {
         let finding = findings.first().expect("a finding");
         assert_eq!((finding.check, finding.level), (Check::Resource, Level::Error));
         assert!(finding.what.contains("comm/ip"), "{finding:?}");
+    }
+
+    #[test]
+    fn install_is_the_cure_only_where_no_other_node_has_the_resource() {
+        let mut facts = healthy("node2");
+        facts.resource.applications.clear();
+        facts.resource.registered = Fact::Known(None);
+        let cure =
+            |facts: &Facts| assess(facts).first().and_then(Finding::told_cure).expect("a cure");
+        assert_eq!(cure(&facts), "dovecot-ark install --tag dovecot");
+        facts.resource.elsewhere.unknown.insert("node3".into());
+        let told = cure(&facts);
+        assert!(told.starts_with("find out whether node3 has it"), "{told}");
+        facts.resource.elsewhere.found.insert("node1".into(), State::Isp);
+        let told = cure(&facts);
+        assert!(told.starts_with("node1 has it (ISP): in LifeKeeper on node1, extend"), "{told}");
+        assert!(!told.contains("install --tag"), "{told}");
     }
 
     #[test]

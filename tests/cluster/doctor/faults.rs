@@ -88,7 +88,7 @@ pub(super) const FAULTS: &[Fault] = &[
         make: "cp -p /etc/dovecot/private/dovecot.pem /root/ && \
                echo garbage >/etc/dovecot/private/dovecot.pem",
         check: "certificate",
-        level: "warning",
+        level: "error",
         node: Some("node2"),
         what: "/etc/dovecot/private/dovecot.pem is no certificate",
         cure: "openssl x509",
