@@ -7,7 +7,7 @@ use super::block::{self, Entry};
 use super::programs::PROGRAMS;
 use super::record::{Record, Role};
 use super::replace::Original;
-use super::resource::{Edge, Resource, is_application};
+use super::resource::{Edge, Resource};
 use super::restart;
 use super::step::Step;
 use super::take_over;
@@ -163,19 +163,15 @@ fn require_alone<S: System>(resource: &Resource<'_, S>, record: &Record) -> Resu
     ))
 }
 
-/// Makes sure that no other node has the resource, or has Dovecot in service as the kit's resource of
-/// another tag: LifeKeeper would take the new one for a different resource, and both would run Dovecot.
-/// Returns what could not be found out.
+/// Makes sure that no other node has the resource: LifeKeeper would take the new one for a different
+/// resource, and both would run Dovecot. Returns what could not be found out.
 ///
 /// A wrong yes hurts the users, whose mail two Dovecots damage; a wrong no hurts an operator, who must
 /// uninstall on the other node first. Nevertheless a node that cannot be asked does not block: the first
-/// node of a cluster is often installed while the second one is off, and only a person can know.
+/// node of a cluster is often installed while the second one is off, and only a person can know. A
+/// resource of another tag is no obstacle: each node may serve mail of its own.
 fn require_nowhere_else<S: System>(resource: &Resource<'_, S>) -> Result<Vec<Remark>, Error> {
     let Resource { system, lifekeeper, tag, .. } = *resource;
-    let is_meant = |one: &resources::Instance| {
-        let serves = one.info == INFO && is_application(one) && one.state.is_in_service();
-        one.tag == tag.as_str() || serves
-    };
     let unknown = |who: &str, cause: &str| {
         let text = format!(
             "whether {who} has the resource {tag} is not known: {cause}; if it has, uninstall here, \
@@ -183,16 +179,15 @@ fn require_nowhere_else<S: System>(resource: &Resource<'_, S>) -> Result<Vec<Rem
         );
         Remark::new(Message::NodeNotAsked, text)
     };
-    let elsewhere = match lifekeeper.elsewhere(system, is_meant) {
+    let elsewhere = match lifekeeper.elsewhere(system, |one| one.tag == tag.as_str()) {
         Ok(elsewhere) => elsewhere,
         Err(cause) => return Ok(vec![unknown("another node", &cause.to_string())]),
     };
     if let Some((node, found)) = elsewhere.found.first() {
-        let there = excerpt(&found.tag);
         return Err(refused!(
             Message::OnOtherNode,
-            "installing {tag}: {node} has the resource {there} ({}), and a second one would start a \
-             second Dovecot; run dovecot-ark install --standby here, and extend {there} from {node}",
+            "installing {tag}: {node} has the resource {tag} ({}), and a second one would start a \
+             second Dovecot; run dovecot-ark install --standby here, and extend {tag} from {node}",
             found.state
         ));
     }
@@ -463,8 +458,7 @@ mod tests {
         for (alive, (status, list), refusal, warned) in [
             ("ALIVE", listed("", "dovecot", "ISP"), "node2 has the resource dovecot (ISP)", ""),
             ("ALIVE", listed(ours, "dovecot", "OSU"), "node2 has the resource dovecot (OSU)", ""),
-            ("ALIVE", listed(ours, "mail", "ISP"), "node2 has the resource mail (ISP)", ""),
-            ("ALIVE", listed(ours, "mail", "OSU"), "", ""),
+            ("ALIVE", listed(ours, "mail", "ISP"), "", ""),
             ("ALIVE", listed("", "www", "ISP"), "", ""),
             ("ALIVE", nothing.clone(), "", ""),
             ("ALIVE", broken, "", warning),
