@@ -140,7 +140,7 @@ fn f36_a_store_that_is_not_mounted_is_a_fault(scene: &Scene) {
     scene.sh(away);
     scene.expect("remove", 0);
     scene.expect("restore", 0);
-    is_none(scene, "no login has succeeded here since the last restore");
+    is_none(scene, "no check by LifeKeeper has logged in here since the last restore");
     scene.expect("recover", 0);
 }
 
@@ -270,7 +270,7 @@ fn f36_a_read_only_store_is_a_fault_where_it_was_writable(scene: &Scene) {
     // As on a node that has never written it, to which it was moved.
     scene.expect("remove", 0);
     scene.expect("restore", 0);
-    is_none(scene, "no login has succeeded here since the last restore");
+    is_none(scene, "no check by LifeKeeper has logged in here since the last restore");
     is_none(scene, "the mail store is read-only");
     scene.sh("mount -o remount,rw /mnt/keep");
     scene.expect("quickCheck", 0);
