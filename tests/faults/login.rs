@@ -244,7 +244,9 @@ fn f36_a_missing_account_is_no_fault_and_is_made_by_a_command(scene: &Scene) {
          chmod 640 /etc/dovecot/dovecot-ark.passwd; doveadm reload; sleep 1");
     let said = scene.ark("login-account --keep");
     assert!(said.contains("Dovecot: lets the account in\nmailbox dovecot-ark: made\n"), "{said}");
-    assert!(scene.ark("login-account --keep").contains("\nmailbox dovecot-ark: exists\n"));
+    let said = scene.ark("login-account --keep");
+    assert!(said.contains("\nmailbox dovecot-ark: exists\n"), "{said}");
+    assert!(said.contains("\nDovecot needs nothing more on this node.\n"), "{said}");
     assert!(scene.node.exists("/srv/vmail/check/Maildir/.dovecot-ark").expect("a look"));
     scene.expect("quickCheck", 0);
     let note = scene.node.read("/run/dovecot-ark/.login").expect("a note");
