@@ -159,6 +159,7 @@ table! {
     NoRestart = 3039: "systemd cannot be let restart Dovecot.",
     OnOtherNode = 3040: "Another node has the resource.",
     NodeNotAsked = 3041: "Whether another node has the resource is not known.",
+    OtherTagThere = 3042: "Another node has Dovecot in service as a resource of another tag.",
 
     // doctor: what is installed, and the checks.
     DoctorLifeKeeperVersion = 4001: "LifeKeeper's version is not known.",

@@ -376,7 +376,9 @@ pub(crate) fn weigh(
     let known = Logins::read(system, root);
     let is_young = known.age(system).is_some_and(|age| age < GRACE);
     if !known.armed {
-        Login::Warned(format!("{words} (no login has succeeded here since the last restore)"))
+        Login::Warned(format!(
+            "{words} (no check by LifeKeeper has logged in here since the last restore)"
+        ))
     } else if kind == Kind::Hanging && is_young {
         Login::Warned(format!("{words} (less than {} s after restore)", seconds(GRACE)))
     } else {

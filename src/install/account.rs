@@ -50,6 +50,15 @@ const SCHEME: &str = "SSHA512";
 /// Where the account stands for Dovecot, if an administrator follows what is printed.
 const PASSWD_FILE: &str = "/etc/dovecot/dovecot-ark.passwd";
 
+/// Said where Dovecot lets the account in.
+const ACCEPTED: &str = "lets the account in";
+
+/// Said of a mailbox that was made now.
+const MADE: &str = "made";
+
+/// Said of a mailbox that was there.
+const EXISTS: &str = "exists";
+
 /// The longest that Dovecot may take for each answer. With a mail store that hangs there is none.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -72,6 +81,13 @@ struct Known {
     has_home: bool,
     /// What became of the mailbox, in words.
     mailbox: String,
+}
+
+impl Known {
+    /// Whether nothing is left to do: it lets the account in, and the mailbox is there.
+    fn is_complete(&self) -> bool {
+        self.accepted == ACCEPTED && [MADE, EXISTS].contains(&&*self.mailbox)
+    }
 }
 
 /// Writes the file with the account, makes the mailbox where that can be done, and prints what is
@@ -105,7 +121,12 @@ fn make(system: &impl System, root: &Path, how: &LoginAccount) -> Result<String,
         let _ = writeln!(text, "{}", show::warned(warning));
     }
     text += &state(&settings, &account, &known);
-    text += &advice(system, &instance, &settings, &account, known.has_home);
+    if how.keep && known.is_complete() {
+        text += "\nDovecot needs nothing more on this node.\n";
+    } else {
+        text += &advice(system, &instance, &account, known.has_home, &settings);
+    }
+    text += &elsewhere(&settings, &account);
     // Whatever Dovecot's tools say, it is not shown.
     Ok(account.password.hidden_in(&text))
 }
@@ -192,7 +213,7 @@ fn know(
         Some(Opinion::Accepts) => {
             // A success ends the delay that checks with a wrong password have brought about.
             let _ = test(Delay::AsLogins, LONGEST_DELAY);
-            "lets the account in".to_owned()
+            ACCEPTED.to_owned()
         }
         Some(Opinion::Refuses) => "does not have the account with this password yet".to_owned(),
         Some(Opinion::Failing) => "cannot ask its database".to_owned(),
@@ -216,8 +237,8 @@ fn know(
 /// What became of a mailbox. Of one that exists doveadm has nothing but words (2.3.19, 2.4.1).
 fn mailbox(made: Option<&CommandOutput>) -> String {
     match made {
-        Some(ended) if ended.succeeded() => "made".to_owned(),
-        Some(ended) if ended.output.contains("already exists") => "exists".to_owned(),
+        Some(ended) if ended.succeeded() => MADE.to_owned(),
+        Some(ended) if ended.output.contains("already exists") => EXISTS.to_owned(),
         Some(CommandOutput { end: End::TimedOut(limit), .. }) => format!(
             "not made, because there was no answer within {} s; does the mail store hang?",
             limit.as_secs()
@@ -244,8 +265,8 @@ fn state(settings: &Settings, account: &Account, known: &Known) -> String {
         text += "  where Dovecot runs and has the account: dovecot-ark login-account --keep\n";
     }
     if settings.probe != Depth::Login {
-        text += "the check does not log in yet: set APP_DOVECOT_PROBE=login in \
-                 /etc/default/LifeKeeper, on each node\n";
+        text += "the check does not log in yet: change the line APP_DOVECOT_PROBE of \
+                 /etc/default/LifeKeeper to APP_DOVECOT_PROBE=login, on each node\n";
     }
     text
 }
@@ -294,13 +315,13 @@ impl Form {
     }
 }
 
-/// What is left to do, on this node and on the others.
+/// What is left to do in Dovecot's configuration.
 fn advice(
     system: &impl System,
     instance: &Instance,
-    settings: &Settings,
     account: &Account,
     has_home: bool,
+    settings: &Settings,
 ) -> String {
     let Account { user, password, .. } = account;
     let file = settings.login.file.display();
@@ -329,16 +350,16 @@ fn advice(
     }
     let _ = write!(
         text,
-        "and name it in Dovecot's configuration before all other passdb sections, so\n\
-         that the check does not depend on LDAP or SQL:\n\n{}\n",
+        "and name it in Dovecot's configuration before all other passdb sections, so that the check\n\
+         does not depend on LDAP or SQL:\n\n{}\n",
         sections("passdb")
     );
     if !has_home {
         let _ = write!(
             text,
-            "HOME is a directory of its own on the mail store, {uid} and {gid} are the owner of the\n\
-             mail there. Unless the userdb is static, name the file before all other userdb\n\
-             sections, too:\n\n{}\n",
+            "With a static userdb these three fields are not read and may stay empty. Otherwise HOME is\n\
+             a directory of its own on the mail store, {uid} and {gid} are the owner of the mail there,\n\
+             and the file is named before all other userdb sections, too:\n\n{}\n",
             sections("userdb")
         );
     }
@@ -347,13 +368,22 @@ fn advice(
         "If accounts can be in LDAP or SQL alone, store {{{SCHEME}}}… of that line there as the\n\
          password (userPassword); for passwords that the directory itself verifies (auth_bind):\n\n\
          ldappasswd -x -D ADMIN -W -T <(cut -d: -f2- {file} | tr -d '\\n') DN\n\n\
-         Then each check depends on it, and while it is down each check warns.\n\n\
-         The other nodes need the same file with the same password; this copies it:\n\n\
-         ssh NODE mkdir -p {directory} && scp -p {file} NODE:{file}\n\n\
-         Deliver no mail to {user}. `dovecot-ark doctor` checks the account on all nodes.\n",
-        directory = settings.login.file.parent().unwrap_or(Path::new("/")).display(),
+         Then each check depends on that directory or database, and warns while it is down.\n",
     );
     text
+}
+
+/// What is left to do on the other nodes.
+fn elsewhere(settings: &Settings, account: &Account) -> String {
+    let file = &settings.login.file;
+    let (directory, file) = (file.parent().unwrap_or(Path::new("/")).display(), file.display());
+    format!(
+        "\nThe other nodes need the same file with the same password, and Dovecot the account there,\n\
+         too; this copies the file:\n\n\
+         ssh NODE mkdir -p {directory} && scp -p {file} NODE:{file}\n\n\
+         Deliver no mail to {}. `dovecot-ark doctor` checks the account on all nodes.\n",
+        account.user
+    )
 }
 
 /// The hash of the password, by Dovecot's own tool, which is told it twice as a person would be.
@@ -536,6 +566,24 @@ mod tests {
         assert!(text.contains("# Dovecot 2.3 and before\npassdb {\n"), "{text}");
         assert!(text.contains("# Dovecot 2.4\npassdb dovecot-ark {\n"), "{text}");
         assert_eq!(machine.count("doveadm"), 0, "no command may start a stopped Dovecot");
+    }
+
+    #[test]
+    fn where_nothing_is_left_to_do_the_set_up_is_not_printed_again() {
+        let exists = "Error: Can't create mailbox dovecot-ark: Mailbox already exists";
+        for (test, create, is_complete) in [
+            (0, (0, ""), true),
+            (0, (65, exists), true),
+            (77, (0, ""), false),
+            (0, (75, "x"), false),
+        ] {
+            let root = root();
+            make(&Machine::new(), root.path(), &NEW).expect("an account");
+            let text = make(&machine(test, 0, create), root.path(), &keep()).expect("the same");
+            let done = text.contains("\nDovecot needs nothing more on this node.\n");
+            assert_eq!((done, text.contains("passdb")), (is_complete, !is_complete), "{text}");
+            assert!(text.contains("\nssh NODE mkdir -p /etc/dovecot-ark && scp -p "), "{text}");
+        }
     }
 
     #[test]

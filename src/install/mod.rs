@@ -420,6 +420,30 @@ mod tests {
     }
 
     #[test]
+    fn a_start_that_failed_is_told_by_its_cause_before_the_words_of_lifekeeper() {
+        let (root, machine) = node();
+        let took = Duration::from_millis(5);
+        let line = ["node1", "gen", "app", "dovecot", "id", "", "OSF", "", "\n"].join("\u{1}");
+        machine.complain("creapphier", End::Exited(1), "a page of words");
+        let programs = "/usr/lib/dovecot-ark";
+        let creation = format!(
+            "creapphier node1 {programs}/restore {programs}/remove dovecot dovecot-ark intelligent \
+             {programs}/quickCheck {programs}/recover No"
+        );
+        machine.effect(&creation, move |machine| {
+            machine.answer("ins_list -t dovecot", End::Exited(0), took, &line);
+        });
+        let era = machine.state().era.clone();
+        let fault = format!(
+            r#"{{"action":"restore","tag":"dovecot","outcome":{{"failed":"no port"}},"since":1,"at":999999999,"era":"{era}"}}"#
+        );
+        root.write("run/dovecot-ark/.fault", &fault);
+        let error = applied(&root, &machine, &wanted(), || {});
+        let told = "it could not be brought into service; no port; `creapphier node1 ";
+        assert!(error.contains(told) && !error.contains("a page"), "{error}");
+    }
+
+    #[test]
     fn a_resource_that_came_up_after_the_plan_is_left_alone() {
         let (root, machine) = node();
         let error = applied(&root, &machine, &wanted(), || show_resource(&machine));

@@ -7,7 +7,7 @@ use super::block::{self, Entry};
 use super::programs::PROGRAMS;
 use super::record::{Record, Role};
 use super::replace::Original;
-use super::resource::{Edge, Resource};
+use super::resource::{Edge, Resource, is_application};
 use super::restart;
 use super::step::Step;
 use super::take_over;
@@ -164,14 +164,19 @@ fn require_alone<S: System>(resource: &Resource<'_, S>, record: &Record) -> Resu
 }
 
 /// Makes sure that no other node has the resource: LifeKeeper would take the new one for a different
-/// resource, and both would run Dovecot. Returns what could not be found out.
+/// resource, and both would run Dovecot. Returns what could not be found out, and who serves as a
+/// resource of the kit with another tag.
 ///
 /// A wrong yes hurts the users, whose mail two Dovecots damage; a wrong no hurts an operator, who must
 /// uninstall on the other node first. Nevertheless a node that cannot be asked does not block: the first
-/// node of a cluster is often installed while the second one is off, and only a person can know. A
-/// resource of another tag is no obstacle: each node may serve mail of its own.
+/// node of a cluster is often installed while the second one is off, and only a person can know. Nor
+/// does another tag: each node may serve mail of its own.
 fn require_nowhere_else<S: System>(resource: &Resource<'_, S>) -> Result<Vec<Remark>, Error> {
     let Resource { system, lifekeeper, tag, .. } = *resource;
+    let is_same = |one: &resources::Instance| one.tag == tag.as_str();
+    let is_meant = |one: &resources::Instance| {
+        is_same(one) || (one.info == INFO && is_application(one) && one.state.is_in_service())
+    };
     let unknown = |who: &str, cause: &str| {
         let text = format!(
             "whether {who} has the resource {tag} is not known: {cause}; if it has, uninstall here, \
@@ -179,11 +184,11 @@ fn require_nowhere_else<S: System>(resource: &Resource<'_, S>) -> Result<Vec<Rem
         );
         Remark::new(Message::NodeNotAsked, text)
     };
-    let elsewhere = match lifekeeper.elsewhere(system, |one| one.tag == tag.as_str()) {
+    let elsewhere = match lifekeeper.elsewhere(system, is_meant) {
         Ok(elsewhere) => elsewhere,
         Err(cause) => return Ok(vec![unknown("another node", &cause.to_string())]),
     };
-    if let Some((node, found)) = elsewhere.found.first() {
+    if let Some((node, found)) = elsewhere.found.iter().find(|(_, found)| is_same(found)) {
         return Err(refused!(
             Message::OnOtherNode,
             "installing {tag}: {node} has the resource {tag} ({}), and a second one would start a \
@@ -191,7 +196,15 @@ fn require_nowhere_else<S: System>(resource: &Resource<'_, S>) -> Result<Vec<Rem
             found.state
         ));
     }
-    Ok(elsewhere.unknown.iter().map(|(node, cause)| unknown(node, cause)).collect())
+    let other = elsewhere.found.iter().map(|(node, found)| {
+        let text = format!(
+            "{node} has Dovecot in service as the resource {}: the two must not serve the same mail",
+            excerpt(&found.tag)
+        );
+        Remark::new(Message::OtherTagThere, text)
+    });
+    let silent = elsewhere.unknown.iter().map(|(node, cause)| unknown(node, cause));
+    Ok(other.chain(silent).collect())
 }
 
 /// Makes sure that Dovecot and the kit's own programs are here.
@@ -458,7 +471,13 @@ mod tests {
         for (alive, (status, list), refusal, warned) in [
             ("ALIVE", listed("", "dovecot", "ISP"), "node2 has the resource dovecot (ISP)", ""),
             ("ALIVE", listed(ours, "dovecot", "OSU"), "node2 has the resource dovecot (OSU)", ""),
-            ("ALIVE", listed(ours, "mail", "ISP"), "", ""),
+            (
+                "ALIVE",
+                listed(ours, "mail", "ISP"),
+                "",
+                "node2 has Dovecot in service as the resource mail",
+            ),
+            ("ALIVE", listed(ours, "mail", "OSU"), "", ""),
             ("ALIVE", listed("", "www", "ISP"), "", ""),
             ("ALIVE", nothing.clone(), "", ""),
             ("ALIVE", broken, "", warning),

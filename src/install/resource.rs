@@ -10,6 +10,7 @@ use std::time::Duration;
 use log::debug;
 
 use crate::command::{Command, CommandOutput};
+use crate::dovecot::history::History;
 use crate::error::{Error, refused};
 use crate::files::PROGRAM;
 use crate::lifekeeper::installation::LifeKeeper;
@@ -20,6 +21,7 @@ use crate::lifekeeper::tag::Tag;
 use crate::messages::{Message, Remark};
 use crate::stderr;
 use crate::system::System;
+use crate::text::one_line;
 
 /// The longest that LifeKeeper may take to move a resource, or to create it and bring it into
 /// service: above the longest restore, and LifeKeeper's own limit for requests to other systems.
@@ -163,18 +165,32 @@ impl<S: System> Resource<'_, S> {
                  alone; try again"
             )));
         }
+        let begin = self.system.now();
         let ended = self.run(command, MOVE_LIMIT);
         let settled = self.settle(start, &ended);
         settled.map_err(|cause| {
             let is_theirs = !ended.succeeded() && self.is_foreign();
             let cause = match cause {
                 Error::Refused(Remark { message, text: cause }) => {
-                    refused!(message, "creating the resource {tag}: {cause}; `{command}`: {ended}")
+                    // LifeKeeper prints a page around the sentence that matters.
+                    let words = match self.restore_failure(begin) {
+                        Some(reason) => format!("{reason}; `{command}`: {}", ended.end),
+                        None => format!("`{command}`: {ended}"),
+                    };
+                    refused!(message, "creating the resource {tag}: {cause}; {words}")
                 }
                 other => other,
             };
             if is_theirs { Failure::Theirs(cause) } else { Failure::Ours(cause) }
         })
+    }
+
+    /// Why the kit's own restore has failed since a time, as it noted that itself.
+    fn restore_failure(&self, begin: Duration) -> Option<String> {
+        let fault = History::read(self.system, self.root).fault?;
+        let elapsed = self.system.now().saturating_sub(begin);
+        let is_meant = fault.action == "restore" && fault.age(self.system) <= elapsed;
+        fault.outcome.cause().filter(|_| is_meant).map(one_line)
     }
 
     /// Whether there is one that cannot come from this kit's command.

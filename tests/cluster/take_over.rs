@@ -90,6 +90,8 @@ fn a_cluster_of_the_original_kit_is_taken_over_and_given_back_under_a_client_tha
     scene.assert_in_service_on(2);
     done(&scene.cluster, 2, &["uninstall", "--yes"]);
     scene.assert_in_service_on(2);
+    let again = done(&scene.cluster, 1, &["uninstall", "--yes"]);
+    assert!(again.contains("nothing to do"), "node 2 has given it back on both: {again}");
     let cluster = scene.end();
     assert_programs(&cluster, ORIGINALS);
     assert_as(&cluster, &before);

@@ -140,7 +140,7 @@ fn f36_a_store_that_is_not_mounted_is_a_fault(scene: &Scene) {
     scene.sh(away);
     scene.expect("remove", 0);
     scene.expect("restore", 0);
-    is_none(scene, "no login has succeeded here since the last restore");
+    is_none(scene, "no check by LifeKeeper has logged in here since the last restore");
     scene.expect("recover", 0);
 }
 
@@ -244,7 +244,9 @@ fn f36_a_missing_account_is_no_fault_and_is_made_by_a_command(scene: &Scene) {
          chmod 640 /etc/dovecot/dovecot-ark.passwd; doveadm reload; sleep 1");
     let said = scene.ark("login-account --keep");
     assert!(said.contains("Dovecot: lets the account in\nmailbox dovecot-ark: made\n"), "{said}");
-    assert!(scene.ark("login-account --keep").contains("\nmailbox dovecot-ark: exists\n"));
+    let said = scene.ark("login-account --keep");
+    assert!(said.contains("\nmailbox dovecot-ark: exists\n"), "{said}");
+    assert!(said.contains("\nDovecot needs nothing more on this node.\n"), "{said}");
     assert!(scene.node.exists("/srv/vmail/check/Maildir/.dovecot-ark").expect("a look"));
     scene.expect("quickCheck", 0);
     let note = scene.node.read("/run/dovecot-ark/.login").expect("a note");
@@ -270,7 +272,7 @@ fn f36_a_read_only_store_is_a_fault_where_it_was_writable(scene: &Scene) {
     // As on a node that has never written it, to which it was moved.
     scene.expect("remove", 0);
     scene.expect("restore", 0);
-    is_none(scene, "no login has succeeded here since the last restore");
+    is_none(scene, "no check by LifeKeeper has logged in here since the last restore");
     is_none(scene, "the mail store is read-only");
     scene.sh("mount -o remount,rw /mnt/keep");
     scene.expect("quickCheck", 0);

@@ -178,10 +178,10 @@ fn any_start_at_boot_is_taken_off_and_comes_back_as_it_was() {
         "systemctl disable dovecot.service dovecot.socket",
         "systemctl disable dovecot.service; systemctl enable dovecot.socket",
         "systemctl disable dovecot.socket; systemctl enable dovecot.service",
-        "systemctl add-wants rescue.target dovecot.service",
-        "systemctl add-requires rescue.target dovecot.service",
-        "cd /etc/systemd/system; mkdir rescue.target.upholds;
-         ln -s /lib/systemd/system/dovecot.service rescue.target.upholds",
+        "systemctl add-wants emergency.target dovecot.service",
+        "systemctl add-requires emergency.target dovecot.service",
+        "cd /etc/systemd/system; mkdir emergency.target.upholds;
+         ln -s /lib/systemd/system/dovecot.service emergency.target.upholds",
         "systemctl enable --runtime dovecot.service",
     ];
     for (init, cases) in [(Init::SysV, &sysv[..]), (Init::Systemd, &systemd)] {
