@@ -100,10 +100,11 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
             Init::SysV => (remove::SETTLE, format!(" and {:?}", remove::SETTLE)),
             Init::Systemd => (Duration::ZERO, String::new()),
         };
-        let login = (wall(LOGIN, CHECK)? - wall(KIT, CHECK)?) * 1e3;
+        let longer = |who, what, other| one.samples.longer(&named(who, what), &named(other, what));
+        let login = longer(LOGIN, CHECK, KIT)? * 1e3;
         let (bare, shell) = (wall(BARE, "recover")?, wall(SHELL, "recover")?);
         let original = format!("recover / original (bare: {:.3})", bare / shell);
-        let remove = wall(KIT, "remove")? - wall(BARE, "remove")? - pause.as_secs_f64();
+        let remove = longer(KIT, "remove", BARE)? - pause.as_secs_f64();
         limits.extend([
             limit("quickCheck / original", wall(KIT, CHECK)? / wall(SHELL, CHECK)?, 0.75, ""),
             Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
@@ -117,7 +118,7 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
     }
     let once = &seen.once;
     let [greeting, connect, nobody] = ALONE.map(|who| named(who, CHECK));
-    let own = once.wall(&connect)? - once.wall(&nobody)?;
+    let own = once.longer(&connect, &nobody)?;
     let cpu = once.spread(&greeting, |run| run.own)?.median;
     let memory = once.spread(&greeting, |run| run.memory)?.max;
     let growth = |who: &str| -> Result<f64> {
