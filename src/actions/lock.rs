@@ -40,7 +40,17 @@ const RECORD_WAIT: Duration = Duration::from_millis(60);
 /// How long an ended holder may take to vanish; one that is stuck in the kernel does nothing more.
 const END_WAIT: Duration = Duration::from_secs(3);
 
-/// Leave to act: a lock, released when it is dropped or its holder dies.
+/// Leave to act.
+#[must_use]
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// The lock is ours until this is dropped.
+    Locked { _lock: Lock },
+    /// No file system gives a lock: better an action without one than no action.
+    Unlocked,
+}
+
+/// A lock, released when it is dropped or its holder dies.
 #[must_use]
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -67,33 +77,34 @@ struct Place {
     file: File,
 }
 
-impl Lock {
+impl Turn {
     /// Takes the lock, and waits for whoever has it, as long as each of them may take: `longest` is
     /// what any action may, this one too. An action with a deadline gives others half of its time,
     /// and ends who has the lock then: whoever sets deadlines has given them all, and its last word
     /// counts. A wrong yes ends an action that a person has begun; a wrong no makes a stop fail, and
-    /// the node is halted. `None` where no file system gives a lock: better an action without one than
-    /// no action.
+    /// the node is halted.
     pub(super) fn take(
         system: &impl System,
         root: &Path,
         tag: Option<&Tag>,
         action: Action,
         (longest, ours): (Duration, Option<Duration>),
-    ) -> Option<Self> {
+    ) -> Self {
         let begun = system.since_boot();
         let until = ours.map(|left| begun + left / 2);
         let left =
             || ours.map_or(longest, |left| (begun + left).saturating_sub(system.since_boot()));
         let say = |file: &File| note(system, file, action, left());
         let times = (longest, until);
-        let node = wait(system, root, times, || Place::of_node(root), say)?;
+        let Some(node) = wait(system, root, times, || Place::of_node(root), say) else {
+            return Self::Unlocked;
+        };
         // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
         let of_tag =
             tag.and_then(|tag| wait(system, root, times, || Place::of_tag(root, tag), |_| ()));
         // The time counts from here.
         note(system, &node, action, left());
-        Some(Self { file: node, _of_tag: of_tag })
+        Self::Locked { _lock: Lock { file: node, _of_tag: of_tag } }
     }
 }
 
@@ -398,8 +409,8 @@ pub(super) mod tests {
         root.write("proc/700/fdinfo/6", &line);
     }
 
-    fn take(root: &TestRoot, machine: &Machine, action: Action) -> Option<Lock> {
-        Lock::take(machine, root.path(), Some(&tag()), action, (LONGEST, None))
+    fn take(root: &TestRoot, machine: &Machine, action: Action) -> Turn {
+        Turn::take(machine, root.path(), Some(&tag()), action, (LONGEST, None))
     }
 
     fn share(root: &TestRoot, machine: &Machine) -> Share {
@@ -413,7 +424,7 @@ pub(super) mod tests {
         let (file, at) = (held.file, Duration::from_secs(7));
         machine.state().after(at, move |_| drop(file));
         let turn = take(&root, &machine, Action::Restore);
-        assert!(turn.is_some(), "{turn:?}");
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
         assert!(machine.now() >= at && machine.now() < at + PAUSE * 2, "{:?}", machine.now());
         assert_eq!(words(), ["INFO: waiting until remove, pid 700 has ended"]);
         assert_eq!(machine.deeds(), Vec::<String>::new());
@@ -437,7 +448,7 @@ pub(super) mod tests {
         });
         kit(701, "recover", &machine);
         let turn = take(&root, &machine, Action::Remove);
-        assert!(turn.is_some());
+        assert!(matches!(turn, Turn::Locked { .. }));
         assert!(machine.now() >= Duration::from_secs(570), "{:?}", machine.now());
         assert_eq!(machine.deeds(), Vec::<String>::new(), "both were in their time");
     }
@@ -458,7 +469,7 @@ pub(super) mod tests {
             // The kernel releases it when the process is dead.
             machine.state().after(Duration::from_secs(10), move |_| drop(file));
             let turn = take(&root, &machine, Action::Remove);
-            assert!(turn.is_some());
+            assert!(matches!(turn, Turn::Locked { .. }));
             assert_eq!(machine.deeds(), ["KILL 700"]);
             let words = words().concat();
             assert!(
@@ -476,8 +487,8 @@ pub(super) mod tests {
         // The kernel releases it when the process is dead.
         machine.state().after(half + PAUSE * 2, move |_| drop(file));
         let times = (LONGEST, Some(half * 2));
-        let turn = Lock::take(&machine, root.path(), None, Action::Remove, times);
-        assert!(turn.is_some(), "{turn:?}");
+        let turn = Turn::take(&machine, root.path(), None, Action::Remove, times);
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
         assert!(machine.now() >= half && machine.now() < half + PAUSE * 4, "{:?}", machine.now());
         assert_eq!(machine.deeds(), ["KILL 700"]);
         assert!(words().concat().contains("restore, pid 700: this action must end soon"));
@@ -489,7 +500,7 @@ pub(super) mod tests {
         let _held = held_until(&root, &machine, Action::Restore, OTHER, machine.since_boot());
         machine.change(OTHER, |process| process.state = 'D');
         let turn = take(&root, &machine, Action::Remove);
-        assert!(turn.is_none(), "it has its SIGKILL, and does nothing more");
+        assert!(matches!(turn, Turn::Unlocked), "it has its SIGKILL, and does nothing more");
         assert!(machine.now() <= END_WAIT + PAUSE * 3, "{:?}", machine.now());
     }
 
@@ -501,7 +512,7 @@ pub(super) mod tests {
         let (file, at) = (held.file, Duration::from_secs(1));
         machine.state().after(at, move |_| drop(file));
         let turn = take(&root, &machine, Action::Remove);
-        assert!(turn.is_some(), "{turn:?}");
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
         assert!(machine.now() >= at && machine.now() < END_WAIT, "{:?}", machine.now());
     }
 
@@ -517,7 +528,7 @@ pub(super) mod tests {
             std::fs::write(locks, "").expect("it has ended");
         });
         let turn = take(&root, &machine, Action::Remove);
-        assert!(turn.is_some());
+        assert!(matches!(turn, Turn::Locked { .. }));
         assert!(machine.now() >= Duration::from_secs(4), "{:?}", machine.now());
         assert_eq!(words(), ["INFO: waiting until restore, pid 700 has ended"]);
     }
@@ -532,7 +543,7 @@ pub(super) mod tests {
             let line = "lock:\t1: FLOCK  ADVISORY  WRITE 700 00:15:99 0 EOF\n";
             root.write("proc/700/fdinfo/6", line);
             machine.state().after(Duration::from_secs(4), |state| state.end(OTHER));
-            assert!(take(&root, &machine, Action::Remove).is_some());
+            assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
             assert_eq!(machine.now() >= Duration::from_secs(4), waits, "{:?}", machine.now());
         }
     }
@@ -545,7 +556,7 @@ pub(super) mod tests {
         show_lock(&root, &held.file, "WRITE");
         let file = held.file;
         machine.state().after(LONGEST + PAUSE * 4, move |_| drop(file));
-        assert!(take(&root, &machine, Action::Remove).is_some());
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
         assert_eq!(machine.deeds(), ["KILL 700"]);
     }
 
@@ -559,7 +570,7 @@ pub(super) mod tests {
         let Share::Busy(holder) = share(&root, &machine) else { panic!("not busy") };
         assert_eq!(holder.to_string(), "restore, pid 700");
         machine.state().after(Duration::from_secs(4), move |_| drop(old));
-        assert!(take(&root, &machine, Action::Remove).is_some());
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
         assert!(machine.now() >= Duration::from_secs(4), "{:?}", machine.now());
     }
 
@@ -614,7 +625,7 @@ pub(super) mod tests {
             format!("lock:\t1: FLOCK  ADVISORY  READ 1 {major:02x}:{minor:02x}:{inode} 0 EOF\n");
         root.write("proc/700/fdinfo/6", &line);
         machine.state().after(Duration::from_secs(1), move |_| drop(place));
-        assert!(take(&root, &machine, Action::Remove).is_some());
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
         assert_eq!(machine.deeds(), ["KILL 700"]);
     }
 
@@ -625,7 +636,7 @@ pub(super) mod tests {
         let place = Place::of_node(root.path()).expect("a place");
         place.file.try_lock().expect("the lock");
         machine.add(child(OTHER, "flock"), 1, OTHER);
-        assert!(take(&root, &machine, Action::Remove).is_none());
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Unlocked));
         assert!(machine.now() >= quick_check::LIMIT && machine.now() < quick_check::LIMIT * 2);
         assert!(matches!(share(&root, &machine), Share::Held { .. }), "it excuses nothing");
     }
@@ -659,7 +670,7 @@ pub(super) mod tests {
             std::fs::remove_file(info).expect("it has ended");
             drop(file);
         });
-        assert!(take(&root, &machine, Action::Remove).is_some());
+        assert!(matches!(take(&root, &machine, Action::Remove), Turn::Locked { .. }));
         assert_eq!(machine.deeds(), Vec::<String>::new(), "nobody is ended");
         assert_eq!(words(), ["INFO: waiting until recover, pid 700 has ended"]);
     }
@@ -673,7 +684,7 @@ pub(super) mod tests {
         show_lock(&root, &place.file, "READ");
         machine.state().after(quick_check::LIMIT + PAUSE * 4, move |_| drop(place));
         let turn = take(&root, &machine, Action::Remove);
-        assert!(turn.is_some(), "{turn:?}");
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
         assert_eq!(machine.deeds(), ["KILL 700"]);
         let at = Duration::from_millis(machine.state().journal[0].0.try_into().expect("a time"));
         assert!(at > quick_check::LIMIT && at < quick_check::LIMIT + PAUSE * 4, "{at:?}");
@@ -691,7 +702,7 @@ pub(super) mod tests {
             drop(old);
         });
         let turn = take(&root, &machine, Action::Restore);
-        assert!(turn.is_some(), "{turn:?}");
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
         let other = File::open(&path).expect("the file that others would lock");
         assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
     }
@@ -753,7 +764,7 @@ pub(super) mod tests {
         let (root, machine) = (TestRoot::new(), Machine::new());
         root.write("run/dovecot-ark", "a file where a directory should be");
         let turn = take(&root, &machine, Action::Remove);
-        assert!(turn.is_some(), "{turn:?}");
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
         let above = File::open(root.path().join("run")).expect("the directory");
         assert!(matches!(above.try_lock(), Err(TryLockError::WouldBlock)));
         drop(turn);
@@ -762,6 +773,6 @@ pub(super) mod tests {
         let nowhere = TestRoot::new();
         nowhere.write("run", "a file where a directory should be");
         // A file is as good to lock.
-        assert!(take(&nowhere, &machine, Action::Remove).is_some());
+        assert!(matches!(take(&nowhere, &machine, Action::Remove), Turn::Locked { .. }));
     }
 }

@@ -25,7 +25,7 @@ use crate::messages::{Message, warning};
 use crate::probe::endpoint::Depth;
 use crate::settings::Settings;
 use crate::system::System;
-use lock::{Lock, Share};
+use lock::{Share, Turn};
 use quick_check::Finding;
 
 pub(crate) use lock::running;
@@ -86,7 +86,7 @@ pub(crate) fn perform(
         Action::Recover => recover::recover,
     };
     let times = (longest(settings), settings.left(system));
-    let _lock = Lock::take(system, root, tag, action, times);
+    let _turn = Turn::take(system, root, tag, action, times);
     if matches!(action, Action::Restore | Action::Remove) {
         // What a check excused is over; a recover may be called because it was excused too often.
         Excuse::erase(root);
