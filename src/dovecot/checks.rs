@@ -337,14 +337,15 @@ impl Checks {
         call: saturation::Pending<S>,
         end: Duration,
     ) {
-        if self.masters.is_empty() || saturation::hear(system, call, saturation::LIMIT).is_none() {
+        if self.masters.is_empty() || saturation::silence(system, call, saturation::LIMIT).is_none()
+        {
             return;
         }
         let left = end.saturating_sub(system.now());
         let instance = Instance::of_masters(system, root, &self.masters);
         if left >= DEAF_WAIT
             && let Some(call) = saturation::call(system, &instance)
-            && let Some(waited) = saturation::hear(system, call, DEAF_TIME)
+            && let Some(waited) = saturation::silence(system, call, DEAF_TIME)
             && configuration::values(system, &instance, &["base_dir"]).is_ok()
         {
             self.hold = Some(StallCause::Deaf(waited));

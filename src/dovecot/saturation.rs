@@ -87,9 +87,14 @@ pub(crate) fn call<S: System>(system: &S, instance: &Instance) -> Option<Pending
     service_status(system, instance).map(|command| start(system, command))
 }
 
-/// Hears whether the master answers, at most `limit` from the question on: returns for how long
-/// doveadm got no answer, if it got none. What it said does not count.
-pub(crate) fn hear<S: System>(system: &S, call: Pending<S>, limit: Duration) -> Option<Duration> {
+/// Waits for any answer of the master, at most `limit` from the question on: returns for how long doveadm
+/// got none. What it said does not count.
+#[must_use]
+pub(crate) fn silence<S: System>(
+    system: &S,
+    call: Pending<S>,
+    limit: Duration,
+) -> Option<Duration> {
     match finish(system, call, limit).end {
         End::TimedOut(limit) => Some(limit),
         End::Exited(_) | End::Signalled(_) | End::NotRun(_) => None,
