@@ -166,11 +166,12 @@ fn extended(
     Ok(all.into_iter().map(|there| (there.system, there.tag)).collect())
 }
 
-/// What the other systems have of a tag. That they cannot be listed is judged where they are asked to
-/// look at themselves.
+/// What the other systems have of a tag. Where they cannot even be listed, one that is not known may have
+/// it.
 fn elsewhere(engine: &LifeKeeper, system: &impl System, tag: &Tag) -> Elsewhere {
     let Ok(asked) = engine.elsewhere(system, |one| one.tag == tag.as_str()) else {
-        return Elsewhere::default();
+        let unknown = ["another node".to_owned()].into();
+        return Elsewhere { unknown, ..Elsewhere::default() };
     };
     Elsewhere {
         found: asked.found.into_iter().map(|(node, found)| (node, found.state)).collect(),
@@ -203,7 +204,29 @@ fn addresses_in(text: &str) -> BTreeSet<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::command::End;
+    use crate::system::fake::Machine;
+    use crate::test_root::TestRoot;
+
+    #[test]
+    fn where_the_other_systems_cannot_be_listed_one_of_them_may_have_it() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        root.write_program("opt/LifeKeeper/bin/ins_list");
+        let answer = |line, status, words| {
+            machine.answer(line, End::Exited(status), Duration::from_millis(5), words);
+        };
+        answer("lcduname", 0, "node1\n");
+        answer("sys_list", 0, "node1\n");
+        let engine = LifeKeeper::find(root.path()).expect("LifeKeeper");
+        let tag = Tag::parse("dovecot").expect("a tag");
+        let unknown = || elsewhere(&engine, &machine, &tag).unknown.into_iter().collect::<Vec<_>>();
+        assert_eq!(unknown(), [""; 0], "there is no other");
+        answer("sys_list", 1, "x");
+        assert_eq!(unknown(), ["another node"]);
+    }
 
     #[test]
     fn addresses_are_found_in_whatever_form_they_stand() {

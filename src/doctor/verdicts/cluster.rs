@@ -274,11 +274,12 @@ fn alone(nodes: &[&Facts]) -> Vec<Finding> {
             .and(format!("on {}, where LifeKeeper has it out of service", stray.join(" and ")))
     });
     let in_service = several(&is_in_service).map(|names_of_all| {
-        let has_address = |facts: &Facts| {
+        // A node whose addresses are not known may be the one that has them all.
+        let lacks_address = |facts: &Facts| {
             let moving = facts.network.moving();
-            facts.network.addresses.known().is_some_and(|all| moving.is_subset(all))
+            facts.network.addresses.known().is_some_and(|all| !moving.is_subset(all))
         };
-        let wrong = names(&|facts| is_in_service(facts) && !has_address(facts));
+        let wrong = names(&|facts| is_in_service(facts) && lacks_address(facts));
         let all = names(&is_in_service);
         let place = if wrong.is_empty() || wrong.len() == all.len() {
             format!("on one of {}", all.join(" and "))
@@ -354,6 +355,8 @@ mod tests {
         let told = cure(&nodes);
         assert!(told.starts_with("perform_action -t dovecot -a remove"), "{told}");
         assert!(told.contains("on node2, which lacks an address"), "{told}");
+        nodes[1].network.addresses = Fact::Unknown("x".into());
+        assert!(cure(&nodes).contains("on one of node1 and node2"), "{}", cure(&nodes));
         nodes[1].network.addresses = nodes[0].network.addresses.clone();
         assert!(cure(&nodes).contains("on one of node1 and node2"), "{}", cure(&nodes));
     }
