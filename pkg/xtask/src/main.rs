@@ -58,6 +58,10 @@ fn main() -> ExitCode {
         ["demo"] => Some(demo::run()),
         ["demo", "pacemaker"] => Some(demo::pacemaker()),
         ["fuzz", words @ ..] => fuzz::Wanted::read(words).map(|wanted| fuzz::run(&wanted)),
+        // What users install is what is measured.
+        ["bench"] | ["bench", "--quick"] => {
+            Some(rpm::run(&rpm::Options::default()).and_then(|()| measure(&words)))
+        }
         ["bench" | "failovers" | "endurance", ..] => Some(measure(&words)),
         ["faults"] => Some(faults::run(None)),
         ["faults", row] => Some(faults::run(Some(row))),

@@ -83,12 +83,13 @@ fn check(settings: &str, who: &str, what: impl Display) -> Contestant {
         .then(&named(who, what), &line(who, CHECK))
 }
 
-/// Compares the kit's check with the least: how many times as long it takes.
+/// Compares the kit's check with the least: how many times as long it takes, with a standard error of some
+/// 2 % in 61 rounds.
 pub(super) fn beside_the_least(place: &Place, rounds: u32) -> Result<f64> {
     let mut samples = Samples::default();
     let contestants = [KIT, LEAST].map(|who| check(HEARS, who, CHECK));
     alternate(place, &contestants, rounds, &mut samples)?;
-    Ok(samples.wall(&named(KIT, CHECK))? / samples.wall(&named(LEAST, CHECK))?)
+    samples.times_as_long(&named(KIT, CHECK), &named(LEAST, CHECK))
 }
 
 /// Times the check of everybody.

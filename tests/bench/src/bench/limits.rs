@@ -93,24 +93,25 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
         let limit = |what: &str, value, at_most, unit| {
             Limit::new(format!("{place}: {what}"), value, at_most, unit)
         };
+        let longer = |who, what, other| one.samples.longer(&named(who, what), &named(other, what));
+        let login = longer(LOGIN, CHECK, KIT)? * 1e3;
+        let original = one.samples.times_as_long(&named(KIT, CHECK), &named(SHELL, CHECK))?;
         // Users are served when the pause between the two looks of a restore begins: it is counted
         // apart. So is that of a remove, where no control group of systemd's makes it superfluous.
-        let recover = wall(KIT, "recover")? - restore::PAUSE.as_secs_f64();
+        let (bare, shell) = (wall(BARE, "recover")?, wall(SHELL, "recover")?);
+        let recover = bare + longer(KIT, "recover", BARE)? - restore::PAUSE.as_secs_f64();
+        let least_of_all = format!("recover / original (bare: {:.3})", bare / shell);
         let (pause, besides) = match one.init {
             Init::SysV => (remove::SETTLE, format!(" and {:?}", remove::SETTLE)),
             Init::Systemd => (Duration::ZERO, String::new()),
         };
-        let longer = |who, what, other| one.samples.longer(&named(who, what), &named(other, what));
-        let login = longer(LOGIN, CHECK, KIT)? * 1e3;
-        let (bare, shell) = (wall(BARE, "recover")?, wall(SHELL, "recover")?);
-        let original = format!("recover / original (bare: {:.3})", bare / shell);
         let remove = longer(KIT, "remove", BARE)? - pause.as_secs_f64();
         limits.extend([
-            limit("quickCheck / original", wall(KIT, CHECK)? / wall(SHELL, CHECK)?, 0.75, ""),
+            limit("quickCheck / original", original, 0.75, ""),
             Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
             limit("a login, above a greeting", login, 25.0, "ms"),
             // Where the bare commands are slow, nobody can be much faster than the original.
-            limit(&original, recover / shell, 0.25, ""),
+            limit(&least_of_all, recover / shell, 0.25, ""),
             limit("recover / stop, start, greeting", recover / bare, 1.15, ""),
             limit(&format!("remove, above the stop command{besides}"), remove * 1e3, 30.0, "ms"),
             limit("remove, already stopped", wall(STOPPED, "remove")? * 1e3, 15.0, "ms"),

@@ -61,7 +61,7 @@ struct SeenPlace {
 
 /// Measures, writes the page and its pictures, and judges.
 pub(crate) fn run(rounds: Rounds) -> Result<()> {
-    heading("building the kit in the profile of releases, and the stopwatch");
+    heading("building the stopwatch and the least program");
     let tools = Tools::gather()?;
     let started = Instant::now();
     let seen = measure(&tools, rounds)?;
@@ -108,9 +108,9 @@ fn compare(place: &Place, init: Init, rounds: Rounds) -> Result<SeenPlace> {
         compare::checks(place, rounds.pick(31, 5), &mut samples)?;
         println!("   the kit's check beside the least, until two passes agree");
         let beside_the_least =
-            Passes::make(|| compare::beside_the_least(place, rounds.pick(31, 5)))?;
+            Passes::make(|| compare::beside_the_least(place, rounds.pick(61, 5)))?;
         println!("   recover, restore, remove");
-        compare::changes(place, rounds.pick(15, 1), &mut samples)?;
+        compare::changes(place, rounds.pick(25, 1), &mut samples)?;
         Ok(SeenPlace { init, samples, beside_the_least })
     })
 }

@@ -54,7 +54,7 @@ impl Tools {
             return Err(Error::failed(doing, String::from_utf8_lossy(&fetched.stderr)));
         }
         Ok(Self {
-            kit: lab::release("dovecot-ark", "dovecot-ark")?,
+            kit: lab::package()?,
             stopwatch: lab::release("bench", "stopwatch")?,
             least: lab::release("bench", "least")?,
             agent: directory.join(String::from_utf8_lossy(&fetched.stdout).trim()),
