@@ -62,9 +62,7 @@ pub(super) fn remove(
     service::end_left_command(system, root);
     let question = unit::ask(system, &settings.service);
     let mut watch = Watch::new(system, root, settings, notes);
-    watch.look()?;
-    watch.hear(question);
-    let mut family = watch.look()?;
+    let mut family = watch.look_beside(question)?;
     // Without any trace of a master there is no pause between the two looks: a master that neither
     // sees was dead before the first had ended, so whatever it has forked is there for the second. A
     // pause too many costs 50 ms; one too few, after a crash, a process with the mail store open.
@@ -101,13 +99,16 @@ pub(super) fn remove(
         let end_of_stop = watch.stop(left);
         let question = unit::ask(system, &settings.service);
         family = match settings.wait {
-            Wait::Fixed => watch.within(wait(end))?,
-            Wait::Ready => watch.look()?,
+            Wait::Fixed => {
+                let family = watch.within(wait(end))?;
+                watch.hear(question);
+                family
+            }
+            Wait::Ready => {
+                let family = watch.look_beside(question)?;
+                watch.confirmed(family)?
+            }
         };
-        watch.hear(question);
-        if settings.wait == Wait::Ready {
-            family = watch.confirmed(family)?;
-        }
         // A stop command that changed nothing would change nothing the next time. Sessions that
         // outlive their master are given the wait, to end in good order.
         let is_useless = settings.wait == Wait::Ready
@@ -180,8 +181,16 @@ struct Watch<'a, S> {
     /// The start that the service manager last said to be on its way; nothing when it has said
     /// something else since.
     starting: Option<String>,
-    /// Since when nobody was seen.
-    gone_since: Option<Duration>,
+    /// The last looks in a row at which nobody was seen.
+    absence: Option<Absence>,
+}
+
+/// Looks in a row at which nobody was seen.
+#[derive(Clone, Copy)]
+struct Absence {
+    first: Duration,
+    last: Duration,
+    looks: u32,
 }
 
 impl<'a, S: System> Watch<'a, S> {
@@ -193,7 +202,7 @@ impl<'a, S: System> Watch<'a, S> {
             census: Census::new(system, root, settings, notes),
             manager: Manager::Absent,
             starting: None,
-            gone_since: None,
+            absence: None,
         }
     }
 
@@ -221,11 +230,26 @@ impl<'a, S: System> Watch<'a, S> {
 
     fn look(&mut self) -> Result<Family, Error> {
         let family = self.census.take(self.system)?;
-        self.gone_since = match self.gone_since {
-            _ if !family.is_gone() => None,
-            None => Some(self.system.now()),
-            since => since,
-        };
+        let now = self.system.now();
+        self.absence = family.is_gone().then(|| {
+            let begun = self.absence.unwrap_or(Absence { first: now, last: now, looks: 0 });
+            Absence { last: now, looks: begun.looks.saturating_add(1), ..begun }
+        });
+        Ok(family)
+    }
+
+    /// Looks while the service manager is asked, whose answer takes longer than two looks: where nobody
+    /// was seen twice, and once again where a control group that only the answer names may hold more.
+    fn look_beside(&mut self, question: unit::Question<S>) -> Result<Family, Error> {
+        let known = self.census.groups.len();
+        let mut family = self.look()?;
+        if family.is_gone() {
+            family = self.look()?;
+        }
+        self.hear(question);
+        if self.census.groups.len() > known {
+            family = self.look()?;
+        }
         Ok(family)
     }
 
@@ -235,16 +259,16 @@ impl<'a, S: System> Watch<'a, S> {
         self.confirmed(family)
     }
 
-    /// Looks again where nobody was seen, [`SETTLE`] after the first such look; at once where the
-    /// service's control group is no more, and the service manager knows of nothing that runs.
+    /// Looks again where nobody was seen, unless two looks are [`SETTLE`] apart; two at once are enough
+    /// where the service's control group is no more, and the service manager knows of nothing that runs.
     fn confirmed(&mut self, family: Family) -> Result<Family, Error> {
-        let Some(since) = self.gone_since else { return Ok(family) };
-        let left = (since + SETTLE).saturating_sub(self.system.now());
+        let Some(Absence { first, last, looks }) = self.absence else { return Ok(family) };
         let is_certain = self.manager.has_nothing_to_stop() && self.census.has_lost_its_group();
-        if left.is_zero() {
+        if last.saturating_sub(first) >= SETTLE || (is_certain && looks >= 2) {
             return Ok(family);
         }
-        if !is_certain {
+        let left = (first + SETTLE).saturating_sub(self.system.now());
+        if !is_certain && !left.is_zero() {
             self.system.sleep(left);
         }
         self.look()
@@ -726,6 +750,22 @@ mod tests {
         });
         remove(&machine, &Settings::default()).expect("success");
         assert!(machine.now() >= Duration::from_millis(130), "{:?}", machine.now());
+    }
+
+    #[test]
+    fn the_second_look_is_not_one_from_before_a_slow_answer_of_the_service_manager() {
+        let machine = systemd(Machine::running());
+        machine.reply("stop", |state| {
+            state.stop_dovecot();
+            state.unit.silent = true;
+            state.after(Duration::from_millis(70), |state| {
+                let late = State::orphan(900);
+                state.processes.push(late);
+            });
+            (End::Exited(0), Duration::from_millis(50))
+        });
+        remove(&machine, &Settings::default()).expect("success");
+        assert!(deeds(&machine).contains(&"TERM 900".to_owned()), "{:?}", machine.state().journal);
     }
 
     #[test]
