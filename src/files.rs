@@ -86,18 +86,23 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<Fil
     Ok(file)
 }
 
-/// Reads at most so many bytes of a regular file, whoever owns it: opening a FIFO would wait for its
-/// writer.
+/// Reads at most so many bytes of a regular file, whoever owns it. What is something else is not opened:
+/// that would wait for the writer of a FIFO, and can set a device in motion; nor does one wait that has
+/// taken the file's place since.
 ///
 /// # Errors
 ///
 /// As reading; and that it is none.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("no regular file"));
-    }
+    let require_regular = |data: &Metadata| {
+        if data.is_file() { Ok(()) } else { Err(io::Error::other("no regular file")) }
+    };
+    require_regular(&fs::metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    require_regular(&file.metadata()?)?;
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -172,6 +177,7 @@ pub(crate) fn host(root: &Path) -> String {
 mod tests {
     use super::*;
     use crate::test_root::TestRoot;
+    use rustix::fs::CWD;
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
     fn set_mode(path: &Path, mode: u32) {
@@ -232,5 +238,31 @@ mod tests {
         let second = root.path().join("second");
         fs::hard_link(&path, second).expect("another name");
         assert_eq!(open(&path).expect_err("a user's link"), "it has 2 names");
+    }
+
+    #[test]
+    fn a_fifo_that_takes_a_files_place_between_the_look_and_the_opening_is_not_waited_for() {
+        let root = TestRoot::new();
+        let [path, other] = ["file", "other"].map(|name| root.path().join(name));
+        fs::write(&path, "text").expect("a file");
+        nix::unistd::mkfifo(&other, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        let (done, end) = std::sync::mpsc::channel();
+        let begun = std::time::Instant::now();
+        std::thread::spawn({
+            let path = path.clone();
+            move || {
+                let read = (0..20_000).filter_map(|_| read_regular(&path, 10).ok());
+                done.send(read.filter(|text| text == b"text").count())
+            }
+        });
+        let read = loop {
+            let flags = rustix::fs::RenameFlags::EXCHANGE;
+            rustix::fs::renameat_with(CWD, &path, CWD, &other, flags).expect("a swap");
+            match end.recv_timeout(std::time::Duration::from_micros(1)) {
+                Ok(read) => break read,
+                Err(_) => assert!(begun.elapsed().as_secs() < 20, "the reader hangs"),
+            }
+        };
+        assert!((1..20_000).contains(&read), "{read}: the swaps and the reads did not meet");
     }
 }
