@@ -349,7 +349,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
     let understood = match files::open_own(&path, OpenOptions::new().read(true)) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => return None,
         opened => opened.and_then(|file| {
-            let mut text = String::new();
+            let mut text = String::with_capacity(4096);
             file.take(MAX_FILE).read_to_string(&mut text)?;
             Ok(serde_json::from_str(&text)?)
         }),

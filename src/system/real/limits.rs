@@ -6,6 +6,7 @@
 //! caller's back: a Dovecot that is started here must be what it would be elsewhere.
 
 use std::io;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,6 +15,8 @@ use nix::libc::EMFILE;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use signal_hook::consts::{SIGALRM, SIGCHLD, SIGKILL, SIGSTOP, SIGXFSZ};
 use signal_hook::flag;
+
+use super::process;
 
 /// Descriptors that are enough for 500 entries and a log.
 const DESCRIPTORS: u64 = 4096;
@@ -118,7 +121,8 @@ fn change(from: &[Rlimit; 5], to: &[Rlimit; 5]) {
 /// ignores: a handler that does nothing is not passed on, unlike an ignored signal.
 pub(super) fn keep_ignored_signals() {
     let nobody = Arc::new(AtomicBool::new(false));
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = process::read(Path::new("/proc/self/status")).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
     let ignored = (1..=31).filter(|signal| mask & (1 << (signal - 1)) != 0);

@@ -260,7 +260,7 @@ fn directory(pid: i32) -> PathBuf {
 }
 
 /// Reads a file of a process at once; the kernel tells no size of it.
-fn read(path: &Path) -> Option<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(4096);
     File::open(path).ok()?.read_to_end(&mut text).ok()?;
     Some(text)
