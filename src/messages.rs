@@ -160,6 +160,7 @@ table! {
     OnOtherNode = 3040: "Another node has the resource.",
     NodeNotAsked = 3041: "Whether another node has the resource is not known.",
     OtherTagThere = 3042: "Another node has Dovecot in service as a resource of another tag.",
+    Interrupted = 3043: "The run was interrupted.",
 
     // doctor: what is installed, and the checks.
     DoctorLifeKeeperVersion = 4001: "LifeKeeper's version is not known.",

@@ -123,13 +123,18 @@ fn tidy(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Does the steps; when one fails, undoes those before it.
+/// Does the steps; when one fails, or somebody asks the program to end, undoes those before it. A run that
+/// ended at once would leave a resource that is taken over OSU, and nobody would watch Dovecot.
 fn apply<S: System>(resource: &Resource<'_, S>, plan: &Plan) -> Result<(), Error> {
     let masters = identity::living_masters(resource.system, resource.root)?.len();
     let mut begun = Vec::new();
+    resource.system.hold_interrupts();
     for step in &plan.steps {
-        say(&step.deed().to_string());
-        if let Err(cause) = take(resource, plan, step, &mut begun) {
+        let done = require_leave(resource.system, "installing", "").and_then(|()| {
+            say(&step.deed().to_string());
+            take(resource, plan, step, &mut begun)
+        });
+        if let Err(cause) = done {
             say("undoing what was done");
             for step in begun.into_iter().rev() {
                 if let Err(further) = undo(resource, plan, masters, step) {
@@ -148,6 +153,15 @@ fn apply<S: System>(resource: &Resource<'_, S>, plan: &Plan) -> Result<(), Error
         }
     }
     Ok(())
+}
+
+/// Whether nobody has asked the program to end.
+fn require_leave(system: &impl System, doing: &str, advice: &str) -> Result<(), Error> {
+    if system.is_interrupted() {
+        Err(refused!(Message::Interrupted, "{doing}: interrupted by a signal{advice}"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Takes a step. It is added to those that are `begun` unless what it should make is somebody
@@ -181,7 +195,7 @@ fn take<'a, S: System>(
         }
         Step::Depend(edge) => resource.depend(edge),
         Step::Peer(peer) => peer.take_over(resource),
-        Step::Pause => resource.pause(),
+        Step::Pause => resource.pause(|| require_leave(system, "installing", "")),
         Step::Programs(programs) => programs.iter().try_for_each(Program::replace),
         Step::Check => resource.try_quick_check(),
         Step::Resume => {
@@ -239,7 +253,7 @@ fn undo<S: System>(
             programs::forget(root, tag)
         }
         // Only where the programs are to be given back.
-        Step::Resume => resource.pause(),
+        Step::Resume => resource.pause(|| Ok(())),
     }
 }
 

@@ -38,17 +38,17 @@ const MARK_LIMIT: Duration = Duration::from_mins(1);
 const CHECK_LIMIT: Duration = Duration::from_secs(25);
 
 impl<S: System> Resource<'_, S> {
-    /// Marks the resource OSU, and waits until none of its programs runs.
+    /// Marks the resource OSU, and waits until none of its programs runs, or `go_on` fails.
     ///
     /// # Errors
     ///
-    /// When LifeKeeper refuses, or one of them still runs after 2 minutes.
-    pub(super) fn pause(&self) -> Result<(), Error> {
+    /// When LifeKeeper refuses, or one of them still runs after 2 minutes; and that of `go_on`.
+    pub(super) fn pause(&self, go_on: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
         if self.state()? == State::Isp {
             self.mark(State::Osu)?;
         }
         self.require(State::Osu)?;
-        self.await_quiet()?;
+        self.await_quiet(go_on)?;
         // Whatever has run may have changed it.
         self.require(State::Osu)
     }
@@ -136,7 +136,7 @@ impl<S: System> Resource<'_, S> {
     }
 
     /// Waits until none of the programs has run for a moment.
-    fn await_quiet(&self) -> Result<(), Error> {
+    fn await_quiet(&self, go_on: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
         let begin = self.system.now();
         let mut quiet = begin;
         let mut told = false;
@@ -162,6 +162,7 @@ impl<S: System> Resource<'_, S> {
                     quiet = now;
                 }
             }
+            go_on()?;
             self.system.sleep(PAUSE);
         }
     }

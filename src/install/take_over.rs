@@ -356,6 +356,45 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_is_asked_to_end_undoes_what_it_has_done_whenever_that_is() {
+        let (mut finished, mut undone) = (0, 0);
+        for at in 0..200 {
+            let (root, machine) = node();
+            machine.state().interrupted = Some(Duration::from_millis(at * 7));
+            match take_over(&root, &machine, &wanted()) {
+                // It came too late.
+                Ok(()) => finished += 1,
+                Err(cause) => {
+                    assert!(cause.ends_with(": interrupted by a signal"), "{at}: {cause}");
+                    assert_untouched(&root, &machine, &format!("interrupted at {at}"));
+                    undone += 1;
+                }
+            }
+            assert_eq!(state(&machine), "ISP", "{at}");
+        }
+        assert!(finished > 0 && undone > 20, "{finished} finished, {undone} undone");
+    }
+
+    #[test]
+    fn a_giving_back_that_is_asked_to_end_leaves_nobody_unwatched_and_is_finished_by_the_next() {
+        let mut stopped = 0;
+        for at in 0..200 {
+            let (root, machine) = node();
+            take_over(&root, &machine, &wanted()).expect("taken over");
+            machine.state().interrupted = Some(machine.now() + Duration::from_millis(at * 7));
+            if let Err(cause) = give_back(&root, &machine, false) {
+                assert!(cause.contains("interrupted by a signal; run it again"), "{at}: {cause}");
+                assert_eq!(state(&machine), "ISP", "{at}");
+                stopped += 1;
+            }
+            machine.state().interrupted = None;
+            give_back(&root, &machine, false).expect("the rest");
+            assert_untouched(&root, &machine, &format!("interrupted at {at}"));
+        }
+        assert!(stopped > 0, "none was stopped");
+    }
+
+    #[test]
     fn a_check_that_runs_is_waited_for() {
         let (root, machine) = node();
         machine.add(Process { users: [0; 3], ..child(70, "bash") }, 1, 70);

@@ -15,7 +15,8 @@ use super::resource::{Deletion, Owned, Resource};
 use super::step::{Deed, UNCHANGED};
 use super::step_back::Step;
 use super::{
-    InstallLock, caution, hand_back, logged, note_resumed, remove_entries, say, tidy, watched,
+    InstallLock, caution, hand_back, logged, note_resumed, remove_entries, require_leave, say,
+    tidy, watched,
 };
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
@@ -90,7 +91,12 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
         say(NOTHING);
         return Ok(());
     }
+    system.hold_interrupts();
     for step in &plan.steps {
+        // Between OSU and ISP all goes on: nobody watches Dovecot meanwhile.
+        if !plan.record.is_paused(&what.tag) {
+            require_leave(system, "uninstalling", AGAIN)?;
+        }
         say(&step.deed().to_string());
         take(system, root, what, &mut plan.record, step)?;
     }
@@ -127,6 +133,9 @@ fn outcome(system: &impl System, root: &Path, tag: &Tag, plan: &Plan) -> Result<
 /// Said when there is no resource and no record.
 const NOTHING: &str =
     "nothing to do: no such resource of this kit, and nothing noted for it on this node";
+
+/// What to do after an interrupted run.
+const AGAIN: &str = "; run it again to do the rest";
 
 /// How the plan is told that a person confirms.
 const CONFIRMED: &str = "will";
@@ -362,7 +371,10 @@ fn take<S: System>(
             record.note_taken(tag, taken);
             record.save(root)
         }
-        Step::Pause => at_lifekeeper(&|resource| watched(resource, record, resource.pause())),
+        Step::Pause => at_lifekeeper(&|resource| {
+            let go_on = || require_leave(system, "uninstalling", AGAIN);
+            watched(resource, record, resource.pause(go_on))
+        }),
         Step::GiveBack(programs) => at_lifekeeper(&|resource| {
             watched(resource, record, programs.iter().try_for_each(Program::give_back))
         }),

@@ -59,6 +59,13 @@ pub(crate) trait System {
     /// Sleeps at least so long.
     fn sleep(&self, time: Duration);
 
+    /// Lets a request to end this program (SIGINT, SIGTERM, SIGHUP, unless the caller ignores it) wait until
+    /// [`Self::is_interrupted`] is asked; the second ends it at once, with 128 and the signal's number.
+    fn hold_interrupts(&self);
+
+    /// Whether this program was asked to end since then.
+    fn is_interrupted(&self) -> bool;
+
     /// Lists the processes that can be seen, threads left out.
     ///
     /// # Errors

@@ -80,6 +80,13 @@ impl System for Machine {
         self.state().pass(time);
     }
 
+    fn hold_interrupts(&self) {}
+
+    fn is_interrupted(&self) -> bool {
+        let state = self.state();
+        state.interrupted.is_some_and(|at| at <= state.clock)
+    }
+
     fn processes(&self) -> Result<Vec<ProcessEntry>, Error> {
         let list = |entry: &Entry| ProcessEntry {
             pid: entry.process.pid,

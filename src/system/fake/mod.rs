@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) shutdown: bool,
     /// The boot and the pid namespace.
     pub(crate) era: String,
+    /// When somebody asks the program to end.
+    pub(crate) interrupted: Option<Duration>,
     /// Whether the process table shows nobody.
     pub(crate) blind: bool,
     /// What is seen of a pid when it is looked at, if that is not the process that was listed: one

@@ -118,20 +118,22 @@ fn change(from: &[Rlimit; 5], to: &[Rlimit; 5]) {
 }
 
 /// Lets SIGXFSZ pass, and gives the commands the default action of each signal that the caller
-/// ignores: a handler that does nothing is not passed on, unlike an ignored signal.
-pub(super) fn keep_ignored_signals() {
+/// ignores: a handler that does nothing is not passed on, unlike an ignored signal. Returns the signals
+/// that it ignores.
+pub(super) fn keep_ignored_signals() -> Vec<i32> {
     let nobody = Arc::new(AtomicBool::new(false));
     let status = process::read(Path::new("/proc/self/status")).unwrap_or_default();
     let status = String::from_utf8_lossy(&status);
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    let ignored = (1..=31).filter(|signal| mask & (1 << (signal - 1)) != 0);
+    let ignored: Vec<i32> = (1..=31).filter(|signal| mask & (1 << (signal - 1)) != 0).collect();
     // These two are handled where they are needed, and the pipe's is Rust's own to ignore.
     let own = [SIGALRM, SIGCHLD, SIGKILL, SIGSTOP, signal_hook::consts::SIGPIPE, SIGXFSZ];
-    let others = ignored.filter(|signal| !own.contains(signal));
-    for signal in others.chain([SIGXFSZ]) {
-        let _ = flag::register(signal, Arc::clone(&nobody));
+    let others = ignored.iter().filter(|signal| !own.contains(signal));
+    for signal in others.chain(&[SIGXFSZ]) {
+        let _ = flag::register(*signal, Arc::clone(&nobody));
     }
+    ignored
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -20,7 +20,7 @@ use nix::sys::socket::SockaddrStorage;
 use nix::sys::stat::{Mode, umask};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::alarm;
-use signal_hook::consts::SIGALRM;
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::sockets::{self, Socket};
@@ -40,6 +40,9 @@ use limits::Limits;
 pub(crate) struct Machine {
     start: Instant,
     commands: Commands,
+    /// The signals that the caller ignores.
+    ignored: Vec<i32>,
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Machine {
@@ -48,12 +51,13 @@ impl Machine {
     /// leaves open, Dovecot would keep open as long as it lives.
     pub(crate) fn new() -> Self {
         let limits = Limits::raise();
-        limits::keep_ignored_signals();
+        let ignored = limits::keep_ignored_signals();
         close_inherited();
         umask(Mode::S_IWGRP | Mode::S_IWOTH);
         // A directory that is to be unmounted later must not be ours.
         let _ = std::env::set_current_dir("/");
-        Self { start: Instant::now(), commands: Commands::new(limits) }
+        let (start, commands) = (Instant::now(), Commands::new(limits));
+        Self { start, commands, ignored, interrupted: Arc::default() }
     }
 
     /// Makes sure that this process may do what it must.
@@ -88,8 +92,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Has the end said whatever hangs: without this, only from the first command on, so that a
-    /// check pays for no thread that it does not need.
+    /// Has the end said whatever hangs: without this, only once commands take their time, so that a check
+    /// pays for no thread that it does not need.
     #[expect(clippy::unused_self, reason = "only who has a machine may have an end set to itself")]
     pub(crate) fn watch(&self) {
         watchdog::watch();
@@ -119,6 +123,21 @@ impl System for Machine {
 
     fn sleep(&self, time: Duration) {
         self.commands.sleep(time);
+    }
+
+    fn hold_interrupts(&self) {
+        let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter();
+        for signal in wanted.filter(|signal| !self.ignored.contains(signal)) {
+            // The first sets what the second of its kind is ended by. Where the kernel refuses, the first
+            // one ends the program, as it would have.
+            let again = Arc::clone(&self.interrupted);
+            let _ = flag::register_conditional_shutdown(signal, 128 + signal, again);
+            let _ = flag::register(signal, Arc::clone(&self.interrupted));
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     fn processes(&self) -> Result<Vec<ProcessEntry>, Error> {
