@@ -12,7 +12,7 @@ use log::{debug, info};
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Group};
-use crate::command::{Command, CommandOutput};
+use crate::command::Command;
 use crate::messages::{Message, warning};
 use crate::process::Process;
 use crate::system::System;
@@ -254,7 +254,7 @@ impl<S: System> Question<S> {
             debug!("`{command}`: {ended}");
             return Manager::Unknown(format!("`systemctl show {}`: {}", self.unit, ended.end));
         };
-        let unit = printed.complete(system, bare(&self.unit), end);
+        let unit = printed.complete(system, end);
         debug!("{unit}");
         Manager::Known(unit)
     }
@@ -383,18 +383,18 @@ pub(super) fn property<'a>(block: &'a str, name: &str) -> Option<&'a str> {
 impl ShownState {
     /// Asks for what is not known yet: the kind of the job and whether it is a shutdown's, and the
     /// state of the triggers; not after `end`.
-    fn complete(self, system: &impl System, service: &str, end: Duration) -> Unit {
+    fn complete(self, system: &impl System, end: Duration) -> Unit {
         let Self { mut unit, job, triggers } = self;
         let limit = || end.saturating_sub(system.now()).min(DETAIL_LIMIT);
         let mut asked = triggers.clone();
         if job.is_some() && !unit.node_stops {
             asked.push(SHUTDOWN.to_owned());
         }
-        unit.job = job.map(|number| kind_of(system, &number, service, limit()));
         let command = (!asked.is_empty()).then(|| show(system, &asked)).flatten();
         let answer = command.map(|command| system.run(&command, limit()).answer);
         let answer = answer.unwrap_or_default();
         unit.node_stops |= node_stops(&answer);
+        unit.job = job.map(|number| kind_of(system, &number, &unit, limit()));
         let is_active = |name: &String| block_of(&answer, name).is_some_and(is_up);
         unit.triggers = triggers.into_iter().filter(is_active).collect();
         unit
@@ -402,12 +402,20 @@ impl ShownState {
 }
 
 /// The kind of a job, which `show` does not tell. One that has ended meanwhile was no start that is
-/// still to come: the state, asked anew, says what became of it.
-fn kind_of(system: &impl System, number: &str, service: &str, limit: Duration) -> Job {
-    let Some(systemctl) = system.program("systemctl") else { return Job::Other };
+/// still to come: the state, asked anew, says what became of it. Where systemd does not list its jobs, that
+/// of a unit that is down is a start: a stop of it is done at once, but for that of a shutdown, which lets
+/// nothing start. A wrong yes makes a remove fail that would have found the job gone a moment later; a
+/// wrong no means two masters.
+fn kind_of(system: &impl System, number: &str, unit: &Unit, limit: Duration) -> Job {
+    let unknown = if unit.is_down() && !unit.node_stops { Job::Start } else { Job::Other };
+    let Some(systemctl) = system.program("systemctl") else { return unknown };
     let command = Command::new(systemctl, &["list-jobs", "--no-legend", "--no-pager"]).asked();
-    let CommandOutput { answer, .. } = system.run(&command, limit);
-    debug!("job {number} is looked for, of {service}: {answer}");
+    let output = system.run(&command, limit);
+    debug!("job {number} is looked for, of {}: {}", unit.name, output.answer);
+    if !output.succeeded() {
+        return unknown;
+    }
+    let answer = output.answer;
     let kind = answer.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
         (words.next() == Some(number)).then(|| words.nth(1)).flatten()
@@ -556,22 +564,25 @@ SubState=dead
 
     #[test]
     fn a_stop_that_a_shutdown_has_queued_starts_nothing_and_is_waited_for_in_vain() {
-        let asked = |active: &str, shutdown: &str| {
-            let machine = machine(&format!(
-                "Id=dovecot.service\nActiveState={active}\nJob=7\n\n\
-                 Id=shutdown.target\nActiveState=inactive\n{shutdown}"
-            ));
-            let jobs = "7 dovecot.service stop waiting\n";
-            let line = "systemctl list-jobs --no-legend --no-pager";
-            machine.answer(line, End::Exited(0), MILLIS, jobs);
-            let Manager::Known(unit) = look(&machine, "dovecot") else { panic!("no answer") };
-            (unit.is_at_rest(), unit.waits_for_shutdown())
-        };
-        assert_eq!(asked("active", "Job=90\n"), (false, true));
-        assert_eq!(asked("inactive", "Job=90\n"), (true, false));
-        assert_eq!(asked("active", ""), (false, false));
-        assert_eq!(asked("inactive", ""), (false, false));
-        assert_eq!(asked("deactivating", "Job=90\n"), (false, false));
+        let known = (End::Exited(0), "7 dovecot.service stop waiting\n");
+        let silent = (End::TimedOut(DETAIL_LIMIT), "");
+        for ((end, jobs), is_starting) in [(known, false), (silent, true)] {
+            let asked = |active: &str, shutdown: &str| {
+                let machine = machine(&format!(
+                    "Id=dovecot.service\nActiveState={active}\nJob=7\n\n\
+                     Id=shutdown.target\nActiveState=inactive\n{shutdown}"
+                ));
+                let line = "systemctl list-jobs --no-legend --no-pager";
+                machine.answer(line, end.clone(), MILLIS, jobs);
+                let Manager::Known(unit) = look(&machine, "dovecot") else { panic!("no answer") };
+                (unit.is_at_rest(), unit.waits_for_shutdown(), unit.is_starting())
+            };
+            assert_eq!(asked("active", "Job=90\n"), (false, true, false), "{jobs}");
+            assert_eq!(asked("inactive", "Job=90\n"), (true, false, false), "{jobs}");
+            assert_eq!(asked("active", ""), (false, false, false), "{jobs}");
+            assert_eq!(asked("inactive", ""), (false, false, is_starting), "{jobs}");
+            assert_eq!(asked("deactivating", "Job=90\n"), (false, false, false), "{jobs}");
+        }
     }
 
     #[test]
