@@ -4,6 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How many descriptors of a process are looked at. A master has some hundred, and a user may have a
+/// million.
+pub(crate) const MAX_DESCRIPTORS: usize = 4096;
+
 /// Clock ticks of proc(5) in a second (`USER_HZ`).
 const TICKS: u64 = 100;
 

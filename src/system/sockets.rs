@@ -9,11 +9,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::process::MAX_DESCRIPTORS;
+
 /// The state of a listening socket in the kernel's table.
 const LISTENING: &str = "0A";
-
-/// How many descriptors of a process are looked at: a user may have a million.
-const MAX_DESCRIPTORS: usize = 4096;
 
 /// A listening TCP socket.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -137,7 +136,7 @@ fn hexadecimal(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Who has each of these sockets open.
+/// Who has each of these sockets open, among its first descriptors: a user may have a million.
 fn holders(root: &Path, inodes: &BTreeSet<u64>) -> BTreeMap<u64, Vec<Holder>> {
     let mut holders: BTreeMap<u64, Vec<Holder>> = BTreeMap::new();
     if inodes.is_empty() {
@@ -151,6 +150,7 @@ fn holders(root: &Path, inodes: &BTreeSet<u64>) -> BTreeMap<u64, Vec<Holder>> {
             .into_iter()
             .flatten()
             .flatten()
+            .take(MAX_DESCRIPTORS)
             .filter_map(|descriptor| inode(&fs::read_link(descriptor.path()).ok()?))
             .filter(|inode| inodes.contains(inode))
             .collect();

@@ -16,14 +16,10 @@ use rustix::process::{
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate};
 
 use crate::error::Error;
-use crate::process::{Pipe, PipeEnd, Process, ProcessEntry, Signal};
+use crate::process::{MAX_DESCRIPTORS, Pipe, PipeEnd, Process, ProcessEntry, Signal};
 
 /// Where the kernel shows processes.
 const PROC: &str = "/proc";
-
-/// How many descriptors of a process are looked at. A master has some hundred, and a user may have
-/// a million.
-const MAX_DESCRIPTORS: usize = 4096;
 
 /// How much of a command line is read, in bytes.
 const MAX_LINE: u64 = 4096;
