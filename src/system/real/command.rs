@@ -193,6 +193,9 @@ impl Watched {
         let runs = state == Some(Ok(WaitStatus::StillAlive));
         if runs {
             self.seen.set(Instant::now());
+            if self.start.elapsed() >= watchdog::GRACE {
+                watchdog::watch();
+            }
         }
         runs
     }
