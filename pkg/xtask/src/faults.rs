@@ -17,7 +17,7 @@ use crate::disk::{entries, remove, text};
 use crate::heading::{heading, shown};
 
 /// Rows mostly wait: more of them at once than there are processors.
-const THREADS: &str = "--test-threads=4";
+const THREADS: &str = "--test-threads=8";
 
 /// Names the directory of the lines to the suite.
 const DIRECTORY: &str = "FAULTS_TABLE";

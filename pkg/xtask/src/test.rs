@@ -18,7 +18,7 @@ use crate::heading::{heading, shown};
 const NODES: &[&str] = &["--", "--test-threads=4"];
 
 /// The rows of the faults wait longest: for time-outs, and for stops of what is frozen.
-const FAULTS: &[&str] = &["--", "--test-threads=6"];
+const FAULTS: &[&str] = &["--", "--test-threads=8"];
 
 /// Clusters have heartbeats, which a machine that is too busy would miss.
 const CLUSTERS: &[&str] = &["--", "--test-threads=2"];
