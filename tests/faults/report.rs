@@ -61,15 +61,20 @@ pub(crate) fn is_wanted() -> bool {
     env::var_os(DIRECTORY).is_some()
 }
 
+/// The number of the row that a test is, and the words of its title. A test of many faults at once is no
+/// row.
+fn row(name: &str) -> Option<(u32, String)> {
+    let (number, words) = name.strip_prefix('f')?.split_once('_')?;
+    Some((number.parse().ok()?, words.replace('_', " ")))
+}
+
 /// Writes the line of a row: number, words, place, the original's answers, the kit's, its seconds, and
 /// what status and doctor said.
 pub(crate) fn write(name: &str, place: Place, original: &Answers, kit: &Answers) {
     let Some(directory) = env::var_os(DIRECTORY) else { return };
-    let (number, words) = name.split_once('_').unwrap_or((name, ""));
+    let Some((number, words)) = row(name) else { return };
     let line = format!(
-        "{}\t{}\t{place}\t{}\t{}\t{:.1}\t{}\n",
-        number.to_uppercase(),
-        words.replace('_', " "),
+        "F{number}\t{words}\t{place}\t{}\t{}\t{:.1}\t{}\n",
         original.cell(),
         kit.cell(),
         kit.took.as_secs_f64(),
@@ -77,4 +82,12 @@ pub(crate) fn write(name: &str, place: Place, original: &Answers, kit: &Answers)
     );
     let file = Path::new(&directory).join(format!("{name} {place}"));
     fs::write(file, line).expect("writing a line of the table");
+}
+
+#[test]
+fn a_row_is_a_test_with_a_number() {
+    assert_eq!(row("f5_a_login_service_is_full"), Some((5, "a login service is full".into())));
+    for name in ["no_fault_is_greener", "f5", "fault_5_is", "5_a"] {
+        assert_eq!(row(name), None, "{name}");
+    }
 }
