@@ -402,10 +402,10 @@ impl ShownState {
 }
 
 /// The kind of a job, which `show` does not tell. One that has ended meanwhile was no start that is
-/// still to come: the state, asked anew, says what became of it. Where systemd does not list its jobs, that
-/// of a unit that is down is a start: a stop of it is done at once, but for that of a shutdown, which lets
-/// nothing start. A wrong yes makes a remove fail that would have found the job gone a moment later; a
-/// wrong no means two masters.
+/// still to come: the state, asked for again, says what became of it. Where systemd does not list its
+/// jobs, that of a unit that is down is a start: a stop of it is done at once, but for that of a shutdown,
+/// which lets nothing start. A wrong yes makes a remove fail that would have found the job gone a moment
+/// later; a wrong no means two masters.
 fn kind_of(system: &impl System, number: &str, unit: &Unit, limit: Duration) -> Job {
     let unknown = if unit.is_down() && !unit.node_stops { Job::Start } else { Job::Other };
     let Some(systemctl) = system.program("systemctl") else { return unknown };

@@ -123,14 +123,14 @@ fn tidy(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Does the steps; when one fails, or somebody asks the program to end, undoes those before it. A run that
-/// ended at once would leave a resource that is taken over OSU, and nobody would watch Dovecot.
+/// Does the steps; when one fails, or the program is asked to end, undoes those before it. A run that ended
+/// at once would leave a resource that is taken over OSU, and LifeKeeper would not watch Dovecot.
 fn apply<S: System>(resource: &Resource<'_, S>, plan: &Plan) -> Result<(), Error> {
     let masters = identity::living_masters(resource.system, resource.root)?.len();
     let mut begun = Vec::new();
     resource.system.hold_interrupts();
     for step in &plan.steps {
-        let done = require_leave(resource.system, "installing", "").and_then(|()| {
+        let done = require_uninterrupted(resource.system, "installing", "").and_then(|()| {
             say(&step.deed().to_string());
             take(resource, plan, step, &mut begun)
         });
@@ -155,8 +155,12 @@ fn apply<S: System>(resource: &Resource<'_, S>, plan: &Plan) -> Result<(), Error
     Ok(())
 }
 
-/// Whether nobody has asked the program to end.
-fn require_leave(system: &impl System, doing: &str, advice: &str) -> Result<(), Error> {
+/// Makes sure that the program was not asked to end.
+///
+/// # Errors
+///
+/// That it was, with `advice` behind it.
+fn require_uninterrupted(system: &impl System, doing: &str, advice: &str) -> Result<(), Error> {
     if system.is_interrupted() {
         Err(refused!(Message::Interrupted, "{doing}: interrupted by a signal{advice}"))
     } else {
@@ -195,7 +199,7 @@ fn take<'a, S: System>(
         }
         Step::Depend(edge) => resource.depend(edge),
         Step::Peer(peer) => peer.take_over(resource),
-        Step::Pause => resource.pause(|| require_leave(system, "installing", "")),
+        Step::Pause => resource.pause(|| require_uninterrupted(system, "installing", "")),
         Step::Programs(programs) => programs.iter().try_for_each(Program::replace),
         Step::Check => resource.try_quick_check(),
         Step::Resume => {

@@ -15,8 +15,8 @@ use super::resource::{Deletion, Owned, Resource};
 use super::step::{Deed, UNCHANGED};
 use super::step_back::Step;
 use super::{
-    InstallLock, caution, hand_back, logged, note_resumed, remove_entries, require_leave, say,
-    tidy, watched,
+    InstallLock, caution, hand_back, logged, note_resumed, remove_entries, require_uninterrupted,
+    say, tidy, watched,
 };
 use crate::boot::links::{self, GivenBack};
 use crate::cli::Uninstall;
@@ -93,9 +93,9 @@ fn work(system: &impl System, root: &Path, what: &Uninstall) -> Result<(), Error
     }
     system.hold_interrupts();
     for step in &plan.steps {
-        // Between OSU and ISP all goes on: nobody watches Dovecot meanwhile.
+        // Between OSU and ISP the run goes on: LifeKeeper does not watch Dovecot meanwhile.
         if !plan.record.is_paused(&what.tag) {
-            require_leave(system, "uninstalling", AGAIN)?;
+            require_uninterrupted(system, "uninstalling", AGAIN)?;
         }
         say(&step.deed().to_string());
         take(system, root, what, &mut plan.record, step)?;
@@ -372,7 +372,7 @@ fn take<S: System>(
             record.save(root)
         }
         Step::Pause => at_lifekeeper(&|resource| {
-            let go_on = || require_leave(system, "uninstalling", AGAIN);
+            let go_on = || require_uninterrupted(system, "uninstalling", AGAIN);
             watched(resource, record, resource.pause(go_on))
         }),
         Step::GiveBack(programs) => at_lifekeeper(&|resource| {

@@ -60,7 +60,8 @@ pub(crate) trait System {
     fn sleep(&self, time: Duration);
 
     /// Lets a request to end this program (SIGINT, SIGTERM, SIGHUP, unless the caller ignores it) wait until
-    /// [`Self::is_interrupted`] is asked; the second ends it at once, with 128 and the signal's number.
+    /// [`Self::is_interrupted`] is asked. A SIGINT behind another request ends it at once, with 130. The
+    /// others do not: of a session that is lost, the kernel and the shell may both send SIGHUP.
     fn hold_interrupts(&self);
 
     /// Whether this program was asked to end since then.

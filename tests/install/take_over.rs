@@ -72,15 +72,15 @@ fn a_taking_over_that_is_asked_to_end_is_undone_and_dovecot_stays_watched() {
     let kit = original(Init::SysV, Dialect::None);
     let master_before = master(&kit);
     // Asked at one of the renames, or at each from there on; strace asks this one process alone.
-    let asked = |when: &str| {
-        let inject = format!("-e trace=rename -e inject=rename:signal=SIGINT:when={when}");
+    let asked = |signal: &str, when: &str| {
+        let inject = format!("-e trace=rename -e inject=rename:signal={signal}:when={when}");
         let line = TAKE_OVER.join(" ");
         let script = format!("strace -qq -o /dev/null {inject} dovecot-ark {line}; exit $?");
         kit.node.sh(&script).expect("running strace")
     };
     let mut undone = 0;
     for number in 1.. {
-        let ended = asked(&number.to_string());
+        let ended = asked("SIGTERM", &number.to_string());
         assert_eq!(master(&kit), master_before, "{number}: {ended:#?}");
         if ended.status == Some(0) {
             assert_copies(&kit, lab::STUBS);
@@ -97,7 +97,11 @@ fn a_taking_over_that_is_asked_to_end_is_undone_and_dovecot_stays_watched() {
     assert!(undone > 3, "it came {undone} times before the end");
     kit.uninstall("");
 
-    let ended = asked("2+");
+    let ended = asked("SIGHUP", "2+");
+    assert_eq!(ended.status, Some(1), "a lost session sends several: {ended:#?}");
+    assert_copies(&kit, ORIGINALS);
+
+    let ended = asked("SIGINT", "2+");
     assert_eq!(ended.status, Some(130), "the second ends it at once: {ended:#?}");
     kit.done(&TAKE_OVER);
     assert_copies(&kit, lab::STUBS);

@@ -55,7 +55,7 @@ pub(crate) struct State {
     pub(crate) shutdown: bool,
     /// The boot and the pid namespace.
     pub(crate) era: String,
-    /// When somebody asks the program to end.
+    /// When the program is asked to end.
     pub(crate) interrupted: Option<Duration>,
     /// Whether the process table shows nobody.
     pub(crate) blind: bool,

@@ -92,8 +92,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Has the end said whatever hangs: without this, only once commands take their time, so that a check
-    /// pays for no thread that it does not need.
+    /// Starts to watch for the end now. Without this, it starts when a command takes its time, so that a
+    /// check pays for no thread that it does not need.
     #[expect(clippy::unused_self, reason = "only who has a machine may have an end set to itself")]
     pub(crate) fn watch(&self) {
         watchdog::watch();
@@ -128,10 +128,11 @@ impl System for Machine {
     fn hold_interrupts(&self) {
         let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter();
         for signal in wanted.filter(|signal| !self.ignored.contains(signal)) {
-            // The first sets what the second of its kind is ended by. Where the kernel refuses, the first
-            // one ends the program, as it would have.
-            let again = Arc::clone(&self.interrupted);
-            let _ = flag::register_conditional_shutdown(signal, 128 + signal, again);
+            // Where the kernel takes no handler, the signal ends the program, as it would have.
+            if signal == SIGINT {
+                let again = Arc::clone(&self.interrupted);
+                let _ = flag::register_conditional_shutdown(signal, 128 + signal, again);
+            }
             let _ = flag::register(signal, Arc::clone(&self.interrupted));
         }
     }

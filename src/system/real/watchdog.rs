@@ -24,7 +24,7 @@ pub(crate) type GiveUp = fn(Duration);
 /// When the program is ended, after how long, with what status, and who says it.
 static END: OnceLock<(Instant, Duration, Exit, GiveUp)> = OnceLock::new();
 
-/// How long the first command may run before somebody watches over it.
+/// How long the first command may run before the thread is started.
 pub(super) const GRACE: Duration = Duration::from_millis(20);
 
 /// The process groups of the commands that run.

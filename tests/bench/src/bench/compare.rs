@@ -31,8 +31,8 @@ pub(super) const STOPPED: &str = "kit, already stopped";
 pub(super) const ALONE: [&str; 3] = ["kit alone", "kit alone, connect", "empty program"];
 /// The kit where no pid file names the master.
 pub(super) const SCAN: &str = "kit, scanning";
-/// A restart by the bare commands, before each remove: a stop takes a step of 0.1 s longer more often
-/// where Dovecot has answered several connections, which recover's checks are.
+/// A restart by the bare commands, before each remove: each recover leaves Dovecot with other connections
+/// behind it, and a stop seems to depend on that.
 const AGAIN: &str = "restart, before remove";
 /// The program that lists processes, to compare with.
 pub(super) const PGREP: &str = "pgrep";
