@@ -121,8 +121,8 @@ pub(super) fn holder(system: &impl System, root: &Path, file: &File) -> Option<H
 pub(super) fn acting(system: &impl System, root: &Path) -> Option<Holder> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let age = |process: &Process| (process.started, process.pid);
-    let ours = system.inspect(own).map(|process| age(&process));
-    let is_older = |process: &Process| ours.is_none_or(|ours| age(process) < ours);
+    let ours = || system.inspect(own).map(|process| age(&process));
+    let is_older = |process: &Process| ours().is_none_or(|ours| age(process) < ours);
     at_work(system, root).find(|holder| is_older(&holder.process))
 }
 

@@ -94,14 +94,18 @@ impl Turn {
         let until = ours.map(|left| begun + left / 2);
         let left =
             || ours.map_or(longest, |left| (begun + left).saturating_sub(system.since_boot()));
-        let say = |file: &File| note(system, file, action, left());
         let times = (longest, until);
-        let Some(node) = wait(system, root, times, || Place::of_node(root), say) else {
+        // One that has lost its file acts all the same.
+        let beside_us = |file: &File| {
+            note(system, file, action, left());
+            acting(system, root)
+        };
+        let Some(node) = wait(system, root, times, || Place::of_node(root), beside_us) else {
             return Self::Unlocked;
         };
         // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
         let of_tag =
-            tag.and_then(|tag| wait(system, root, times, || Place::of_tag(root, tag), |_| ()));
+            tag.and_then(|tag| wait(system, root, times, || Place::of_tag(root, tag), |_| None));
         // The time counts from here.
         note(system, &node, action, left());
         Self::Locked { _lock: Lock { file: node, _of_tag: of_tag } }
@@ -223,14 +227,14 @@ fn open(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
 }
 
 /// Waits until the lock is ours and nobody else acts: as long as each holder may take, counted
-/// anew for each, and no longer than until the time of the boot that comes second. `None` where there
-/// is none to be had.
+/// anew for each, and no longer than until the time of the boot that comes second. Who acts beside us
+/// is said once the file is locked. `None` where there is none to be had.
 fn wait(
     system: &impl System,
     root: &Path,
     (longest, until): (Duration, Option<Duration>),
     place: impl Fn() -> Option<Place>,
-    locked_now: impl Fn(&File),
+    beside_us: impl Fn(&File) -> Option<Holder>,
 ) -> Option<File> {
     let mut locked = place()?;
     let mut queue = Queue::default();
@@ -241,14 +245,10 @@ fn wait(
                 locked = place()?;
                 continue;
             }
-            // One that has lost its file acts all the same.
-            Ok(()) => {
-                locked_now(&locked.file);
-                match acting(system, root) {
-                    None => return Some(locked.file),
-                    Some(other) => Some(other),
-                }
-            }
+            Ok(()) => match beside_us(&locked.file) {
+                None => return Some(locked.file),
+                Some(other) => Some(other),
+            },
             Err(TryLockError::Error(cause)) => {
                 warning!(
                     Message::NoLock,

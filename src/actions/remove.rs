@@ -2,11 +2,12 @@
 //!
 //! Two masters on one mail store are the worst that can happen, and a failed remove makes
 //! LifeKeeper halt the node in a failover. So it succeeds only when two looks find no process of
-//! Dovecot and the service manager is not going to start one; and it fails only for what is
-//! Dovecot's without doubt and outlived a SIGKILL of this remove, or for a start that a second stop
-//! did not cancel. Removing what does not run succeeds: the cluster may ask twice. Nothing here
-//! connects to Dovecot: each connection while it stops makes the stop take 6 s. Nothing depends on
-//! its configuration or its programs: they may be what is broken.
+//! Dovecot (or one, if the control group that held all of them has gone) and the service manager is
+//! not going to start one; and it fails only for what is Dovecot's without doubt and outlived a SIGKILL
+//! of this remove, or for a start that a second stop did not cancel. Removing what does not run
+//! succeeds: the cluster may ask twice. Nothing here connects to Dovecot: each connection while it
+//! stops makes the stop take 6 s. Nothing depends on its configuration or its programs: they may be
+//! what is broken.
 
 use std::path::Path;
 use std::time::Duration;
@@ -190,7 +191,6 @@ struct Watch<'a, S> {
 struct Absence {
     first: Duration,
     last: Duration,
-    looks: u32,
 }
 
 impl<'a, S: System> Watch<'a, S> {
@@ -231,23 +231,22 @@ impl<'a, S: System> Watch<'a, S> {
     fn look(&mut self) -> Result<Family, Error> {
         let family = self.census.take(self.system)?;
         let now = self.system.now();
-        self.absence = family.is_gone().then(|| {
-            let begun = self.absence.unwrap_or(Absence { first: now, last: now, looks: 0 });
-            Absence { last: now, looks: begun.looks.saturating_add(1), ..begun }
-        });
+        let first = self.absence.map_or(now, |absence| absence.first);
+        self.absence = family.is_gone().then_some(Absence { first, last: now });
         Ok(family)
     }
 
     /// Looks while the service manager is asked, whose answer takes longer than two looks: where nobody
-    /// was seen twice, and once again where a control group that only the answer names may hold more.
+    /// was seen twice, or once if their control group is no more; and once again where a control group
+    /// that only the answer names may hold somebody.
     fn look_beside(&mut self, question: unit::Question<S>) -> Result<Family, Error> {
         let known = self.census.groups.len();
         let mut family = self.look()?;
-        if family.is_gone() {
+        if family.is_gone() && !self.census.has_lost_its_group() {
             family = self.look()?;
         }
         self.hear(question);
-        if self.census.groups.len() > known {
+        if family.is_gone() && self.census.groups.len() > known {
             family = self.look()?;
         }
         Ok(family)
@@ -259,16 +258,17 @@ impl<'a, S: System> Watch<'a, S> {
         self.confirmed(family)
     }
 
-    /// Looks again where nobody was seen, unless two looks are [`SETTLE`] apart; two at once are enough
-    /// where the service's control group is no more, and the service manager knows of nothing that runs.
+    /// Looks again where nobody was seen, unless two looks are [`SETTLE`] apart; one is enough where the
+    /// service's control group is no more, and the service manager knows of nothing that runs: a last
+    /// child is in its parent's group, and everybody who was ever seen was in this one.
     fn confirmed(&mut self, family: Family) -> Result<Family, Error> {
-        let Some(Absence { first, last, looks }) = self.absence else { return Ok(family) };
+        let Some(Absence { first, last }) = self.absence else { return Ok(family) };
         let is_certain = self.manager.has_nothing_to_stop() && self.census.has_lost_its_group();
-        if last.saturating_sub(first) >= SETTLE || (is_certain && looks >= 2) {
+        if is_certain || last.saturating_sub(first) >= SETTLE {
             return Ok(family);
         }
         let left = (first + SETTLE).saturating_sub(self.system.now());
-        if !is_certain && !left.is_zero() {
+        if !left.is_zero() {
             self.system.sleep(left);
         }
         self.look()
@@ -357,7 +357,9 @@ mod tests {
     use super::{Duration, Error, Notes, Settings, System, Wait, longest};
     use crate::command::End;
     use crate::process::Process;
-    use crate::system::fake::{FakeUnit, MASTER, Machine, State, child, master, words};
+    use crate::system::fake::{
+        Entry, FakeUnit, MASTER, Machine, More, State, child, master, words,
+    };
     use crate::test_root::TestRoot;
 
     fn remove(machine: &Machine, settings: &Settings) -> Result<(), Error> {
@@ -582,23 +584,30 @@ mod tests {
     }
 
     #[test]
-    fn where_the_services_control_group_is_no_more_nobody_waits_for_a_second_look() {
+    fn where_the_services_control_group_is_no_more_nobody_looks_a_second_time() {
         let group = "sys/fs/cgroup/system.slice/dovecot.service";
-        for (case, listed, members, stays, pause) in [
-            ("all were in it, and it was removed", "100\n101\n", 2, false, 0),
-            ("it is still there", "100\n101\n", 2, true, 50 - 8),
-            ("one was elsewhere", "100\n", 2, false, 50 - 8),
-            ("another master was begun elsewhere", "100\n101\n", 1, false, 50 - 8),
+        let all = "100\n101\n";
+        for (case, listed, late, stays, pause) in [
+            ("all were in it, and it was removed", all, None, false, 0),
+            ("it is still there", all, None, true, 50 - 8),
+            ("one was elsewhere", "100\n", None, false, 50 - 8),
+            ("a master was begun elsewhere", all, Some(master(200)), false, 50 - 8),
+            ("a child was begun elsewhere", all, Some(child(200, "imap")), false, 50 - 8),
         ] {
             let (root, machine) = (TestRoot::new(), systemd(Machine::running()));
             root.write(&format!("{group}/cgroup.procs"), listed);
             let directory = root.path().join(group);
-            for pid in [MASTER, MASTER + 1].into_iter().take(members) {
+            for pid in [MASTER, MASTER + 1] {
                 let groups = "0::/system.slice/dovecot.service\n";
                 machine.show(pid, |more| more.groups = groups.into());
             }
-            if members == 1 {
-                machine.show(MASTER, |more| more.groups = "0::/user.slice\n".into());
+            if let Some(late) = late {
+                let session = if late.name == "dovecot" { 200 } else { MASTER };
+                machine.state().after(Duration::from_millis(500), move |state| {
+                    let process = Process { parent: 1, session, ..late };
+                    let more = More { groups: "0::/user.slice\n".into(), ..More::default() };
+                    state.processes.push(Entry { process, more });
+                });
             }
             machine.reply("stop", move |state| {
                 let directory = directory.clone();

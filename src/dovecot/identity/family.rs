@@ -266,13 +266,15 @@ impl<'a> Census<'a> {
             }
         }
         let family = Family { masters, others };
-        // A master that somebody has started elsewhere has children elsewhere.
+        let all = family.all();
+        // Whoever was begun elsewhere has children elsewhere.
+        let is_new = |one: &&Member| !self.seen.iter().any(|old| old.process.is(&one.process));
         if self.enclosure.is_some()
-            && family.masters.iter().any(|master| !self.holds(system, master.pid))
+            && all.iter().filter(is_new).any(|one| !self.holds(system, one.process.pid))
         {
             self.enclosure = None;
         }
-        self.seen = family.all();
+        self.seen = all;
         Ok(family)
     }
 

@@ -79,7 +79,7 @@ pub(crate) enum Port {
 /// A process, and what else is to be seen of it.
 #[derive(Clone)]
 pub(crate) struct Entry {
-    process: Process,
+    pub(crate) process: Process,
     pub(crate) more: More,
 }
 
