@@ -31,9 +31,6 @@ pub(super) const STOPPED: &str = "kit, already stopped";
 pub(super) const ALONE: [&str; 3] = ["kit alone", "kit alone, connect", "empty program"];
 /// The kit where no pid file names the master.
 pub(super) const SCAN: &str = "kit, scanning";
-/// A restart by the bare commands, before each remove: each recover leaves Dovecot with other connections
-/// behind it, and a stop seems to depend on that.
-const AGAIN: &str = "restart, before remove";
 /// The program that lists processes, to compare with.
 pub(super) const PGREP: &str = "pgrep";
 /// The kit where nothing is ever answered.
@@ -116,15 +113,13 @@ pub(super) fn own_part(place: &Place, rounds: u32, samples: &mut Samples) -> Res
 }
 
 /// Times the changes of everybody, what brings Dovecot into service up to its first greeting; the slow
-/// ones take part in every sixth round. The kit is asked to remove what it has removed too.
+/// ones take part in every sixth round. The kit is asked to remove what it has removed too. What the
+/// service commands in them take is timed as well.
 pub(super) fn changes(place: &Place, rounds: u32, samples: &mut Samples) -> Result<()> {
     let changes = |who| {
-        // A Dovecot that the agent has started is not the service manager's.
-        let restart = line(if who == OCF { OCF } else { BARE }, "recover");
         let greeted = |what| format!("--greeted {}", line(who, what));
         let mut one = Contestant { settings: HEARS.to_owned(), ..Contestant::default() }
             .then(&named(who, "recover"), &greeted("recover"))
-            .then(AGAIN, &format!("--greeted {restart}"))
             .then(&named(who, "remove"), &line(who, "remove"));
         if who == KIT {
             one = one.then(&named(STOPPED, "remove"), &line(who, "remove"));
@@ -143,7 +138,7 @@ pub(super) fn changes(place: &Place, rounds: u32, samples: &mut Samples) -> Resu
             ..changes(OCF)
         },
     ];
-    alternate(place, &contestants, rounds, samples)
+    place.timing_service(|| alternate(place, &contestants, rounds, samples))
 }
 
 /// Times the check among processes. The service command is an empty program meanwhile, and the kit

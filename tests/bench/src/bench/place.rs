@@ -125,7 +125,17 @@ impl Place {
 
     /// Puts an empty program in the place of the service command while `work` is done.
     pub(super) fn without_service<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.sh("mount --bind /bin/true /usr/sbin/service")?;
+        self.with_service("/bin/true", work)
+    }
+
+    /// Puts the stopwatch in the place of the service command while `work` is done.
+    pub(super) fn timing_service<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.sh("mkdir -p /run/real && cp -p /usr/sbin/service /run/real/")?;
+        self.with_service(STOPWATCH, work)
+    }
+
+    fn with_service<T>(&self, program: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.sh(&format!("mount --bind {program} /usr/sbin/service"))?;
         let done = work()?;
         self.sh("umount /usr/sbin/service")?;
         Ok(done)
