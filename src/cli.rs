@@ -270,13 +270,42 @@ impl Cli {
     pub(crate) fn read(words: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = words.collect();
         if let Some((verb, further)) = words.get(1..).and_then(|rest| rest.split_first())
-            && ["quickCheck", "restore", "remove", "recover"].iter().any(|action| verb == action)
+            && let Some(command) = action(verb)
         {
             let known = known_options(further);
+            // Clap builds all commands before it reads a word, which takes a fifteenth of a check: it is
+            // there to say what is wrong.
+            if let Some(resource) = Resource::of(&known) {
+                return Ok(Self { command: command(resource), color: Color::Auto, verbose: false });
+            }
             words.truncate(2);
             words.extend(known);
         }
         Self::try_parse_from(words)
+    }
+}
+
+/// The action that LifeKeeper calls by this word.
+fn action(verb: &OsStr) -> Option<fn(Resource) -> Command> {
+    Some(match verb.to_str()? {
+        "quickCheck" => Command::QuickCheck,
+        "restore" => Command::Restore,
+        "remove" => Command::Remove,
+        "recover" => Command::Recover,
+        _ => return None,
+    })
+}
+
+impl Resource {
+    /// Reads what [`known_options`] has left; nothing if anything is wrong with it.
+    fn of(known: &[OsString]) -> Option<Self> {
+        let value = |name: &str| {
+            let after = |word: &'_ OsString| {
+                word.as_bytes().strip_prefix(name.as_bytes()).map(<[u8]>::to_vec)
+            };
+            known.iter().find_map(after).map(OsString::from_vec)
+        };
+        Some(Self { tag: Tag::parse(value("--tag=")?.to_str()?).ok()?, id: value("--id=") })
     }
 }
 
@@ -354,6 +383,12 @@ mod tests {
             "restore -i -t -t T",
         ] {
             assert_eq!(tag(line).unwrap_or_else(|e| panic!("{line}: {e}")), "T", "{line}");
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let (verb, further) = words.split_first().expect("an action");
+            let clap =
+                ["dovecot-ark".into(), verb.clone()].into_iter().chain(known_options(further));
+            let clap = Cli::try_parse_from(clap).expect("clap reads the same");
+            assert_eq!(format!("{:?}", read(line)), format!("{:?}", Ok::<_, ()>(clap)), "{line}");
         }
     }
 
