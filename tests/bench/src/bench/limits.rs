@@ -54,13 +54,13 @@ impl Limit {
     }
 
     /// A limit of what the passes of a comparison agree on.
-    fn agreed(what: &str, passes: &Passes, at_most: f64) -> Self {
+    fn agreed(what: &str, passes: &Passes, at_most: f64, unit: &'static str) -> Self {
         let what = format!("{what} ({} passes)", passes.count());
         match passes.agreed() {
-            Some(value) => Self::new(what, value, at_most, ""),
+            Some(value) => Self::new(what, value, at_most, unit),
             None => Self {
                 outcome: Outcome::Inconclusive,
-                ..Self::new(what, passes.median(), at_most, "")
+                ..Self::new(what, passes.median(), at_most, unit)
             },
         }
     }
@@ -110,7 +110,7 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
         let remove = remove.median - pause.as_secs_f64();
         limits.extend([
             limit("quickCheck / original", original, 0.75, ""),
-            Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10),
+            Limit::agreed(&format!("{place}: quickCheck / least"), &one.beside_the_least, 1.10, ""),
             limit("a login, above a greeting", login, 25.0, "ms"),
             // Where the bare commands are slow, nobody can be much faster than the original.
             limit(&least_of_all, recover / shell, 0.25, ""),
@@ -120,15 +120,14 @@ pub(super) fn judge(seen: &Seen) -> Result<Vec<Limit>> {
         ]);
     }
     let once = &seen.once;
-    let [greeting, connect, nobody] = ALONE.map(|who| named(who, CHECK));
-    let own = once.longer(&connect, &nobody)?;
+    let [greeting, ..] = ALONE.map(|who| named(who, CHECK));
     let cpu = once.spread(&greeting, |run| run.own)?.median;
     let memory = once.spread(&greeting, |run| run.memory)?.max;
     let growth = |who: &str| -> Result<f64> {
         Ok(once.wall(&named(who, 10_000))? - once.wall(&named(who, 100))?)
     };
     limits.extend([
-        Limit::new("quickCheck's own part, wall", own * 1e3, 3.0, "ms"),
+        Limit::agreed("quickCheck's own part, wall", &seen.own_part, 3.0, "ms"),
         Limit::new("quickCheck's own part, CPU", cpu * 1e3, 3.0, "ms"),
         Limit::new("quickCheck's own part, memory", memory, 6.0, "MiB"),
         Limit::new("10 000 processes: scan / `pgrep`", growth(SCAN)? / growth(PGREP)?, 1.5, ""),
@@ -172,7 +171,7 @@ mod tests {
         ] {
             let mut alternate = [first, second].into_iter().cycle();
             let passes = Passes::make(|| Ok(alternate.next().unwrap_or_default()));
-            assert_eq!(Limit::agreed("x", &passes.expect("passes"), 1.10).cells(), cells);
+            assert_eq!(Limit::agreed("x", &passes.expect("passes"), 1.10, "").cells(), cells);
         }
     }
 }
