@@ -71,11 +71,13 @@ fn a_resource_of_the_original_kit_is_taken_over_and_given_back_while_dovecot_goe
 fn a_taking_over_that_is_asked_to_end_is_undone_and_dovecot_stays_watched() {
     let kit = original(Init::SysV, Dialect::None);
     let master_before = master(&kit);
-    // Asked at one of the renames, or at each from there on; strace asks this one process alone.
+    // Asked at one of the renames, or at each from there on; strace asks this one process alone. Whoever
+    // runs the tests may have had them ignore signals, as a shell has its background jobs ignore SIGINT.
     let asked = |signal: &str, when: &str| {
         let inject = format!("-e trace=rename -e inject=rename:signal={signal}:when={when}");
         let line = TAKE_OVER.join(" ");
-        let script = format!("strace -qq -o /dev/null {inject} dovecot-ark {line}; exit $?");
+        let strace = format!("env --default-signal strace -qq -o /dev/null {inject}");
+        let script = format!("{strace} dovecot-ark {line}; exit $?");
         kit.node.sh(&script).expect("running strace")
     };
     let mut undone = 0;
