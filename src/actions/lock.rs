@@ -95,7 +95,7 @@ impl Turn {
         let left =
             || ours.map_or(longest, |left| (begun + left).saturating_sub(system.since_boot()));
         let times = (longest, until);
-        // One that has lost its file acts all the same.
+        // An action whose lock file was removed still runs.
         let beside_us = |file: &File| {
             note(system, file, action, left());
             acting(system, root)
@@ -226,9 +226,9 @@ fn open(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
     options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path)
 }
 
-/// Waits until the lock is ours and nobody else acts: as long as each holder may take, counted
-/// anew for each, and no longer than until the time of the boot that comes second. Who acts beside us
-/// is said once the file is locked. `None` where there is none to be had.
+/// Waits until the lock is ours and nobody else acts: as long as each holder may take, with a
+/// new limit for each, and no longer than until the time of the boot that comes second. `beside_us` is asked
+/// when the file is locked: it names an action that runs without the lock. `None` if there is no lock.
 fn wait(
     system: &impl System,
     root: &Path,

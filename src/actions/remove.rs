@@ -236,9 +236,9 @@ impl<'a, S: System> Watch<'a, S> {
         Ok(family)
     }
 
-    /// Looks while the service manager is asked, whose answer takes longer than two looks: where nobody
-    /// was seen twice, or once if their control group is no more; and once again where a control group
-    /// that only the answer names may hold somebody.
+    /// Looks for processes while the service manager is asked, whose answer takes longer than two looks.
+    /// If the first look finds none, a second one follows, unless the control group of all has gone; and
+    /// one more if the answer names a control group that was not known.
     fn look_beside(&mut self, question: unit::Question<S>) -> Result<Family, Error> {
         let known = self.census.groups.len();
         let mut family = self.look()?;
@@ -258,9 +258,10 @@ impl<'a, S: System> Watch<'a, S> {
         self.confirmed(family)
     }
 
-    /// Looks again where nobody was seen, unless two looks are [`SETTLE`] apart; one is enough where the
-    /// service's control group is no more, and the service manager knows of nothing that runs: a last
-    /// child is in its parent's group, and everybody who was ever seen was in this one.
+    /// Looks again if no process was found, unless two looks are [`SETTLE`] apart. One look is enough if the
+    /// service's control group has gone and the service manager knows of nothing that runs: a last child
+    /// is in its parent's group, and every process that was ever found was in this one. A wrong yes would
+    /// need a master that was started elsewhere after the look before, and died during this one.
     fn confirmed(&mut self, family: Family) -> Result<Family, Error> {
         let Some(Absence { first, last }) = self.absence else { return Ok(family) };
         let is_certain = self.manager.has_nothing_to_stop() && self.census.has_lost_its_group();
