@@ -10,6 +10,7 @@ on_each_node!(
     a_caller_that_ignores_sigchld_or_closes_everything_changes_nothing,
     nothing_of_the_caller_is_left_open_in_dovecot,
     commands_find_the_limits_of_the_caller_and_the_default_signals,
+    the_first_line_has_the_callers_time_also_when_a_command_was_slow,
     only_root_may_act_and_wrong_use_is_status_2,
     the_settings_are_shown_to_people_and_programs,
 );
@@ -64,6 +65,20 @@ fn a_caller_that_ignores_sigchld_or_closes_everything_changes_nothing(kit: &Kit)
         }
         kit.assert_gone();
     }
+}
+
+fn the_first_line_has_the_callers_time_also_when_a_command_was_slow(kit: &Kit) {
+    // By then the program has a second thread; the time zone is asked for with the first line.
+    kit.node
+        .write_program("/usr/sbin/service", "#!/bin/sh\nsleep 0.3\nexit 3\n")
+        .expect("a service");
+    let script = "export TZ=XYZ-9; date '+%F %H:%M'; dovecot-ark quickCheck -t dovecot -i dovecot
+                  status=$?; date '+%F %H:%M'; exit $status";
+    let ended = kit.node.sh(script).expect("an action");
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    let times: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(times.len(), 2, "{ended:?}");
+    assert!(times.iter().any(|time| ended.stderr.starts_with(time)), "{ended:?}");
 }
 
 fn commands_find_the_limits_of_the_caller_and_the_default_signals(kit: &Kit) {
