@@ -123,7 +123,7 @@ fn config() -> Config {
 }
 
 /// The time zone's distance from UTC when it was first asked for; UTC itself without a known time zone.
-/// A second thread does not matter: with one, the time crate only does not read a changed TZ again.
+/// A second thread does no harm: the time crate then only skips a new look at TZ, which does not change here.
 fn offset() -> UtcOffset {
     static OFFSET: OnceLock<UtcOffset> = OnceLock::new();
     *OFFSET.get_or_init(|| {
