@@ -127,7 +127,7 @@ fn check(tag: Option<&Tag>, system: &impl System, settings: &Settings, root: &Pa
         }
         Share::Held { .. } => {}
     }
-    let found = quick_check::look(system, settings, root, &mut Notes::read(system, root));
+    let found = quick_check::look(system, settings, root);
     if !found.is_fault() {
         return found;
     }

@@ -126,19 +126,16 @@ impl Finding {
 
 /// Makes the three checks, and once more what a moment can cure. Takes at most [`checks::LIMIT`], and
 /// not longer than until the deadline.
-pub(super) fn look(
-    system: &impl System,
-    settings: &Settings,
-    root: &Path,
-    notes: &mut Notes,
-) -> Finding {
+pub(super) fn look(system: &impl System, settings: &Settings, root: &Path) -> Finding {
     let most = settings.bounded(system, checks::LIMIT, Duration::ZERO);
     let end = system.now() + most;
     let unknown = |cause: Error| Finding::of(Verdict::Unknown, vec![cause.to_string()]);
+    let begun = checks::begin(system, settings, root, most.saturating_sub(unit::CHECK_LIMIT));
+    // Read while the status command runs.
+    let notes = &mut Notes::read(system, root);
     let is_tenth = settings.probe.listens() && notes::is_tenth(root);
     let care = if is_tenth { Thoroughness::Master } else { Thoroughness::Twice };
-    let limit = most.saturating_sub(unit::CHECK_LIMIT);
-    let mut seen = match checks::check(system, settings, root, notes, care, limit) {
+    let mut seen = match begun.finish(notes, care) {
         Ok(seen) => seen,
         Err(cause) => return unknown(cause),
     };
@@ -226,7 +223,7 @@ fn pass(
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Error, LIMIT, MOTION_WAIT, Notes, Settings, System, checks};
+    use super::{Duration, Error, LIMIT, MOTION_WAIT, Settings, System, checks};
     use crate::command::End;
     use crate::probe::endpoint::Depth;
     use crate::probe::endpoint::Endpoint;
@@ -235,7 +232,7 @@ mod tests {
     use crate::test_root::TestRoot;
 
     fn quick_check(machine: &Machine, settings: &Settings) -> Result<(), Error> {
-        super::look(machine, settings, TestRoot::new().path(), &mut Notes::default()).told()
+        super::look(machine, settings, TestRoot::new().path()).told()
     }
 
     /// What was wrong, if anything was, in its line up to the verdict.
@@ -257,10 +254,7 @@ mod tests {
         let machine = Machine::running();
         machine.state().blind = true;
         let root = TestRoot::new();
-        let check = || {
-            let notes = &mut Notes::default();
-            super::look(&machine, &Settings::default(), root.path(), notes).told()
-        };
+        let check = || super::look(&machine, &Settings::default(), root.path()).told();
         let line = check().expect_err("nobody can be seen").to_string();
         let (begin, end) = (
             "Dovecot is not known to be in operation: reading the process table: /proc ",
@@ -497,8 +491,7 @@ mod tests {
         let root = TestRoot::new();
         let is_fault = |active: &'static str| {
             machine.state().unit = moving(active);
-            let notes = &mut Notes::default();
-            super::look(&machine, &Settings::default(), root.path(), notes).told().is_err()
+            super::look(&machine, &Settings::default(), root.path()).told().is_err()
         };
         assert!(!is_fault("deactivating"));
         assert!(!is_fault("deactivating"), "it waits for its clients");
@@ -538,10 +531,7 @@ mod tests {
         let machine = down(FakeUnit::default());
         machine.state().shutdown = true;
         let root = TestRoot::new();
-        let is_fault = || {
-            let notes = &mut Notes::default();
-            super::look(&machine, &Settings::default(), root.path(), notes).told().is_err()
-        };
+        let is_fault = || super::look(&machine, &Settings::default(), root.path()).told().is_err();
         assert!(!is_fault());
         let line = words().concat();
         assert!(
@@ -595,10 +585,8 @@ mod tests {
         let machine = Machine::running();
         machine.state().programs.extend(["doveadm", "doveconf"]);
         let question = "doveadm service status";
-        let check = || {
-            let notes = &mut Notes::default();
-            super::look(&machine, &listens, root.path(), notes).told().map_err(|e| e.to_string())
-        };
+        let check =
+            || super::look(&machine, &listens, root.path()).told().map_err(|e| e.to_string());
         let long = Duration::from_mins(1);
         machine.answer(question, End::Exited(0), Duration::from_millis(6), "");
         machine.answer("doveconf", End::Exited(0), long, "");
@@ -614,6 +602,22 @@ mod tests {
         // Without doveadm, or before it can ask, nobody can be heard.
         machine.answer(question, End::Exited(64), Duration::ZERO, "");
         (0..20).for_each(|_| check().expect("nothing is known of the master"));
+    }
+
+    #[test]
+    fn what_can_be_read_later_is_read_while_the_status_command_runs() {
+        let listens = Settings { probe: Depth::Greeting, ..Settings::default() };
+        let root = TestRoot::new();
+        root.write("run/dovecot-ark/.lock", "");
+        let machine = Machine::running();
+        let count = root.path().join("run/dovecot-ark/.count");
+        let before = count.clone();
+        machine.reply("status", move |_| {
+            assert!(!before.exists(), "the slowest begins first");
+            (End::Exited(0), Duration::from_millis(10))
+        });
+        assert_eq!(super::look(&machine, &listens, root.path()).told().ok(), Some(()));
+        assert!(count.exists());
     }
 
     #[test]
@@ -688,8 +692,8 @@ mod tests {
         let root = TestRoot::new();
         root.write("run/dovecot-ark/.lock", "");
         for _ in 0..10 {
-            let (start, notes) = (machine.now(), &mut Notes::default());
-            let line = super::look(&machine, &settings, root.path(), notes).told();
+            let start = machine.now();
+            let line = super::look(&machine, &settings, root.path()).told();
             let line = line.expect_err("a fault").to_string();
             assert_eq!(
                 line,
@@ -724,7 +728,7 @@ mod tests {
             let entry = format!("192.0.2.1:143:{seconds}");
             let endpoints = vec![Endpoint::parse(&entry).expect("an entry")];
             let settings = Settings { endpoints, probe: Depth::Greeting, ..Settings::default() };
-            let _ = super::look(&machine, &settings, root.path(), &mut Notes::default()).told();
+            let _ = super::look(&machine, &settings, root.path()).told();
 
             longest = longest.max(machine.now());
         }

@@ -14,7 +14,7 @@ use crate::dovecot::instance::Instance;
 use crate::dovecot::login::{self, Finding, Inquiry, Login};
 use crate::dovecot::notes::Notes;
 use crate::dovecot::saturation::{self, Opinion};
-use crate::dovecot::service::{self, Status};
+use crate::dovecot::service::{self, Status, StatusQuestion};
 use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Refusal, Silence};
@@ -95,45 +95,82 @@ pub(crate) fn check(
     care: Thoroughness,
     limit: Duration,
 ) -> Result<Checks, Error> {
+    begin(system, settings, root, limit).finish(notes, care)
+}
+
+/// The three checks on their way: the status command runs.
+#[must_use]
+pub(crate) struct Begun<'a, S: System> {
+    system: &'a S,
+    settings: &'a Settings,
+    root: &'a Path,
+    limit: Duration,
+    end: Duration,
+    asked: StatusQuestion<S>,
+}
+
+/// Begins the three checks: gives the status command, the slowest. What the caller does before it
+/// finishes them is done beside that command, and within the same limit.
+pub(crate) fn begin<'a, S: System>(
+    system: &'a S,
+    settings: &'a Settings,
+    root: &'a Path,
+    limit: Duration,
+) -> Begun<'a, S> {
     let end = system.now() + limit;
-    let mut asked = service::ask(system, settings);
-    let listens = settings.probe.listens();
-    // This takes its time while the status command takes more.
-    let masters = match pid_file::master(system, root, notes) {
-        Some(master) => Ok(vec![master]),
-        None => identity::masters(system, notes),
-    };
-    let masters = match masters {
-        Ok(masters) => masters,
-        Err(cause) => {
-            service::forget(system, asked);
-            return Err(cause);
+    Begun { system, settings, root, limit, end, asked: service::ask(system, settings) }
+}
+
+impl<S: System> Begun<'_, S> {
+    /// Makes what is left of the three checks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`].
+    pub(crate) fn finish(self, notes: &Notes, care: Thoroughness) -> Result<Checks, Error> {
+        let Self { system, settings, root, limit, end, mut asked } = self;
+        let listens = settings.probe.listens();
+        // This takes its time while the status command takes more.
+        let masters = match pid_file::master(system, root, notes) {
+            Some(master) => Ok(vec![master]),
+            None => identity::masters(system, notes),
+        };
+        let masters = match masters {
+            Ok(masters) => masters,
+            Err(cause) => {
+                service::forget(system, asked);
+                return Err(cause);
+            }
+        };
+        if !listens {
+            asked.let_come(system, HEAD_START);
         }
-    };
-    if !listens {
-        asked.let_come(system, HEAD_START);
+        let instance = || Instance::of_masters(system, root, &masters);
+        let is_called = listens && care == Thoroughness::Master;
+        let call = is_called.then(|| saturation::call(system, &instance())).flatten();
+        // Where no master lives, nobody is going to serve.
+        let again = if masters.is_empty() || care == Thoroughness::Once {
+            Duration::ZERO
+        } else {
+            RETRY_TIME
+        };
+        // The master may still be asked after both.
+        let before = limit.saturating_sub(saturation::LIMIT);
+        let left = end.saturating_sub(system.now()).saturating_sub(saturation::LIMIT);
+        let Answers { attempts, question, login } =
+            answers(system, settings, root, (left, again), &instance);
+        let status = service::status(system, asked, before);
+        let tried = settings.endpoints.iter().zip(&attempts);
+        let mut checks =
+            Checks::new(system, root, settings.probe, masters, tried, status, question);
+        checks.login = login;
+        if let Some(call) = call {
+            checks.hear_master(system, root, call, end);
+        }
+        checks.look_at_masters(system, settings.probe, end);
+        debug!("{checks}");
+        Ok(checks)
     }
-    let instance = || Instance::of_masters(system, root, &masters);
-    let is_called = listens && care == Thoroughness::Master;
-    let call = is_called.then(|| saturation::call(system, &instance())).flatten();
-    // Where no master lives, nobody is going to serve.
-    let again =
-        if masters.is_empty() || care == Thoroughness::Once { Duration::ZERO } else { RETRY_TIME };
-    // The master may still be asked after both.
-    let before = limit.saturating_sub(saturation::LIMIT);
-    let left = end.saturating_sub(system.now()).saturating_sub(saturation::LIMIT);
-    let Answers { attempts, question, login } =
-        answers(system, settings, root, (left, again), &instance);
-    let status = service::status(system, asked, before);
-    let tried = settings.endpoints.iter().zip(&attempts);
-    let mut checks = Checks::new(system, root, settings.probe, masters, tried, status, question);
-    checks.login = login;
-    if let Some(call) = call {
-        checks.hear_master(system, root, call, end);
-    }
-    checks.look_at_masters(system, settings.probe, end);
-    debug!("{checks}");
-    Ok(checks)
 }
 
 /// Tries all endpoints, and for the time `again` once more, and once more, those that were refused
