@@ -110,7 +110,7 @@ fn compare(place: &Place, init: Init, rounds: Rounds) -> Result<SeenPlace> {
         compare::checks(place, rounds.pick(31, 5), &mut samples)?;
         println!("   the kit's check beside the least, until two passes agree");
         let beside_the_least =
-            Passes::make(|| compare::beside_the_least(place, rounds.pick(61, 5)))?;
+            Passes::make(|| compare::beside_the_least(place, rounds.pick(151, 5)))?;
         println!("   recover, restore, remove");
         compare::changes(place, rounds.pick(25, 1), &mut samples)?;
         Ok(SeenPlace { init, samples, beside_the_least })
