@@ -602,6 +602,11 @@ mod tests {
         // Without doveadm, or before it can ask, nobody can be heard.
         machine.answer(question, End::Exited(64), Duration::ZERO, "");
         (0..20).for_each(|_| check().expect("nothing is known of the master"));
+        // Where no master lives, none is asked.
+        let asked = machine.count(question);
+        machine.state().stop_dovecot();
+        (0..10).for_each(|_| drop(check().expect_err("it is down")));
+        assert_eq!(machine.count(question), asked);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl<S: System> Begun<'_, S> {
             asked.let_come(system, HEAD_START);
         }
         let instance = || Instance::of_masters(system, root, &masters);
-        let is_called = listens && care == Thoroughness::Master;
+        let is_called = listens && care == Thoroughness::Master && !masters.is_empty();
         let call = is_called.then(|| saturation::call(system, &instance())).flatten();
         // Where no master lives, nobody is going to serve.
         let again = if masters.is_empty() || care == Thoroughness::Once {
@@ -374,8 +374,7 @@ impl Checks {
         call: saturation::Pending<S>,
         end: Duration,
     ) {
-        if self.masters.is_empty() || saturation::silence(system, call, saturation::LIMIT).is_none()
-        {
+        if saturation::silence(system, call, saturation::LIMIT).is_none() {
             return;
         }
         let left = end.saturating_sub(system.now());
