@@ -22,12 +22,21 @@ pub(crate) fn answer(command: Command, doing: &str) -> Result<String> {
     bytes(command, doing).map(|text| String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Returns what cargo knows of the workspace at `sources` and its dependencies on our target.
+/// Returns what cargo knows of the workspace at `sources`, for which nothing is downloaded.
 pub(crate) fn manifest(sources: &Path) -> Result<Value> {
+    metadata(sources, &["--no-deps"])
+}
+
+/// Returns the same with all dependencies on our target, and downloads those that are missing.
+pub(crate) fn dependencies(sources: &Path) -> Result<Value> {
+    metadata(sources, &["--filter-platform", "x86_64-unknown-linux-gnu"])
+}
+
+fn metadata(sources: &Path, options: &[&str]) -> Result<Value> {
     let doing = "asking cargo for its metadata";
     let mut command = cargo();
     command.current_dir(sources).args(["metadata", "--format-version", "1", "--locked"]);
-    command.args(["--filter-platform", "x86_64-unknown-linux-gnu"]);
+    command.args(options);
     let text = bytes(command, doing)?;
     serde_json::from_slice(&text).map_err(|cause| Error::failed(doing, cause.to_string()))
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::digest::sum;
 use super::tools::Tools;
-use crate::cargo::{answer, list, manifest, succeed, top};
+use crate::cargo::{self, answer, list, succeed, top};
 use crate::disk::{read, text, write};
 
 /// Holds a file to the schema, which the package brings: exit status 1 and the reason if it is not so.
@@ -38,8 +38,8 @@ type Graph<'a> = BTreeMap<&'a str, (&'a Value, Vec<&'a str>)>;
 
 /// Writes the list of what `package` holds, and holds the list to its schema.
 pub(super) fn write_list(tools: &Tools, package: &Path, made: &str, to: &Path) -> Result<()> {
-    let manifest = manifest(top())?;
-    let graph = graph(&manifest)?;
+    let known = cargo::dependencies(top())?;
+    let graph = graph(&known)?;
     let mut components = components(&graph, &sums_of(&text(&top().join("Cargo.lock"))?));
     components.push(standard_library()?);
     let parts = components.len();
