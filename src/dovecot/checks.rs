@@ -148,7 +148,7 @@ impl<S: System> Begun<'_, S> {
         let instance = || Instance::of_masters(system, root, &masters);
         let is_called = listens && care == Thoroughness::Master && !masters.is_empty();
         let call = is_called.then(|| saturation::call(system, &instance())).flatten();
-        // Where no master lives, nobody is going to serve.
+        // Without a master nothing is served, and nothing is tried again.
         let again = if masters.is_empty() || care == Thoroughness::Once {
             Duration::ZERO
         } else {

@@ -79,9 +79,7 @@ pub(crate) fn run() -> Result<()> {
         part = Instant::now();
     };
     let (binary, standin) = thread::scope(|scope| {
-        heading(
-            "what nodes are made of, while it builds (packages and an image, a minute or so, once)",
-        );
+        heading("beside the building: packages and an image for the nodes (a minute or so, once)");
         let image = scope.spawn(|| lab::prepare(Suite::Bookworm));
         let built = build("dovecot-ark").and_then(|kit| Ok((kit, build("lifekeeper-standin")?)));
         image.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(built)
