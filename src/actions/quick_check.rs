@@ -646,6 +646,23 @@ mod tests {
     }
 
     #[test]
+    fn a_master_that_ends_during_the_checks_is_told_as_gone() {
+        let machine = Machine::running();
+        machine.state().after(Duration::from_millis(5), State::stop_dovecot);
+        machine.reply("status", |state| {
+            (End::Exited(if state.clock.is_zero() { 3 } else { 0 }), Duration::from_millis(10))
+        });
+        machine.state().ports.insert(143, Port::Refusing);
+        let line = quick_check(&machine, &Settings::default()).expect_err("it ended").to_string();
+        let (begin, end) = (
+            "Dovecot is not in operation: no process named dovecot; 127.0.0.1:143: connection \
+             refused; `service dovecot status`: exit status 3",
+            "; verdict stopped: exit status 1, LifeKeeper recovers it",
+        );
+        assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
+    }
+
+    #[test]
     fn every_address_of_the_list_must_accept_a_connection() {
         let machine = Machine::running();
         machine.state().ports.insert(993, Port::Refusing);

@@ -131,11 +131,7 @@ impl<S: System> Begun<'_, S> {
         let Self { system, settings, root, limit, end, mut asked } = self;
         let listens = settings.probe.listens();
         // This takes its time while the status command takes more.
-        let masters = match pid_file::master(system, root, notes) {
-            Some(master) => Ok(vec![master]),
-            None => identity::masters(system, notes),
-        };
-        let masters = match masters {
+        let masters = match masters(system, root, notes) {
             Ok(masters) => masters,
             Err(cause) => {
                 service::forget(system, asked);
@@ -160,6 +156,15 @@ impl<S: System> Begun<'_, S> {
         let Answers { attempts, question, login } =
             answers(system, settings, root, (left, again), &instance);
         let status = service::status(system, asked, before);
+        let has_fault = attempts.iter().any(|one| one.outcome.is_err())
+            || matches!(status, Status::Dead(_))
+            || matches!(login, Some(Login::Failed(_)));
+        // A master that ended during the checks is told as gone. One that follows it is told from
+        // it by the caller, so it does not take its place here.
+        let masters = match has_fault.then(|| self::masters(system, root, notes)) {
+            Some(Ok(now)) if now.is_empty() => now,
+            _ => masters,
+        };
         let tried = settings.endpoints.iter().zip(&attempts);
         let mut checks =
             Checks::new(system, root, settings.probe, masters, tried, status, question);
@@ -170,6 +175,18 @@ impl<S: System> Begun<'_, S> {
         checks.look_at_masters(system, settings.probe, end);
         debug!("{checks}");
         Ok(checks)
+    }
+}
+
+/// The master that the pid file names, else all that are found.
+///
+/// # Errors
+///
+/// Any error from reading the process table, which is read when the pid file names no master.
+fn masters(system: &impl System, root: &Path, notes: &Notes) -> Result<Vec<Process>, Error> {
+    match pid_file::master(system, root, notes) {
+        Some(master) => Ok(vec![master]),
+        None => identity::masters(system, notes),
     }
 }
 
