@@ -20,6 +20,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+use rustix::fs::{FallocateFlags, MemfdFlags, OFlags, fallocate, fcntl_setfl, memfd_create};
+use rustix::io::Errno;
 use signal_hook::consts::SIGCHLD;
 
 use super::limits::{Core, Limits};
@@ -39,6 +41,9 @@ const MAX_OUTPUT: u64 = 1 << 20;
 
 /// How much of the output is kept, in bytes: its end, where the reason stands.
 const KEPT_OUTPUT: u64 = 2048;
+
+/// Room for what a command of the service manager prints, in bytes.
+const ROOM: u64 = 64 << 10;
 
 /// How much of an answer is kept, in bytes. One that is longer has lost its beginning.
 const KEPT_ANSWER: u64 = MAX_OUTPUT;
@@ -239,7 +244,7 @@ impl Running {
             (Capture::Errors, _) | (_, Some(_)) => Core::Never,
         };
         let mut child = limits
-            .spawn(&mut child, core)
+            .spawn(&mut child, command.begins(), core)
             .map_err(|cause| format!("starting {}: {cause}", command.program().display()));
         if let (Some(password), Ok(child)) = (command.input(), &mut child) {
             // So little fits into any pipe; where nobody reads it, the command says so.
@@ -331,10 +336,20 @@ fn ended(status: ExitStatus) -> End {
     }
 }
 
-/// A file without a name: in memory like all of `/run`, or wherever there is room.
+/// A file without a name, in memory; before Linux 3.17 in a directory with room for it. One that can
+/// be created but not written, as in a full `/run`, would make every answer empty.
 fn scratch_file() -> Option<File> {
+    if let Ok(file) = memfd_create("dovecot-ark-output", MemfdFlags::CLOEXEC) {
+        fcntl_setfl(&file, OFlags::APPEND).ok()?;
+        return Some(file.into());
+    }
     // Never what the caller's TMPDIR names.
-    ["/run", "/tmp"].iter().find_map(|directory| nameless_file(Path::new(directory)).ok())
+    let has_room = |file: &File| {
+        let room = fallocate(file, FallocateFlags::KEEP_SIZE, 0, ROOM);
+        !matches!(room, Err(Errno::NOSPC | Errno::DQUOT))
+    };
+    let files = ["/run", "/tmp"].iter().filter_map(|place| nameless_file(Path::new(place)).ok());
+    files.into_iter().find(has_room)
 }
 
 fn nameless_file(directory: &Path) -> io::Result<File> {

@@ -3,7 +3,8 @@
 //! An action must work whatever its caller allowed: a file size of 0 would end it with SIGXFSZ at
 //! its first line of the log, ten descriptors are too few for its entries, and a core would hold
 //! what its memory holds. So the kit raises its own limits. The commands that it gives get the
-//! caller's back: a Dovecot that is started here must be what it would be elsewhere.
+//! caller's back: a Dovecot that is started here must be what it would be elsewhere. A question
+//! keeps what it needs to be answered: a service manager that was not heard counts as at rest.
 
 use std::io;
 use std::path::Path;
@@ -17,6 +18,7 @@ use signal_hook::consts::{SIGALRM, SIGCHLD, SIGKILL, SIGSTOP, SIGXFSZ};
 use signal_hook::flag;
 
 use super::process;
+use crate::command::Start;
 
 /// Descriptors that are enough for 500 entries and a log.
 const DESCRIPTORS: u64 = 4096;
@@ -25,7 +27,7 @@ const DESCRIPTORS: u64 = 4096;
 /// says so.
 const LEAST_DESCRIPTORS: u64 = 64;
 
-/// The limits that are changed.
+/// The limits that are changed: those that a question gets back too, then the others.
 const CHANGED: [Resource; 5] =
     [Resource::Nofile, Resource::Core, Resource::Fsize, Resource::As, Resource::Cpu];
 
@@ -85,9 +87,19 @@ impl Limits {
     }
 
     /// Starts a command with the caller's limits: they are ours for that moment. Where we have more
-    /// descriptors open than these allow, the command gets them when it runs.
-    pub(super) fn spawn(&self, command: &mut Command, core: Core) -> io::Result<Child> {
+    /// descriptors open than these allow, the command gets them when it runs. A question, which
+    /// begins at once, has no limit of file size, memory and processor time but ours.
+    pub(super) fn spawn(
+        &self,
+        command: &mut Command,
+        begins: Start,
+        core: Core,
+    ) -> io::Result<Child> {
         let mut limits = self.callers;
+        if begins == Start::AtOnce {
+            let others = limits.iter_mut().zip(&self.own).skip(2);
+            others.for_each(|(limit, own)| *limit = *own);
+        }
         if let ([_, limit, ..], Core::Never) = (&mut limits, core) {
             limit.current = Some(limit.maximum.map_or(NO_CORE, |maximum| maximum.min(NO_CORE)));
         }
@@ -152,7 +164,8 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "ulimit -n; ulimit -c"]);
         command.stdout(std::fs::File::create(&told).expect("a file"));
-        limits.spawn(&mut command, Core::AsCaller).expect("a shell").wait().expect("its end");
+        let shell = limits.spawn(&mut command, Start::Released, Core::AsCaller);
+        shell.expect("a shell").wait().expect("its end");
         let text = std::fs::read_to_string(&told).expect("its words");
         std::fs::remove_file(&told).expect("removing it");
         let word = |limit: Option<u64>, unit: u64| {
@@ -162,5 +175,25 @@ mod tests {
         // The shell counts a core in blocks of 512 bytes.
         let expected = [word(files.current, 1), word(core.current, 512)];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_question_is_answered_whatever_its_caller_may_write() {
+        let mut limits = Limits::raise();
+        let [.., size, _, _] = &mut limits.callers;
+        size.current = Some(0);
+        let status = |begins| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "echo 42"]);
+            let path = std::env::temp_dir().join(format!("size-{}", std::process::id()));
+            command.stdout(std::fs::File::create(&path).expect("a file"));
+            let shell = limits.spawn(&mut command, begins, Core::Never);
+            let status = shell.expect("a shell").wait().expect("its end");
+            let text = std::fs::read_to_string(&path).expect("its words");
+            std::fs::remove_file(&path).expect("removing it");
+            (status.success(), text)
+        };
+        assert_eq!(status(Start::AtOnce), (true, "42\n".into()));
+        assert_eq!(status(Start::Released).1, "");
     }
 }
