@@ -158,7 +158,7 @@ pub fn besides() -> Duration {
     let before = unit::LIMIT + SETTLE * 2 + Census::LIMIT;
     let after_last_stop = SETTLE + unit::LIMIT * 2;
     let end = (KILL_TIME + SETTLE + unit::LIMIT) * ENDS;
-    let end = end + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE;
+    let end = end + unit::TRIGGERS_LIMIT + FURTHER_STOP + SETTLE * 2;
     before + unit::TRIGGERS_LIMIT + after_last_stop + end
 }
 
@@ -328,7 +328,12 @@ impl<'a, S: System> Watch<'a, S> {
                 family = self.settled()?;
             }
             let is_at_rest = self.is_at_rest_now();
-            if number == ENDS || (is_at_rest && family.is_gone()) {
+            if is_at_rest && family.is_gone() {
+                break;
+            }
+            if number == ENDS {
+                // What the manager calls active may have come since the look.
+                family = self.settled()?;
                 break;
             }
             // A restart can follow from the end of a master; the service command may be what fails.
@@ -355,6 +360,9 @@ impl<'a, S: System> Watch<'a, S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
     use super::{Duration, Error, Notes, Settings, System, Wait, longest};
     use crate::command::End;
     use crate::process::Process;
@@ -679,6 +687,28 @@ mod tests {
                 assert!(words().concat().contains(&warning), "{:?}", words());
             }
         }
+    }
+
+    #[test]
+    fn a_master_that_comes_with_the_last_word_of_the_manager_makes_it_fail() {
+        let machine = systemd(Machine::new());
+        machine.state().unit = FakeUnit { active: Some("active"), ..FakeUnit::default() };
+        machine.state().unit.stuck = true;
+        machine.reply("stop", |_| (End::Exited(1), Duration::from_millis(50)));
+        let settings = Settings { remove_rounds: 1, ..Settings::default() };
+        remove(&machine, &settings).expect("no process is there");
+        let question = machine.deeds().into_iter().find(|deed| deed.starts_with("systemctl show"));
+        let stopped = Arc::new(AtomicBool::new(false));
+        let is_stopped = Arc::clone(&stopped);
+        machine.effect("systemctl stop dovecot.service", move |_| stopped.store(true, Relaxed));
+        machine.effect(&question.expect("a question"), move |state| {
+            if is_stopped.swap(false, Relaxed) {
+                state.start_dovecot();
+            }
+        });
+        let outcome = remove(&machine, &settings).map_err(|cause| cause.to_string());
+        let cause = outcome.expect_err("it runs");
+        assert!(cause.contains("another program keeps starting it"), "{cause}");
     }
 
     #[test]
