@@ -10,7 +10,7 @@ use std::time::Duration;
 use log::debug;
 
 use super::notes::RunningCommand;
-use super::unit::ASK_LIMIT;
+use super::unit::{self, ASK_LIMIT};
 use crate::command::{Command, CommandOutput, End};
 use crate::messages::{Message, warning};
 use crate::settings::{Commands, Settings};
@@ -226,7 +226,8 @@ fn change(
 /// `service NAME VERB`, or `systemctl VERB NAME` where systemd's commands are wanted or `service` is
 /// missing.
 fn command(system: &impl System, settings: &Settings, verb: &str) -> Option<Command> {
-    let name = &settings.service;
+    // Debian's `service` would ask systemd for `dovecot.service.service`.
+    let name = unit::bare(&settings.service);
     let service = || Some(Command::new(system.program("service")?, &[name, verb]));
     let systemctl = || Some(Command::new(system.program("systemctl")?, &[verb, name]));
     if settings.commands == Commands::Systemd && system.runs_systemd() {
@@ -282,6 +283,15 @@ mod tests {
         assert_eq!(told(&End::Exited(0), ""), [Status::Alive, Status::Alive]);
         let not_run = End::NotRun("Too many open files".into());
         assert!(told(&not_run, "").iter().all(|status| matches!(status, Status::Unknown(_))));
+    }
+
+    #[test]
+    fn the_suffix_of_a_unit_is_no_part_of_the_services_name() {
+        let machine = Machine::running();
+        machine.state().systemd = true;
+        let settings = Settings { service: "dovecot.service".into(), ..Settings::default() };
+        let command = command(&machine, &settings, "status").expect("a command");
+        assert_eq!(command.to_string(), "service dovecot status");
     }
 
     #[test]
