@@ -45,9 +45,8 @@ pub(super) fn holds(system: &impl System, root: &Path, reason: Reason) -> bool {
             age < STOP_TIME
         }
         (Some((Reason::Motion(Motion::Starting), _)), Reason::Motion(_)) => false,
-        _ => {
-            Excuse::note(system, root, reason);
-            true
-        }
+        // One that is not noted would hold at each check, for ever. A wrong yes leaves a Dovecot down
+        // that cannot start because `/run` is full; a wrong no makes a fault of a restart meanwhile.
+        _ => Excuse::note(system, root, reason),
     }
 }

@@ -515,6 +515,15 @@ mod tests {
     }
 
     #[test]
+    fn an_excuse_that_cannot_be_noted_does_not_hold() {
+        let machine = down(moving("activating"));
+        let root = TestRoot::new();
+        root.write("run/dovecot-ark", "no directory");
+        let told = super::look(&machine, &Settings::default(), root.path()).told();
+        assert!(told.is_err(), "it would hold at each check");
+    }
+
+    #[test]
     fn a_master_that_was_killed_is_a_fault_at_once_while_its_sessions_end() {
         let killed = |job| {
             let machine = down(FakeUnit { result: Some("signal"), job, ..moving("deactivating") });

@@ -208,8 +208,9 @@ impl Excuse {
     }
 
     /// Notes that this is excused from now on.
-    pub(crate) fn note(system: &impl System, root: &Path, reason: Reason) {
-        write(root, EXCUSE, &Self { reason, since: millis(system), era: system.era() });
+    /// Notes it, and returns whether that was done.
+    pub(crate) fn note(system: &impl System, root: &Path, reason: Reason) -> bool {
+        write(root, EXCUSE, &Self { reason, since: millis(system), era: system.era() })
     }
 
     /// How long it has been so.
@@ -363,10 +364,10 @@ pub(super) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Option<T> {
 
 /// Replaces a note. That it cannot be written is no reason to stop: less is known then, and the
 /// rules for what is not known hold.
-pub(super) fn write(root: &Path, name: &str, note: &impl Serialize) {
+pub(super) fn write(root: &Path, name: &str, note: &impl Serialize) -> bool {
     // Each action takes its lock first, and says then if the directory cannot be used.
     let Ok(directory) = files::own_directory(root).inspect_err(|cause| debug!("{cause}")) else {
-        return;
+        return false;
     };
     let new = directory.join(format!("{name}-{}", std::process::id()));
     let path = directory.join(name);
@@ -379,7 +380,9 @@ pub(super) fn write(root: &Path, name: &str, note: &impl Serialize) {
     if let Err(cause) = written {
         let _ = fs::remove_file(&new);
         warning!(Message::Note, "writing {}: {cause}; ignored", path.display());
+        return false;
     }
+    true
 }
 
 fn erase(root: &Path, name: &str) {
