@@ -134,6 +134,16 @@ impl Endpoint {
         }
     }
 
+    /// Reads an entry whose time-out is longer than [`MAX_TIMEOUT`], with that instead: without
+    /// the entry its address would not be checked, and with no other in the list a port that Dovecot
+    /// may not have. What it costs is a server that is slower than that, and called faulty.
+    pub(crate) fn with_longest_timeout(entry: &str) -> Option<Self> {
+        let (place, seconds) = entry.rsplit_once(':')?;
+        let timeout = Duration::from_secs(MAX_TIMEOUT);
+        number(seconds).filter(|seconds| *seconds > MAX_TIMEOUT)?;
+        Some(Self { timeout, ..Self::parse(place).ok()? })
+    }
+
     /// How deep it is tried, where the whole list is to be tried as deep as `asked`.
     pub(crate) fn depth(&self, asked: Depth) -> Depth {
         if self.mode == Mode::Connect { Depth::Connect } else { asked }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::lifekeeper::defaults::{self, Assignment, Defaults};
 use crate::lifekeeper::template::Template;
 use crate::messages::{Message, Remark};
-use crate::probe::endpoint::{Depth, Endpoint};
+use crate::probe::endpoint::{Depth, Endpoint, MAX_TIMEOUT};
 use crate::system::System;
 use crate::text::excerpt;
 use values::{LOGIN_SECONDS, ROUNDS, SECONDS, file, mailbox, number, service, written};
@@ -359,19 +359,25 @@ impl Reader {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         let found = self.defaults.take(IP_LIST);
         if let Some(found) = &found {
-            let mut bad: usize = 0;
+            let (mut bad, mut cut) = (0_usize, 0_usize);
             for entry in found.value.split([' ', '\t', ',']).filter(|entry| !entry.is_empty()) {
-                match Endpoint::parse(entry) {
-                    Ok(new) if endpoints.iter().any(|old| old.is_same_place(&new)) => {}
-                    Ok(new) => endpoints.push(new),
-                    Err(cause) => {
-                        bad += 1;
-                        if bad <= MAX_BAD_ENTRIES {
-                            let entry = excerpt(entry);
-                            let cause = format!("entry \"{entry}\": {cause}");
-                            self.warn(Message::Entry, found, &cause, "; it is left out");
-                        }
+                let (read, fault) = match Endpoint::parse(entry) {
+                    Ok(read) => (Some(read), None),
+                    Err(cause) => (Endpoint::with_longest_timeout(entry), Some(cause)),
+                };
+                if let Some(cause) = fault {
+                    let count = if read.is_some() { &mut cut } else { &mut bad };
+                    *count += 1;
+                    if *count <= MAX_BAD_ENTRIES {
+                        let longest = format!("; {MAX_TIMEOUT} is used");
+                        let instead = if read.is_some() { &longest } else { "; it is left out" };
+                        let cause = format!("entry \"{}\": {cause}", excerpt(entry));
+                        self.warn(Message::Entry, found, &cause, instead);
                     }
+                }
+                let is_old = |new: &Endpoint| endpoints.iter().any(|old| old.is_same_place(new));
+                if let Some(new) = read.filter(|new| !is_old(new)) {
+                    endpoints.push(new);
                 }
             }
             if let Some(more @ 1..) = bad.checked_sub(MAX_BAD_ENTRIES) {
@@ -601,6 +607,19 @@ mod tests {
         let entries: Vec<_> = (1..=500).map(|n| format!("192.0.2.255:{n}:15")).collect();
         let (settings, _) = read_text(&format!("APP_DOVECOT_IP_LIST=\"{}\"\n", entries.join(" ")));
         assert_eq!(settings.endpoints.len(), 500);
+    }
+
+    #[test]
+    fn an_entry_that_would_wait_too_long_is_checked_with_the_longest_time_out() {
+        let (settings, report) =
+            read_text("APP_DOVECOT_IP_LIST='192.0.2.1:143:20 [::1]:143:16 [::1]:99999'\n");
+        assert_eq!(self::list(&settings.endpoints), "192.0.2.1:143:15 [::1]:143:15");
+        let told = Remark::texts(&report.warnings);
+        let [first, second, third] = told.as_slice() else { panic!("{told:?}") };
+        let cause = "the time-out must be 1 to 15 seconds, not";
+        assert!(first.ends_with(&format!("{cause} \"20\"; 15 is used")), "{first}");
+        assert!(second.ends_with("; 15 is used"), "{second}");
+        assert!(third.ends_with("; it is left out"), "{third}");
     }
 
     #[test]
