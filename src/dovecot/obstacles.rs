@@ -77,7 +77,7 @@ pub(crate) fn unwritable_directories(root: &Path, places: &Places) -> Vec<Remark
         match (left.blocks_free(), left.files(), left.files_free()) {
             // Some have no count of blocks either.
             (0, _, _) if left.blocks() > 0 => {
-                tell(format!("no space is left on the file system of {directory}"))
+                tell(format!("no space is left on the file system of {directory}"));
             }
             (_, 1.., 0) => tell(format!("no inode is left on the file system of {directory}")),
             _ => {}
