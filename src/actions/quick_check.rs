@@ -200,7 +200,7 @@ fn is_over(system: &impl System, notes: &Notes, seen: &Checks, manager: &Manager
 /// What Dovecot itself wrote of its fault. Takes at most [`REASON_TIME`].
 fn reason(system: &impl System, settings: &Settings, root: &Path, notes: &Notes) -> Option<String> {
     let instance = Instance::find(system, root, &settings.service, notes);
-    let places = places::places(system, &instance);
+    let places = places::answering(system, &instance);
     own_log::Mark::set_back(system, root, &places, &settings.service).reason(system)
 }
 

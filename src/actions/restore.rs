@@ -64,7 +64,7 @@ pub(super) fn restore(
     // systemd and Dovecot answer at the same time.
     let question = unit::ask(system, &settings.service);
     let instance = Instance::find(system, root, &settings.service, notes);
-    let places = places::places(system, &instance);
+    let places = places::answering(system, &instance);
     clear_the_way(question, system, settings, root, notes)?;
     let log = own_log::Mark::set(system, root, &places, &settings.service);
     let with_reason = |causes| own_log::beside(causes, log.reason(system));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::configuration;
 use super::instance::Instance;
+use super::store;
 use crate::system::System;
 
 /// Where the base directory is when Dovecot does not tell.
@@ -35,6 +36,14 @@ pub(crate) fn places(system: &impl System, instance: &Instance) -> Places {
     let base = path("base_dir").map_or_else(usual, |base| vec![base]);
     let tag = told.get("instance_name").filter(|name| !name.is_empty());
     Places { base, log: path("log_path"), tag: tag.map_or_else(|| TAG.to_owned(), Clone::clone) }
+}
+
+/// The same, but for a log on a file system that does not answer: that one is left out. Takes
+/// [`store::ANSWER_LIMIT`] more at most.
+pub(crate) fn answering(system: &impl System, instance: &Instance) -> Places {
+    let mut places = places(system, instance);
+    places.log.take_if(|log| !store::answers(system, log));
+    places
 }
 
 #[cfg(test)]
@@ -74,5 +83,15 @@ mod tests {
         assert_eq!(named.tag, "mail2");
         assert_eq!(told(End::Exited(89), log), usual, "a broken configuration tells nothing");
         assert_eq!(places(&Machine::new(), &Instance::default()), usual);
+    }
+
+    #[test]
+    fn a_log_on_a_file_system_that_hangs_is_left_out() {
+        let machine = Machine::new();
+        machine.state().programs.push("doveconf");
+        machine.answer("doveconf", End::Exited(0), Duration::ZERO, "log_path = /srv/log/x\n");
+        assert!(answering(&machine, &Instance::default()).log.is_some());
+        machine.answer("exe look-at-store /srv/log", End::Exited(0), Duration::MAX, "");
+        assert!(answering(&machine, &Instance::default()).log.is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use log::debug;
 
-use crate::command::Command;
+use crate::command::{Command, End};
 use crate::settings::values::written;
 use crate::system::System;
 
@@ -52,6 +52,17 @@ pub(super) fn state_of(system: &impl System, directory: &Path, limit: Duration) 
     let seen = system.run(&look, limit);
     debug!("{}: {seen}", directory.display());
     State::read(&seen.answer).filter(|_| seen.succeeded())
+}
+
+/// The longest look at whether a directory answers.
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_millis(250);
+
+/// Whether the file system of a file answers, as a child finds out. A file on one that hangs would
+/// hold an action for ever, and with it the failover that mends it.
+pub(super) fn answers(system: &impl System, file: &Path) -> bool {
+    let directory = file.parent().unwrap_or(file).to_string_lossy();
+    let look = Command::new(OURSELVES.into(), &[LOOK_VERB, &directory]).asked();
+    !matches!(system.run(&look, ANSWER_LIMIT).end, End::TimedOut(_))
 }
 
 const OURSELVES: &str = "/proc/self/exe";

@@ -61,7 +61,7 @@ impl Configuration {
             missing: instance.missing(system),
             obstacles: Remark::texts(&obstacles::unwritable_directories(
                 root,
-                &places::places(system, instance),
+                &places::answering(system, instance),
             )),
         }
     }

@@ -240,6 +240,8 @@ impl System for Machine {
             };
             let (status, told) = if state.unit.silent { (1, none()) } else { (0, told) };
             ((End::Exited(status), Duration::from_millis(8), told, none()), None)
+        } else if line.starts_with("exe look-at-store ") {
+            ((End::Exited(0), Duration::from_millis(3), "fine".into(), none()), None)
         } else if program == "dovecot" {
             ((End::Exited(0), Duration::from_millis(7), none(), none()), None)
         } else {
