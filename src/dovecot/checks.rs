@@ -61,8 +61,10 @@ pub const RETRY_TIME: Duration = Duration::from_millis(1500);
 /// strace) lets it go on within that time, or holds it as a tracer, which is another state.
 pub const FROZEN_TIME: Duration = Duration::from_secs(1);
 
-/// How long a master that did not answer gets for the second question.
-pub const DEAF_TIME: Duration = Duration::from_secs(5);
+/// How long a master that did not answer gets for the second question. doveadm greets the statistics
+/// process first and waits 5 s for it (2.3.19), so with 5 s a master would be called deaf that was
+/// not asked.
+pub const DEAF_TIME: Duration = Duration::from_secs(7);
 
 /// What must be left for that second question: it is asked only if `doveconf` answers too.
 pub const DEAF_WAIT: Duration = DEAF_TIME.saturating_add(configuration::LIMIT);
