@@ -274,7 +274,14 @@ pub(crate) fn other_owner(system: &impl System, unit: &str, master: &Process) ->
     if other == unit || cgroup::group_of(&groups, unit).is_some() {
         return None;
     }
-    let ended = system.run(&show(system, &[other.to_owned(), unit.to_owned()])?, DETAIL_LIMIT);
+    let question = show(system, &[other.to_owned(), unit.to_owned()])?;
+    let end = system.now() + DETAIL_LIMIT;
+    let mut ended = system.run(&question, DETAIL_LIMIT);
+    // Without an answer another unit's Dovecot counts as the service's, and would be ended with it.
+    if property(&ended.answer, "MainPID").is_none() && system.now() + AGAIN < end {
+        system.sleep(AGAIN);
+        ended = system.run(&question, end.saturating_sub(system.now()));
+    }
     let mut blocks = ended.answer.split("\n\n");
     let main: i32 = property(blocks.next()?, "MainPID")?.parse().ok()?;
     // The service's name can be an alias: both are one unit then.
@@ -649,6 +656,19 @@ SubState=dead
         for answer in [&*started_by, &stopped, alias, "", "MainPID=x\n"] {
             assert_eq!(owner(other, answer), None, "{answer:?}");
         }
+        // systemd is away while it re-executes itself.
+        let machine = machine("");
+        machine.state().start_dovecot();
+        machine.show(MASTER, |more| more.groups = other.into());
+        let answer = told.clone();
+        machine.state().after(Duration::from_millis(100), move |state| {
+            state.answer("systemctl", End::Exited(0), MILLIS, &answer);
+        });
+        let master = machine.inspect(MASTER).expect("the master");
+        let owner_then = other_owner(&machine, "dovecot.service", &master);
+        assert_eq!(owner_then.as_deref(), Some("other.service"));
+        assert!(machine.now() < DETAIL_LIMIT);
+
         let below = "0::/system.slice/dovecot.service/other.service\n";
         let user = "0::/user.slice/session-1.scope\n";
         for groups in ["0::/system.slice/dovecot.service\n", below, user, ""] {
