@@ -249,6 +249,12 @@ fn undo<S: System>(
         }
         Step::Depend(edge) if resource.depends(edge)? => resource.undepend(edge),
         Step::Depend(_) | Step::Check => Ok(()),
+        // One that was taken over before this run stays so: with its old programs back, and its start
+        // at boot, two Dovecots would run after its next boot. What else this run did there is small.
+        Step::Peer(peer) if !peer.replaces_programs() => {
+            say(&format!("{}: it was taken over before, and stays so", peer.node));
+            Ok(())
+        }
         Step::Peer(peer) => peer.hand_back(resource),
         Step::Pause => give_service_back(resource),
         Step::Programs(programs) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::resource::Resource;
 use super::say;
+use super::step::COPIES;
 use crate::command::CommandOutput;
 use crate::error::{Error, refused};
 use crate::files::PROGRAM;
@@ -66,6 +67,11 @@ impl Peer {
             Remark::new(message, format!("{}: {text}", self.node))
         });
         Ok(warnings.collect())
+    }
+
+    /// Whether taking it over replaces programs there: not where that was done before.
+    pub(super) fn replaces_programs(&self) -> bool {
+        self.plan.iter().any(|line| line.contains(COPIES))
     }
 
     /// Takes the resource over there.

@@ -106,6 +106,11 @@ pub(super) fn plan<S: System>(resource: &Resource<'_, S>, what: &Install) -> Res
         }
     } else {
         let found = found.map_or_else(|| resource.ours(), |found| Ok(Some(found)))?;
+        if found.is_none() {
+            // One that was taken over has been deleted since. What is created now is this kit's, and
+            // uninstall deletes it; with the note it would get the programs of the other.
+            record.note_taken(tag, None);
+        }
         steps.extend(resource_steps(resource, what, &settings, found.as_ref(), &mut warnings)?);
     }
     steps.extend(taking);

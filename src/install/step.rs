@@ -43,6 +43,9 @@ pub(super) enum Step {
     Resume,
 }
 
+/// What is replaced, in the words of a plan, by which another node's plan is known too.
+pub(super) const COPIES: &str = "LifeKeeper's copies by this kit's: ";
+
 impl Step {
     /// What it does, in words.
     pub(super) fn deed(&self) -> Deed {
@@ -73,8 +76,7 @@ impl Step {
             Self::Pause => pausing(),
             Self::Programs(programs) => {
                 let actions = list(programs.iter().map(|program| program.action));
-                let what = format!("LifeKeeper's copies by this kit's: {actions}");
-                Deed::new("replacing", "replace", what)
+                Deed::new("replacing", "replace", format!("{COPIES}{actions}"))
             }
             Self::Check => Deed::new("checking", "check", "Dovecot with the new quickCheck".into()),
             Self::Resume => resuming(),

@@ -177,6 +177,7 @@ mod tests {
     use crate::cli::Uninstall;
     use crate::command::{Command, End};
     use crate::install::{self, record};
+    use crate::lifekeeper::installation::LifeKeeper;
     use crate::lifekeeper::tag::Tag;
     use crate::process::Process;
     use crate::system::fake::{Machine, Port, child};
@@ -502,7 +503,8 @@ mod tests {
         assert!(error.contains(missing) && error.ends_with("must be there"), "{error}");
         assert_untouched(&root, &machine, "no kit there");
 
-        machine.answer(&ask, End::Exited(0), TOOK, "would replace x\nnothing was changed\n");
+        let planned = "would replace LifeKeeper's copies by this kit's: restore\n";
+        machine.answer(&ask, End::Exited(0), TOOK, planned);
         let (back, fails) = (remote("uninstall --yes --hand-back --tag=mail"), "dovecot-ark: full");
         machine.answer(&back, End::Exited(0), TOOK, "");
         machine.answer(&take, End::Exited(1), TOOK, fails);
@@ -520,6 +522,37 @@ mod tests {
         give_back(&root, &machine, false).expect("given back, with a warning");
         assert_eq!(machine.count(&back), 2);
         assert_untouched(&root, &machine, "given back");
+    }
+
+    #[test]
+    fn a_node_that_was_taken_over_before_stays_so_when_a_later_run_fails() {
+        let (root, machine) = node();
+        extended(&machine, "ALIVE");
+        let take = remote("install --take-over --standby --tag=mail");
+        let (ask, back) =
+            (format!("{take} --dry-run"), remote("uninstall --yes --hand-back --tag=mail"));
+        machine.answer(&ask, End::Exited(0), TOOK, "nothing to do\nnothing was changed\n");
+        take_over(&root, &machine, &wanted()).expect("taken over");
+        machine.answer(&ask, End::Exited(0), TOOK, "would add to x: y\nnothing was changed\n");
+        machine.answer(&take, End::Exited(1), TOOK, "dovecot-ark: full");
+        machine.answer(&back, End::Exited(0), TOOK, "");
+        let error = take_over(&root, &machine, &wanted()).expect_err("it fails there");
+        assert!(error.contains("exit status 1: full;"), "{error}");
+        assert_eq!(machine.count(&back), 0, "its start at boot would come back");
+    }
+
+    #[test]
+    fn a_new_resource_in_the_place_of_one_that_was_taken_over_is_this_kits() {
+        let (root, machine) = node();
+        take_over(&root, &machine, &wanted()).expect("taken over");
+        machine.answer("ins_list -t dovecot", End::Exited(7), TOOK, "");
+        let lifekeeper = LifeKeeper::find(root.path()).expect("LifeKeeper");
+        let what = Install { take_over: false, ..wanted() };
+        let (root, tag) = (root.path(), &what.tag);
+        let resource = Resource { system: &machine, root, lifekeeper: &lifekeeper, tag };
+        let plan = install::plan::plan(&resource, &what).expect("a plan");
+        assert!(matches!(plan.steps.first(), Some(Step::Note)), "{:?}", plan.steps);
+        assert_eq!(plan.record.taken(tag), None, "uninstall would give it the old programs");
     }
 
     #[test]
