@@ -472,6 +472,7 @@ mod tests {
             (0, line)
         };
         let (ours, nothing, broken) = (INFO, (0, String::new()), (1, "x".to_owned()));
+        let both = [listed(ours, "mail", "ISP").1, listed(ours, "dovecot", "OSU").1].concat();
         let warning = "whether node2 has the resource dovecot is not known: ";
         for (alive, (status, list), refusal, warned) in [
             ("ALIVE", listed("", "dovecot", "ISP"), "node2 has the resource dovecot (ISP)", ""),
@@ -482,6 +483,7 @@ mod tests {
                 "",
                 "node2 has Dovecot in service as the resource mail",
             ),
+            ("ALIVE", (0, both), "node2 has the resource dovecot (OSU)", ""),
             ("ALIVE", listed(ours, "mail", "OSU"), "", ""),
             ("ALIVE", listed("", "www", "ISP"), "", ""),
             ("ALIVE", nothing.clone(), "", ""),

@@ -13,14 +13,14 @@ use crate::system::System;
 /// What the other systems have of something.
 #[derive(Debug, Default)]
 pub(crate) struct Elsewhere {
-    /// A system that has it, and its resource there.
+    /// A system that has it, and a resource there: a line for each.
     pub(crate) found: Vec<(String, Instance)>,
     /// A system that could not be asked, and why.
     pub(crate) unknown: Vec<(String, String)>,
 }
 
 impl LifeKeeper {
-    /// The first resource of each other system that is meant. A system that is not alive is not asked,
+    /// The resources of the other systems that are meant. A system that is not alive is not asked,
     /// because the answer would not come.
     ///
     /// # Errors
@@ -40,8 +40,8 @@ impl LifeKeeper {
             }
             match self.instances(system, Some(&peer)) {
                 Ok(all) => {
-                    let found = all.into_iter().find(&is_meant);
-                    elsewhere.found.extend(found.map(|found| (peer, found)));
+                    let found = all.into_iter().filter(&is_meant);
+                    elsewhere.found.extend(found.map(|found| (peer.clone(), found)));
                 }
                 Err(cause) => elsewhere.unknown.push((peer, cause.to_string())),
             }
