@@ -698,6 +698,7 @@ mod tests {
         let machine = Machine::new();
         machine.state().systemd = true;
         machine.state().programs.push("systemctl");
+        machine.answer("systemctl", crate::command::End::Exited(0), Duration::ZERO, "MainPID=77\n");
         for pid in [200, 201, 202, 203, 204] {
             machine.add(master(pid), 1, pid);
             machine.show(pid, |more| more.groups = "0::/system.slice/x.service\n".into());
