@@ -130,11 +130,13 @@ impl Boot {
     /// The links that start it, without those that only stop it, give it another name, or are
     /// ignored.
     pub(crate) fn starts(&self) -> Vec<&str> {
-        let units = units(&self.service);
-        let starts = |path: &&str| {
-            self.is_script_start(path) || units.iter().any(|unit| unit == name_of(path))
-        };
+        let starts = |path: &&str| self.is_script_start(path) || self.is_unit_start(path);
         self.links.keys().map(String::as_str).filter(starts).collect()
+    }
+
+    /// Whether a link starts one of its units at boot.
+    fn is_unit_start(&self, path: &str) -> bool {
+        units(&self.service).iter().any(|unit| unit == name_of(path))
     }
 
     /// Those of them that lead to an init script.
@@ -184,6 +186,12 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
     if boot.socket_active {
         systemctl(system, &["stop", socket]).map(&mut run);
     }
+    // What systemctl leaves, such as a link to a unit that is gone; what is in the record alone.
+    let left = find(system, root, &boot.service)?.links;
+    let is_noted = |path: &&String| boot.links.contains_key(*path) && boot.is_unit_start(path);
+    for path in left.keys().filter(is_noted) {
+        remove_link(&files::below(root, Path::new(path)))?;
+    }
     // Where systemd knows the service, it has told the tool of the scripts already.
     if !find(system, root, &boot.service)?.script_starts().is_empty() {
         script_tool(system, &boot.service).map(&mut run);
@@ -219,9 +227,7 @@ pub(crate) fn give_back(
             && !before.links.contains_key(*path)
     };
     for path in now.links.keys().filter(is_tools) {
-        let path = files::below(root, Path::new(path));
-        fs::remove_file(&path).map_err(Error::file("removing", &path))?;
-        files::sync_directory(&path)?;
+        remove_link(&files::below(root, Path::new(path)))?;
     }
     for (path, target) in &before.links {
         if now.links.get(path) != Some(target) {
@@ -259,8 +265,13 @@ fn units(service: &str) -> [String; 2] {
     [format!("{service}.service"), format!("{service}.socket")]
 }
 
+/// Whether a unit has a file: of its name or, where an `@` is in it, of its template's.
 fn has_unit(root: &Path, unit: &str) -> bool {
-    UNITS.iter().any(|directory| root.join(directory).join(unit).exists())
+    let template =
+        |(name, rest): (&str, &str)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1));
+    let names = [Some(unit.to_owned()), unit.split_once('@').and_then(template)];
+    let is_there = |name: &String| UNITS.iter().any(|place| root.join(place).join(name).exists());
+    names.iter().flatten().any(is_there)
 }
 
 /// A command of systemctl, which edits the links by itself where systemd does not run.
@@ -355,6 +366,11 @@ fn entries(directory: &Path) -> Result<Vec<fs::DirEntry>, Error> {
     }
 }
 
+fn remove_link(path: &Path) -> Result<(), Error> {
+    fs::remove_file(path).map_err(Error::file("removing", path))?;
+    files::sync_directory(path)
+}
+
 /// Makes a link in the place of whatever has its name, and its directory, which systemctl removes
 /// when it is empty.
 fn link(path: &Path, target: &str) -> io::Result<()> {
@@ -382,6 +398,13 @@ mod tests {
         root
     }
 
+    fn with_systemctl() -> Machine {
+        let machine = Machine::new();
+        machine.state().programs.push("systemctl");
+        machine.answer("systemctl", crate::command::End::Exited(0), Duration::ZERO, "");
+        machine
+    }
+
     fn boot(root: &TestRoot) -> Boot {
         look(&Machine::new(), root.path(), "dovecot").expect("looking")
     }
@@ -399,16 +422,37 @@ mod tests {
         let link = "run/systemd/system/multi-user.target.wants/dovecot.service";
         let root = root(&[link]);
         root.write("lib/systemd/system/dovecot.service", "");
-        let machine = Machine::new();
-        machine.state().programs.push("systemctl");
-        machine.answer("systemctl", crate::command::End::Exited(0), Duration::ZERO, "");
+        let machine = with_systemctl();
         let before = boot(&root);
         assert_eq!(before.starts(), [format!("/{link}")]);
-        let error = disable(&machine, root.path(), &before).expect_err("it is still there");
-        assert!(error.to_string().contains(&format!("still there: /{link}")), "{error}");
+        disable(&machine, root.path(), &before).expect("disabling");
         let disables =
             ["systemctl disable dovecot.service", "systemctl disable --runtime dovecot.service"];
         assert_eq!(machine.deeds(), disables);
+    }
+
+    #[test]
+    fn what_no_tool_disables_is_removed_and_given_back() {
+        let instance = "etc/systemd/system/multi-user.target.wants/dovecot@mail.service";
+        let dangling = "etc/systemd/system/sockets.target.wants/dovecot.socket";
+        for (service, link, disables) in [
+            ("dovecot@mail", instance, &["systemctl disable dovecot@mail.service"][..]),
+            ("dovecot", dangling, &[]),
+        ] {
+            let root = root(&[link]);
+            root.write("usr/lib/systemd/system/dovecot@.service", "");
+            let machine = with_systemctl();
+            let before = look(&machine, root.path(), service).expect("looking");
+            assert_eq!(before.starts(), [format!("/{link}")]);
+            disable(&machine, root.path(), &before).expect("disabling");
+            assert!(look(&machine, root.path(), service).expect("looking").is_off(), "{link}");
+            assert_eq!(machine.deeds(), disables, "{link}");
+            give_back(&machine, root.path(), &before).expect("giving back");
+            assert_eq!(look(&machine, root.path(), service).expect("looking"), before);
+        }
+        let root = root(&["etc/rc3.d/S20dovecot"]);
+        let error = disable(&Machine::new(), root.path(), &boot(&root)).expect_err("no tool");
+        assert!(error.to_string().ends_with("still there: /etc/rc3.d/S20dovecot"), "{error}");
     }
 
     #[test]
