@@ -4,10 +4,13 @@
 # where it is in service: so the kit stays then, unless a file says that it may go.
 [ "$1" = 0 ] || exit 0
 consent=/etc/dovecot-ark/erase
-lkroot=$(sed -n "s/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}LKROOT=[\"']\{0,1\}\([^\"']*\).*/\2/p" /etc/default/LifeKeeper 2>/dev/null | tail -n 1)
+lkroot=$(sed -n "s/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}LKROOT=[\"']\{0,1\}\(\/[^\"'[:space:];#\$]*\).*/\2/p" /etc/default/LifeKeeper 2>/dev/null | tail -n 1)
 tag=
 if [ -e "$consent" ]; then how="erased because there is $consent"; else how="not erased"; fi
-for copy in "${lkroot:-/opt/LifeKeeper}"/subsys/gen/[Rr]esources/app/actions/!quickCheck/*; do
+# Both, for a value that is not understood, or not LifeKeeper's any more.
+[ "$lkroot" = /opt/LifeKeeper ] && lkroot=
+for copy in ${lkroot:+"$lkroot"/subsys/gen/[Rr]esources/app/actions/!quickCheck/*} \
+	/opt/LifeKeeper/subsys/gen/[Rr]esources/app/actions/!quickCheck/*; do
 	grep -qs '^exec /usr/sbin/dovecot-ark ' "$copy" || continue
 	tag=${copy##*/}
 	cat >&2 <<-END

@@ -181,6 +181,18 @@ fn a_resource_elsewhere_and_one_of_another_kit_are_told_apart() {
     let said = kit.sh("rpm -e dovecot-ark 2>&1 || :");
     assert!(said.contains("the resource \"post\""), "{said}");
     assert_eq!(said.matches("still registered").count(), 1, "{said}");
+    let refused = |line: &str| {
+        kit.node.write(DEFAULTS, &format!("{line}\n")).expect("a file");
+        let said = kit.sh("rpm -e dovecot-ark 2>&1 || :");
+        assert!(said.contains("the resource \"post\""), "{line}: {said}");
+    };
+    for line in ["LKROOT=/srv/lk # moved", "LKROOT=/srv/lk; export LKROOT", "LKROOT=/srv/lk "] {
+        refused(line);
+    }
+    kit.sh("mv /srv/lk /opt/LifeKeeper");
+    for line in ["LKROOT=$HOME/lk", "LKROOT=lk", "LKROOT=/opt/LifeKeeper"] {
+        refused(line);
+    }
 }
 
 #[test]
