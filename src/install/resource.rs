@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::caution;
 use crate::command::{Command, CommandOutput};
 use crate::dovecot::history::History;
 use crate::error::{Error, refused};
@@ -302,22 +301,13 @@ impl<S: System> Resource<'_, S> {
     }
 
     /// Takes it out of service and deletes it, on all systems that can be reached; what it
-    /// depended on stays. Returns where it could not be deleted, in words. Where it is still there,
-    /// it depends on that as before.
+    /// depended on stays. Returns where it could not be deleted, in words.
     ///
     /// # Errors
     ///
     /// When LifeKeeper refuses a step, or still shows the resource here.
     pub(super) fn take_out(&self, by: &Deletion) -> Result<Vec<String>, Error> {
         let Some(found) = self.look()? else { return Ok(Vec::new()) };
-        let Places { alive, silent: mut left } = self.places()?;
-        // Asked for first: where a list cannot be had, Dovecot goes on.
-        let mut edges = Vec::new();
-        for (there, parent) in &alive {
-            for child in self.lifekeeper.children(self.system, there.as_deref(), parent)? {
-                edges.push(Edge { there: there.clone(), parent: parent.clone(), child });
-            }
-        }
         if found.state.is_in_service() {
             self.perform("remove")?;
             if self.look()?.is_some_and(|now| now.state.is_in_service()) {
@@ -328,9 +318,22 @@ impl<S: System> Resource<'_, S> {
                 ));
             }
         }
-        let deleted = self.delete(by, &alive, &edges);
-        self.put_back(&edges);
-        deleted?;
+        let Places { alive, silent: mut left } = self.places()?;
+        // Without its dependencies it stands alone: nothing else can be deleted with it.
+        for (there, parent) in &alive {
+            for child in self.lifekeeper.children(self.system, there.as_deref(), parent)? {
+                self.undepend(&Edge { there: there.clone(), parent: parent.clone(), child })?;
+            }
+        }
+        match by {
+            Deletion::Lkcli(command) => self.require_success(command, MOVE_LIMIT)?,
+            Deletion::InsRemove => {
+                for (there, tag) in &alive {
+                    let words = [on(there.as_deref()), vec!["-t", tag]].concat();
+                    self.succeed("ins_remove", &words, LIST_LIMIT)?;
+                }
+            }
+        }
         for (there, tag) in alive {
             if self.lifekeeper.instance(self.system, there.as_deref(), &tag)?.is_none() {
                 continue;
@@ -344,46 +347,6 @@ impl<S: System> Resource<'_, S> {
         }
         self.tidy()?;
         Ok(left)
-    }
-
-    /// Deletes it on these systems. Without its dependencies it stands alone: nothing else can be
-    /// deleted with it.
-    fn delete(
-        &self,
-        by: &Deletion,
-        alive: &[(Option<String>, String)],
-        edges: &[Edge],
-    ) -> Result<(), Error> {
-        edges.iter().try_for_each(|edge| self.undepend(edge))?;
-        match by {
-            Deletion::Lkcli(command) => self.require_success(command, MOVE_LIMIT),
-            Deletion::InsRemove => alive.iter().try_for_each(|(there, tag)| {
-                let words = [on(there.as_deref()), vec!["-t", tag]].concat();
-                self.succeed("ins_remove", &words, LIST_LIMIT)
-            }),
-        }
-    }
-
-    /// Puts dependencies back where the resource was not deleted: brought into service again without
-    /// them, it would start Dovecot without its address and its mail store. Warns of those that cannot
-    /// be put back.
-    fn put_back(&self, edges: &[Edge]) {
-        for edge in edges {
-            let Edge { there, parent, child } = edge;
-            let is_wanted = || -> Result<bool, Error> {
-                let found = self.lifekeeper.instance(self.system, there.as_deref(), parent)?;
-                Ok(found.is_some() && !self.depends(edge)?)
-            };
-            let done = is_wanted().and_then(|it| if it { self.depend(edge) } else { Ok(()) });
-            if let Err(cause) = done {
-                let on = there.as_ref().map_or(String::new(), |node| format!(" on {node}"));
-                let text = format!(
-                    "{parent} no longer depends on {child}{on}: {cause}; if it is to be in service \
-                     again, make it depend on that first"
-                );
-                caution(&Remark::new(Message::NotUndone, text));
-            }
-        }
     }
 
     /// Removes copies of ours that LifeKeeper left.

@@ -412,7 +412,7 @@ mod tests {
     use super::*;
     use crate::command::End;
     use crate::install::tests::node;
-    use crate::system::fake::{Machine, State, words};
+    use crate::system::fake::{Machine, State};
     use crate::test_root::TestRoot;
 
     /// What `uninstall` is asked for.
@@ -473,48 +473,6 @@ mod tests {
             }
             assert!(planned().expect("a plan").contains("out of LifeKeeper"), "{ask}");
         }
-    }
-
-    #[test]
-    fn a_resource_that_could_not_be_deleted_depends_on_what_it_did() {
-        let (root, machine) = protected();
-        for (there, tag) in [("", "dovecot"), ("-d node2 ", "mail")] {
-            let (ask, edge) = (format!("dep_list {there}-p {tag}"), format!("-p {tag} -c vmail"));
-            let shown = format!("{tag}:vmail\n");
-            list(&mut machine.state(), &ask, &shown);
-            let none = ask.clone();
-            machine.effect(&format!("dep_remove {there}{edge}"), move |it| list(it, &none, ""));
-            let create = format!("dep_create {there}{edge}");
-            machine.effect(&create, move |it| list(it, &ask, &shown));
-            list(&mut machine.state(), &create, "done");
-        }
-        let taken_out = || {
-            let error = work(&machine, root.path(), &wanted()).expect_err("it is still there");
-            (error.to_string(), machine.deeds())
-        };
-        // LifeKeeper deletes the one on node2, and refuses that on this node.
-        machine
-            .effect("ins_remove -d node2 -t mail", |it| list(it, "ins_list -d node2 -t mail", ""));
-        machine.complain("ins_remove -t dovecot", End::Exited(1), "no");
-        let (error, deeds) = taken_out();
-        assert!(error.starts_with("running `ins_remove -t dovecot`"), "{error}");
-        let created: Vec<_> = deeds.iter().filter(|deed| deed.starts_with("dep_create")).collect();
-        assert_eq!(created, ["dep_create -p dovecot -c vmail"], "{deeds:?}");
-
-        let line = "dep_create -p dovecot -c vmail";
-        machine.effect(line, |_| {});
-        machine.complain(line, End::Exited(1), "no");
-        taken_out();
-        let told = words().join("\n");
-        assert!(told.contains("dovecot no longer depends on vmail: running `dep_create"), "{told}");
-
-        // Where a list cannot be had, Dovecot goes on.
-        list(&mut machine.state(), "ins_list -t dovecot", "node1:gen:app:dovecot:id::ISP:\n");
-        list(&mut machine.state(), "ins_list -d node2 -t mail", "node2:gen:app:mail:id::OSU:\n");
-        machine.complain("dep_list -d node2 -p mail", End::Exited(1), "no");
-        let (error, deeds) = taken_out();
-        assert!(error.starts_with("running `dep_list -d node2 -p mail`"), "{error}");
-        assert!(!deeds.iter().any(|deed| deed.starts_with("perform_action")), "{deeds:?}");
     }
 
     #[test]
