@@ -281,25 +281,6 @@ impl<S: System> Resource<'_, S> {
         self.succeed("dep_remove", &edge.words(), LIST_LIMIT)
     }
 
-    /// Where it is.
-    ///
-    /// # Errors
-    ///
-    /// When LifeKeeper does not tell.
-    pub(super) fn places(&self) -> Result<Places, Error> {
-        let (mut alive, mut silent) = (Vec::new(), Vec::new());
-        for other in self.lifekeeper.equivalents(self.system, self.tag)? {
-            let there = Some(other.system.as_str());
-            if !self.lifekeeper.is_alive(self.system, &other.system) {
-                silent.push(format!("{} on {}, which does not answer", other.tag, other.system));
-            } else if self.lifekeeper.instance(self.system, there, &other.tag)?.is_some() {
-                alive.push((Some(other.system), other.tag));
-            }
-        }
-        alive.push((None, self.tag.to_string()));
-        Ok(Places { alive, silent })
-    }
-
     /// Takes it out of service and deletes it, on all systems that can be reached; what it
     /// depended on stays. Returns where it could not be deleted, in words.
     ///
@@ -318,7 +299,18 @@ impl<S: System> Resource<'_, S> {
                 ));
             }
         }
-        let Places { alive, silent: mut left } = self.places()?;
+        let elsewhere = self.lifekeeper.equivalents(self.system, self.tag)?;
+        let mut left = Vec::new();
+        let mut alive = Vec::new();
+        for other in elsewhere {
+            let there = Some(other.system.as_str());
+            if !self.lifekeeper.is_alive(self.system, &other.system) {
+                left.push(format!("{} on {}, which does not answer", other.tag, other.system));
+            } else if self.lifekeeper.instance(self.system, there, &other.tag)?.is_some() {
+                alive.push((Some(other.system), other.tag));
+            }
+        }
+        alive.push((None, self.tag.to_string()));
         // Without its dependencies it stands alone: nothing else can be deleted with it.
         for (there, parent) in &alive {
             for child in self.lifekeeper.children(self.system, there.as_deref(), parent)? {
@@ -398,14 +390,6 @@ pub(super) enum Failure {
     Ours(Error),
     /// Somebody else's, to be left alone.
     Theirs(Error),
-}
-
-/// Where a resource is.
-pub(super) struct Places {
-    /// The systems that can be asked, this one last, and its tag there.
-    pub(super) alive: Vec<(Option<String>, String)>,
-    /// Where it may be too, in words.
-    silent: Vec<String>,
 }
 
 /// How a resource is deleted.

@@ -275,11 +275,6 @@ fn own_keys(file: &[u8], entries: &[Entry]) -> Vec<String> {
 /// is noted here is none of uninstall's: the run on another node has given it back, or it never was this
 /// kit's. A wrong refusal hurts who uninstalls node by node; a wrong "nothing to do" would leave a
 /// resource without its programs when the package is erased, so none of its copies may be this kit's.
-///
-/// Refused while another resource depends on it, on any node that is alive: each node has dependencies of
-/// its own, and LifeKeeper deletes with it what depends on it. Going on wrongly hurts the users of that
-/// resource; a wrong refusal costs an operator a look. A node that is not alive is not asked: nothing is
-/// deleted there.
 fn taking_out<S: System>(
     resource: &Resource<'_, S>,
     what: &Uninstall,
@@ -305,17 +300,12 @@ fn taking_out<S: System>(
     let refuse = |cause: String| {
         Err(refused!(Message::NotTakenOut, "taking the resource {tag} out of LifeKeeper: {cause}"))
     };
-    for (there, tag) in resource.places()?.alive {
-        let parents = lifekeeper.parents(system, there.as_deref(), &tag)?.join(", ");
-        if parents.is_empty() {
-            continue;
-        }
-        return refuse(match there {
-            None => format!("{parents} depends on it; remove that dependency first"),
-            Some(node) => {
-                format!("{parents} depends on it on {node}; remove that dependency first")
-            }
-        });
+    let parents = lifekeeper.parents(system, tag.as_str())?;
+    if !parents.is_empty() {
+        return refuse(format!(
+            "{} depends on it; remove that dependency first",
+            parents.join(", ")
+        ));
     }
     if !found.state.is_in_service()
         && let Some(node) = resource.serves_elsewhere()?
@@ -407,78 +397,20 @@ fn take<S: System>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::command::End;
-    use crate::install::tests::node;
-    use crate::system::fake::{Machine, State};
+    use crate::system::fake::Machine;
     use crate::test_root::TestRoot;
-
-    /// What `uninstall` is asked for.
-    fn wanted() -> Uninstall {
-        let tag = Tag::parse("dovecot").expect("a tag");
-        Uninstall { tag, dry_run: false, yes: true, use_ins_remove: true, hand_back: false }
-    }
-
-    /// Says what a list of LifeKeeper has: fields that a colon splits here. An empty one does not exist.
-    fn list(state: &mut State, line: &str, lines: &str) {
-        let end = End::Exited(if lines.is_empty() { 7 } else { 0 });
-        state.answer(line, end, Duration::from_millis(5), &lines.replace(':', "\u{1}"));
-    }
-
-    /// A node whose resource stands by, and is called mail on node2.
-    fn protected() -> (TestRoot, Machine) {
-        let (root, machine) = node();
-        for (action, above) in [
-            ("restore", "actions"),
-            ("remove", "actions"),
-            ("quickCheck", "actions"),
-            ("recover", "recovery"),
-        ] {
-            let copy = format!("opt/LifeKeeper/subsys/gen/resources/app/{above}/!{action}/dovecot");
-            root.write(&copy, &format!("exec /usr/sbin/dovecot-ark {action} \"$@\"\n"));
-        }
-        for (line, lines) in [
-            ("ins_list -t dovecot", "node1:gen:app:dovecot:id::OSU:\n"),
-            ("ins_list -d node2 -t mail", "node2:gen:app:mail:id::OSU:\n"),
-            ("eqv_list -t dovecot", "node1:dovecot:node2:mail:SHARED\n"),
-            ("sys_getst -s node2", "ALIVE\n"),
-            ("dep_list", ""),
-        ] {
-            list(&mut machine.state(), line, lines);
-        }
-        (root, machine)
-    }
-
-    #[test]
-    fn a_resource_on_which_another_depends_on_any_living_node_is_not_taken_out() {
-        let (root, machine) = protected();
-        let planned =
-            || make_plan(&machine, root.path(), &wanted()).map(|plan| plan.lines("would"));
-        for (ask, parent, told) in [
-            ("dep_list -c dovecot", "web:dovecot\n", "web depends on it; remove"),
-            ("dep_list -d node2 -c mail", "web:mail\n", "web depends on it on node2; remove"),
-        ] {
-            list(&mut machine.state(), ask, parent);
-            let error = planned().expect_err(ask).to_string();
-            assert!(error.contains(told), "{error}");
-            let asks = |deed: &String| deed.contains("_list") || deed.contains("getst");
-            let tested = |deed: &String| asks(deed) || deed == "lktest" || deed == "lcduname";
-            assert!(machine.deeds().iter().all(tested), "{:?}", machine.deeds());
-            if ask.contains("node2") {
-                list(&mut machine.state(), "sys_getst -s node2", "DEAD\n");
-            } else {
-                list(&mut machine.state(), ask, "");
-            }
-            assert!(planned().expect("a plan").contains("out of LifeKeeper"), "{ask}");
-        }
-    }
 
     #[test]
     fn the_lock_is_not_held_while_a_person_is_asked() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let what = Uninstall { yes: false, ..wanted() };
+        let what = Uninstall {
+            tag: Tag::parse("dovecot").expect("a tag"),
+            dry_run: false,
+            yes: false,
+            use_ins_remove: false,
+            hand_back: false,
+        };
         let mut record = Record::default();
         record.note_resource(&what.tag, record::Role::Standby, &[]);
         record.save(root.path()).expect("writing it");
@@ -486,7 +418,7 @@ mod tests {
         // The tests have no terminal: whoever would ask is told so, before any lock.
         let error = work(&machine, root.path(), &what).expect_err("nobody is there").to_string();
         assert!(error.contains("standard input is not a terminal"), "{error}");
-        assert_eq!(machine.now(), Duration::ZERO);
+        assert_eq!(machine.now(), std::time::Duration::ZERO);
         drop(other);
         work(&machine, root.path(), &Uninstall { yes: true, ..what }).expect("done");
         assert!(!root.path().join(record::FILE).exists());
@@ -509,7 +441,9 @@ mod tests {
     #[test]
     fn what_was_changed_since_and_what_install_never_wrote_is_named_as_kept() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let what = wanted();
+        let tag = Tag::parse("dovecot").expect("a tag");
+        let what =
+            Uninstall { tag, dry_run: true, yes: false, use_ins_remove: false, hand_back: false };
         let mut record = Record::default();
         record.note_entries(&block::defaults());
         record.note_resource(&what.tag, record::Role::Standby, &[]);
