@@ -205,7 +205,9 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
     Err(Error::refused(Message::BootNotDisabled, text))
 }
 
-/// Restores the links that were found before, unless the start at boot was changed since.
+/// Restores the links that were found before, unless the start at boot was changed since. What has a
+/// link's name by now is left alone: it is a file, or leads elsewhere, by somebody's choice. A wrong yes
+/// would destroy that for good; a wrong no leaves a start at boot to be set by hand.
 ///
 /// # Errors
 ///
@@ -229,12 +231,18 @@ pub(crate) fn give_back(
     for path in now.links.keys().filter(is_tools) {
         remove_link(&files::below(root, Path::new(path)))?;
     }
+    let mut given_back = GivenBack::AsBefore;
     for (path, target) in &before.links {
-        if now.links.get(path) != Some(target) {
-            let path = files::below(root, Path::new(path));
-            link(&path, target).map_err(Error::file("linking", &path))?;
-            files::sync_directory(&path)?;
+        if now.links.get(path) == Some(target) {
+            continue;
         }
+        let path = files::below(root, Path::new(path));
+        if path.symlink_metadata().is_ok() {
+            given_back = GivenBack::SetSince;
+            continue;
+        }
+        link(&path, target).map_err(Error::file("linking", &path))?;
+        files::sync_directory(&path)?;
     }
     if system.runs_systemd() && now.links != before.links {
         systemctl(system, &["daemon-reload"]).map(|command| system.run(&command, LIMIT));
@@ -243,7 +251,7 @@ pub(crate) fn give_back(
         let [_, socket] = units(&before.service);
         systemctl(system, &["start", &socket]).map(|command| system.run(&command, LIMIT));
     }
-    Ok(GivenBack::AsBefore)
+    Ok(given_back)
 }
 
 /// What became of the start at boot.
@@ -251,7 +259,7 @@ pub(crate) fn give_back(
 pub(crate) enum GivenBack {
     /// It is as it was before.
     AsBefore,
-    /// Somebody has set it since, and it was left alone.
+    /// Somebody has set it since, and what he set was left alone.
     SetSince,
 }
 
@@ -371,13 +379,11 @@ fn remove_link(path: &Path) -> Result<(), Error> {
     files::sync_directory(path)
 }
 
-/// Makes a link in the place of whatever has its name, and its directory, which systemctl removes
-/// when it is empty.
+/// Makes a link, and its directory, which systemctl removes when it is empty.
 fn link(path: &Path, target: &str) -> io::Result<()> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    if_there(fs::remove_file(path))?;
     symlink(target, path)
 }
 
@@ -544,6 +550,22 @@ mod tests {
         fs::remove_file(root.path().join("usr/lib/systemd/system/dovecot.service")).expect("it");
         let followed = look(&machine, root.path(), "dovecot").expect("looking");
         assert_eq!(followed.starts(), ["/etc/rc.d/rc3.d/S65dovecot"]);
+    }
+
+    #[test]
+    fn what_has_a_links_name_by_now_is_left_alone() {
+        let root = root(&[WANTED, "etc/rc3.d/S20dovecot"]);
+        let before = boot(&root);
+        let (file, elsewhere) =
+            (root.path().join(WANTED), root.path().join("etc/rc3.d/S20dovecot"));
+        for path in [&file, &elsewhere] {
+            fs::remove_file(path).expect("disabled");
+        }
+        root.write(WANTED, "[Unit]\n");
+        let done = give_back(&Machine::new(), root.path(), &before).expect("leaving it");
+        assert_eq!(done, GivenBack::SetSince);
+        assert_eq!(fs::read_to_string(&file).expect("their file"), "[Unit]\n");
+        assert_eq!(fs::read_link(&elsewhere).expect("the other"), Path::new("../target"));
     }
 
     #[test]

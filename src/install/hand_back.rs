@@ -73,7 +73,9 @@ pub(super) fn require_nothing<S: System>(resource: &Resource<'_, S>) -> Result<(
         return Ok(());
     }
     let tag = resource.tag;
-    let cause = "its programs here are this kit's, and no old ones are kept";
+    // Where it was extended to since it was taken over, LifeKeeper has copied the kit's.
+    let cause = "its programs here are this kit's, and no old ones are kept; take it off this node in \
+                 LifeKeeper and extend it to it again";
     Err(refused!(Message::NotGivenBack, "giving {tag} back: {cause}"))
 }
 

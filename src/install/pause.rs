@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::resource::Resource;
+use super::resource::{Resource, There};
 use super::say;
 use crate::command::Command;
 use crate::error::{Error, refused};
@@ -103,12 +103,9 @@ impl<S: System> Resource<'_, S> {
     /// When LifeKeeper does not tell.
     pub(super) fn serves_elsewhere(&self) -> Result<Option<String>, Error> {
         for other in self.lifekeeper.equivalents(self.system, self.tag)? {
-            if !self.lifekeeper.is_alive(self.system, &other.system) {
-                continue;
-            }
-            let there = Some(other.system.as_str());
-            let found = self.lifekeeper.instance(self.system, there, &other.tag)?;
-            if found.is_some_and(|found| found.state.is_in_service()) {
+            if let There::Alive(Some(found)) = self.there(&other)?
+                && found.state.is_in_service()
+            {
                 return Ok(Some(other.system));
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::resource::Resource;
 use super::say;
-use super::step::COPIES;
+use super::step::{COPIES, UNCHANGED};
 use crate::command::CommandOutput;
 use crate::error::{Error, refused};
 use crate::files::PROGRAM;
@@ -54,6 +54,13 @@ impl Peer {
         resource: &Resource<'_, S>,
     ) -> Result<Vec<Remark>, Error> {
         let answer = self.run(resource, &format!("{} --dry-run", self.taking()))?;
+        // The last line of each dry run: an answer that was lost is no "nothing to do".
+        if !answer.lines().any(|line| line.trim() == UNCHANGED.trim_end()) {
+            let (node, answer) = (&self.node, excerpt(answer.trim()));
+            let text =
+                format!("{node} did not say what it would do; LifeKeeper brought: {answer:?}");
+            return Err(Error::refused(Message::OtherNode, text));
+        }
         let with = |begin: &str| {
             let lines = answer.lines().map(str::trim).filter(|line| line.starts_with(begin));
             lines.map(one_line).collect::<Vec<_>>()

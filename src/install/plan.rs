@@ -96,6 +96,16 @@ pub(super) fn plan<S: System>(resource: &Resource<'_, S>, what: &Install) -> Res
         warnings.extend(plan.warnings);
         (found, taking) = (Some(plan.found), plan.steps);
     }
+    let found = match found {
+        None if what.standby => resource.look()?,
+        None => resource.ours()?,
+        found => found,
+    };
+    if found.is_none() {
+        // One that was taken over has been deleted since. What is created or extended now is this kit's,
+        // and uninstall deletes it; with the note it would get the programs of the other.
+        record.note_taken(tag, None);
+    }
     if what.standby {
         if !identity::living_masters(system, root)?.is_empty() {
             let text = format!(
@@ -105,12 +115,6 @@ pub(super) fn plan<S: System>(resource: &Resource<'_, S>, what: &Install) -> Res
             warnings.push(Remark::new(Message::StandbyRuns, text));
         }
     } else {
-        let found = found.map_or_else(|| resource.ours(), |found| Ok(Some(found)))?;
-        if found.is_none() {
-            // One that was taken over has been deleted since. What is created now is this kit's, and
-            // uninstall deletes it; with the note it would get the programs of the other.
-            record.note_taken(tag, None);
-        }
         steps.extend(resource_steps(resource, what, &settings, found.as_ref(), &mut warnings)?);
     }
     steps.extend(taking);

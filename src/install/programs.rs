@@ -69,6 +69,11 @@ impl Program {
         Ok(is_of_kit(&Original::read(&self.copy)?.bytes, self.action))
     }
 
+    /// The command that puts the kit's there and keeps nothing.
+    pub(super) fn cure(&self) -> String {
+        format!("install -m 755 {PROGRAMS}/{} '{}'", self.action, self.copy.display())
+    }
+
     /// Keeps the old one and puts the kit's in its place; nothing if it is there already.
     ///
     /// # Errors
@@ -128,9 +133,10 @@ impl Program {
     }
 }
 
-/// Whether old programs are kept, or a run was killed before it kept the first.
-pub(super) fn are_kept(root: &Path) -> bool {
-    root.join(KEPT).exists()
+/// Whether old programs are kept for a tag, or a run that took it over was killed before it kept the
+/// first.
+pub(super) fn are_kept(root: &Path, tag: &Tag, is_taken: bool) -> bool {
+    directory(root, tag).exists() || (is_taken && root.join(KEPT).exists())
 }
 
 /// Removes the old programs that are kept for a tag, and the directory above them when nobody else has

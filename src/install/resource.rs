@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use log::debug;
 
+use super::caution;
 use crate::command::{Command, CommandOutput};
 use crate::dovecot::history::History;
 use crate::error::{Error, refused};
 use crate::files::PROGRAM;
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::new_resource::Start;
-use crate::lifekeeper::resources::{Instance, on};
+use crate::lifekeeper::resources::{Equivalent, Instance, on};
 use crate::lifekeeper::state::State;
 use crate::lifekeeper::tag::Tag;
 use crate::messages::{Message, Remark};
@@ -281,14 +282,65 @@ impl<S: System> Resource<'_, S> {
         self.succeed("dep_remove", &edge.words(), LIST_LIMIT)
     }
 
+    /// Where it is.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper does not tell.
+    pub(super) fn places(&self) -> Result<Places, Error> {
+        let (mut alive, mut silent) = (Vec::new(), Vec::new());
+        for other in self.lifekeeper.equivalents(self.system, self.tag)? {
+            match self.there(&other)? {
+                There::Dead => {
+                    let Equivalent { system, tag } = other;
+                    silent.push(format!("{tag} on {system}, which does not answer"));
+                }
+                There::Alive(Some(_)) => alive.push((Some(other.system), other.tag)),
+                There::Alive(None) => {}
+            }
+        }
+        alive.push((None, self.tag.to_string()));
+        Ok(Places { alive, silent })
+    }
+
+    /// What another system shows of it. One that has just died is still called alive and answers
+    /// nothing: it is asked until either changes. Going on without it wrongly would overlook what a
+    /// living system has; giving up at once would fail for each system that has just died.
+    ///
+    /// # Errors
+    ///
+    /// When LifeKeeper calls it alive for 30 s without an answer of it. LifeKeeper calls a system dead
+    /// after 15 s, unless its heartbeats are set otherwise (SIOS, "Tuning the LifeKeeper Heartbeat").
+    pub(super) fn there(&self, other: &Equivalent) -> Result<There, Error> {
+        let begin = self.system.now();
+        let there = Some(other.system.as_str());
+        while self.lifekeeper.is_alive(self.system, &other.system) {
+            match self.lifekeeper.instance(self.system, there, &other.tag) {
+                Err(cause) if self.is_over(begin) => return Err(cause),
+                Err(_) => self.system.sleep(PAUSE),
+                Ok(found) => return Ok(There::Alive(found)),
+            }
+        }
+        Ok(There::Dead)
+    }
+
     /// Takes it out of service and deletes it, on all systems that can be reached; what it
-    /// depended on stays. Returns where it could not be deleted, in words.
+    /// depended on stays. Returns where it could not be deleted, in words. Where it is still there,
+    /// it depends on that as before.
     ///
     /// # Errors
     ///
     /// When LifeKeeper refuses a step, or still shows the resource here.
     pub(super) fn take_out(&self, by: &Deletion) -> Result<Vec<String>, Error> {
         let Some(found) = self.look()? else { return Ok(Vec::new()) };
+        let Places { alive, silent: mut left } = self.places()?;
+        // Asked for first: where a list cannot be had, Dovecot goes on.
+        let mut edges = Vec::new();
+        for (there, parent) in &alive {
+            for child in self.lifekeeper.children(self.system, there.as_deref(), parent)? {
+                edges.push(Edge { there: there.clone(), parent: parent.clone(), child });
+            }
+        }
         if found.state.is_in_service() {
             self.perform("remove")?;
             if self.look()?.is_some_and(|now| now.state.is_in_service()) {
@@ -299,33 +351,9 @@ impl<S: System> Resource<'_, S> {
                 ));
             }
         }
-        let elsewhere = self.lifekeeper.equivalents(self.system, self.tag)?;
-        let mut left = Vec::new();
-        let mut alive = Vec::new();
-        for other in elsewhere {
-            let there = Some(other.system.as_str());
-            if !self.lifekeeper.is_alive(self.system, &other.system) {
-                left.push(format!("{} on {}, which does not answer", other.tag, other.system));
-            } else if self.lifekeeper.instance(self.system, there, &other.tag)?.is_some() {
-                alive.push((Some(other.system), other.tag));
-            }
-        }
-        alive.push((None, self.tag.to_string()));
-        // Without its dependencies it stands alone: nothing else can be deleted with it.
-        for (there, parent) in &alive {
-            for child in self.lifekeeper.children(self.system, there.as_deref(), parent)? {
-                self.undepend(&Edge { there: there.clone(), parent: parent.clone(), child })?;
-            }
-        }
-        match by {
-            Deletion::Lkcli(command) => self.require_success(command, MOVE_LIMIT)?,
-            Deletion::InsRemove => {
-                for (there, tag) in &alive {
-                    let words = [on(there.as_deref()), vec!["-t", tag]].concat();
-                    self.succeed("ins_remove", &words, LIST_LIMIT)?;
-                }
-            }
-        }
+        let deleted = self.delete(by, &alive, &edges);
+        self.put_back(&edges);
+        deleted?;
         for (there, tag) in alive {
             if self.lifekeeper.instance(self.system, there.as_deref(), &tag)?.is_none() {
                 continue;
@@ -339,6 +367,46 @@ impl<S: System> Resource<'_, S> {
         }
         self.tidy()?;
         Ok(left)
+    }
+
+    /// Deletes it on these systems. Without its dependencies it stands alone: nothing else can be
+    /// deleted with it.
+    fn delete(
+        &self,
+        by: &Deletion,
+        alive: &[(Option<String>, String)],
+        edges: &[Edge],
+    ) -> Result<(), Error> {
+        edges.iter().try_for_each(|edge| self.undepend(edge))?;
+        match by {
+            Deletion::Lkcli(command) => self.require_success(command, MOVE_LIMIT),
+            Deletion::InsRemove => alive.iter().try_for_each(|(there, tag)| {
+                let words = [on(there.as_deref()), vec!["-t", tag]].concat();
+                self.succeed("ins_remove", &words, LIST_LIMIT)
+            }),
+        }
+    }
+
+    /// Puts dependencies back where the resource was not deleted: brought into service again without
+    /// them, it would start Dovecot without its address and its mail store. Warns of those that cannot
+    /// be put back.
+    fn put_back(&self, edges: &[Edge]) {
+        for edge in edges {
+            let Edge { there, parent, child } = edge;
+            let is_wanted = || -> Result<bool, Error> {
+                let found = self.lifekeeper.instance(self.system, there.as_deref(), parent)?;
+                Ok(found.is_some() && !self.depends(edge)?)
+            };
+            let done = is_wanted().and_then(|it| if it { self.depend(edge) } else { Ok(()) });
+            if let Err(cause) = done {
+                let on = there.as_ref().map_or(String::new(), |node| format!(" on {node}"));
+                let text = format!(
+                    "{parent} no longer depends on {child}{on}: {cause}; if it is to be in service \
+                     again, make it depend on that first"
+                );
+                caution(&Remark::new(Message::NotUndone, text));
+            }
+        }
     }
 
     /// Removes copies of ours that LifeKeeper left.
@@ -390,6 +458,21 @@ pub(super) enum Failure {
     Ours(Error),
     /// Somebody else's, to be left alone.
     Theirs(Error),
+}
+
+/// What another system shows of a resource.
+pub(super) enum There {
+    /// LifeKeeper does not call the system alive.
+    Dead,
+    Alive(Option<Instance>),
+}
+
+/// Where a resource is.
+pub(super) struct Places {
+    /// The systems that can be asked, this one last, and its tag there.
+    pub(super) alive: Vec<(Option<String>, String)>,
+    /// Where it may be too, in words.
+    silent: Vec<String>,
 }
 
 /// How a resource is deleted.

@@ -59,8 +59,16 @@ pub(super) fn plan<S: System>(
         return refuse(format!("it has no program for {action}, and all four are needed"));
     }
     let all = programs::of(resource);
-    let (_, foreign) = programs::parted(&all)?;
+    let (ours, foreign) = programs::parted(&all)?;
     let noted = record.taken(tag);
+    if let ([_, ..], [odd, ..], None) = (&*ours, &*foreign, noted) {
+        // No old ones would be kept for ours: the resource could not be given back.
+        return refuse(format!(
+            "{} of its programs are this kit's already; make all of them so: {}",
+            ours.len(),
+            odd.cure()
+        ));
+    }
     if foreign.is_empty() && noted.is_none() && !what.standby {
         return refuse("it is this kit's already; leave --take-over off".into());
     }
@@ -503,7 +511,13 @@ mod tests {
         assert!(error.contains(missing) && error.ends_with("must be there"), "{error}");
         assert_untouched(&root, &machine, "no kit there");
 
-        let planned = "would replace LifeKeeper's copies by this kit's: restore\n";
+        machine.answer(&ask, End::Exited(0), TOOK, "lost connection\n");
+        let error = take_over(&root, &machine, &wanted()).expect_err("nothing was said");
+        assert!(error.contains("node2 did not say what it would do"), "{error}");
+        assert_untouched(&root, &machine, "an answer that was lost");
+
+        let planned =
+            "would replace LifeKeeper's copies by this kit's: restore\nnothing was changed\n";
         machine.answer(&ask, End::Exited(0), TOOK, planned);
         let (back, fails) = (remote("uninstall --yes --hand-back --tag=mail"), "dovecot-ark: full");
         machine.answer(&back, End::Exited(0), TOOK, "");
@@ -553,6 +567,33 @@ mod tests {
         let plan = install::plan::plan(&resource, &what).expect("a plan");
         assert!(matches!(plan.steps.first(), Some(Step::Note)), "{:?}", plan.steps);
         assert_eq!(plan.record.taken(tag), None, "uninstall would give it the old programs");
+    }
+
+    #[test]
+    fn a_resource_of_both_kits_is_not_taken_over_for_it_could_not_be_given_back() {
+        let (root, machine) = node();
+        let (_, ours) = TEXTS[0];
+        root.write(&copy("restore"), ours);
+        let error = take_over(&root, &machine, &wanted()).expect_err("nothing is kept of it");
+        let told = "1 of its programs are this kit's already; make all of them so: install -m 755";
+        assert!(error.contains(told), "{error}");
+        assert!(!root.path().join(record::FILE).exists());
+    }
+
+    #[test]
+    fn what_was_taken_over_and_is_gone_is_forgotten_on_a_standby_too() {
+        let (root, machine) = node();
+        machine.answer("ins_list -t dovecot", End::Exited(0), TOOK, &listed("OSU", "dovecot"));
+        let standby = Install { standby: true, ..wanted() };
+        take_over(&root, &machine, &standby).expect("taken over");
+        machine.answer("ins_list -t dovecot", End::Exited(7), TOOK, "");
+        let prepare = Install { take_over: false, ..standby };
+        take_over(&root, &machine, &prepare).expect("prepared");
+        let record = Record::read(root.path()).expect("it").expect("a record");
+        assert_eq!(record.taken(&prepare.tag), None, "one that comes now is not the old one");
+        // What was kept of the old one goes with the rest.
+        give_back(&root, &machine, false).expect("uninstalled");
+        assert!(!root.path().join("var/lib/dovecot-ark/taken-over").exists());
     }
 
     #[test]

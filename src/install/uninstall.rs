@@ -186,14 +186,29 @@ fn make_plan(system: &impl System, root: &Path, what: &Uninstall) -> Result<Plan
                 }
             }
         }
-        // With LifeKeeper itself gone, there is no resource any more.
-        Err(Error::NoLifeKeeper(_)) => {}
+        // With LifeKeeper itself gone, there is no resource any more. Taken wrongly for gone, it would
+        // come back with a resource whose programs have gone with the package, and halt the node; a wrong
+        // no costs an operator the removal of a directory.
+        Err(Error::NoLifeKeeper(directory)) => {
+            if record.has(&what.tag)
+                && let Some(trace) = LifeKeeper::trace(root, &directory)
+            {
+                return Err(refused!(
+                    Message::NotTakenOut,
+                    "taking the resource {} out of LifeKeeper: its commands are not there, and \
+                     {trace}; mount it, or remove that if LifeKeeper is gone for good, and run this \
+                     again",
+                    what.tag
+                ));
+            }
+        }
         Err(cause) => return Err(cause),
     }
     if !record.has(&what.tag) {
         return Ok(Plan { record, ..plan });
     }
-    if taken.is_some() && programs::are_kept(root) {
+    // Also of one that was deleted since.
+    if programs::are_kept(root, &what.tag, taken.is_some()) {
         plan.steps.push(Step::ForgetPrograms);
     }
     if what.hand_back && taken.is_some_and(|taken| taken.prepared) {
@@ -275,6 +290,11 @@ fn own_keys(file: &[u8], entries: &[Entry]) -> Vec<String> {
 /// is noted here is none of uninstall's: the run on another node has given it back, or it never was this
 /// kit's. A wrong refusal hurts who uninstalls node by node; a wrong "nothing to do" would leave a
 /// resource without its programs when the package is erased, so none of its copies may be this kit's.
+///
+/// Refused while another resource depends on it, on any node that is alive: each node has dependencies of
+/// its own, and LifeKeeper deletes with it what depends on it. Going on wrongly hurts the users of that
+/// resource; a wrong refusal costs an operator a look. A node that is not alive is not asked: nothing is
+/// deleted there.
 fn taking_out<S: System>(
     resource: &Resource<'_, S>,
     what: &Uninstall,
@@ -300,12 +320,17 @@ fn taking_out<S: System>(
     let refuse = |cause: String| {
         Err(refused!(Message::NotTakenOut, "taking the resource {tag} out of LifeKeeper: {cause}"))
     };
-    let parents = lifekeeper.parents(system, tag.as_str())?;
-    if !parents.is_empty() {
-        return refuse(format!(
-            "{} depends on it; remove that dependency first",
-            parents.join(", ")
-        ));
+    for (there, tag) in resource.places()?.alive {
+        let parents = lifekeeper.parents(system, there.as_deref(), &tag)?.join(", ");
+        if parents.is_empty() {
+            continue;
+        }
+        return refuse(match there {
+            None => format!("{parents} depends on it; remove that dependency first"),
+            Some(node) => {
+                format!("{parents} depends on it on {node}; remove that dependency first")
+            }
+        });
     }
     if !found.state.is_in_service()
         && let Some(node) = resource.serves_elsewhere()?
@@ -349,7 +374,7 @@ fn take<S: System>(
         Step::Entries(entries, extent) => remove_entries(root, entries, *extent),
         Step::Boot(boot) => {
             if links::give_back(system, root, boot)? == GivenBack::SetSince {
-                let text = "the start at boot has been changed since install; it is left as it is";
+                let text = "the start at boot has been changed since install; what was set is left as it is";
                 caution(&Remark::new(Message::BootSetSince, text));
             }
             Ok(())
@@ -397,20 +422,169 @@ fn take<S: System>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::system::fake::Machine;
+    use crate::command::End;
+    use crate::install::tests::node;
+    use crate::system::fake::{Machine, State, words};
     use crate::test_root::TestRoot;
+
+    /// What `uninstall` is asked for.
+    fn wanted() -> Uninstall {
+        let tag = Tag::parse("dovecot").expect("a tag");
+        Uninstall { tag, dry_run: false, yes: true, use_ins_remove: true, hand_back: false }
+    }
+
+    /// Says what a list of LifeKeeper has: fields that a colon splits here. An empty one does not exist.
+    fn list(state: &mut State, line: &str, lines: &str) {
+        let end = End::Exited(if lines.is_empty() { 7 } else { 0 });
+        state.answer(line, end, Duration::from_millis(5), &lines.replace(':', "\u{1}"));
+    }
+
+    /// A node whose resource stands by, and is called mail on node2.
+    fn protected() -> (TestRoot, Machine) {
+        let (root, machine) = node();
+        for (action, above) in [
+            ("restore", "actions"),
+            ("remove", "actions"),
+            ("quickCheck", "actions"),
+            ("recover", "recovery"),
+        ] {
+            let copy = format!("opt/LifeKeeper/subsys/gen/resources/app/{above}/!{action}/dovecot");
+            root.write(&copy, &format!("exec /usr/sbin/dovecot-ark {action} \"$@\"\n"));
+        }
+        for (line, lines) in [
+            ("ins_list -t dovecot", "node1:gen:app:dovecot:id::OSU:\n"),
+            ("ins_list -d node2 -t mail", "node2:gen:app:mail:id::OSU:\n"),
+            ("eqv_list -t dovecot", "node1:dovecot:node2:mail:SHARED\n"),
+            ("sys_getst -s node2", "ALIVE\n"),
+            ("dep_list", ""),
+        ] {
+            list(&mut machine.state(), line, lines);
+        }
+        (root, machine)
+    }
+
+    #[test]
+    fn a_resource_on_which_another_depends_on_any_living_node_is_not_taken_out() {
+        let (root, machine) = protected();
+        let planned =
+            || make_plan(&machine, root.path(), &wanted()).map(|plan| plan.lines("would"));
+        for (ask, parent, told) in [
+            ("dep_list -c dovecot", "web:dovecot\n", "web depends on it; remove"),
+            ("dep_list -d node2 -c mail", "web:mail\n", "web depends on it on node2; remove"),
+        ] {
+            list(&mut machine.state(), ask, parent);
+            let error = planned().expect_err(ask).to_string();
+            assert!(error.contains(told), "{error}");
+            let asks = |deed: &String| deed.contains("_list") || deed.contains("getst");
+            let tested = |deed: &String| asks(deed) || deed == "lktest" || deed == "lcduname";
+            assert!(machine.deeds().iter().all(tested), "{:?}", machine.deeds());
+            if ask.contains("node2") {
+                list(&mut machine.state(), "sys_getst -s node2", "DEAD\n");
+            } else {
+                list(&mut machine.state(), ask, "");
+            }
+            assert!(planned().expect("a plan").contains("out of LifeKeeper"), "{ask}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_has_just_died_is_left_out_once_it_is_called_dead() {
+        let (root, machine) = protected();
+        let ask = "ins_list -d node2 -t mail";
+        machine.complain(ask, End::Exited(9), "no answer");
+        machine.complain("ins_list -d node2", End::Exited(9), "no answer");
+        let mut asked = 0;
+        machine.effect(ask, move |it| {
+            asked += 1;
+            if asked == 40 {
+                list(it, "sys_getst -s node2", "DEAD\n");
+            }
+        });
+        let planned = || make_plan(&machine, root.path(), &wanted());
+        assert!(planned().expect("a plan").lines("would").contains("out of LifeKeeper"));
+        let asked = machine.deeds().iter().filter(|deed| *deed == ask).count();
+        assert_eq!(asked, 40);
+
+        list(&mut machine.state(), "sys_getst -s node2", "ALIVE\n");
+        let begin = machine.now();
+        let error = planned().expect_err("node2 may have what depends on it").to_string();
+        assert!(error.starts_with("running `ins_list -d node2`"), "{error}");
+        let waited = machine.now().saturating_sub(begin);
+        assert!((30..40).contains(&waited.as_secs()), "{waited:?}");
+    }
+
+    #[test]
+    fn a_resource_that_could_not_be_deleted_depends_on_what_it_did() {
+        let (root, machine) = protected();
+        for (there, tag) in [("", "dovecot"), ("-d node2 ", "mail")] {
+            let (ask, edge) = (format!("dep_list {there}-p {tag}"), format!("-p {tag} -c vmail"));
+            let shown = format!("{tag}:vmail\n");
+            list(&mut machine.state(), &ask, &shown);
+            let none = ask.clone();
+            machine.effect(&format!("dep_remove {there}{edge}"), move |it| list(it, &none, ""));
+            let create = format!("dep_create {there}{edge}");
+            machine.effect(&create, move |it| list(it, &ask, &shown));
+            list(&mut machine.state(), &create, "done");
+        }
+        let taken_out = || {
+            let error = work(&machine, root.path(), &wanted()).expect_err("it is still there");
+            (error.to_string(), machine.deeds())
+        };
+        // LifeKeeper deletes the one on node2, and refuses that on this node.
+        machine
+            .effect("ins_remove -d node2 -t mail", |it| list(it, "ins_list -d node2 -t mail", ""));
+        machine.complain("ins_remove -t dovecot", End::Exited(1), "no");
+        let (error, deeds) = taken_out();
+        assert!(error.starts_with("running `ins_remove -t dovecot`"), "{error}");
+        let created: Vec<_> = deeds.iter().filter(|deed| deed.starts_with("dep_create")).collect();
+        assert_eq!(created, ["dep_create -p dovecot -c vmail"], "{deeds:?}");
+
+        let line = "dep_create -p dovecot -c vmail";
+        machine.effect(line, |_| {});
+        machine.complain(line, End::Exited(1), "no");
+        taken_out();
+        let told = words().join("\n");
+        assert!(told.contains("dovecot no longer depends on vmail: running `dep_create"), "{told}");
+
+        // Where a list cannot be had, Dovecot goes on.
+        list(&mut machine.state(), "ins_list -t dovecot", "node1:gen:app:dovecot:id::ISP:\n");
+        list(&mut machine.state(), "ins_list -d node2 -t mail", "node2:gen:app:mail:id::OSU:\n");
+        machine.complain("dep_list -d node2 -p mail", End::Exited(1), "no");
+        let (error, deeds) = taken_out();
+        assert!(error.starts_with("running `dep_list -d node2 -p mail`"), "{error}");
+        assert!(!deeds.iter().any(|deed| deed.starts_with("perform_action")), "{deeds:?}");
+    }
+
+    #[test]
+    fn a_lifekeeper_that_is_only_not_mounted_is_not_gone() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let mut record = Record::default();
+        record.note_resource(&wanted().tag, record::Role::Standby, &[]);
+        record.save(root.path()).expect("writing it");
+        let refused = |told: &str| {
+            let error = work(&machine, root.path(), &wanted()).expect_err(told).to_string();
+            assert!(error.contains(told) && error.contains("mount it"), "{error}");
+            assert!(root.path().join(record::FILE).exists(), "nothing is lost");
+        };
+        root.write("etc/fstab", "# x /opt y\n/dev/a / ext4\nUUID=b  /opt  xfs\n");
+        root.write("proc/self/mounts", "/dev/a / ext4 rw 0 0\n");
+        refused("its commands are not there, and /opt of /etc/fstab is not mounted");
+        root.write("proc/self/mounts", "/dev/a / ext4 rw 0 0\n/dev/b /opt xfs rw 0 0\n");
+        let directory = root.path().join("opt/LifeKeeper");
+        std::fs::create_dir_all(&directory).expect("a mount point");
+        refused("its commands are not there, and /opt/LifeKeeper is");
+        std::fs::remove_dir(&directory).expect("it is gone");
+        work(&machine, root.path(), &wanted()).expect("done");
+        assert!(!root.path().join(record::FILE).exists());
+    }
 
     #[test]
     fn the_lock_is_not_held_while_a_person_is_asked() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let what = Uninstall {
-            tag: Tag::parse("dovecot").expect("a tag"),
-            dry_run: false,
-            yes: false,
-            use_ins_remove: false,
-            hand_back: false,
-        };
+        let what = Uninstall { yes: false, ..wanted() };
         let mut record = Record::default();
         record.note_resource(&what.tag, record::Role::Standby, &[]);
         record.save(root.path()).expect("writing it");
@@ -418,7 +592,7 @@ mod tests {
         // The tests have no terminal: whoever would ask is told so, before any lock.
         let error = work(&machine, root.path(), &what).expect_err("nobody is there").to_string();
         assert!(error.contains("standard input is not a terminal"), "{error}");
-        assert_eq!(machine.now(), std::time::Duration::ZERO);
+        assert_eq!(machine.now(), Duration::ZERO);
         drop(other);
         work(&machine, root.path(), &Uninstall { yes: true, ..what }).expect("done");
         assert!(!root.path().join(record::FILE).exists());
@@ -441,9 +615,7 @@ mod tests {
     #[test]
     fn what_was_changed_since_and_what_install_never_wrote_is_named_as_kept() {
         let (root, machine) = (TestRoot::new(), Machine::new());
-        let tag = Tag::parse("dovecot").expect("a tag");
-        let what =
-            Uninstall { tag, dry_run: true, yes: false, use_ins_remove: false, hand_back: false };
+        let what = wanted();
         let mut record = Record::default();
         record.note_entries(&block::defaults());
         record.note_resource(&what.tag, record::Role::Standby, &[]);

@@ -57,7 +57,27 @@ impl LifeKeeper {
         }
     }
 
-    /// The same, with another limit for each command that only shows something.
+    /// What speaks against LifeKeeper's being gone for good where its commands are not at LKROOT, in
+    /// words: something else is there, such as an empty mount point, or a file system of fstab(5) is not
+    /// mounted.
+    pub(crate) fn trace(root: &Path, directory: &Path) -> Option<String> {
+        if below(root, directory).symlink_metadata().is_ok() {
+            return Some(format!("{} is", directory.display()));
+        }
+        let points = |file: &str| -> Vec<PathBuf> {
+            let text = std::fs::read_to_string(root.join(file)).unwrap_or_default();
+            let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+            lines.filter_map(|line| Some(line.split_ascii_whitespace().nth(1)?.into())).collect()
+        };
+        let mounted = points("proc/self/mounts");
+        let is_missing = |point: &PathBuf| {
+            point.is_absolute() && directory.starts_with(point) && !mounted.contains(point)
+        };
+        let missing = points("etc/fstab").into_iter().find(is_missing)?;
+        Some(format!("{} of /etc/fstab is not mounted", missing.display()))
+    }
+
+    /// This LifeKeeper, with another limit for each command that only shows something.
     pub(crate) fn within(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }

@@ -86,9 +86,14 @@ impl LifeKeeper {
         parse(&answer).ok_or_else(|| garbage("ins_list", &answer))
     }
 
-    /// The tags that depend on a resource here.
-    pub(crate) fn parents(&self, system: &impl System, tag: &str) -> Result<Vec<String>, Error> {
-        self.dependencies(system, None, "-c", tag)
+    /// The tags that depend on a resource, on this node, or on another with `there`.
+    pub(crate) fn parents(
+        &self,
+        system: &impl System,
+        there: Option<&str>,
+        tag: &str,
+    ) -> Result<Vec<String>, Error> {
+        self.dependencies(system, there, "-c", tag)
     }
 
     /// The tags that a resource depends on, on this node, or on another with `there`.
