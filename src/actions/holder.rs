@@ -117,13 +117,15 @@ pub(super) fn holder(system: &impl System, root: &Path, file: &File) -> Option<H
 }
 
 /// Another action of the kit that runs and has a lock, whatever became of its file. Of two that hold
-/// one each, the younger waits.
-pub(super) fn acting(system: &impl System, root: &Path) -> Option<Holder> {
+/// one each, the younger waits; nobody waits for one that is `stuck`.
+pub(super) fn acting(system: &impl System, root: &Path, stuck: Option<i32>) -> Option<Holder> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let age = |process: &Process| (process.started, process.pid);
     let ours = || system.inspect(own).map(|process| age(&process));
     let is_older = |process: &Process| ours().is_none_or(|ours| age(process) < ours);
-    at_work(system, root).find(|holder| is_older(&holder.process))
+    at_work(system, root)
+        .filter(|holder| Some(holder.pid) != stuck)
+        .find(|holder| is_older(&holder.process))
 }
 
 /// The other actions of the kit that have a lock, whatever became of its file. One that waits has

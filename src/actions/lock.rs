@@ -96,16 +96,21 @@ impl Turn {
             || ours.map_or(longest, |left| (begun + left).saturating_sub(system.since_boot()));
         let times = (longest, until);
         // An action whose lock file was removed still runs.
-        let beside_us = |file: &File| {
+        let beside_us = |file: &File, stuck: Option<i32>| {
             note(system, file, action, left());
-            acting(system, root)
+            acting(system, root, stuck)
         };
-        let Some(node) = wait(system, root, times, || Place::of_node(root), beside_us) else {
+        let mut queue = Queue::default();
+        let node: [&dyn Fn() -> Option<Place>; 2] =
+            [&|| Place::of_node(root), &|| Place::above(root)];
+        let Some(node) = wait(system, root, times, &mut queue, &node, beside_us) else {
             return Self::Unlocked;
         };
         // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
-        let of_tag =
-            tag.and_then(|tag| wait(system, root, times, || Place::of_tag(root, tag), |_| None));
+        let of_tag = tag.and_then(|tag| {
+            let of_tag: &dyn Fn() -> Option<Place> = &|| Place::of_tag(root, tag);
+            wait(system, root, times, &mut queue, &[of_tag], |_, _| None)
+        });
         // The time counts from here.
         note(system, &node, action, left());
         Self::Locked { _lock: Lock { file: node, _of_tag: of_tag } }
@@ -188,24 +193,26 @@ pub(crate) fn running(
 impl Place {
     /// The lock of the node: its file, or the directory above where that cannot be used.
     fn of_node(root: &Path) -> Option<Self> {
-        let above = || {
-            let path = root.join(RUN_DIRECTORY).parent()?.to_owned();
-            let opened = open(&path, OpenOptions::new().read(true));
-            let file = opened.inspect_err(|cause| {
-                warning!(
-                    Message::NoLock,
-                    "opening {}: {cause}; continuing without a lock",
-                    path.display()
-                );
-            });
-            Some(Self { file: file.ok()?, path })
-        };
         Self::own(root, FILE)
             .inspect_err(|cause| {
                 warning!(Message::LockAbove, "{cause}; locking the directory above instead");
             })
             .ok()
-            .or_else(above)
+            .or_else(|| Self::above(root))
+    }
+
+    /// The directory above the kit's.
+    fn above(root: &Path) -> Option<Self> {
+        let path = root.join(RUN_DIRECTORY).parent()?.to_owned();
+        let opened = open(&path, OpenOptions::new().read(true));
+        let file = opened.inspect_err(|cause| {
+            warning!(
+                Message::NoLock,
+                "opening {}: {cause}; continuing without a lock",
+                path.display()
+            );
+        });
+        Some(Self { file: file.ok()?, path })
     }
 
     /// The lock of a kit before 0.2, if its file is there or can be made.
@@ -228,24 +235,30 @@ fn open(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
 
 /// Waits until the lock is ours and nobody else acts: as long as each holder may take, with a
 /// new limit for each, and no longer than until the time of the boot that comes second. `beside_us` is asked
-/// when the file is locked: it names an action that runs without the lock. `None` if there is no lock.
+/// when the file is locked: it names an action that runs without the lock. One that was ended and that
+/// the kernel cannot bury keeps the first of the places, and does nothing more: those that come after it
+/// wait for one another at the next place. `None` if there is no lock.
 fn wait(
     system: &impl System,
     root: &Path,
     (longest, until): (Duration, Option<Duration>),
-    place: impl Fn() -> Option<Place>,
-    beside_us: impl Fn(&File) -> Option<Holder>,
+    queue: &mut Queue,
+    places: &[&dyn Fn() -> Option<Place>],
+    beside_us: impl Fn(&File, Option<i32>) -> Option<Holder>,
 ) -> Option<File> {
+    let mut places = places.iter();
+    let mut place = places.next()?;
     let mut locked = place()?;
-    let mut queue = Queue::default();
     loop {
-        let holder = match locked.file.try_lock() {
+        let tried = locked.file.try_lock();
+        let is_ours = tried.is_ok();
+        let holder = match tried {
             // Others would lock another.
             Ok(()) if !files::is_at(&locked.file, &locked.path) => {
                 locked = place()?;
                 continue;
             }
-            Ok(()) => match beside_us(&locked.file) {
+            Ok(()) => match beside_us(&locked.file, queue.stuck) {
                 None => return Some(locked.file),
                 Some(other) => Some(other),
             },
@@ -259,12 +272,28 @@ fn wait(
             }
             Err(TryLockError::WouldBlock) => holder(system, root, &locked.file),
         };
-        if queue.is_over(system, root, holder, (longest, until)) {
-            return None;
+        match queue.look(system, root, holder, (longest, until)) {
+            Patience::Left => {
+                stderr::tick();
+                system.sleep(PAUSE);
+            }
+            Patience::Over => return None,
+            // What is ours excludes the others.
+            Patience::Stuck if is_ours => {}
+            Patience::Stuck => {
+                place = places.next()?;
+                locked = place()?;
+            }
         }
-        stderr::tick();
-        system.sleep(PAUSE);
     }
+}
+
+/// Whether a holder is waited for.
+enum Patience {
+    Left,
+    Over,
+    /// It was ended, and the kernel cannot bury it.
+    Stuck,
 }
 
 /// The holders that were waited for.
@@ -277,18 +306,23 @@ struct Queue {
     /// Seen stopped or past its time in the look before.
     was_overdue: bool,
     ended: Option<Duration>,
+    /// The pid of one that was ended and cannot be buried.
+    stuck: Option<i32>,
 }
 
 impl Queue {
-    /// Waits for one look more. Returns whether nothing more can be waited for.
-    fn is_over(
+    /// Looks whether a holder is waited for any longer, and ends one that has no right to be.
+    fn look(
         &mut self,
         system: &impl System,
         root: &Path,
         holder: Option<Holder>,
         (longest, until): (Duration, Option<Duration>),
-    ) -> bool {
+    ) -> Patience {
         let now = system.since_boot();
+        if holder.as_ref().is_some_and(|holder| Some(holder.pid) == self.stuck) {
+            return Patience::Stuck;
+        }
         let is_late = until.is_some_and(|until| now >= until);
         let same = match (&self.holder, &holder) {
             (Some(old), Some(new)) => old.pid == new.pid,
@@ -303,12 +337,16 @@ impl Queue {
             let most = holder.as_ref().map_or(quick_check::LIMIT, |one| one.left(system, longest));
             let most = until.map_or(most, |until| most.min(until.saturating_sub(now)));
             let shown = Some(stderr::waiting(format!("waiting until {words} has ended"), most));
-            *self = Self { holder: holder.clone(), shown, since: now, ..Self::default() };
+            let (holder, stuck) = (holder.clone(), self.stuck);
+            *self = Self { holder, shown, since: now, stuck, ..Self::default() };
         }
         let waited = now.saturating_sub(self.since);
         if let Some(ended) = self.ended {
-            // It does nothing more, even if the kernel cannot bury it.
-            return now.saturating_sub(ended) >= END_WAIT;
+            if now.saturating_sub(ended) < END_WAIT {
+                return Patience::Left;
+            }
+            self.stuck = self.holder.as_ref().map(|holder| holder.pid);
+            return Patience::Stuck;
         }
         let Some(holder) = holder else {
             // A quickCheck that is not to be seen, or somebody who has nothing to do with the kit.
@@ -319,7 +357,7 @@ impl Queue {
                     "the lock is held by an unknown process (see lslocks); continuing without it"
                 );
             }
-            return is_over;
+            return if is_over { Patience::Over } else { Patience::Left };
         };
         let cause = if holder.process.state == 'T' {
             Some("it is stopped")
@@ -332,12 +370,12 @@ impl Queue {
         };
         // One look may fall into the moment in which the lock changes hands.
         let was_overdue = std::mem::replace(&mut self.was_overdue, cause.is_some());
-        let Some(cause) = cause.filter(|_| was_overdue) else { return false };
+        let Some(cause) = cause.filter(|_| was_overdue) else { return Patience::Left };
         warning!(Message::HolderTerminated, "terminating {holder}: {cause}");
         system.signal(&holder.process, Signal::Kill);
         service::end_left_command(system, root);
         self.ended = Some(now);
-        false
+        Patience::Left
     }
 }
 
@@ -500,8 +538,25 @@ pub(super) mod tests {
         let _held = held_until(&root, &machine, Action::Restore, OTHER, machine.since_boot());
         machine.change(OTHER, |process| process.state = 'D');
         let turn = take(&root, &machine, Action::Remove);
-        assert!(matches!(turn, Turn::Unlocked), "it has its SIGKILL, and does nothing more");
+        let above = File::open(root.path().join("run")).expect("the directory");
+        assert!(matches!(turn, Turn::Locked { .. }), "it has its SIGKILL, and does nothing more");
+        assert!(matches!(above.try_lock(), Err(TryLockError::WouldBlock)), "the next one waits");
         assert!(machine.now() <= END_WAIT + PAUSE * 3, "{:?}", machine.now());
+    }
+
+    #[test]
+    fn a_lock_is_kept_beside_one_without_its_file_that_nothing_ends() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        kit(OTHER, "restore", &machine);
+        machine.change(OTHER, |process| process.state = 'D');
+        let line = "lock:\t1: FLOCK  ADVISORY  WRITE 700 00:15:99 0 EOF\n";
+        root.write("proc/700/fdinfo/6", line);
+        let turn = take(&root, &machine, Action::Remove);
+        let file = File::open(root.path().join(RUN_DIRECTORY).join(FILE)).expect("the file");
+        assert!(matches!(turn, Turn::Locked { .. }), "{turn:?}");
+        assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+        assert_eq!(machine.deeds(), ["KILL 700"]);
+        assert!(machine.now() <= LONGEST + END_WAIT + PAUSE * 4, "{:?}", machine.now());
     }
 
     #[test]
