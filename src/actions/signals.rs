@@ -78,6 +78,8 @@ pub(super) fn end(
     root: &Path,
     census: &mut Census<'_>,
 ) -> Result<Survivors, Error> {
+    // Whoever is ended now is not to be another unit's.
+    census.doubt();
     let family = census.take(system)?;
     wake(system, root, &family);
     for member in family.all() {

@@ -71,9 +71,8 @@ impl Instance {
     /// Finds it; takes at most [`LIMIT`]. With two masters the service's files decide.
     pub(crate) fn find(system: &impl System, root: &Path, service: &str, notes: &Notes) -> Self {
         let unit = unit::name(service);
-        let mut masters = identity::masters(system, notes).unwrap_or_default();
-        masters.retain(|master| unit::other_owner(system, &unit, master).is_none());
-        if let [master] = masters.as_slice() {
+        let masters = identity::masters(system, notes).unwrap_or_default();
+        if let [master] = unit::own(system, &unit, masters).as_slice() {
             return Self::of_master(system, root, master);
         }
         let started = started(system, service);

@@ -107,10 +107,9 @@ impl Notes {
         living: &[Process],
     ) {
         let unit = unit::name(service);
-        let new: Vec<Master> = living
+        let new = living.iter().filter(|process| !self.knows(process)).cloned().collect();
+        let new: Vec<Master> = unit::own(system, &unit, new)
             .iter()
-            .filter(|process| !self.knows(process))
-            .filter(|process| unit::other_owner(system, &unit, process).is_none())
             .inspect(|process| {
                 if let Some(program) = &process.executable
                     && !system.runs_file_of_root(process)

@@ -265,28 +265,63 @@ pub(crate) fn look(system: &impl System, service: &str) -> Manager {
     ask(system, service).answer_within(system, LIMIT)
 }
 
-/// The unit that a master is the main process of, if that is another than this one: another Dovecot,
-/// which has nothing to do with the service. One that was started by hand, or by a program of
-/// another unit, is nobody else's.
-pub(crate) fn other_owner(system: &impl System, unit: &str, master: &Process) -> Option<String> {
-    let groups = system.control_groups(master.pid)?;
-    let other = cgroup::service(&groups)?;
-    if other == unit || cgroup::group_of(&groups, unit).is_some() {
-        return None;
-    }
-    let question = show(system, &[other.to_owned(), unit.to_owned()])?;
+/// Whose a master is, as far as the service manager tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Owner {
+    /// The service's, or nobody's.
+    Ours,
+    /// Another unit's, of which it is the main process: another Dovecot, which has nothing to do with the
+    /// service. One that was started by hand, or by a program of another unit, is nobody else's.
+    AnotherUnit,
+    /// It is in another unit, and systemd did not say whether that one has started it.
+    Unanswered,
+}
+
+/// Whose these masters are, in their order: one question for all, which takes at most [`DETAIL_LIMIT`].
+pub(crate) fn owners(system: &impl System, unit: &str, masters: &[Process]) -> Vec<Owner> {
+    let another = |master: &Process| {
+        let groups = system.control_groups(master.pid)?;
+        let other = cgroup::service(&groups)?;
+        let is_ours = other == unit || cgroup::group_of(&groups, unit).is_some();
+        (!is_ours).then(|| other.to_owned())
+    };
+    let others: Vec<Option<String>> = masters.iter().map(another).collect();
+    let mut units: Vec<String> = others.iter().flatten().cloned().collect();
+    units.sort();
+    units.dedup();
+    let question = (!units.is_empty())
+        .then(|| show(system, &[units.clone(), vec![unit.to_owned()]].concat()))
+        .flatten();
+    let Some(question) = question else { return vec![Owner::Ours; masters.len()] };
+    let main_of = |answer: &str, unit: &str| -> Option<i32> {
+        let at = units.iter().position(|one| one == unit)?;
+        property(answer.split("\n\n").nth(at)?, "MainPID")?.parse().ok()
+    };
     let end = system.now() + DETAIL_LIMIT;
-    let mut ended = system.run(&question, DETAIL_LIMIT);
-    // Without an answer another unit's Dovecot counts as the service's, and would be ended with it.
-    if property(&ended.answer, "MainPID").is_none() && system.now() + AGAIN < end {
+    let mut answer = system.run(&question, DETAIL_LIMIT).answer;
+    // systemd is away while it executes itself anew.
+    if units.iter().any(|unit| main_of(&answer, unit).is_none()) && system.now() + AGAIN < end {
         system.sleep(AGAIN);
-        ended = system.run(&question, end.saturating_sub(system.now()));
+        answer = system.run(&question, end.saturating_sub(system.now())).answer;
     }
-    let mut blocks = ended.answer.split("\n\n");
-    let main: i32 = property(blocks.next()?, "MainPID")?.parse().ok()?;
     // The service's name can be an alias: both are one unit then.
-    let is_alias = blocks.next().and_then(|ours| property(ours, "Id")) == Some(other);
-    (main == master.pid && !is_alias).then(|| other.to_owned())
+    let ours = answer.split("\n\n").nth(units.len()).and_then(|block| property(block, "Id"));
+    let owner = |(master, other): (&Process, &Option<String>)| match other {
+        None => Owner::Ours,
+        Some(other) => match main_of(&answer, other) {
+            None => Owner::Unanswered,
+            Some(main) if main == master.pid && ours != Some(other) => Owner::AnotherUnit,
+            Some(_) => Owner::Ours,
+        },
+    };
+    masters.iter().zip(&others).map(owner).collect()
+}
+
+/// The masters but for those of other units.
+pub(crate) fn own(system: &impl System, unit: &str, masters: Vec<Process>) -> Vec<Process> {
+    let owners = owners(system, unit, &masters);
+    let pairs = masters.into_iter().zip(owners);
+    pairs.filter(|(_, owner)| *owner != Owner::AnotherUnit).map(|(master, _)| master).collect()
 }
 
 /// Stops the units that would start Dovecot for the next client or at the next moment.
@@ -639,40 +674,39 @@ SubState=dead
 
     #[test]
     fn a_master_of_another_unit_is_its_main_process_and_not_of_an_alias_of_ours() {
-        let owner = |groups: &str, answer: &str| {
-            let machine = machine(answer);
+        let owner_at = |machine: &Machine, groups: &str| {
             machine.state().start_dovecot();
             machine.show(MASTER, |more| more.groups = groups.into());
             let master = machine.inspect(MASTER).expect("the master");
-            other_owner(&machine, "dovecot.service", &master)
+            owners(machine, "dovecot.service", &[master])
         };
+        let owner = |groups: &str, answer: &str| owner_at(&machine(answer), groups);
         let other = "0::/system.slice/other.service\n";
         let ours = "\n\nId=dovecot.service\nMainPID=0\n";
         let told = format!("MainPID=100\nId=other.service{ours}");
-        assert_eq!(owner(other, &told).as_deref(), Some("other.service"));
+        assert_eq!(owner(other, &told), [Owner::AnotherUnit]);
         let started_by = format!("MainPID=77\nId=other.service{ours}");
         let stopped = format!("MainPID=0\nId=other.service{ours}");
         let alias = "MainPID=100\nId=other.service\n\nId=other.service\nMainPID=100\n";
-        for answer in [&*started_by, &stopped, alias, "", "MainPID=x\n"] {
-            assert_eq!(owner(other, answer), None, "{answer:?}");
+        for answer in [&*started_by, &stopped, alias] {
+            assert_eq!(owner(other, answer), [Owner::Ours], "{answer:?}");
+        }
+        for answer in ["", "MainPID=x\n"] {
+            assert_eq!(owner(other, answer), [Owner::Unanswered], "{answer:?}");
         }
         // systemd is away while it re-executes itself.
         let machine = machine("");
-        machine.state().start_dovecot();
-        machine.show(MASTER, |more| more.groups = other.into());
         let answer = told.clone();
         machine.state().after(Duration::from_millis(100), move |state| {
             state.answer("systemctl", End::Exited(0), MILLIS, &answer);
         });
-        let master = machine.inspect(MASTER).expect("the master");
-        let owner_then = other_owner(&machine, "dovecot.service", &master);
-        assert_eq!(owner_then.as_deref(), Some("other.service"));
+        assert_eq!(owner_at(&machine, other), [Owner::AnotherUnit]);
         assert!(machine.now() < DETAIL_LIMIT);
 
         let below = "0::/system.slice/dovecot.service/other.service\n";
         let user = "0::/user.slice/session-1.scope\n";
         for groups in ["0::/system.slice/dovecot.service\n", below, user, ""] {
-            assert_eq!(owner(groups, &told), None, "{groups:?}");
+            assert_eq!(owner(groups, &told), [Owner::Ours], "{groups:?}");
         }
     }
 

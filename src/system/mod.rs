@@ -21,6 +21,7 @@ use crate::probe::attempt::{Attempt, Silence};
 use crate::probe::endpoint::{Depth, Endpoint};
 use crate::probe::login::Visit;
 use crate::process::{Pipe, Process, ProcessEntry, Signal};
+use sockets::Listeners;
 
 /// Where programs are looked up, never in the caller's `PATH`.
 pub(crate) const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -117,8 +118,11 @@ pub(crate) trait System {
     /// The inodes of the pipes of which a process has both ends open.
     fn own_pipes(&self, pid: i32) -> BTreeSet<u64>;
 
-    /// The listening TCP sockets that root has opened and this process has open.
-    fn listening(&self, pid: i32) -> Vec<SocketAddr>;
+    /// The listening TCP sockets that root has opened.
+    fn roots_listeners(&self) -> Listeners;
+
+    /// Those of them that this process has open.
+    fn listening(&self, pid: i32, listeners: &Listeners) -> Vec<SocketAddr>;
 
     /// What a pid belongs to: this boot of the kernel, and this program's pid namespace.
     fn era(&self) -> String;

@@ -74,18 +74,12 @@ pub(crate) fn look(root: &Path, ports: &BTreeSet<u16>) -> io::Result<Vec<Socket>
     Ok(found.into_iter().map(socket).collect())
 }
 
-/// The listening TCP sockets that root has opened and a process has open; empty where nothing can
-/// be read.
-pub(crate) fn of_process(root: &Path, pid: i32) -> Vec<SocketAddr> {
-    let directory = root.join("proc").join(pid.to_string()).join("fd");
-    let descriptors = fs::read_dir(directory).into_iter().flatten().flatten();
-    let open: BTreeSet<u64> = descriptors
-        .take(MAX_DESCRIPTORS)
-        .filter_map(|descriptor| inode(&fs::read_link(descriptor.path()).ok()?))
-        .collect();
-    if open.is_empty() {
-        return Vec::new();
-    }
+/// The listening TCP sockets that root has opened, by the inodes that processes have open.
+pub(crate) type Listeners = BTreeMap<u64, SocketAddr>;
+
+/// Lists them; empty where nothing can be read. A user can make the table long, so it is read once for
+/// many processes.
+pub(crate) fn listeners(root: &Path) -> Listeners {
     let tables = ["tcp", "tcp6"].map(|name| root.join("proc/net").join(name));
     let lines = tables
         .iter()
@@ -93,9 +87,20 @@ pub(crate) fn of_process(root: &Path, pid: i32) -> Vec<SocketAddr> {
         .flat_map(|table| BufReader::new(table).lines().map_while(io::Result::ok));
     lines
         .filter_map(|line| parse(&line))
-        .filter(|line| line.user == 0 && open.contains(&line.inode))
-        .map(|line| SocketAddr::new(line.address, line.port))
+        .filter(|line| line.user == 0)
+        .map(|line| (line.inode, SocketAddr::new(line.address, line.port)))
         .collect()
+}
+
+/// Those of them that a process has open, among its first descriptors.
+pub(crate) fn of_process(root: &Path, pid: i32, listeners: &Listeners) -> Vec<SocketAddr> {
+    let directory = root.join("proc").join(pid.to_string()).join("fd");
+    let descriptors = fs::read_dir(directory).into_iter().flatten().flatten();
+    let open: BTreeSet<u64> = descriptors
+        .take(MAX_DESCRIPTORS)
+        .filter_map(|descriptor| inode(&fs::read_link(descriptor.path()).ok()?))
+        .collect();
+    open.iter().filter_map(|inode| listeners.get(inode).copied()).collect()
 }
 
 /// A line of the kernel's table.
@@ -188,7 +193,7 @@ mod tests {
             let [socket] = found.as_slice() else { panic!("{address}: {found:?}") };
             let pid = i32::try_from(std::process::id()).expect("a pid");
             assert!(socket.holders.iter().any(|holder| holder.pid == pid), "{socket:?}");
-            let own = of_process(Path::new("/"), pid);
+            let own = of_process(Path::new("/"), pid, &listeners(Path::new("/")));
             let is_roots = nix::unistd::geteuid().is_root();
             let place = SocketAddr::new(socket.address, port);
             assert_eq!(own.contains(&place), is_roots, "{own:?}");

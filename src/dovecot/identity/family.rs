@@ -2,18 +2,20 @@
 
 mod scan;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::programs::Programs;
 use super::{MASTER, masters_of};
 use crate::dovecot::cgroup::Group;
 use crate::dovecot::configuration::{self, Listener};
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::notes::Notes;
-use crate::dovecot::unit::{self, Manager};
+use crate::dovecot::unit::{self, Manager, Owner};
 use crate::dovecot::{pid_file, places};
 use crate::error::Error;
 use crate::probe::endpoint::Endpoint;
@@ -74,28 +76,19 @@ pub(crate) struct Census<'a> {
     seen: Vec<Member>,
     /// The pipes of living masters, by pid and start.
     pipes: BTreeMap<(i32, u64), BTreeSet<u64>>,
-    /// The masters whose unit was asked for, and whether it is another than ours.
+    /// Whose the masters are that were seen.
     owners: Vec<(Process, Owner)>,
+    /// How long it has taken to ask for that.
+    asking: Duration,
     /// Where Dovecot is to listen, once somebody was to be judged by it.
     listeners: Option<Vec<Listener>>,
     /// Where its base directory may be, once it was asked for.
     base: Option<Vec<PathBuf>>,
 }
 
-/// Whose a master is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Owner {
-    /// The service's, or nobody's.
-    Ours,
-    /// Another unit's, of which it is the main process.
-    AnotherUnit,
-}
-
-/// How many masters are asked whose they are; a node has one or two.
-const MAX_OWNERS: usize = 3;
-
-/// The longest that they may take together.
-pub const OWNERS_LIMIT: Duration = Duration::from_secs(3);
+/// The longest that the questions whose the masters are may take together: a first one, and one before
+/// each time that a remove ends what is left.
+pub const OWNERS_LIMIT: Duration = unit::DETAIL_LIMIT.saturating_mul(3);
 
 impl<'a> Census<'a> {
     /// The longest that all looks together wait for others: for Dovecot's listeners, for its base
@@ -127,6 +120,7 @@ impl<'a> Census<'a> {
             seen: Vec::new(),
             pipes: BTreeMap::new(),
             owners: Vec::new(),
+            asking: Duration::ZERO,
             listeners: None,
             base: None,
         }
@@ -200,11 +194,13 @@ impl<'a> Census<'a> {
 
     /// The masters of other units, which are left alone.
     pub(crate) fn strangers(&self) -> impl Iterator<Item = Process> {
-        let of_another = |(process, owner): &'_ (Process, Owner)| match owner {
-            Owner::AnotherUnit => Some(process.clone()),
-            Owner::Ours => None,
-        };
-        self.owners.iter().filter_map(of_another)
+        let of_another = |(_, owner): &&(Process, Owner)| *owner == Owner::AnotherUnit;
+        self.owners.iter().filter(of_another).map(|(process, _)| process.clone())
+    }
+
+    /// Has the next look ask again whose the masters are of which systemd did not tell.
+    pub(crate) fn doubt(&mut self) {
+        self.owners.retain(|(_, owner)| *owner != Owner::Unanswered);
     }
 
     /// Looks who is alive. Who was seen once counts until it is dead, even when it can no longer
@@ -231,19 +227,34 @@ impl<'a> Census<'a> {
         };
         let (dying, namesakes): (Vec<Process>, Vec<Process>) =
             namesakes.into_iter().partition(seen_as_master);
-        let all = masters_of(system, self.notes, namesakes.into_iter()).into_iter().chain(dying);
-        let (masters, strangers): (Vec<Process>, Vec<Process>) =
-            all.partition(|master| self.owner(system, master) == Owner::Ours);
-        let mut scan = Scan { census: self, system, table: &table, ended: &ended };
+        let mut all = masters_of(system, self.notes, namesakes.into_iter());
+        all.extend(dying);
+        self.learn_owners(system, &all);
+        let (strangers, masters): (Vec<Process>, Vec<Process>) =
+            all.into_iter().partition(|master| self.strangers().any(|one| one.is(master)));
+        // What belongs to a master of another unit, by pid, session and parent.
+        let is_strangers = |pids: [i32; 3]| strangers.iter().any(|one| pids.contains(&one.pid));
+        let noted = self.notes.masters.clone();
+        let programs = noted.iter().filter_map(|note| note.program.as_deref());
+        let programs =
+            masters.iter().filter_map(|master| master.executable.as_deref()).chain(programs);
+        let mut scan = Scan {
+            programs: Programs::look(self.root, programs),
+            census: self,
+            system,
+            table: &table,
+            ended: &ended,
+            masters: &masters,
+            listeners: OnceCell::new(),
+        };
         let mut others: Vec<Member> = table
             .iter()
             .filter(|listed| !listed.zombie && listed.pid > 1)
             .filter(|listed| {
-                let is_of =
-                    |one: &Process| [listed.pid, listed.session, listed.parent].contains(&one.pid);
-                !strangers.iter().any(is_of) && !masters.iter().any(|one| one.pid == listed.pid)
+                !is_strangers([listed.pid, listed.session, listed.parent])
+                    && !masters.iter().any(|one| one.pid == listed.pid)
             })
-            .filter_map(|listed| scan.member(listed, &masters))
+            .filter_map(|listed| scan.member(listed))
             .collect();
         for old in &self.seen {
             let known = masters.iter().chain(others.iter().map(|other| &other.process));
@@ -252,7 +263,7 @@ impl<'a> Census<'a> {
                 && now.is(&old.process)
                 && !now.is_dead()
                 && !known
-                && !strangers.iter().any(|one| one.is(&now))
+                && !is_strangers([now.pid, now.session, now.parent])
             {
                 others.push(Member { process: now, weight: old.weight });
             }
@@ -286,23 +297,32 @@ impl<'a> Census<'a> {
                 .is_some_and(|groups| self.groups.iter().any(|group| group.holds(&groups)))
     }
 
-    /// Whose a master is. One that listens where the service is to listen is the service's Dovecot,
-    /// whatever has started it: to leave it alone would mean two masters on one mail store.
-    fn owner(&mut self, system: &impl System, master: &Process) -> Owner {
-        if let Some((_, owner)) = self.owners.iter().find(|(known, _)| known.is(master)) {
-            return *owner;
+    /// Learns whose masters are that are not known yet. One that listens where the service is to listen is
+    /// the service's Dovecot, whatever has started it: to leave it alone would mean two masters on one mail
+    /// store. Without an answer it counts as the service's until it is asked for again, and is ended as
+    /// such if that is not answered either: a wrong no would leave a second master, a wrong yes ends
+    /// another Dovecot while systemd is deaf.
+    fn learn_owners(&mut self, system: &impl System, masters: &[Process]) {
+        let is_known = |master: &&Process| self.owners.iter().any(|(known, _)| known.is(master));
+        let new: Vec<Process> = masters.iter().filter(|one| !is_known(one)).cloned().collect();
+        if new.is_empty() {
+            return;
         }
-        let other = (self.owners.len() < MAX_OWNERS)
-            .then(|| unit::other_owner(system, &self.unit, master))
-            .flatten();
-        let is_another = other.is_some()
-            && !system
-                .listening(master.pid)
-                .into_iter()
-                .any(|socket| self.is_listener(system, socket));
-        let owner = if is_another { Owner::AnotherUnit } else { Owner::Ours };
-        self.owners.push((master.clone(), owner));
-        owner
+        let begun = system.now();
+        let owners = if self.asking + unit::DETAIL_LIMIT > OWNERS_LIMIT {
+            vec![Owner::Unanswered; new.len()]
+        } else {
+            unit::owners(system, &self.unit, &new)
+        };
+        self.asking += system.now().saturating_sub(begun);
+        for (master, owner) in new.into_iter().zip(owners) {
+            let is_listening = owner == Owner::AnotherUnit
+                && system
+                    .listening(master.pid, &system.roots_listeners())
+                    .into_iter()
+                    .any(|socket| self.is_listener(system, socket));
+            self.owners.push((master, if is_listening { Owner::Ours } else { owner }));
+        }
     }
 
     /// Whether a socket is one of Dovecot's listeners; where Dovecot does not tell these, whether
@@ -694,17 +714,50 @@ mod tests {
     }
 
     #[test]
-    fn systemd_is_asked_for_the_units_of_a_few_masters_and_no_more() {
+    fn systemd_is_asked_once_for_the_units_of_all_masters_and_again_where_it_did_not_answer() {
         let machine = Machine::new();
         machine.state().systemd = true;
         machine.state().programs.push("systemctl");
-        machine.answer("systemctl", crate::command::End::Exited(0), Duration::ZERO, "MainPID=77\n");
-        for pid in [200, 201, 202, 203, 204] {
+        let pids = [200, 201, 202, 203, 204];
+        for pid in pids {
             machine.add(master(pid), 1, pid);
-            machine.show(pid, |more| more.groups = "0::/system.slice/x.service\n".into());
+            machine.add(child(pid + 100, "imap"), pid, pid);
+            let groups = format!("0::/system.slice/dovecot@{pid}.service\n");
+            machine.show(pid, |more| more.groups = groups);
         }
-        assert_eq!(family(&machine, &mut Notes::default()).masters.len(), 5);
-        assert_eq!(machine.deeds().len(), MAX_OWNERS);
+        let (root, settings, mut notes) = (TestRoot::new(), Settings::default(), Notes::default());
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        let mut seen = |doubts: bool| {
+            if doubts {
+                census.doubt();
+            }
+            let family = census.take(&machine).expect("the process table");
+            (family.masters.len(), family.others.len(), machine.deeds().len())
+        };
+        machine.answer("systemctl", crate::command::End::Exited(0), Duration::MAX, "");
+        assert_eq!(seen(false), (5, 5, 1), "they count as the service's");
+        assert_eq!(seen(false), (5, 5, 1), "and nobody is asked at each look");
+        let told = pids.map(|pid| format!("MainPID={pid}\n\n")).concat();
+        machine.answer("systemctl", crate::command::End::Exited(0), Duration::ZERO, &told);
+        assert_eq!(seen(true), (0, 0, 2), "with all that was seen of them");
+        assert_eq!(seen(true), (0, 0, 2));
+    }
+
+    #[test]
+    fn a_systemd_that_is_deaf_takes_no_more_than_its_time_for_the_units_of_masters() {
+        let machine = Machine::new();
+        machine.state().systemd = true;
+        machine.state().programs.push("systemctl");
+        machine.answer("systemctl", crate::command::End::Exited(0), Duration::MAX, "");
+        machine.add(master(200), 1, 200);
+        machine.show(200, |more| more.groups = "0::/system.slice/x.service\n".into());
+        let (root, settings, mut notes) = (TestRoot::new(), Settings::default(), Notes::default());
+        let mut census = Census::new(&machine, root.path(), &settings, &mut notes);
+        for _ in 0..9 {
+            census.doubt();
+            assert_eq!(census.take(&machine).expect("the table").masters.len(), 1);
+        }
+        assert!(machine.now() <= OWNERS_LIMIT, "{:?}", machine.now());
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Which programs are Dovecot's own.
 
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::files::below;
 
@@ -15,26 +18,57 @@ const PREFIXES: [&str; 2] = ["/usr", "/usr/local"];
 /// Programs of that directory that are delivery agents: a mail transfer agent starts them.
 const DELIVERY: [&str; 2] = ["dovecot-lda", "deliver"];
 
-/// Whether a program is one of Dovecot's own: in the libexec directory of a usual prefix, or of that
-/// of one of these masters, and nobody but root can have put it there. Delivery agents are none.
-pub(super) fn is_dovecots<'a>(
-    root: &Path,
-    program: &Path,
-    masters: impl Iterator<Item = &'a Path>,
-) -> bool {
-    let Some(directory) = program.parent() else { return false };
-    let is_agent = DELIVERY.iter().any(|agent| program.ends_with(agent));
-    // /opt/dovecot/sbin/dovecot
-    let of_masters = masters.filter_map(|master| master.parent()?.parent());
-    let mut directories = PREFIXES
-        .iter()
-        .map(Path::new)
-        .chain(of_masters)
-        .flat_map(|prefix| LIBEXEC.iter().map(move |name| prefix.join(name)));
-    !is_agent
-        && directories.any(|libexec| libexec == directory)
-        && is_roots_alone(&below(root, directory))
-        && is_roots_alone(&below(root, program))
+/// The longest name that the kernel keeps of a process, in bytes (`proc(5)`, `comm`).
+const MAX_NAME: usize = 15;
+
+/// Dovecot's own programs.
+#[derive(Debug)]
+pub(super) struct Programs<'a> {
+    root: &'a Path,
+    /// Where they lie: the libexec directories of the usual prefixes and of masters.
+    directories: Vec<PathBuf>,
+    /// What the processes that run them are called, as far as they are there.
+    names: BTreeSet<OsString>,
+}
+
+impl<'a> Programs<'a> {
+    /// Looks which there are; `masters` are the programs of masters.
+    pub(super) fn look<'m>(root: &'a Path, masters: impl Iterator<Item = &'m Path>) -> Self {
+        // /opt/dovecot/sbin/dovecot
+        let of_masters = masters.filter_map(|master| master.parent()?.parent());
+        let prefixes: BTreeSet<&Path> = PREFIXES.iter().map(Path::new).chain(of_masters).collect();
+        let directories: Vec<PathBuf> = prefixes
+            .into_iter()
+            .flat_map(|prefix| LIBEXEC.iter().map(move |name| prefix.join(name)))
+            .filter(|directory| is_roots_alone(&below(root, directory)))
+            .collect();
+        let programs =
+            directories.iter().flat_map(|directory| fs::read_dir(below(root, directory)));
+        let names = programs.flatten().flatten().map(|program| name_of(&program.file_name()));
+        Self { root, names: names.collect(), directories }
+    }
+
+    /// Whether a process of this name can run one; all can if none is there any more. To ask for the
+    /// program itself can take for ever: before Linux 4.1 it waits for whoever changes the memory of a
+    /// process that waits for a file system.
+    pub(super) fn may_run(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.contains(OsStr::new(name))
+    }
+
+    /// Whether a program is one of them, and nobody but root can have put it there. Delivery agents are
+    /// none.
+    pub(super) fn contain(&self, program: &Path) -> bool {
+        let is_agent = DELIVERY.iter().any(|agent| program.ends_with(agent));
+        !is_agent
+            && self.directories.iter().any(|libexec| Some(&**libexec) == program.parent())
+            && is_roots_alone(&below(self.root, program))
+    }
+}
+
+/// What the kernel calls a process that runs a program of this name.
+fn name_of(program: &OsStr) -> OsString {
+    let bytes = program.as_bytes();
+    OsStr::from_bytes(bytes.get(..MAX_NAME).unwrap_or(bytes)).to_owned()
 }
 
 /// Whether root owns a file or directory and nobody else may write it. What is not there any more
@@ -56,7 +90,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let root = TestRoot::new();
         let masters = || [Path::new("/opt/d/sbin/dovecot")].into_iter();
-        let is = |program: &str| is_dovecots(root.path(), Path::new(program), masters());
+        let look = || Programs::look(root.path(), masters());
+        let is = |program: &str| look().contain(Path::new(program));
         for (program, expected) in [
             ("/usr/lib/dovecot/imap", true),
             ("/usr/lib64/dovecot/imap", true),
@@ -76,6 +111,11 @@ mod tests {
         ] {
             assert_eq!(is(program), expected, "{program}");
         }
+        assert!(look().may_run("sh"), "none is there, and one that runs can have been removed");
+        root.write("usr/lib/dovecot/managesieve-login", "");
+        root.write("opt/d/libexec/dovecot/imap", "");
+        assert!(look().may_run("managesieve-log") && look().may_run("imap"));
+        assert!(!look().may_run("sh") && !look().may_run("managesieve"));
         root.write("usr/lib/dovecot/imap", "");
         assert!(is("/usr/lib/dovecot/imap"));
         let mode = |name: &str, mode| {

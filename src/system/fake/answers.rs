@@ -14,6 +14,7 @@ use crate::probe::endpoint::{Depth, Endpoint};
 use crate::probe::login::{Step, Trouble, Visit};
 use crate::process::{Pipe, PipeEnd, Process, ProcessEntry, Signal};
 use crate::system::System;
+use crate::system::sockets::Listeners;
 
 /// After how long somebody who has not greeted is called silent.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -163,7 +164,11 @@ impl System for Machine {
         self.more(pid, both).unwrap_or_default()
     }
 
-    fn listening(&self, pid: i32) -> Vec<SocketAddr> {
+    fn roots_listeners(&self) -> Listeners {
+        Listeners::new()
+    }
+
+    fn listening(&self, pid: i32, _listeners: &Listeners) -> Vec<SocketAddr> {
         self.more(pid, |more| more.sockets.clone()).unwrap_or_default()
     }
 

@@ -23,7 +23,7 @@ use nix::unistd::alarm;
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::sockets::{self, Socket};
+use super::sockets::{self, Listeners, Socket};
 use super::{
     Attempt, Command, CommandOutput, Depth, PROGRAM_DIRECTORIES, Pipe, Process, ProcessEntry,
     Signal, System,
@@ -189,8 +189,12 @@ impl System for Machine {
         process::own_pipes(pid)
     }
 
-    fn listening(&self, pid: i32) -> Vec<SocketAddr> {
-        sockets::of_process(Path::new("/"), pid)
+    fn roots_listeners(&self) -> Listeners {
+        sockets::listeners(Path::new("/"))
+    }
+
+    fn listening(&self, pid: i32, listeners: &Listeners) -> Vec<SocketAddr> {
+        sockets::of_process(Path::new("/"), pid, listeners)
     }
 
     fn era(&self) -> String {

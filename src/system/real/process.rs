@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, makedev, statx};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
@@ -319,9 +319,20 @@ fn has_same_root(directory: &Path, executable: Option<&Path>) -> bool {
 
 /// Whether both paths lead to one thing.
 fn is_same(one: &Path, other: &Path) -> bool {
-    match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => false,
+    let place = place(one);
+    place.is_some() && place == self::place(other)
+}
+
+/// The device and inode at a path. The kernel answers from its memory: the root of a process can have
+/// become a file system of a user's own since its namespaces were looked at.
+fn place(path: &Path) -> Option<(u64, u64)> {
+    match statx(CWD, path, AtFlags::STATX_DONT_SYNC, StatxFlags::INO) {
+        Ok(data) => Some((makedev(data.stx_dev_major, data.stx_dev_minor), data.stx_ino)),
+        // Before Linux 4.11 there is no such call.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            fs::metadata(path).ok().map(|data| (data.dev(), data.ino()))
+        }
+        Err(_) => None,
     }
 }
 

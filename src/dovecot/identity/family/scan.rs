@@ -1,10 +1,13 @@
 //! One look at the process table: which processes belong to which masters.
 
+use std::cell::OnceCell;
+
 use super::{Census, Member, Weight};
-use crate::dovecot::identity::programs;
+use crate::dovecot::identity::programs::Programs;
 use crate::dovecot::notes::Master;
 use crate::process::{Pipe, PipeEnd, Process, ProcessEntry};
 use crate::system::System;
+use crate::system::sockets::Listeners;
 
 /// The descriptors whose pipes lead from a child to its master: status and death
 /// (`MASTER_STATUS_FD`, `MASTER_DEAD_FD` in Dovecot's `master-interface.h`), and standard error,
@@ -17,79 +20,89 @@ pub(super) struct Scan<'a, 'c, S> {
     pub(super) system: &'a S,
     pub(super) table: &'a [ProcessEntry],
     pub(super) ended: &'a [i32],
+    pub(super) masters: &'a [Process],
+    pub(super) programs: Programs<'a>,
+    /// Who listens on this machine, once somebody is to be judged by it.
+    pub(super) listeners: OnceCell<Listeners>,
 }
 
 impl<S: System> Scan<'_, '_, S> {
     /// Judges a process that is no master. Its number may have been given to another since the table
     /// was read: so whoever seems to belong is looked at, judged by what is seen then, and must be
     /// the same process afterwards.
-    pub(super) fn member(&mut self, listed: &ProcessEntry, masters: &[Process]) -> Option<Member> {
-        let is_dovecots = self.runs_dovecots_program(listed.pid, masters);
-        self.weight(listed, masters, is_dovecots)?;
+    pub(super) fn member(&mut self, listed: &ProcessEntry) -> Option<Member> {
+        self.weight(listed)?;
         let process = self.system.inspect(listed.pid).filter(|process| !process.is_dead())?;
         let Process { pid, parent, session, .. } = process;
         let now = ProcessEntry { parent, session, ..listed.clone() };
-        let is_dovecots = self.runs_dovecots_program(pid, masters);
-        let weight = self.weight(&now, masters, is_dovecots)?;
+        let weight = self.weight(&now)?;
         self.system.inspect(pid).filter(|same| same.is(&process))?;
         Some(Member { process, weight })
     }
 
-    fn runs_dovecots_program(&self, pid: i32, masters: &[Process]) -> bool {
-        let noted = self.census.notes.masters.iter().filter_map(|note| note.program.as_deref());
-        let of_masters = masters.iter().filter_map(|master| master.executable.as_deref());
-        self.system.program_of(pid).is_some_and(|program| {
-            programs::is_dovecots(self.census.root, &program, of_masters.chain(noted))
-        })
+    fn runs_dovecots_program(&self, pid: i32) -> bool {
+        self.system.program_of(pid).is_some_and(|program| self.programs.contain(&program))
     }
 
     /// Looks for evidence that a process is one of Dovecot's, strongest first, and says what follows.
-    fn weight(
-        &mut self,
-        listed: &ProcessEntry,
-        masters: &[Process],
-        is_dovecots: bool,
-    ) -> Option<Weight> {
-        let certain = Some(if is_dovecots { Weight::Fails } else { Weight::Warns });
-        // A master that leads no session shares it with whoever started it.
-        let is_led = |master: &Process| {
-            listed.parent == master.pid || (listed.session == master.pid && master.leads_session())
+    fn weight(&mut self, listed: &ProcessEntry) -> Option<Weight> {
+        let certain = |scan: &Self| {
+            let is_dovecots = scan.runs_dovecots_program(listed.pid);
+            Some(if is_dovecots { Weight::Fails } else { Weight::Warns })
         };
-        if self.census.holds(self.system, listed.pid) || masters.iter().any(is_led) {
-            return certain;
+        if self.is_led(listed) {
+            return certain(self);
         }
         let pipes = PIPES.map(|descriptor| self.system.pipe(listed.pid, descriptor));
-        let held: Vec<u64> = pipes.iter().flatten().map(|pipe| pipe.inode).collect();
-        let holds_noted = |note: &Master| held.iter().any(|inode| note.pipes.contains(inode));
-        // The number of a dead master can have come back, so its session alone proves nothing.
-        let is_left =
-            |note: &Master| listed.session == note.pid && (is_dovecots || holds_noted(note));
-        if (self.has_no_leader(listed) && self.census.notes.masters.iter().any(is_left))
-            || self.census.notes.masters.iter().any(holds_noted)
-            || (!held.is_empty() && masters.iter().any(|master| self.shares(master, &held)))
-        {
-            return certain;
+        if self.is_left(listed, &pipes) || self.shares(&pipes) {
+            return certain(self);
         }
-        if !is_dovecots || !self.is_under_our_root(listed.pid) {
+        if !self.programs.may_run(&listed.name)
+            || !self.runs_dovecots_program(listed.pid)
+            || !self.is_under_our_root(listed.pid)
+        {
             return None;
         }
-        if self.has_no_leader(listed) && self.has_a_masters_pipes(listed.pid, &pipes) {
+        if self.has_a_masters_pipes(listed.pid, &pipes) && self.has_no_leader(listed) {
             return Some(Weight::Warns);
         }
-        let sockets = self.system.listening(listed.pid);
+        let listeners = self.listeners.get_or_init(|| self.system.roots_listeners());
+        let sockets = self.system.listening(listed.pid, listeners);
         let holds_port =
             sockets.into_iter().any(|socket| self.census.is_listener(self.system, socket));
         holds_port.then_some(Weight::Warns)
     }
 
-    /// Whether one of these pipes is the master's own.
-    fn shares(&mut self, master: &Process, held: &[u64]) -> bool {
-        let pipes = self
-            .census
-            .pipes
-            .entry((master.pid, master.started))
-            .or_insert_with(|| self.system.own_pipes(master.pid));
-        held.iter().any(|inode| pipes.contains(inode))
+    /// Whether it is in the service's control group, or a child or in the session of a living master. One
+    /// that leads no session shares it with whoever started it.
+    fn is_led(&self, listed: &ProcessEntry) -> bool {
+        let leads = |master: &Process| {
+            listed.parent == master.pid || (listed.session == master.pid && master.leads_session())
+        };
+        self.census.holds(self.system, listed.pid) || self.masters.iter().any(leads)
+    }
+
+    /// Whether it is left of a master that was noted: it holds one of that one's pipes, or it is in the
+    /// session. The number of a dead master can have come back, so its session alone proves nothing.
+    fn is_left(&self, listed: &ProcessEntry, pipes: &[Option<Pipe>]) -> bool {
+        let mut notes = self.census.notes.masters.iter();
+        let holds = |note: &Master| inodes(pipes).any(|inode| note.pipes.contains(&inode));
+        notes.clone().any(holds)
+            || (notes.any(|note| note.pid == listed.session)
+                && self.has_no_leader(listed)
+                && self.runs_dovecots_program(listed.pid))
+    }
+
+    /// Whether one of these pipes is a living master's own.
+    fn shares(&mut self, held: &[Option<Pipe>]) -> bool {
+        if inodes(held).next().is_none() {
+            return false;
+        }
+        self.masters.iter().any(|master| {
+            let of_master = self.census.pipes.entry((master.pid, master.started));
+            let pipes = of_master.or_insert_with(|| self.system.own_pipes(master.pid));
+            inodes(held).any(|inode| pipes.contains(&inode))
+        })
     }
 
     /// Whether the leader of its session is dead, and it is not itself the leader. The session of
@@ -127,4 +140,9 @@ impl<S: System> Scan<'_, '_, S> {
             .inspect(pid)
             .is_some_and(|process| process.same_namespaces && self.system.shares_root(&process))
     }
+}
+
+/// What the pipes are known by.
+fn inodes(pipes: &[Option<Pipe>]) -> impl Iterator<Item = u64> {
+    pipes.iter().flatten().map(|pipe| pipe.inode)
 }
