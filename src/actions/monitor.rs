@@ -12,7 +12,7 @@ use super::check;
 use crate::dovecot::identity::Census;
 use crate::dovecot::instance::{self, Instance};
 use crate::dovecot::mistake;
-use crate::dovecot::notes::Notes;
+use crate::dovecot::notes::{Notes, RunningCommand};
 use crate::dovecot::unit::{self, Unit};
 use crate::dovecot::verdict::Verdict;
 use crate::error::Error;
@@ -92,7 +92,9 @@ fn failed(causes: &[String]) -> Monitored {
 }
 
 /// What is to be said where no master lives; nothing where one does. A socket unit that listens is no
-/// start: on a standby it waits for the first client, and none comes.
+/// start: on a standby it waits for the first client, and none comes. A service command that still runs
+/// is one, whatever became of its action: "not running" would let the engine start Dovecot on another
+/// node beside it, and for a wrong "failed" it only stops what is stopped.
 fn absence(
     system: &impl System,
     settings: &Settings,
@@ -116,7 +118,11 @@ fn absence(
         return Ok(Some(failed(&[cause, left.process.to_string()])));
     }
     let starting = manager.unit().filter(|unit| unit.is_starting()).map(Unit::to_string);
-    Ok(Some(starting.map_or(Monitored::NotRunning, |unit| failed(&[unit]))))
+    let command = || {
+        let RunningCommand { line, leader } = RunningCommand::left(system, root)?;
+        Some(format!("`{line}` still runs, {leader}"))
+    };
+    Ok(Some(starting.or_else(command).map_or(Monitored::NotRunning, |unit| failed(&[unit]))))
 }
 
 /// Why a Dovecot that serves could not start again, where that is known and there is time to ask.
@@ -158,7 +164,7 @@ mod tests {
     use super::*;
     use crate::command::End;
     use crate::probe::endpoint::Depth;
-    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State};
+    use crate::system::fake::{FakeUnit, MASTER, Machine, Port, State, child};
     use crate::test_root::TestRoot;
 
     fn settings() -> Settings {
@@ -209,6 +215,20 @@ mod tests {
         machine.state().unit = FakeUnit { active: Some("activating"), ..FakeUnit::default() };
         let found = asked(Occasion::Probe, &machine);
         assert!(matches!(found, Monitored::Failed(_)), "{found:?}");
+    }
+
+    #[test]
+    fn a_start_command_that_outlived_its_action_is_not_nothing() {
+        let (root, machine) = (TestRoot::new(), Machine::new());
+        let probe = || monitor(Occasion::Probe, &machine, &settings(), root.path());
+        assert!(matches!(probe(), Ok(Monitored::NotRunning)));
+        machine.add(child(700, "sh"), 1, 700);
+        let leader = machine.inspect(700).expect("the command");
+        RunningCommand::note(&machine, root.path(), &leader, "service dovecot start");
+        let told = reason(probe().expect("an answer"));
+        assert!(told.contains("`service dovecot start` still runs, pid 700"), "{told}");
+        machine.state().end(700);
+        assert!(matches!(probe(), Ok(Monitored::NotRunning)));
     }
 
     #[test]

@@ -365,6 +365,7 @@ mod tests {
 
     use super::{Duration, Error, Notes, Settings, System, Wait, longest};
     use crate::command::End;
+    use crate::dovecot::notes::RunningCommand;
     use crate::process::Process;
     use crate::system::fake::{
         Entry, FakeUnit, MASTER, Machine, More, State, child, master, words,
@@ -843,11 +844,11 @@ mod tests {
         let (root, machine) = (TestRoot::new(), Machine::new());
         let notes = &mut Notes::default();
         machine.add(Process { users: [0; 3], ..child(700, "../../bin/sh") }, 1, 700);
-        let note = r#"{"pid":700,"started":1,"era":"this boot","line":"service dovecot start"}"#;
-        root.write("run/dovecot-ark/.command", note);
+        let leader = machine.inspect(700).expect("the command");
+        RunningCommand::note(&machine, root.path(), &leader, "service dovecot start");
         super::remove(&machine, &Settings::default(), root.path(), notes).expect("success");
         assert_eq!(machine.deeds(), ["KILL GROUP 700"]);
-        assert!(!root.path().join("run/dovecot-ark/.command").exists());
+        assert!(root.path().join("run/dovecot-ark.command").symlink_metadata().is_err());
         let words = words().concat();
         assert!(words.contains("terminating `service dovecot start` (pid 700"), "{words}");
     }

@@ -4,17 +4,19 @@
 //! command that runs: its first process, so that it is found again if the action is killed. Of a
 //! check that found a fault and excused it: why, so that the next does not for ever. Of parameters
 //! that are not understood: that a check has said so. Each file is one line of JSON, belongs to
-//! root, and is replaced whole. What names a pid is worth something in its own boot and pid namespace
-//! alone: a pid is used again.
+//! root, and is replaced whole; the command alone is noted beside the directory, by a link that needs
+//! no room. What names a pid is worth something in its own boot and pid namespace alone: a pid is used
+//! again.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::debug;
+use nix::unistd::geteuid;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -24,13 +26,17 @@ use crate::files;
 use crate::messages::{Message, warning};
 use crate::process::Process;
 use crate::system::System;
-use crate::text::checksum;
+use crate::text::{checksum, cut};
 
 /// The file with the masters. No lock of an earlier kit, named after a tag, begins with a dot.
 const MASTERS: &str = ".masters";
 
-/// The file with the service command that runs.
-const COMMAND: &str = ".command";
+/// The link with the service command that runs, beside the kit's directory.
+const COMMAND: &str = "run/dovecot-ark.command";
+
+/// How much of a command line the link says, in characters. A file system in memory keeps a target of
+/// less than 128 bytes without a page of its own (Linux, `mm/shmem.c`, since 2.6.39).
+const MAX_LINE: usize = 40;
 
 /// The file with what the last check excused.
 const EXCUSE: &str = ".excuse";
@@ -149,35 +155,46 @@ impl Notes {
     }
 }
 
-/// A service command that runs.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+/// A service command that runs: where a link leads that leads nowhere, because that can be made where
+/// no byte can be written and where the kit's directory cannot be used. A command that is not found
+/// again starts Dovecot behind a remove that says it is stopped.
+#[derive(Debug)]
 pub(crate) struct RunningCommand {
-    pid: i32,
-    started: u64,
-    era: String,
     /// The command line, for people.
     pub(crate) line: String,
+    /// Its first process.
+    pub(crate) leader: Process,
 }
 
 impl RunningCommand {
     /// Notes that a command runs.
-    pub(crate) fn note(system: &impl System, root: &Path, leader: &Process, line: String) {
-        let Process { pid, started, .. } = *leader;
-        write(root, COMMAND, &Self { pid, started, era: system.era(), line });
+    pub(crate) fn note(system: &impl System, root: &Path, leader: &Process, line: &str) {
+        Self::erase(root);
+        let _ = files::own_directory(root);
+        let (Process { pid, started, .. }, era) = (leader, system.era());
+        let (path, line) = (root.join(COMMAND), cut(line, MAX_LINE));
+        if let Err(cause) = symlink(format!("{pid}\t{started}\t{era}\t{line}"), &path) {
+            warning!(Message::Note, "writing {}: {cause}; ignored", path.display());
+        }
     }
 
-    /// The command that an action left running when it was killed, and its first process.
-    pub(crate) fn left(system: &impl System, root: &Path) -> Option<(Self, Process)> {
-        let command: Self = read(root, COMMAND)?;
-        let leader = system.inspect(command.pid)?;
-        let is_it =
-            leader.started == command.started && !leader.is_dead() && command.era == system.era();
-        is_it.then_some((command, leader))
+    /// The command that an action left running when it was killed.
+    pub(crate) fn left(system: &impl System, root: &Path) -> Option<Self> {
+        let link = root.join(COMMAND);
+        let owner = fs::symlink_metadata(&link).ok()?.uid();
+        let target = fs::read_link(&link).ok()?;
+        let mut words = target.to_str()?.splitn(4, '\t');
+        let leader = system.inspect(words.next()?.parse().ok()?)?;
+        let is_it = words.next()?.parse() == Ok(leader.started)
+            && words.next()? == system.era()
+            && owner == geteuid().as_raw()
+            && !leader.is_dead();
+        is_it.then_some(Self { line: words.next()?.to_owned(), leader })
     }
 
+    /// Forgets it: it has ended.
     pub(crate) fn erase(root: &Path) {
-        erase(root, COMMAND);
+        let _ = fs::remove_file(root.join(COMMAND));
     }
 }
 
@@ -515,8 +532,10 @@ mod tests {
         let (root, machine) = (TestRoot::new(), Machine::new());
         machine.add(child(50, "sh"), 1, 50);
         let leader = machine.inspect(50).expect("the command");
-        let left = || RunningCommand::left(&machine, root.path()).map(|(command, _)| command.line);
-        RunningCommand::note(&machine, root.path(), &leader, "service x start".into());
+        let left = || RunningCommand::left(&machine, root.path()).map(|command| command.line);
+        // Also where the kit's directory cannot be used.
+        root.write("run/dovecot-ark", "");
+        RunningCommand::note(&machine, root.path(), &leader, "service x start");
         assert_eq!(left().as_deref(), Some("service x start"));
         machine.change(50, |process| process.started += 1);
         assert_eq!(left(), None, "its pid was used again");

@@ -169,12 +169,8 @@ pub(crate) fn stop(
 /// Ends a start or stop command that an action left running when it was killed, with its process
 /// group: what it does later nobody would know of.
 pub(crate) fn end_left_command(system: &impl System, root: &Path) {
-    if let Some((command, leader)) = RunningCommand::left(system, root) {
-        warning!(
-            Message::LeftCommand,
-            "terminating `{}` ({leader}): its action was killed",
-            command.line
-        );
+    if let Some(RunningCommand { line, leader }) = RunningCommand::left(system, root) {
+        warning!(Message::LeftCommand, "terminating `{line}` ({leader}): its action was killed");
         system.kill_group(&leader);
     }
     RunningCommand::erase(root);
@@ -198,7 +194,7 @@ fn change(
     let mut running = system.start(&command.clone().waiting());
     let leader = system.leader(&running);
     if let Some(leader) = &leader {
-        RunningCommand::note(system, root, leader, command.to_string());
+        RunningCommand::note(system, root, leader, &command.to_string());
     }
     system.release(&mut running);
     let mut pause = FIRST_LOOK;

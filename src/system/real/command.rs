@@ -337,9 +337,12 @@ fn ended(status: ExitStatus) -> End {
 }
 
 /// A file without a name, in memory; before Linux 3.17 in a directory with room for it. One that can
-/// be created but not written, as in a full `/run`, would make every answer empty.
+/// be created but not written, as in a full `/run`, would make every answer empty. Since Linux 6.3 a
+/// machine can refuse one that could become a program (`vm.memfd_noexec`); before, none can be so marked.
 fn scratch_file() -> Option<File> {
-    if let Ok(file) = memfd_create("dovecot-ark-output", MemfdFlags::CLOEXEC) {
+    let in_memory = |flags| memfd_create("dovecot-ark-output", MemfdFlags::CLOEXEC | flags);
+    if let Ok(file) = in_memory(MemfdFlags::NOEXEC_SEAL).or_else(|_| in_memory(MemfdFlags::empty()))
+    {
         fcntl_setfl(&file, OFlags::APPEND).ok()?;
         return Some(file.into());
     }
