@@ -19,7 +19,8 @@ use crate::dovecot::{identity, pid_file};
 use crate::error::Error;
 use crate::probe::attempt::{Attempt, Refusal, Silence};
 use crate::probe::endpoint::{Depth, Endpoint};
-use crate::probe::login::{Step, Trouble};
+use crate::probe::login::{Step, Trouble, Visit};
+use crate::probe::socket::VISITOR;
 use crate::process::Process;
 use crate::settings::{LoginFault, Settings};
 use crate::system::System;
@@ -32,6 +33,7 @@ use crate::system::System;
 /// |---|---|---|
 /// | an entry of the list | its own time-out, 1 to 15 s | beside all others |
 /// | an entry that refused or broke off | [`RETRY_TIME`] to its last try | in what is left of 15 s |
+/// | the place of a login, without one | [`UNVISITED_TIME`] | where the login did not reach it |
 /// | the status, with its second try | [`service::STATUS_LIMIT`] | beside the entries |
 /// | the master, how its services are | [`saturation::LIMIT`] | beside the entries |
 /// | a login, with what is asked beside it | its own time-out, 1 to 10 s | beside the entries |
@@ -60,6 +62,9 @@ pub const RETRY_TIME: Duration = Duration::from_millis(1500);
 /// The time between the two looks at a master that is stopped. Who stops it to look at it (gdb,
 /// strace) lets it go on within that time, or holds it as a tracer, which is another state.
 pub const FROZEN_TIME: Duration = Duration::from_secs(1);
+
+/// How long the place of a login that was not reached may take without one.
+pub const UNVISITED_TIME: Duration = Duration::from_secs(1);
 
 /// How long a master that did not answer gets for the second question. doveadm greets the statistics
 /// process first and waits 5 s for it (2.3.19), so with 5 s a master would be called deaf that was
@@ -170,7 +175,8 @@ impl<S: System> Begun<'_, S> {
         let tried = settings.endpoints.iter().zip(&attempts);
         let mut checks =
             Checks::new(system, root, settings.probe, masters, tried, status, question);
-        checks.login = login;
+        checks.login =
+            login.or_else(|| login::behind_full(system, root, settings, &checks.full, end));
         if let Some(call) = call {
             checks.hear_master(system, root, call, end);
         }
@@ -240,6 +246,7 @@ pub(crate) fn answers<S: System>(
             }
         }
     }
+    let barred = visit.and_then(|visit| unvisited(system, endpoints, visit, &mut answers, end));
     let is_silent =
         |one: &Attempt| matches!(one.visited, Some(Err(Trouble::Silent(Step::Login, _))));
     let is_silent = settings.login.fault == LoginFault::Store && answers.iter().any(is_silent);
@@ -249,6 +256,9 @@ pub(crate) fn answers<S: System>(
             Ok(visit) => visit,
             Err(cause) => return Some(weigh(Finding::Unmade(cause.clone()))),
         };
+        if let Some(cause) = &barred {
+            return Some(weigh(Finding::Unmade(cause.clone())));
+        }
         // Where no greeting came, that is told.
         let visited = answers.iter_mut().find_map(|answer| answer.visited.take())?;
         let inquiry = Inquiry { system, root, instance: &instance(), visit, end };
@@ -258,6 +268,35 @@ pub(crate) fn answers<S: System>(
         })
     });
     Answers { attempts: answers, question, login }
+}
+
+/// Tries the place of a login once more as the others are tried, where it cannot be reached from the
+/// address of logins: a packet filter can let that one alone not in. Returns why, if it is so: users come
+/// from other addresses, and a recover would throw them out at each check. Takes at most a second.
+fn unvisited(
+    system: &impl System,
+    endpoints: &[Endpoint],
+    visit: &Visit,
+    answers: &mut [Attempt],
+    end: Duration,
+) -> Option<String> {
+    let is_place =
+        |(endpoint, _): &(&Endpoint, &mut Attempt)| visit.endpoint.is_same_place(endpoint);
+    let (endpoint, attempt) = endpoints.iter().zip(answers).find(is_place)?;
+    let Err(cause @ (Refusal::TimedOut(_) | Refusal::Failed(_) | Refusal::Closed)) =
+        &attempt.outcome
+    else {
+        return None;
+    };
+    let cause = format!("{endpoint} cannot be reached from {VISITOR}: {cause}");
+    let left = end.saturating_sub(system.now()).min(UNVISITED_TIME);
+    let endpoint = Endpoint { timeout: endpoint.timeout.min(left), ..endpoint.clone() };
+    let how = (Depth::Greeting, None);
+    let again = system.probe(std::slice::from_ref(&endpoint), how, left, &mut |_| ()).pop()?;
+    again.outcome.is_ok().then(|| {
+        *attempt = again;
+        cause
+    })
 }
 
 /// What the endpoints answered, and what was asked meanwhile.

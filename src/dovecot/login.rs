@@ -9,6 +9,7 @@
 //!
 //! The password is in no command line, log or output. Whatever can hang is a child with a limit.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use super::notes::Logins;
 use super::saturation;
 use super::store::{State, home, mail_directory, state_of};
 use crate::command::CommandOutput;
-use crate::probe::endpoint::Depth;
+use crate::probe::endpoint::{Depth, Endpoint};
 use crate::probe::login::{self, Step, Trouble, Visit, Visited};
 use crate::probe::reply::{self, Reason};
 use crate::process::Process;
@@ -40,6 +41,11 @@ pub const LOOK_LIMIT: Duration = Duration::from_secs(2);
 /// How long a second look at a mailbox may take. It is below the least delay of Dovecot's after a failed
 /// login, 2 s (2.3.19, 2.4.1): where there is one, neither the login nor the question is answered.
 pub const SECOND_TIME: Duration = Duration::from_millis(1500);
+
+/// How often processes that hang are looked at before the store is blamed for them, and how far apart. A
+/// disk that is only busy lets each of them go on in between.
+const LOOKS: u32 = 3;
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// What is said where LDAP or SQL does not serve Dovecot.
 const NO_DATABASE: &str = "the authentication cannot ask its database";
@@ -250,8 +256,8 @@ impl<S: System> Inquiry<'_, S> {
         );
         let full =
             services.map(|ended| saturation::full_services(&ended.answer)).unwrap_or_default();
-        let service = if [110, 995].contains(&endpoint.port) { "pop3" } else { "imap" };
-        let is_full = || full.contains_key(service) && !most_hang(system, service);
+        let service = service_of(self.visit);
+        let is_full = || full.contains_key(service) && !hanging(system, service).are_most();
         let opinion = |ended: Option<CommandOutput>| ended.as_ref().map(account::opinion);
         let saturated = format!("saturated: all processes of {service} are in use");
         let delayed = format!("Dovecot delays {} after wrong passwords", account::origin(endpoint));
@@ -331,18 +337,67 @@ fn failed(kind: Kind, head: &str, trouble: &Trouble) -> Finding {
     Finding::Failed(kind, format!("{head}: {trouble}"))
 }
 
-/// Whether most processes of this name that a master started hang in the kernel. Others count for
+/// Dovecot's service that opens the mailbox.
+fn service_of(visit: &Visit) -> &'static str {
+    if [110, 995].contains(&visit.endpoint.port) { "pop3" } else { "imap" }
+}
+
+/// What follows for the mail store where no login could be tried because the service that greets is full.
+/// A store that hangs fills it: each client waits for a process that waits for the store. A wrong yes moves
+/// users from a server that only has many, so most processes behind it must be the same that hang in the
+/// kernel, at each of three looks; a wrong no calls a dead store saturated for ever.
+pub(crate) fn behind_full(
+    system: &impl System,
+    root: &Path,
+    settings: &Settings,
+    full: &[(Endpoint, String)],
+    end: Duration,
+) -> Option<Login> {
+    let visit = visit(root, settings)?.ok()?;
+    let (_, greeting) = full.iter().find(|(endpoint, _)| visit.endpoint.is_same_place(endpoint))?;
+    let service = service_of(&visit);
+    let mut hang = hanging(system, service);
+    for _ in 1..LOOKS {
+        if !hang.are_most() || system.now() + LOOK_PAUSE > end {
+            return None;
+        }
+        system.sleep(LOOK_PAUSE);
+        let now = hanging(system, service);
+        hang = Hanging { pids: &hang.pids & &now.pids, ..now };
+    }
+    let words = format!(
+        "the mail store does not answer: most processes of {service} hang in the kernel, and all of \
+         {greeting} are in use"
+    );
+    hang.are_most()
+        .then(|| weigh(system, root, settings.login.fault, Finding::Failed(Kind::Hanging, words)))
+}
+
+/// The processes of a service that a master started, and those that hang in the kernel.
+struct Hanging {
+    pids: BTreeSet<i32>,
+    all: usize,
+}
+
+impl Hanging {
+    fn are_most(&self) -> bool {
+        self.pids.len() * 2 > self.all
+    }
+}
+
+/// Looks which processes of this name that a master started hang in the kernel. Others count for
 /// nothing: whoever calls vfork(2) is in state D as long as its child likes, so any user could make a
 /// hanging store of a full service.
-fn most_hang(system: &impl System, name: &str) -> bool {
+fn hanging(system: &impl System, name: &str) -> Hanging {
     let is_masters = |process: &Process| {
         let parent = system.inspect(process.parent);
         parent.is_some_and(|parent| parent.name == identity::MASTER && parent.is_roots())
     };
     let pids = system.named(name).unwrap_or_default();
     let processes = pids.into_iter().filter_map(|pid| system.inspect(pid)).filter(is_masters);
-    let states: Vec<char> = processes.map(|process| process.state).collect();
-    states.iter().filter(|state| **state == 'D').count() * 2 > states.len()
+    let processes: Vec<Process> = processes.collect();
+    let hang = processes.iter().filter(|process| process.state == 'D');
+    Hanging { pids: hang.map(|process| process.pid).collect(), all: processes.len() }
 }
 
 fn forget<S: System>(system: &S, question: Question<S>) {
@@ -390,9 +445,10 @@ pub(crate) fn weigh(
 mod tests {
     use super::*;
     use crate::command::End;
-    use crate::probe::endpoint::Endpoint;
+    use crate::dovecot::checks;
+    use crate::dovecot::notes::Notes;
     use crate::secret::Secret;
-    use crate::system::fake::{MASTER, Machine, child};
+    use crate::system::fake::{MASTER, Machine, Port, child};
     use crate::system::{KILL_WAIT, KillBudget};
     use crate::test_root::TestRoot;
 
@@ -410,6 +466,68 @@ mod tests {
         end: Duration,
     ) -> Inquiry<'a, Machine> {
         Inquiry { system, root, instance, visit, end }
+    }
+
+    /// Settings that ask for a login, with an account.
+    fn asking_for_a_login(root: &TestRoot) -> Settings {
+        let mut settings = Settings { probe: Depth::Login, ..Settings::default() };
+        root.write("account", "ark:sesame\n");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(root.path().join("account"), mode).expect("a mode");
+        settings.login.file = "/account".into();
+        settings
+    }
+
+    #[test]
+    fn a_place_that_lets_in_all_but_the_address_of_logins_serves() {
+        let (root, machine) = (TestRoot::new(), Machine::running());
+        let settings = asking_for_a_login(&root);
+        let checks = || {
+            let (care, limit) = (checks::Thoroughness::Once, checks::LIMIT);
+            checks::check(&machine, &settings, root.path(), &Notes::default(), care, limit)
+                .expect("the checks")
+        };
+        machine.state().ports.insert(143, Port::Barred);
+        let found = checks();
+        assert!(found.in_operation(), "{:?}", found.causes());
+        let told = "no login was tried: 127.0.0.1:143 cannot be reached from 127.0.0.143: \
+                    connection refused";
+        assert_eq!(found.login, Some(Login::Warned(told.into())));
+        machine.state().ports.insert(143, Port::Refusing);
+        assert_eq!(checks().causes(), ["127.0.0.1:143: connection refused"]);
+    }
+
+    #[test]
+    fn a_full_service_is_a_store_that_hangs_where_the_same_processes_hang_all_the_time() {
+        let hangs = |flickers: bool, states: [char; 3]| {
+            let (root, machine) = (TestRoot::new(), Machine::running());
+            let settings = asking_for_a_login(&root);
+            Logins::arm(&machine, root.path(), None);
+            machine.state().processes.retain(|one| one.process.name != "imap");
+            for (pid, state) in (300..).zip(states) {
+                machine.add(Process { state, ..child(pid, "imap") }, MASTER, MASTER);
+            }
+            if flickers {
+                machine.state().after(Duration::from_millis(700), |state| {
+                    for one in &mut state.processes {
+                        if one.process.pid == 300 {
+                            one.process.state = 'S';
+                        }
+                    }
+                });
+            }
+            let full = [(settings.endpoints[0].clone(), "imap-login".to_owned())];
+            let end = machine.now() + Duration::from_secs(5);
+            behind_full(&machine, root.path(), &settings, &full, end)
+        };
+        let found = hangs(false, ['D', 'D', 'S']);
+        let Some(Login::Failed(words)) = found else { panic!("{found:?}") };
+        assert!(
+            words.starts_with("the mail store does not answer: most processes of imap"),
+            "{words}"
+        );
+        assert_eq!(hangs(true, ['D', 'D', 'S']), None, "one went on: the disk is busy");
+        assert_eq!(hangs(false, ['D', 'S', 'S']), None, "most do not");
     }
 
     /// What is found where `doveadm auth test` ends so, if a login is silent.

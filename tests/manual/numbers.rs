@@ -262,6 +262,14 @@ fn all() -> Vec<Number> {
             "最長 {0} 秒",
         ),
         number(
+            checks::UNVISITED_TIME.numbers(),
+            ACTIONS,
+            &["The entry at which the login is made, without one, if that did not reach it|\
+           ログインでは到達できなかった接続先への、ログインなしの接続"],
+            "{0} second.",
+            "{0} 秒。",
+        ),
+        number(
             service::STATUS_LIMIT.numbers(),
             ACTIONS,
             &["The status command|状態確認コマンド"],

@@ -316,7 +316,10 @@ impl System for Machine {
                     *times -= 1;
                     Err(Refusal::NotReady("* BYE Shutting down".into()))
                 }
-                Some(Port::Open | Port::Reloading(_)) => Ok(()),
+                Some(Port::Barred) if visit.is_some() => {
+                    Err(Refusal::Failed("connection refused".into()))
+                }
+                Some(Port::Open | Port::Barred | Port::Reloading(_)) => Ok(()),
                 None if serving => Ok(()),
                 Some(Port::Refusing) | None => Err(Refusal::Failed("connection refused".into())),
             };

@@ -72,6 +72,8 @@ pub(crate) enum Port {
     Open,
     Refusing,
     Silent,
+    /// Refuses whoever comes from the address of logins, and serves the others.
+    Barred,
     /// Sends away whom it has accepted, so often, and then serves.
     Reloading(u32),
 }
