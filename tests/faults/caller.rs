@@ -105,7 +105,7 @@ fn f19_two_restores_at_once_are_one_start(scene: &Scene) {
 }
 
 fn f19_while_an_action_runs_quick_check_succeeds_at_once_and_the_others_wait(scene: &Scene) {
-    scene.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_REMOVE_WAIT=3\n");
+    scene.set("APP_DOVECOT_WAIT=fixed\nAPP_DOVECOT_REMOVE_WAIT=8\n");
     scene.start();
     let remove = scene.begin("remove");
     scene.until("it is not stopped", || scene.dovecot().is_empty());
