@@ -19,6 +19,9 @@ pub(crate) const RUN_DIRECTORY: &str = "run/dovecot-ark";
 /// The lock of an install or uninstall. No tag becomes a file name that begins with a dot.
 pub(crate) const INSTALL_LOCK: &str = "run/dovecot-ark/.install";
 
+/// The directory with the four programs that LifeKeeper copies.
+pub(crate) const PROGRAMS: &str = "/usr/lib/dovecot-ark";
+
 /// The kit's program, on each node.
 pub(crate) const PROGRAM: &str = "/usr/sbin/dovecot-ark";
 

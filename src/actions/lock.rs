@@ -107,6 +107,7 @@ impl Turn {
             return Self::Unlocked;
         };
         // Kits before 0.2 know this one alone; none of them runs longer than an upgrade.
+        let mut queue = Queue { stuck: queue.stuck, ..Queue::default() };
         let of_tag = tag.and_then(|tag| {
             let of_tag: &dyn Fn() -> Option<Place> = &|| Place::of_tag(root, tag);
             wait(system, root, times, &mut queue, &[of_tag], |_, _| None)

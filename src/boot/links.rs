@@ -206,8 +206,8 @@ pub(crate) fn disable(system: &impl System, root: &Path, boot: &Boot) -> Result<
 }
 
 /// Restores the links that were found before, unless the start at boot was changed since. What has a
-/// link's name by now is left alone: it is a file, or leads elsewhere, by somebody's choice. A wrong yes
-/// would destroy that for good; a wrong no leaves a start at boot to be set by hand.
+/// link's name by now is left alone: it is a file, or leads elsewhere, by an administrator's choice. A
+/// wrong yes would destroy that for good; a wrong no leaves a start at boot to be set by hand.
 ///
 /// # Errors
 ///
@@ -259,7 +259,7 @@ pub(crate) fn give_back(
 pub(crate) enum GivenBack {
     /// It is as it was before.
     AsBefore,
-    /// Somebody has set it since, and what he set was left alone.
+    /// It was set since, and what was set was left alone.
     SetSince,
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use log::debug;
 
+use crate::dovecot::account;
 use crate::dovecot::configuration;
 use crate::dovecot::findings::{Checks, StallCause};
 use crate::dovecot::instance::Instance;
@@ -20,7 +21,6 @@ use crate::error::Error;
 use crate::probe::attempt::{Attempt, Refusal, Silence};
 use crate::probe::endpoint::{Depth, Endpoint};
 use crate::probe::login::{Step, Trouble, Visit};
-use crate::probe::socket::VISITOR;
 use crate::process::Process;
 use crate::settings::{LoginFault, Settings};
 use crate::system::System;
@@ -37,6 +37,7 @@ use crate::system::System;
 /// | the status, with its second try | [`service::STATUS_LIMIT`] | beside the entries |
 /// | the master, how its services are | [`saturation::LIMIT`] | beside the entries |
 /// | a login, with what is asked beside it | its own time-out, 1 to 10 s | beside the entries |
+/// | processes behind a full login service | [`login::STUCK_TIME`] | instead of a login, where it is left |
 /// | a second login | [`login::SECOND_TIME`] | after a silent one, where it is left |
 /// | the reason of a server's error, or whether the store is read-only | [`login::LOOK_LIMIT`] | after the entries, where it is left |
 /// | a master that is stopped | [`FROZEN_TIME`] | where all else is well |
@@ -271,8 +272,9 @@ pub(crate) fn answers<S: System>(
 }
 
 /// Tries the place of a login once more as the others are tried, where it cannot be reached from the
-/// address of logins: a packet filter can let that one alone not in. Returns why, if it is so: users come
-/// from other addresses, and a recover would throw them out at each check. Takes at most a second.
+/// address of logins: a packet filter can keep that one alone out. Returns why, if it is so. A wrong no
+/// throws all users out at each check, since they come from other addresses; a wrong yes is a Dovecot that
+/// has begun to answer since, and is up. Takes at most [`UNVISITED_TIME`].
 fn unvisited(
     system: &impl System,
     endpoints: &[Endpoint],
@@ -283,12 +285,17 @@ fn unvisited(
     let is_place =
         |(endpoint, _): &(&Endpoint, &mut Attempt)| visit.endpoint.is_same_place(endpoint);
     let (endpoint, attempt) = endpoints.iter().zip(answers).find(is_place)?;
+    let origin = account::origin(endpoint);
     let Err(cause @ (Refusal::TimedOut(_) | Refusal::Failed(_) | Refusal::Closed)) =
         &attempt.outcome
     else {
         return None;
     };
-    let cause = format!("{endpoint} cannot be reached from {VISITOR}: {cause}");
+    if origin == endpoint.address {
+        // It comes from no address of its own.
+        return None;
+    }
+    let cause = format!("{endpoint} cannot be reached from {origin}: {cause}");
     let left = end.saturating_sub(system.now()).min(UNVISITED_TIME);
     let endpoint = Endpoint { timeout: endpoint.timeout.min(left), ..endpoint.clone() };
     let how = (Depth::Greeting, None);

@@ -42,10 +42,12 @@ pub const LOOK_LIMIT: Duration = Duration::from_secs(2);
 /// login, 2 s (2.3.19, 2.4.1): where there is one, neither the login nor the question is answered.
 pub const SECOND_TIME: Duration = Duration::from_millis(1500);
 
-/// How often processes that hang are looked at before the store is blamed for them, and how far apart. A
-/// disk that is only busy lets each of them go on in between.
-const LOOKS: u32 = 3;
-const LOOK_PAUSE: Duration = Duration::from_millis(500);
+/// How long the same processes must hang before the store is blamed for them. A disk that is only busy
+/// lets each of them go on in between.
+pub const STUCK_TIME: Duration = Duration::from_secs(1);
+
+/// How many pauses there are between the looks at them in that time.
+const STUCK_PAUSES: u32 = 2;
 
 /// What is said where LDAP or SQL does not serve Dovecot.
 const NO_DATABASE: &str = "the authentication cannot ask its database";
@@ -357,11 +359,12 @@ pub(crate) fn behind_full(
     let (_, greeting) = full.iter().find(|(endpoint, _)| visit.endpoint.is_same_place(endpoint))?;
     let service = service_of(&visit);
     let mut hang = hanging(system, service);
-    for _ in 1..LOOKS {
-        if !hang.are_most() || system.now() + LOOK_PAUSE > end {
+    let pause = STUCK_TIME / STUCK_PAUSES;
+    for _ in 0..STUCK_PAUSES {
+        if !hang.are_most() || system.now() + pause > end {
             return None;
         }
-        system.sleep(LOOK_PAUSE);
+        system.sleep(pause);
         let now = hanging(system, service);
         hang = Hanging { pids: &hang.pids & &now.pids, ..now };
     }

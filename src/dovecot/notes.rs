@@ -170,6 +170,7 @@ impl RunningCommand {
     /// Notes that a command runs.
     pub(crate) fn note(system: &impl System, root: &Path, leader: &Process, line: &str) {
         Self::erase(root);
+        // Also where there is no /run yet.
         let _ = files::own_directory(root);
         let (Process { pid, started, .. }, era) = (leader, system.era());
         let (path, line) = (root.join(COMMAND), cut(line, MAX_LINE));

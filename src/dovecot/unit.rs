@@ -294,12 +294,11 @@ pub(crate) fn owners(system: &impl System, unit: &str, masters: &[Process]) -> V
         .flatten();
     let Some(question) = question else { return vec![Owner::Ours; masters.len()] };
     let main_of = |answer: &str, unit: &str| -> Option<i32> {
-        let at = units.iter().position(|one| one == unit)?;
-        property(answer.split("\n\n").nth(at)?, "MainPID")?.parse().ok()
+        property(block_of(answer, unit)?, "MainPID")?.parse().ok()
     };
     let end = system.now() + DETAIL_LIMIT;
     let mut answer = system.run(&question, DETAIL_LIMIT).answer;
-    // systemd is away while it executes itself anew.
+    // systemd answers nothing for a moment while it re-executes itself.
     if units.iter().any(|unit| main_of(&answer, unit).is_none()) && system.now() + AGAIN < end {
         system.sleep(AGAIN);
         answer = system.run(&question, end.saturating_sub(system.now())).answer;

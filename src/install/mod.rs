@@ -6,6 +6,7 @@
 
 mod account;
 pub(crate) mod block;
+mod deletion;
 mod hand_back;
 mod lock;
 mod pause;
@@ -39,11 +40,12 @@ use crate::messages::{Message, Remark, error, warning};
 use crate::system::System;
 use crate::{settings, show};
 use block::{Entry, Extent};
+use deletion::Deletion;
 use lock::InstallLock;
 use plan::Plan;
 use programs::Program;
 use record::{Record, TakeOver};
-use resource::{Deletion, Failure, Resource};
+use resource::{Failure, Resource};
 use step::{Step, UNCHANGED};
 
 pub(crate) use account::login_account;

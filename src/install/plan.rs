@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::block::{self, Entry};
-use super::programs::PROGRAMS;
 use super::record::{Record, Role};
 use super::replace::Original;
 use super::resource::{Edge, Resource, is_application};
@@ -17,7 +16,7 @@ use crate::dovecot::instance::Instance;
 use crate::dovecot::notes::Notes;
 use crate::dovecot::{identity, mistake};
 use crate::error::{Error, refused};
-use crate::files::{below, is_program};
+use crate::files::{PROGRAMS, below, is_program};
 use crate::lifekeeper::defaults::{self, key_of};
 use crate::lifekeeper::installation::LifeKeeper;
 use crate::lifekeeper::new_resource::{NewResource, Start};

@@ -9,12 +9,9 @@ use std::path::{Path, PathBuf};
 use super::replace::{self, Original};
 use super::resource::{Resource, is_of_kit};
 use crate::error::Error;
-use crate::files::{below, if_there, sync_directory};
-use crate::lifekeeper::copies::Copy;
+use crate::files::{PROGRAMS, below, if_there, sync_directory};
+use crate::lifekeeper::copies::{Copy, cure};
 use crate::lifekeeper::tag::Tag;
-
-/// The directory with the four programs that LifeKeeper copies.
-pub(super) const PROGRAMS: &str = "/usr/lib/dovecot-ark";
 
 /// Below it the old programs are kept, in a directory for each tag.
 const KEPT: &str = "var/lib/dovecot-ark/taken-over";
@@ -71,7 +68,7 @@ impl Program {
 
     /// The command that puts the kit's there and keeps nothing.
     pub(super) fn cure(&self) -> String {
-        format!("install -m 755 {PROGRAMS}/{} '{}'", self.action, self.copy.display())
+        cure(self.action, self.copy.display())
     }
 
     /// Keeps the old one and puts the kit's in its place; nothing if it is there already.

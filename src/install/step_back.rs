@@ -1,10 +1,10 @@
 //! What uninstall gives back: one step, and its words.
 
 use super::block::{Entry, Extent};
+use super::deletion::Deletion;
 use super::peer::Peer;
 use super::programs::Program;
 use super::record;
-use super::resource::Deletion;
 use super::restart::Restart;
 use super::step::{self, Deed};
 use crate::boot::links::{self, Boot};

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::slice;
 
 use super::block::{self, Entry, Extent};
+use super::deletion::Deletion;
 use super::programs::{self, Program};
 use super::record::{self, Record, TakeOver};
 use super::replace::Original;
-use super::resource::{Deletion, Owned, Resource};
+use super::resource::{Owned, Resource};
 use super::step::{Deed, UNCHANGED};
 use super::step_back::Step;
 use super::{

@@ -1,9 +1,11 @@
 //! The copies that LifeKeeper keeps of a resource's four programs.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::installation::LifeKeeper;
 use super::tag::Tag;
+use crate::files::PROGRAMS;
 
 /// The actions, and the directory below which LifeKeeper keeps the copies of each.
 const DIRECTORIES: [(&str, &str); 4] = [
@@ -34,4 +36,9 @@ impl LifeKeeper {
                 .find(|path| path.is_file()),
         })
     }
+}
+
+/// The command that puts the kit's program in the place of a copy.
+pub(crate) fn cure(action: &str, copy: impl Display) -> String {
+    format!("install -m 755 {PROGRAMS}/{action} '{copy}'")
 }

@@ -57,9 +57,10 @@ impl LifeKeeper {
         }
     }
 
-    /// What speaks against LifeKeeper's being gone for good where its commands are not at LKROOT, in
-    /// words: something else is there, such as an empty mount point, or a file system of fstab(5) is not
-    /// mounted.
+    /// What speaks against LifeKeeper's being gone for good, in words.
+    ///
+    /// Its commands are not at LKROOT, and something else is there, such as an empty mount point, or a
+    /// file system of fstab(5) is not mounted.
     pub(crate) fn trace(root: &Path, directory: &Path) -> Option<String> {
         if below(root, directory).symlink_metadata().is_ok() {
             return Some(format!("{} is", directory.display()));
@@ -71,7 +72,8 @@ impl LifeKeeper {
         };
         let mounted = points("proc/self/mounts");
         let is_missing = |point: &PathBuf| {
-            point.is_absolute() && directory.starts_with(point) && !mounted.contains(point)
+            // The root itself is there, whatever a chroot(2) shows.
+            point.parent().is_some() && directory.starts_with(point) && !mounted.contains(point)
         };
         let missing = points("etc/fstab").into_iter().find(is_missing)?;
         Some(format!("{} of /etc/fstab is not mounted", missing.display()))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab::Init;
 
 use crate::rows;
-use crate::scene::Scene;
+use crate::scene::{SYSV, Scene, play};
 
 rows!(f39_a_start_that_a_killed_restore_has_begun_is_ended_by_remove);
 
@@ -18,6 +18,26 @@ rows!(under systemd:
     f76_a_socket_unit_is_stopped_with_the_service,
     f76_a_socket_unit_is_stopped_though_nothing_runs,
 );
+
+/// Under systemd the start is known to it, wherever the kit can write.
+#[test]
+fn f39_a_start_of_a_killed_restore_is_ended_where_no_byte_can_be_written() {
+    let name = "f39_a_start_of_a_killed_restore_is_ended_where_no_byte_can_be_written";
+    play(name, SYSV, |scene| {
+        scene.before_service("[ \"$2\" = start ] && { touch /run/begun; sleep 2; }");
+        scene.sh(
+            "mount -t tmpfs -o size=256k,mode=755 tmpfs /run && mkdir -m 755 /run/dovecot-ark &&
+            ! dd if=/dev/zero of=/run/full bs=4k 2>/dev/null",
+        );
+        let restore = scene.begin("restore");
+        scene.until_exists("/run/begun");
+        restore.kill();
+        scene.expect("remove", 0);
+        // There is room for what was left.
+        scene.sh("rm /run/full");
+        scene.stays_gone(LATER);
+    });
+}
 
 /// Longer than any start here takes, or any restart waits.
 const LATER: Duration = Duration::from_millis(2500);

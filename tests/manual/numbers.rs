@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use dovecot_ark::actions::{excuse, quick_check, recover, remove, restore, signals};
-use dovecot_ark::dovecot::{checks, configuration, own_log, saturation, service, unit};
+use dovecot_ark::dovecot::{checks, configuration, login, own_log, saturation, service, unit};
 use dovecot_ark::lifekeeper::{defaults, tag};
 use dovecot_ark::probe::endpoint;
 use dovecot_ark::settings::{Settings, values};
@@ -267,6 +267,14 @@ fn all() -> Vec<Number> {
             &["The entry at which the login is made, without one, if that did not reach it|\
            ログインでは到達できなかった接続先への、ログインなしの接続"],
             "{0} second.",
+            "{0} 秒。",
+        ),
+        number(
+            login::STUCK_TIME.numbers(),
+            ACTIONS,
+            &["The processes behind a saturated login service, instead of a login|\
+           ログインの代わりに行う、飽和したログインサービスの先のプロセスの確認"],
+            "{0} second,",
             "{0} 秒。",
         ),
         number(

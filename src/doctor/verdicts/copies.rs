@@ -4,6 +4,7 @@ use crate::doctor::facts::Facts;
 use crate::doctor::facts::copies::{Copies, DIRECTORY, Program, TEXTS};
 use crate::doctor::finding::{Check, Finding, or_ok};
 use crate::files::PROGRAM;
+use crate::lifekeeper::copies::cure;
 use crate::messages::Message;
 
 /// Assesses the programs of one node.
@@ -61,7 +62,7 @@ fn odd_copy(action: &str, text: &str, copy: Option<&Program>, tag: &str) -> Opti
             Finding::error(Check::Copies, Message::DoctorForeignCopy)
                 .what(format!("{path} is not the kit's {action}"))
                 .why("LifeKeeper runs this copy, whose behaviour is unknown")
-                .run(format!("install -m 755 /{DIRECTORY}/{action} '{path}'")),
+                .run(cure(action, path)),
         );
     }
     (!copy.executable).then(|| {

@@ -234,12 +234,10 @@ impl<'a> Census<'a> {
             all.into_iter().partition(|master| self.strangers().any(|one| one.is(master)));
         // What belongs to a master of another unit, by pid, session and parent.
         let is_strangers = |pids: [i32; 3]| strangers.iter().any(|one| pids.contains(&one.pid));
-        let noted = self.notes.masters.clone();
-        let programs = noted.iter().filter_map(|note| note.program.as_deref());
-        let programs =
-            masters.iter().filter_map(|master| master.executable.as_deref()).chain(programs);
+        let noted = self.notes.masters.iter().filter_map(|note| note.program.as_deref());
+        let of_masters = masters.iter().filter_map(|master| master.executable.as_deref());
         let mut scan = Scan {
-            programs: Programs::look(self.root, programs),
+            programs: Programs::look(self.root, of_masters.chain(noted)),
             census: self,
             system,
             table: &table,
@@ -736,8 +734,9 @@ mod tests {
         };
         machine.answer("systemctl", crate::command::End::Exited(0), Duration::MAX, "");
         assert_eq!(seen(false), (5, 5, 1), "they count as the service's");
-        assert_eq!(seen(false), (5, 5, 1), "and nobody is asked at each look");
-        let told = pids.map(|pid| format!("MainPID={pid}\n\n")).concat();
+        assert_eq!(seen(false), (5, 5, 1), "and systemd is not asked at each look");
+        let shown = |pid| format!("Id=dovecot@{pid}.service\nMainPID={pid}\n\n");
+        let told = pids.map(shown).concat();
         machine.answer("systemctl", crate::command::End::Exited(0), Duration::ZERO, &told);
         assert_eq!(seen(true), (0, 0, 2), "with all that was seen of them");
         assert_eq!(seen(true), (0, 0, 2));

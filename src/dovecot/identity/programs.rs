@@ -48,9 +48,12 @@ impl<'a> Programs<'a> {
         Self { root, names: names.collect(), directories }
     }
 
-    /// Whether a process of this name can run one; all can if none is there any more. To ask for the
-    /// program itself can take for ever: before Linux 4.1 it waits for whoever changes the memory of a
-    /// process that waits for a file system.
+    /// Whether a process of this name can run one; all can if none is there any more.
+    ///
+    /// To ask for the program itself can take for ever: before Linux 4.1 it waits for a thread that
+    /// changes the memory of a process while another thread of it waits for a file system. A wrong yes
+    /// asks all the same; a wrong no leaves an orphan whose program alone was removed while it ran, and
+    /// only where nothing was noted of its master.
     pub(super) fn may_run(&self, name: &str) -> bool {
         self.names.is_empty() || self.names.contains(OsStr::new(name))
     }

@@ -22,7 +22,7 @@ pub(super) struct Scan<'a, 'c, S> {
     pub(super) ended: &'a [i32],
     pub(super) masters: &'a [Process],
     pub(super) programs: Programs<'a>,
-    /// Who listens on this machine, once somebody is to be judged by it.
+    /// What listens on this machine, once a process is to be judged by it.
     pub(super) listeners: OnceCell<Listeners>,
 }
 
