@@ -365,7 +365,7 @@ mod tests {
 
     use super::{Duration, Error, Notes, Settings, System, Wait, longest};
     use crate::command::End;
-    use crate::dovecot::notes::RunningCommand;
+    use crate::dovecot::running_command::RunningCommand;
     use crate::process::Process;
     use crate::system::fake::{
         Entry, FakeUnit, MASTER, Machine, More, State, child, master, words,

@@ -17,6 +17,7 @@ pub(crate) mod obstacles;
 pub mod own_log;
 pub(crate) mod pid_file;
 pub(crate) mod places;
+pub(crate) mod running_command;
 pub mod saturation;
 pub mod service;
 pub(crate) mod start_line;

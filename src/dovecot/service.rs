@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::notes::RunningCommand;
+use super::running_command::RunningCommand;
 use super::unit::{self, ASK_LIMIT};
 use crate::command::{Command, CommandOutput, End};
 use crate::messages::{Message, warning};
