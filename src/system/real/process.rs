@@ -7,6 +7,7 @@ use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, makedev, statx};
 use rustix::io::Errno;
@@ -33,14 +34,17 @@ const MAX_ANCESTORS: usize = 64;
 /// Lists all processes, each with the content of `stat` only.
 pub(super) fn list() -> Result<Vec<ProcessEntry>, Error> {
     let unreadable = || Error::ProcessTable(PROC.into());
-    let mut table = sysinfo::System::new().map_err(|_| unreadable())?;
+    // It is read once: no file is kept open for a second time.
+    sysinfo::set_open_files_limit(0);
+    let mut table = sysinfo::System::new();
     let least = ProcessRefreshKind::nothing().without_tasks();
     table.refresh_processes_specifics(ProcessesToUpdate::All, false, least);
     let pid = |pid: sysinfo::Pid| i32::try_from(pid.as_u32()).unwrap_or_default();
     let list: Vec<ProcessEntry> = table
         .processes()
         .values()
-        .filter(|process| process.thread_kind() != Some(sysinfo::ThreadKind::Userland))
+        // A thread of the kernel or of a process is none.
+        .filter(|process| process.thread_kind().is_none())
         .map(|process| ProcessEntry {
             pid: pid(process.pid()),
             parent: process.parent().map_or(0, pid),
@@ -50,11 +54,8 @@ pub(super) fn list() -> Result<Vec<ProcessEntry>, Error> {
         })
         .collect();
     // An empty table would say that Dovecot is gone.
-    if list.iter().any(|listed| u32::try_from(listed.pid) == Ok(std::process::id())) {
-        Ok(list)
-    } else {
-        Err(unreadable())
-    }
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    if list.iter().any(|listed| listed.pid == own) { Ok(list) } else { Err(unreadable()) }
 }
 
 /// The pids of the processes of this name. Only the name is read of each, because a quickCheck on
@@ -89,12 +90,11 @@ pub(super) fn inspect(pid: i32) -> Option<Process> {
     let directory = directory(pid);
     let stat = parse_stat(&read(&directory.join("stat"))?)?;
     let users = users(&read(&directory.join("status"))?)?;
-    let is_ours = |name: &str| {
-        let own = fs::read_link(Path::new(PROC).join("self/ns").join(name)).ok();
+    let are_ours = own_namespaces().iter().all(|(name, own)| {
         let its = fs::read_link(directory.join("ns").join(name)).ok();
         // One that is about to end has none any more, and is no stranger for that.
-        its.is_none() || its == own
-    };
+        its.is_none() || its == *own
+    });
     Some(Process {
         pid,
         parent: stat.parent,
@@ -104,7 +104,17 @@ pub(super) fn inspect(pid: i32) -> Option<Process> {
         state: stat.state,
         users,
         executable: program_of(pid),
-        same_namespaces: is_ours("user") && is_ours("pid"),
+        same_namespaces: are_ours,
+    })
+}
+
+/// The namespaces in which pids and users are ours, by the names of their kinds. They are the same
+/// from our first moment to our last.
+fn own_namespaces() -> &'static [(&'static str, Option<PathBuf>); 2] {
+    static OWN: OnceLock<[(&str, Option<PathBuf>); 2]> = OnceLock::new();
+    OWN.get_or_init(|| {
+        ["user", "pid"]
+            .map(|name| (name, fs::read_link(Path::new(PROC).join("self/ns").join(name)).ok()))
     })
 }
 

@@ -1,6 +1,7 @@
 //! One look at the process table: which processes belong to which masters.
 
-use std::cell::OnceCell;
+use std::cell::{LazyCell, OnceCell};
+use std::ops::Deref;
 
 use super::{Census, Member, Weight};
 use crate::dovecot::identity::programs::Programs;
@@ -13,6 +14,9 @@ use crate::system::sockets::Listeners;
 /// (`MASTER_STATUS_FD`, `MASTER_DEAD_FD` in Dovecot's `master-interface.h`), and standard error,
 /// which leads to the log.
 const PIPES: [u32; 3] = [5, 6, 2];
+
+/// What a process has there.
+type Pipes = [Option<Pipe>; 3];
 
 /// A look at the process table.
 pub(super) struct Scan<'a, 'c, S> {
@@ -53,7 +57,9 @@ impl<S: System> Scan<'_, '_, S> {
         if self.is_led(listed) {
             return certain(self);
         }
-        let pipes = PIPES.map(|descriptor| self.system.pipe(listed.pid, descriptor));
+        let (system, pid) = (self.system, listed.pid);
+        // Where no master is known there is none whose pipes it could hold.
+        let pipes = LazyCell::new(|| PIPES.map(|descriptor| system.pipe(pid, descriptor)));
         if self.is_left(listed, &pipes) || self.shares(&pipes) {
             return certain(self);
         }
@@ -84,7 +90,7 @@ impl<S: System> Scan<'_, '_, S> {
 
     /// Whether it is left of a master that was noted: it holds one of that one's pipes, or it is in the
     /// session. The number of a dead master can have come back, so its session alone proves nothing.
-    fn is_left(&self, listed: &ProcessEntry, pipes: &[Option<Pipe>]) -> bool {
+    fn is_left(&self, listed: &ProcessEntry, pipes: &impl Deref<Target = Pipes>) -> bool {
         let mut notes = self.census.notes.masters.iter();
         let holds = |note: &Master| inodes(pipes).any(|inode| note.pipes.contains(&inode));
         notes.clone().any(holds)
@@ -94,8 +100,8 @@ impl<S: System> Scan<'_, '_, S> {
     }
 
     /// Whether one of these pipes is a living master's own.
-    fn shares(&mut self, held: &[Option<Pipe>]) -> bool {
-        if inodes(held).next().is_none() {
+    fn shares(&mut self, held: &impl Deref<Target = Pipes>) -> bool {
+        if self.masters.is_empty() || inodes(held).next().is_none() {
             return false;
         }
         self.masters.iter().any(|master| {
@@ -119,7 +125,7 @@ impl<S: System> Scan<'_, '_, S> {
     /// a user who runs a program of Dovecot's can give it pipes of his own, and a cluster engine that
     /// asks where Dovecot runs would hear that it runs here too. Dovecot 1.x gives none; it is the one
     /// without the program doveadm.
-    fn has_a_masters_pipes(&self, pid: i32, pipes: &[Option<Pipe>]) -> bool {
+    fn has_a_masters_pipes(&self, pid: i32, pipes: &Pipes) -> bool {
         let [first, second, _] = PIPES;
         match pipes {
             [Some(status), Some(dead), ..] => {
@@ -143,6 +149,6 @@ impl<S: System> Scan<'_, '_, S> {
 }
 
 /// What the pipes are known by.
-fn inodes(pipes: &[Option<Pipe>]) -> impl Iterator<Item = u64> {
+fn inodes(pipes: &Pipes) -> impl Iterator<Item = u64> {
     pipes.iter().flatten().map(|pipe| pipe.inode)
 }
